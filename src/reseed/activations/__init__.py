@@ -1,0 +1,1 @@
+"""Activations: collected, stored, drawn in batches and preprocessed at read."""
