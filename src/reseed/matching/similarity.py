@@ -1,0 +1,82 @@
+"""Cosines between atoms, in float64, with one rule for zero atoms and one for signs (science §3)."""
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+__all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "row_cosines", "unit_rows"]
+
+Sign = Literal["signed", "abs"]
+
+_ZERO = 1e-6  # an atom this much shorter than the median atom has no direction worth comparing
+
+
+def unit_rows(
+    atoms: Float[Tensor, "atoms d_model"],
+) -> tuple[Float64[Tensor, "atoms d_model"], Bool[Tensor, " atoms"]]:
+    """The atoms at length 1 in float64, and which of them are zero atoms.
+
+    An atom no longer than 1e-6 times the median norm is a zero atom: its row comes back as zeros, so every cosine
+    with it is 0.
+    """
+    rows = atoms.to(torch.float64)
+    norms = torch.linalg.vector_norm(rows, dim=1)
+    zero = norms <= _ZERO * (norms.median() if len(norms) else 0.0)
+    unit = rows / norms.masked_fill(zero, 1.0)[:, None]
+    return unit.masked_fill(zero[:, None], 0.0), zero
+
+
+def cosines(
+    a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, sign: Sign = "signed"
+) -> Float64[Tensor, "a_atoms b_atoms"]:
+    """The cosine of every atom of `a` with every atom of `b`: in [-1, 1], or its absolute value for sign "abs".
+
+    Zero atoms have cosine 0 with everything. Raises ValueError for shapes that do not fit and for values that are
+    not finite.
+    """
+    check_dictionaries(a, b)
+    check_sign(sign)
+    return _signed(unit_rows(a)[0] @ unit_rows(b)[0].T, sign)
+
+
+def row_cosines(
+    a: Float[Tensor, "atoms d_model"], b: Float[Tensor, "atoms d_model"], *, sign: Sign = "signed"
+) -> Float64[Tensor, " atoms"]:
+    """The cosine of each atom of `a` with the atom of the same index in `b`; otherwise as `cosines`."""
+    check_dictionaries(a, b)
+    check_sign(sign)
+    if len(a) != len(b):
+        raise ValueError(f"atoms are compared by index, but one dictionary has {len(a)} atoms and the other {len(b)}")
+    return _signed((unit_rows(a)[0] * unit_rows(b)[0]).sum(dim=1), sign)
+
+
+def check_sign(sign: str) -> None:
+    """Raise ValueError unless `sign` is one of the two sign policies."""
+    if sign not in get_args(Sign):
+        raise ValueError(f"sign is {sign!r}; use 'signed' (codes are non-negative) or 'abs' (PCA, ICA)")
+
+
+def check_dictionaries(a: Tensor, b: Tensor) -> None:
+    """Raise TypeError or ValueError unless both are finite matrices of atoms with as many dimensions each."""
+    for name, atoms in (("first", a), ("second", b)):
+        _check_dictionary(name, atoms)
+    if a.shape[1] != b.shape[1]:
+        raise ValueError(f"atoms have {a.shape[1]} dimensions in the first dictionary and {b.shape[1]} in the second")
+
+
+def _check_dictionary(name: str, atoms: Tensor) -> None:
+    if not isinstance(atoms, Tensor):
+        raise TypeError(f"the {name} dictionary is a {type(atoms).__name__}; pass a torch.Tensor (torch.as_tensor)")
+    if atoms.ndim != 2 or not atoms.is_floating_point():  # noqa: PLR2004 - atoms by dimensions
+        given = f"{atoms.dtype} of shape {tuple(atoms.shape)}"
+        raise ValueError(f"the {name} dictionary is {given}; a dictionary is a matrix of floats (n_atoms, d_model)")
+    broken = (~atoms.isfinite()).any(dim=1).nonzero()
+    if len(broken):
+        raise ValueError(f"the {name} dictionary has NaN or inf in {len(broken)} atoms, first in atom {int(broken[0])}")
+
+
+def _signed(cosine: Tensor, sign: Sign) -> Tensor:
+    # Cauchy-Schwarz bounds a cosine by 1; only the last bits of rounding lie beyond it
+    return (cosine.abs() if sign == "abs" else cosine).clamp(-1.0, 1.0)
