@@ -1,0 +1,279 @@
+"""What a study asks for: frozen, validated, TOML in and out.
+
+A `Study` is arms x preprocessings, each trained G starts x R runs per start. An arm is a method and where it starts;
+an arm seen through one preprocessing is a condition. Nothing here is called a seed: `Dice` says which of the six dice
+each run throws for itself, which it shares with the other runs of its start, and which all runs share.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import tomli_w
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from reseed.activations import PREPROCESSINGS
+from reseed.dice import DICE, Die, roll
+from reseed.errors import SpecError
+from reseed.files import canonical_json, sha256_of_text, write_text
+from reseed.methods import Method, parse
+from reseed.starts import Start, check_start
+
+if TYPE_CHECKING:
+    from reseed.findings import Findings
+
+__all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Study", "Thresholds", "Training"]
+
+Scope = Literal["shared", "start", "run"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Dice(_Frozen):
+    """Who shares a throw of each die: all runs (`shared`), the runs of one start (`start`) or nobody (`run`)."""
+
+    throw: int = Field(default=0, ge=0)
+    """Another number is another throw of all six dice: the same study, independently repeated."""
+    init: Scope = "start"
+    """The dictionary at step 0."""
+    encoder: Scope = "run"
+    """An encoder that does not start as the decoder's transpose."""
+    points: Scope = "start"
+    """The activations that k-means or an archetypal hull is made from."""
+    kmeans: Scope = "start"
+    """Where k-means itself starts."""
+    order: Scope = "run"
+    """The order in which training reads the activations."""
+    resample: Scope = "run"
+    """The activations that replace dead atoms."""
+
+    def rolls(self, start: int, run: int) -> dict[Die, int]:
+        """What the six dice show for run `run` of start `start`."""
+        scopes: dict[Scope, tuple[int, ...]] = {"shared": (), "start": (start,), "run": (start, run)}
+        return {die: roll(die, self.throw, *scopes[getattr(self, die)]) for die in DICE}
+
+
+class Arm(_Frozen):
+    """A way to learn a dictionary and the place where it starts."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    """How the arm is called in tables and folders: lower-case letters, digits, dots and hyphens."""
+    method: Annotated[SerializeAsAny[Method], BeforeValidator(parse)]
+    """The method and its hyper-parameters."""
+    start: Start
+    """Where its dictionaries start."""
+    dice: dict[Die, Scope] = Field(default_factory=dict)
+    """Dice that this arm shares otherwise than the study does, such as `{ points = "shared", kmeans = "shared" }`."""
+
+    @model_validator(mode="after")
+    def _start_suits_method(self) -> Self:
+        check_start(self.start, self.method)
+        return self
+
+
+class Training(_Frozen):
+    """The one recipe of all runs; what differs between methods, such as the learning rate, belongs to the method."""
+
+    steps: int = Field(default=1000, ge=1)
+    """Updates per run."""
+    batch_size: int = Field(default=1024, ge=1)
+    """Tokens per update."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises linearly from zero."""
+    decay: float = Field(default=0.0, ge=0.0, le=1.0)
+    """Final fraction of the steps over which the learning rate falls linearly to zero."""
+    evenly: int = Field(default=8, ge=1)
+    """Evenly spaced snapshots, beside those at steps 0, 1, 2, 5, 10, 20, 50, ..."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` is a GPU when torch sees one."""
+    threads: int | None = Field(default=None, ge=1)
+    """CPU threads; the default is torch's own number. The bytes of a study depend on it."""
+
+    @cached_property
+    def snapshots(self) -> tuple[int, ...]:
+        """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ... and evenly spaced ones to the last."""
+        early = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
+        later = {round(i * self.steps / self.evenly) for i in range(self.evenly + 1)}
+        return tuple(sorted(step for step in {0} | early | later if step <= self.steps))
+
+
+class Floors(_Frozen):
+    """How the measured floors are drawn."""
+
+    draws: int = Field(default=3, ge=2)
+    """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched."""
+    kmeans_steps: int = Field(default=10, ge=1)
+    """Lloyd iterations of the k-means floor."""
+
+
+class Thresholds(_Frozen):
+    """What the words of a verdict mean. Agreements are signed cosines in [-1, 1]; adjusted = (A - floor) / (1 - floor)."""
+
+    min_r2: float = 0.3
+    """A condition with a run below this held-out R² is `not fitted`: its agreement means nothing."""
+    margin: float = Field(default=0.03, gt=0.0)
+    """The smallest difference that matters, on the floor-adjusted scale."""
+    convergent: float = Field(default=0.9, gt=0.0, le=1.0)
+    """Independent starts end at the same dictionary: floor-adjusted agreement of at least this."""
+    frozen_retention: float = Field(default=0.98, gt=0.0, le=1.0)
+    """Atoms that still point where they started: mean cosine with their own step 0 of at least this."""
+    memory: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """A start that still explains at least this share of the agreement is inherited."""
+    level: float = Field(default=0.95, gt=0.5, lt=1.0)
+    """Confidence of every interval."""
+
+
+class RunSpec(_Frozen):
+    """Everything that decides what a run becomes; its hash is the run's identity."""
+
+    condition: str
+    arm: str
+    preprocess: str
+    start_index: int
+    run_index: int
+    method: Annotated[SerializeAsAny[Method], BeforeValidator(parse)]
+    start: Start
+    training: Training
+    rolls: dict[Die, int]
+    activations: str
+    """The fingerprint of the activations."""
+
+    @cached_property
+    def id(self) -> str:
+        """`condition.start.run.hash`, the name of the run's folder."""
+        identity = sha256_of_text(canonical_json(self.model_dump(mode="json")))[:10]
+        return f"{self.condition}.s{self.start_index}.r{self.run_index}.{identity}"
+
+
+class Condition(_Frozen):
+    """One arm seen through one preprocessing."""
+
+    arm: Arm
+    preprocess: str
+    dice: Dice
+
+    @property
+    def name(self) -> str:
+        """`arm@preprocessing`."""
+        return f"{self.arm.name}@{self.preprocess}"
+
+
+class Study(_Frozen):
+    """Arms x preprocessings, each trained from several starts and several times from each start."""
+
+    name: str = "study"
+    """The title of the report."""
+    activations: str
+    """An activation store, a `.npy` or `.safetensors` matrix, or a folder of them; relative to the study.toml."""
+    preprocess: tuple[str, ...] = ("none", "centre")
+    """The preprocessings that every arm is trained under."""
+    starts: int = Field(default=3, ge=1)
+    """Independent starts per condition (G)."""
+    runs_per_start: int = Field(default=2, ge=1)
+    """Runs that share each start (R)."""
+    arms: tuple[Arm, ...] = Field(min_length=1)
+    """The arms."""
+    training: Training = Training()
+    """The recipe."""
+    dice: Dice = Dice()
+    """Who shares which throw."""
+    floors: Floors = Floors()
+    """How the measured floors are drawn."""
+    thresholds: Thresholds = Thresholds()
+    """What the words of the verdict mean."""
+
+    @model_validator(mode="after")
+    def _names_are_known_and_unique(self) -> Self:
+        unknown = [name for name in self.preprocess if name not in PREPROCESSINGS]
+        if unknown or not self.preprocess:
+            raise SpecError(f"preprocess = {list(self.preprocess)}: choose from {', '.join(PREPROCESSINGS)}")
+        for what, names in (("arms", [arm.name for arm in self.arms]), ("preprocess", list(self.preprocess))):
+            if len(set(names)) < len(names):
+                raise SpecError(f"{what} {names} repeat a name: give each one its own")
+        return self
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """The study in a TOML file; a relative `activations` path is resolved against the file's folder.
+
+        Raises:
+            SpecError: the file is missing, is not TOML, or asks for something that is not allowed; one line per mistake.
+        """
+        path = Path(path)
+        try:
+            table = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SpecError(f"{path} does not exist: write one with  reseed init {path}") from error
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SpecError(f"{path} cannot be read as TOML: {error}") from error
+        study = cls.parse(table, origin=str(path))
+        return study.model_copy(update={"activations": str(path.parent / study.activations)})
+
+    @classmethod
+    def parse(cls, table: dict[str, Any], *, origin: str = "study") -> Self:
+        """The study in a table, with mistakes told as a `SpecError` that names the field."""
+        try:
+            return cls.model_validate(table)
+        except ValidationError as error:
+            raise SpecError("\n".join(f"{origin}: {_told(mistake)}" for mistake in error.errors())) from error
+
+    def to_toml(self) -> str:
+        """The study as TOML, every field written out."""
+        return tomli_w.dumps(self.model_dump(mode="json", exclude_none=True))
+
+    def write(self, path: str | Path) -> None:
+        """Write `to_toml()` to a file."""
+        write_text(Path(path), self.to_toml())
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Every arm under every preprocessing."""
+        return tuple(
+            Condition(arm=arm, preprocess=preprocess, dice=self.dice.model_copy(update=dict(arm.dice)))
+            for arm in self.arms
+            for preprocess in self.preprocess
+        )
+
+    def runs_of(self, condition: Condition, *, activations: str) -> tuple[RunSpec, ...]:
+        """The runs of one condition on activations with this fingerprint, starts first."""
+        return tuple(
+            RunSpec(
+                condition=condition.name,
+                arm=condition.arm.name,
+                preprocess=condition.preprocess,
+                start_index=start,
+                run_index=run,
+                method=condition.arm.method,
+                start=condition.arm.start,
+                training=self.training,
+                rolls=_rolls(condition, start, run),
+                activations=activations,
+            )
+            for start in range(self.starts)
+            for run in range(self.runs_per_start)
+        )
+
+    def run(self, out: str | Path, *, quiet: bool = False) -> Findings:
+        """Train what is not trained yet, compare, judge, and write the study folder `out`; see `reseed.study.run`."""
+        from reseed.study import run
+
+        return run(self, Path(out), quiet=quiet)
+
+
+def _rolls(condition: Condition, start: int, run: int) -> dict[Die, int]:
+    rolls = condition.dice.rolls(start, run)
+    if condition.arm.start.kind == "kmeans-permuted":  # the control permutes one and the same set of points
+        shared = condition.dice.model_copy(update={"points": "shared", "kmeans": "shared"}).rolls(start, run)
+        rolls |= {"points": shared["points"], "kmeans": shared["kmeans"]}
+    return rolls
+
+
+def _told(mistake: Any) -> str:  # noqa: ANN401 (pydantic's own untyped dictionary)
+    where = ".".join(str(part) for part in mistake["loc"]) or "the study"
+    given = "" if isinstance(mistake["input"], dict) else f" (given: {mistake['input']!r})"
+    return f"{where}: {mistake['msg'].removeprefix('Value error, ')}{given}"

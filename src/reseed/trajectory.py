@@ -1,0 +1,251 @@
+"""The waist: a study folder of runs, each a trajectory of snapshots from step 0.
+
+Training writes it, analysis reads it, and it can be judged again years later without the activations: the held-out
+codes travel with every snapshot, and the moments and the floor dictionaries with the study.
+
+    study/
+      study.toml  manifest.json
+      moments/<preprocessing>.safetensors           mean and covariance as the methods saw them; the preprocessing itself
+      points/<digest>.safetensors                   hull points, stored once for all runs that share them
+      floors/<preprocessing>/<n_atoms>/<kind>-<i>.safetensors     untrained dictionaries
+      runs/<run id>/spec.json  step-000000.safetensors ...  metrics.parquet  state.safetensors  done
+
+FORMAT_VERSION history
+  1  first version
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import torch
+from safetensors import SafetensorError, safe_open
+
+from reseed.errors import TrajectoryError
+from reseed.files import HEADER, replacing, write_json, write_tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "init_groups", "pack_codes"]
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One run at one step; tensors are read from the file when they are asked for, in float32."""
+
+    path: Path
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """What the file says about itself: format version, run, step, and the number of held-out tokens."""
+        with _opened(self.path) as file:
+            return json.loads((file.metadata() or {}).get(HEADER, "{}"))
+
+    def tensor(self, name: str) -> Tensor:
+        """The tensor called `name`.
+
+        Raises:
+            TrajectoryError: the snapshot does not hold it.
+        """
+        with _opened(self.path) as file:
+            if name not in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
+                raise TrajectoryError(f"{self.path} has no {name!r}; it has {', '.join(sorted(file.keys()))}")
+            return file.get_tensor(name)
+
+    @property
+    def atoms(self) -> Float[Tensor, "atoms d_model"]:
+        """The dictionary; atoms are rows."""
+        return self.tensor("atoms")
+
+    @property
+    def encoder(self) -> Float[Tensor, "atoms d_model"]:
+        """The encoder; one row per atom."""
+        return self.tensor("encoder")
+
+    @property
+    def codes(self) -> Float[Tensor, "tokens atoms"]:
+        """The codes of the held-out tokens, dense."""
+        with _opened(self.path) as file:
+            rows, values = file.get_tensor("codes.row_offsets"), file.get_tensor("codes.values")
+            columns = file.get_tensor("codes.atoms")
+        return torch.sparse_csr_tensor(rows, columns, values, (len(rows) - 1, self.header["n_atoms"])).to_dense()
+
+    @property
+    def alive(self) -> Bool[Tensor, "atoms"]:
+        """Which atoms fire on at least one held-out token."""
+        alive = torch.zeros(self.header["n_atoms"], dtype=torch.bool)
+        alive[self.tensor("codes.atoms").long()] = True
+        return alive
+
+
+def pack_codes(codes: Float[Tensor, "tokens atoms"]) -> dict[str, Tensor]:
+    """The sparse form in which a snapshot keeps its held-out codes."""
+    token, atom = codes.nonzero(as_tuple=True)
+    counts = torch.bincount(token, minlength=len(codes))
+    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0).cpu()])
+    return {
+        "codes.row_offsets": offsets.to(torch.int32),
+        "codes.atoms": atom.to(torch.int32),
+        "codes.values": codes[token, atom].float(),
+    }
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """One run: what it is, its snapshots from step 0, its metrics and how it ended."""
+
+    folder: Path
+
+    @cached_property
+    def spec(self) -> dict[str, Any]:
+        """`spec.json`: condition, arm, preprocessing, start, run, method, training and the six rolls."""
+        return _read_json(self.folder / "spec.json")
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.folder.name
+
+    @cached_property
+    def snapshots(self) -> dict[int, Snapshot]:
+        """The snapshots by step, in order of steps."""
+        files = sorted(self.folder.glob("step-*.safetensors"))
+        return {int(file.stem.removeprefix("step-")): Snapshot(file) for file in files}
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps that have a snapshot."""
+        return tuple(self.snapshots)
+
+    @cached_property
+    def metrics(self) -> pl.DataFrame:
+        """One row per snapshot: step, loss, R², L0, alive, retention and the method's own diagnostics."""
+        return pl.read_parquet(self.folder / "metrics.parquet")
+
+    @cached_property
+    def done(self) -> dict[str, Any] | None:
+        """How the run ended: `status` is `finished` or `diverged`; None while it has not ended."""
+        path = self.folder / "done"
+        return _read_json(path) if path.exists() else None
+
+    def write_spec(self, spec: Mapping[str, object]) -> None:
+        """Write `spec.json`."""
+        write_json(self.folder / "spec.json", spec)
+
+    def write_snapshot(self, step: int, tensors: Mapping[str, Tensor]) -> None:
+        """Write one snapshot; it needs at least `atoms`."""
+        header = {"format_version": FORMAT_VERSION, "run": self.id, "step": step, "n_atoms": len(tensors["atoms"])}
+        write_tensors(self.folder / f"step-{step:06d}.safetensors", tensors, header)
+
+    def finish(self, metrics: Sequence[Mapping[str, float | int]], **status: object) -> None:
+        """Write the metrics and say how the run ended."""
+        with replacing(self.folder / "metrics.parquet") as temporary:
+            pl.DataFrame(list(metrics), infer_schema_length=None).write_parquet(temporary)
+        write_json(self.folder / "done", status)
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """A study on disk."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path) -> StudyFolder:
+        """The study in `path`.
+
+        Raises:
+            TrajectoryError: there is none, or it was written by a version of reseed that this one cannot read.
+        """
+        folder = cls(path)
+        if not (path / "manifest.json").is_file():
+            raise TrajectoryError(f"{path} is not a study: it has no manifest.json; make one with  reseed run STUDY.toml --out {path}")
+        version = folder.manifest.get("format_version")
+        if version != FORMAT_VERSION:
+            raise TrajectoryError(
+                f"{path} has format version {version}; this reseed reads version {FORMAT_VERSION}: install the reseed that "
+                f"wrote it ({folder.manifest.get('reseed', 'unknown')}) or run the study again"
+            )
+        return folder
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """`manifest.json`."""
+        return _read_json(self.path / "manifest.json")
+
+    def run(self, run_id: str) -> Trajectory:
+        """The run with this id, whether it exists already or not."""
+        return Trajectory(self.path / "runs" / run_id)
+
+    def runs(self, condition: str) -> tuple[Trajectory, ...]:
+        """The runs of one condition that the manifest names and that have a step 0, starts first."""
+        named = (self.run(run_id) for run_id in self.manifest["runs"].get(condition, ()))
+        return tuple(run for run in named if 0 in run.snapshots)
+
+    def moments(self, preprocess: str) -> dict[str, Tensor]:
+        """`mean` and `covariance` of the training activations after one preprocessing, in float64."""
+        return _read_tensors(self.path / "moments" / f"{preprocess}.safetensors")
+
+    def floor_path(self, preprocess: str, n_atoms: int, kind: str, draw: int) -> Path:
+        """Where one untrained dictionary of a measured floor lies."""
+        return self.path / "floors" / preprocess / str(n_atoms) / f"{kind}-{draw}.safetensors"
+
+    def floor_atoms(self, preprocess: str, n_atoms: int, kind: str) -> list[Float[Tensor, "atoms d_model"]]:
+        """The untrained dictionaries of one measured floor."""
+        folder = self.floor_path(preprocess, n_atoms, kind, 0).parent
+        return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
+
+
+def init_groups(born_apart: Sequence[Sequence[float]], atoms: Sequence[Tensor]) -> list[int]:
+    """The init group of each run: runs whose step-0 dictionaries are identical up to the order of their rows.
+
+    Found from the atoms, never from the dice: equal fingerprints first, then a matched distance below 1e-6, which also
+    joins dictionaries that differ only in the norms of their atoms.
+
+    Args:
+        born_apart: matched distance at step 0 of every pair of runs, (runs, runs).
+        atoms: the step-0 dictionary of every run.
+    """
+    prints = [_fingerprint(dictionary) for dictionary in atoms]
+    groups: list[int] = []
+    for i in range(len(atoms)):
+        same = (j for j in range(i) if prints[i] == prints[j] or born_apart[i][j] < 1e-6)  # noqa: PLR2004 (science §5)
+        first = next(same, None)
+        groups.append(groups[first] if first is not None else max(groups, default=-1) + 1)
+    return groups
+
+
+def _fingerprint(atoms: Tensor) -> bytes:
+    rows = sorted(row.tobytes() for row in atoms.contiguous().numpy())
+    return hashlib.sha256(b"".join(rows)).digest()
+
+
+def _opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
+    try:
+        return safe_open(path, framework="pt")
+    except (OSError, SafetensorError) as error:
+        raise TrajectoryError(f"{path} is damaged ({error}): delete it and run the same study again") from error
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrajectoryError(f"{path} is missing or damaged ({error}): run the same study again") from error
