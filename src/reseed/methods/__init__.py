@@ -1,0 +1,42 @@
+"""Ways to learn a dictionary: one file each, and one line in `METHODS`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from reseed.errors import SpecError
+from reseed.methods._base import Method, StartPoint, State, Step
+from reseed.methods.a_topk import ATopK
+from reseed.methods.ra_topk import RATopK
+from reseed.methods.topk import TopK
+
+__all__ = ["METHODS", "ATopK", "Method", "RATopK", "StartPoint", "State", "Step", "TopK", "parse"]
+
+METHODS: dict[str, type[Method]] = {
+    "topk": TopK,
+    "ra-topk": RATopK,
+    "a-topk": ATopK,
+}
+
+
+def parse(settings: Mapping[str, Any]) -> Method:
+    """The method that a table of settings describes; `kind` says which.
+
+    Raises:
+        SpecError: an unknown kind, a missing or unknown setting, or a value that is not allowed.
+    """
+    kind = settings.get("kind")
+    if kind not in METHODS:
+        raise SpecError(f"method kind {kind!r} is not known: use one of {', '.join(METHODS)}")
+    try:
+        return METHODS[kind].model_validate(dict(settings))
+    except ValidationError as error:
+        raise SpecError(f"method {kind}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    given = f", not {problem['input']!r}" if where and problem["type"] != "missing" else ""
+    return f"{where}: {problem['msg']}{given}".removeprefix(": ")

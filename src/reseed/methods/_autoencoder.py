@@ -1,0 +1,191 @@
+"""The sparse autoencoder that the methods share: encoder, biases and the units they work in.
+
+With u = x / scale - decoder_bias the codes are relu(encoder u + encoder_bias), perhaps only the largest k, and the
+reconstruction is scale (codes dictionary + decoder_bias). Dividing by the scale of the activations makes learning
+rates, penalties and radii mean the same on every model; with scale 1 it is the published form.
+"""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from reseed import kernels
+from reseed.dice import generator
+from reseed.methods._base import StartPoint, State, Step
+
+__all__ = [
+    "EncoderStart",
+    "PartGradients",
+    "encode_dense",
+    "encoder_parts",
+    "inputs",
+    "replace_dead",
+    "snapshot",
+    "topk_step",
+    "unit_of",
+    "unit_rows",
+]
+
+EncoderStart = Literal["tied", "independent"]
+
+
+class PartGradients(NamedTuple):
+    """Gradients for the parts of an autoencoder, before a method carries them on to its own entries."""
+
+    dictionary: Float[Tensor, "runs atoms d_model"]
+    encoder: Float[Tensor, "runs atoms d_model"]
+    encoder_bias: Float[Tensor, "runs atoms"]
+    decoder_bias: Float[Tensor, "runs d_model"]
+
+
+def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:
+    """Rows divided by their norm; a zero row stays zero. The 1e-8 is overcomplete's."""
+    return rows / (rows.norm(dim=-1, keepdim=True) + 1e-8)
+
+
+def unit_of(point: StartPoint, *, rescale: bool) -> float:
+    """What activations are divided by: their scale, or 1 (published form, or activations that are all equal)."""
+    return point.scale if rescale and point.scale > 0 else 1.0
+
+
+def encoder_parts(
+    point: StartPoint,
+    dictionary: Float[Tensor, "atoms d_model"],
+    rolled_encoder: int,
+    *,
+    k: int,
+    start: EncoderStart,
+    decoder_bias: bool,
+    rescale: bool,
+) -> State:
+    """Encoder, biases and scale of one run at step 0, as a stack of width 1.
+
+    The encoder's directions are those of the dictionary, or random. Its size is the one factor that makes the first
+    reconstruction of `point.sample` best: data and atoms of any norm start with an error below that of no code at all.
+    """
+    scale = unit_of(point, rescale=rescale)
+    bias = point.mean.float() / scale if decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
+    if start == "tied":
+        encoder = unit_rows(dictionary)
+    else:
+        encoder = unit_rows(torch.randn(dictionary.shape, generator=generator(rolled_encoder)))
+    encoder = encoder * _best_factor(point.sample / scale - bias, encoder, dictionary, k=k)
+    return {
+        "encoder": encoder.unsqueeze(0),
+        "encoder_bias": torch.zeros(1, len(encoder)),
+        "decoder_bias": bias.unsqueeze(0),
+        "scale": torch.tensor([scale]),
+    }
+
+
+def _best_factor(
+    inputs: Float[Tensor, "tokens d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    *,
+    k: int,
+) -> float:
+    """The a >= 0 that makes ||inputs - a x_hat|| smallest; 1 when nothing fires or nothing fits."""
+    stacked = inputs.unsqueeze(0)
+    codes = kernels.encode_topk(stacked, encoder.unsqueeze(0), torch.zeros(1, len(encoder)), k=k)
+    x_hat = kernels.decode(codes, dictionary.unsqueeze(0))
+    energy, overlap = x_hat.square().sum().item(), (x_hat * stacked).sum().item()
+    return overlap / energy if overlap > 0 else 1.0
+
+
+def inputs(state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]) -> Float[Tensor, "runs batch d_model"]:
+    """What the encoder sees: activations in the method's units, without the decoder's bias."""
+    return x / state["scale"].view(-1, 1, 1) - state["decoder_bias"].unsqueeze(1)
+
+
+def encode_dense(
+    state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"], *, k: int
+) -> Float[Tensor, "runs batch atoms"]:
+    """Top-k codes in the units of the activations, dense."""
+    codes = kernels.encode_topk(inputs(state, x), state["encoder"], state["encoder_bias"], k=k)
+    return kernels.densify(codes, n_atoms=state["encoder"].shape[1]) * state["scale"].view(-1, 1, 1)
+
+
+def topk_step(
+    state: Mapping[str, Tensor],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    x: Float[Tensor, "runs batch d_model"],
+    *,
+    k: int,
+) -> tuple[PartGradients, Step]:
+    """Gradients of mean((x - x_hat)^2) in the method's units for a top-k autoencoder, and the batch's figures."""
+    u = inputs(state, x)
+    codes = kernels.encode_topk(u, state["encoder"], state["encoder_bias"], k=k)
+    residual = kernels.decode(codes, dictionary) - u
+    per_entry = residual * (2 / residual[0].numel())
+    for_codes = kernels.code_gradients(codes, dictionary, per_entry)
+    n_atoms = dictionary.shape[1]
+    for_bias = _sum_by_atom(codes, for_codes, n_atoms=n_atoms)
+    through_encoder = torch.bmm(for_bias.unsqueeze(1), state["encoder"]).squeeze(1)
+    gradients = PartGradients(
+        dictionary=kernels.row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
+        encoder=kernels.row_gradients(codes, for_codes, u, n_atoms=n_atoms),
+        encoder_bias=for_bias,
+        decoder_bias=per_entry.sum(1) - through_encoder,
+    )
+    return gradients, _figures(state, codes, residual, n_atoms=n_atoms)
+
+
+def _sum_by_atom(
+    codes: kernels.Codes, weights: Float[Tensor, "runs batch k"], *, n_atoms: int
+) -> Float[Tensor, "runs atoms"]:
+    ones = weights.new_ones(*weights.shape[:2], 1)
+    return kernels.row_gradients(codes, weights, ones, n_atoms=n_atoms).squeeze(-1)
+
+
+def _figures(
+    state: Mapping[str, Tensor],
+    codes: kernels.Codes,
+    residual: Float[Tensor, "runs batch d_model"],
+    *,
+    n_atoms: int,
+) -> Step:
+    squared_error = residual.square().sum((1, 2))
+    active = codes.values > 0
+    fired = torch.zeros(len(residual), n_atoms, device=residual.device)
+    fired = fired.scatter_reduce(1, codes.indices.flatten(1), active.flatten(1).float(), "amax")
+    return Step(
+        loss=squared_error / residual[0].numel(),
+        squared_error=squared_error * state["scale"].square(),
+        l0=active.sum((1, 2)) / residual.shape[1],
+        fired=fired > 0,
+    )
+
+
+def snapshot(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms d_model"]) -> dict[str, Tensor]:
+    """The four parts that every reader needs, with both biases in the units of the activations."""
+    scale = state["scale"].unsqueeze(1)
+    shift = torch.bmm(state["encoder"], state["decoder_bias"].unsqueeze(-1)).squeeze(-1)
+    return {
+        "atoms": dictionary.clone(),
+        "encoder": state["encoder"].clone(),
+        "encoder_bias": (state["encoder_bias"] - shift) * scale,
+        "decoder_bias": state["decoder_bias"] * scale,
+    }
+
+
+def replace_dead(
+    state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
+) -> tuple[str, ...]:
+    """Point dead atoms at rows of activations, in place; returns the entries whose moments are stale.
+
+    A new atom gets the mean norm of the living and a fifth of their mean encoder norm, so that it does not win
+    every token at once (@bricken2023monosemanticity).
+    """
+    directions = unit_rows(inputs(state, rows))
+    for name, share in (("atoms", 1.0), ("encoder", 0.2)):
+        norms = state[name].norm(dim=-1)
+        alive = (~dead).float()
+        living = (norms * alive).sum(1, keepdim=True) / alive.sum(1, keepdim=True).clamp(min=1)
+        size = torch.where(living > 0, living, torch.ones_like(living)).unsqueeze(-1) * share
+        state[name].copy_(torch.where(dead.unsqueeze(-1), directions * size, state[name]))
+    state["encoder_bias"].masked_fill_(dead, 0.0)
+    return ("atoms", "encoder", "encoder_bias")

@@ -1,0 +1,25 @@
+"""RA-TopK: atoms are mixtures of points, plus a relaxation of bounded norm (@fel2025archetypal)."""
+
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from reseed.methods._archetypal import Archetypal
+
+__all__ = ["RATopK"]
+
+
+class RATopK(Archetypal):
+    """Relaxed archetypal TopK sparse autoencoder."""
+
+    kind: Literal["ra-topk"] = "ra-topk"
+    learning_rate: PositiveFloat = 1e-3
+    delta: NonNegativeFloat = 1.0
+    """how far an atom may leave the hull of the points"""
+    delta_norm: Literal["reference", "paper"] = "reference"
+    """reference: rows of the relaxation have norm <= delta (overcomplete); paper: squared norm <= delta"""
+
+    @property
+    def radius(self) -> float:
+        """Largest norm of a row of the relaxation: delta, or its root by the paper's convention."""
+        return self.delta if self.delta_norm == "reference" else self.delta**0.5

@@ -1,0 +1,132 @@
+"""Where a dictionary starts: random, activations, k-means, and the mixing weights of archetypal ones.
+
+What the start decides is drawn from four dice: `points` says which activations are looked at, `kmeans` where k-means
+starts, `init` everything that remains (random atoms, the order of the rows, the mixing weights), and `encoder` belongs
+to the method. Runs that share all of the dice that a start uses are born identical.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from reseed.dice import Die, generator
+from reseed.errors import SpecError
+from reseed.kmeans import kmeans
+from reseed.methods import Method, StartPoint
+
+if TYPE_CHECKING:
+    from reseed.activations import View
+
+__all__ = ["Start", "StartPoint", "draw"]
+
+_SAMPLE = 1024
+
+
+class Start(BaseModel):
+    """How the dictionary at step 0 is drawn."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["random", "data", "kmeans", "kmeans-permuted"]
+    """random: isotropic directions; data: activations; kmeans: centroids; kmeans-permuted: the same, rows in another
+    order: a control whose distance at step 0 must read 0"""
+    n_points: PositiveInt | None = None
+    """activations or centroids drawn; None: as many as atoms"""
+    weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
+    """archetypal methods only. identity: atom i is point i; random-rows: each atom is a point of its own, drawn
+    without replacement (with n_points = n_atoms only a permutation); dirichlet: random mixtures of all points"""
+    concentration: PositiveFloat = 1.0
+    """of the Dirichlet weights: small ones are nearly one-hot"""
+    points_tokens: PositiveInt | None = None
+    """activations that k-means sees; None: 32 per point, or all there are"""
+    kmeans_steps: PositiveInt = 20
+    """most iterations of k-means"""
+    allow_fewer_points: bool = False
+    """whether n_points < n_atoms is allowed: the atoms beyond the points are then zero"""
+
+
+def draw(start: Start, method: Method, view: "View", rolls: Mapping[Die, int]) -> StartPoint:
+    """The start of one run, from the rolls of its dice.
+
+    Raises:
+        SpecError: a start that this method, or these activations, cannot have.
+    """
+    n_points = start.n_points or method.n_atoms
+    _check(start, method, view, n_points=n_points)
+    moments = view.moments
+    common = {
+        "mean": moments.mean.float(),
+        "scale": (moments.covariance.diagonal().sum().item() / view.d_model) ** 0.5,
+        "sample": _even_rows(view, _SAMPLE),
+    }
+    if start.kind == "random":
+        atoms = torch.randn(method.n_atoms, view.d_model, generator=generator(rolls["init"])) * common["scale"]
+        return StartPoint(atoms=atoms, points=None, weights=None, **common)
+    points = _points(start, view, rolls, n_points=n_points)
+    weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=n_points)
+    return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
+
+
+def _check(start: Start, method: Method, view: "View", *, n_points: int) -> None:
+    if method.mixes_points and start.kind == "random":
+        raise SpecError(f"{method.kind} mixes points, so it cannot start at random: use data or kmeans")
+    if not method.mixes_points and start.weights != "identity":
+        raise SpecError(f"{method.kind} has no mixing weights: leave out weights = {start.weights!r}")
+    if not method.mixes_points and n_points > method.n_atoms:
+        raise SpecError(
+            f"{method.kind} starts with {method.n_atoms} atoms, one for each point: "
+            f"n_points = {n_points} must not be larger"
+        )
+    if n_points < method.n_atoms and not start.allow_fewer_points:
+        raise SpecError(
+            f"n_points = {n_points} leaves {method.n_atoms - n_points} of {method.n_atoms} atoms at zero: "
+            "use at least as many points as atoms, or set allow_fewer_points = true"
+        )
+    if n_points > view.n_tokens:
+        raise SpecError(f"n_points = {n_points} of {view.n_tokens} activations: use fewer points or more activations")
+
+
+def _points(start: Start, view: "View", rolls: Mapping[Die, int], *, n_points: int) -> Float[Tensor, "points d_model"]:
+    if start.kind == "data":
+        return _random_rows(view, n_points, rolled=rolls["points"])
+    n_tokens = min(start.points_tokens or 32 * n_points, view.n_tokens)
+    if n_tokens < n_points:
+        raise SpecError(f"points_tokens = {n_tokens} for n_points = {n_points}: k-means needs a token for each point")
+    rows = _random_rows(view, n_tokens, rolled=rolls["points"])
+    points = kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points
+    if start.kind == "kmeans-permuted":
+        return points[torch.randperm(n_points, generator=generator(rolls["init"], "order"))]
+    return points
+
+
+def _weights(start: Start, rolls: Mapping[Die, int], *, n_atoms: int, n_points: int) -> Float[Tensor, "atoms points"]:
+    """Rows that sum to 1; rows beyond the points are zero, except in Dirichlet mixtures, which need no point each."""
+    if start.weights == "dirichlet":
+        return _dirichlet(n_atoms, n_points, concentration=start.concentration, rolled=rolls["init"])
+    identity = torch.eye(n_atoms, n_points)
+    if start.weights == "identity":
+        return identity
+    order = torch.randperm(n_points, generator=generator(rolls["init"], "weights"))
+    return identity[:, order.argsort()]
+
+
+def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int) -> Float[Tensor, "atoms points"]:
+    chance = np.random.Generator(np.random.PCG64(generator(rolled, "weights").initial_seed()))
+    shares = chance.dirichlet(np.full(n_points, concentration), size=n_atoms)
+    return torch.from_numpy(shares).float()
+
+
+def _random_rows(view: "View", count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
+    """Different training rows, in random order."""
+    return view.rows(torch.randperm(view.n_tokens, generator=generator(rolled))[:count])
+
+
+def _even_rows(view: "View", count: int) -> Float[Tensor, "tokens d_model"]:
+    """Training rows at even distances: the same for every run, so that no die is needed."""
+    count = min(count, view.n_tokens)
+    return view.rows(torch.arange(count) * view.n_tokens // count)
