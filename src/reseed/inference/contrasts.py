@@ -1,0 +1,144 @@
+"""Differences between arms, and what may be concluded from them (science §6, §7)."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from scipy.stats import t as student_t
+from torch import Tensor
+
+from reseed.inference.estimate import Estimate
+from reseed.inference.jackknife import Statistic, jackknife
+
+__all__ = ["Conclusion", "Equivalence", "contrast", "equivalence", "paired_contrast"]
+
+Conclusion = Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
+
+_MOST_UNITS = 100_000  # beyond this, "more runs" is no advice
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """What a difference between two arms allows to be said, against a margin below which it does not matter."""
+
+    outcome: Conclusion
+    difference: Estimate
+    margin: float
+    alpha: float
+    p_value: float
+    """Two one-sided tests: how surprising the estimate is if the difference is as large as the margin; in (0, 1]."""
+    runs_to_decide: int | None = None
+    """Where inconclusive: the units per arm (`difference.unit`: runs or starts) that would decide, if the estimate and
+    the spread stay as they are; None if decided, undefined or beyond 100,000."""
+
+
+def contrast(x: Estimate, y: Estimate) -> Estimate:
+    """X - y for two arms that share no runs, starts or dice: se^2 = se_x^2 + se_y^2, Welch-Satterthwaite degrees.
+
+    Raises ValueError if the two have intervals at different levels.
+    """
+    if x.level != y.level:
+        raise ValueError(f"one interval is at level {x.level}, the other at {y.level}; bring them to one with .at()")
+    u, v = x.standard_error**2, y.standard_error**2
+    spread = u**2 / x.degrees + v**2 / y.degrees if x.degrees and y.degrees else math.nan
+    return Estimate(
+        value=x.value - y.value,
+        standard_error=math.sqrt(u + v),
+        degrees=(u + v) ** 2 / spread if spread else x.degrees + y.degrees,
+        n_units=min(x.n_units, y.n_units),
+        unit="start" if x.unit == y.unit == "start" else "run",
+        level=x.level,
+        reason="; ".join(dict.fromkeys(reason for reason in (x.reason, y.reason) if reason)),
+    )
+
+
+def paired_contrast(
+    statistic: Statistic,
+    x: Float[Tensor, "*stack runs runs"],
+    y: Float[Tensor, "*stack runs runs"],
+    starts: Int[Tensor, " runs"],
+    *,
+    level: float = 0.95,
+) -> tuple[Estimate, ...]:
+    """statistic(x) - statistic(y) for two arms whose run i rolled the same dice: the difference is jackknifed.
+
+    Leaves the same run or start out of both arms, so what their dice have in common cancels. Raises ValueError for
+    stacks of different shapes.
+    """
+    if x.shape != y.shape:
+        raise ValueError(f"the arms have pair matrices of shape {tuple(x.shape)} and {tuple(y.shape)}; pair run by run")
+
+    def difference(both: Tensor, kept_starts: Tensor) -> Tensor:
+        return statistic(both[0], kept_starts) - statistic(both[1], kept_starts)
+
+    return jackknife(difference, torch.stack([x, y]), starts, level=level)
+
+
+def equivalence(difference: Estimate, *, margin: float = 0.03, alpha: float = 0.05) -> Equivalence:
+    """Whether a difference is an advantage, negligible, a disadvantage, or undecided at these runs.
+
+    Equivalent: both one-sided tests at `alpha` put it inside (-margin, margin), that is its 1 - 2 alpha interval lies
+    inside. Otherwise an advantage or a disadvantage where its 1 - alpha interval excludes 0. A difference that is
+    surely positive and surely below the margin is equivalent: it exists and does not matter.
+
+    Raises ValueError unless 0 < margin and 0 < alpha < 1/2.
+    """
+    if margin <= 0 or not 0 < alpha < 1 / 2:
+        raise ValueError(f"margin is {margin} and alpha is {alpha}; margin must be above 0, alpha between 0 and 1/2")
+    outcome = _outcome(difference, margin, alpha)
+    return Equivalence(
+        outcome=outcome,
+        difference=difference,
+        margin=margin,
+        alpha=alpha,
+        p_value=_tost_p(difference, margin),
+        runs_to_decide=_runs_to_decide(difference, margin, alpha) if outcome == "inconclusive" else None,
+    )
+
+
+def _outcome(difference: Estimate, margin: float, alpha: float) -> Conclusion:
+    inner, outer = difference.at(1 - 2 * alpha), difference.at(1 - alpha)
+    if -margin < inner.low and inner.high < margin:
+        return "equivalent"
+    if outer.low > 0:
+        return "advantage"
+    if outer.high < 0:
+        return "disadvantage"
+    return "inconclusive"
+
+
+def _tost_p(difference: Estimate, margin: float) -> float:
+    # the larger of the two one-sided p: the difference is tested against the margin that it is closer to
+    room = margin - abs(difference.value)
+    if difference.standard_error == 0:
+        return 0.0 if room > 0 else 1.0
+    return float(student_t.sf(room / difference.standard_error, difference.degrees))
+
+
+def _runs_to_decide(difference: Estimate, margin: float, alpha: float) -> int | None:
+    if not difference.defined:
+        return None
+    undecided, decided = difference.n_units, 2 * difference.n_units
+    while _outcome(_with_units(difference, decided), margin, alpha) == "inconclusive":
+        undecided, decided = decided, 2 * decided
+        if decided > _MOST_UNITS:
+            return None
+    while decided - undecided > 1:
+        middle = (undecided + decided) // 2
+        if _outcome(_with_units(difference, middle), margin, alpha) == "inconclusive":
+            undecided = middle
+        else:
+            decided = middle
+    return decided
+
+
+def _with_units(difference: Estimate, n_units: int) -> Estimate:
+    more = n_units / difference.n_units
+    return replace(
+        difference,
+        standard_error=difference.standard_error / math.sqrt(more),
+        degrees=difference.degrees * (n_units - 1) / (difference.n_units - 1),
+        n_units=n_units,
+    )

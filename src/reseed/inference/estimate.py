@@ -1,0 +1,56 @@
+"""An estimate with its standard error, its interval and what it counts as one observation."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from scipy.stats import t as student_t
+
+__all__ = ["Estimate", "Unit"]
+
+Unit = Literal["run", "start"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over pairs with its jackknife standard error and Student-t interval (science §7)."""
+
+    value: float
+    standard_error: float
+    """nan where too few runs leave it undefined; `value` is still the mean over the pairs that exist."""
+    degrees: float
+    """Degrees of freedom of the t distribution: units - 1, or Welch-Satterthwaite's for a contrast."""
+    n_units: int
+    """How many runs or starts were left out in turn; per arm for a contrast, in the smaller arm."""
+    unit: Unit
+    """What was left out: with unit "run" the interval says nothing about other starts."""
+    level: float = 0.95
+    reason: str = ""
+    """Why there is no value or no interval, or why the unit is not the start; else empty."""
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval at `level`."""
+        return self.value - self._half_width
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval at `level`."""
+        return self.value + self._half_width
+
+    @property
+    def defined(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.standard_error)
+
+    def at(self, level: float) -> "Estimate":
+        """The same estimate with its interval at another level in (0, 1)."""
+        return replace(self, level=level)
+
+    @property
+    def _half_width(self) -> float:
+        if self.standard_error == 0:  # every leave-one-out mean is the same, whatever the degrees
+            return 0.0
+        return (
+            float(student_t.ppf((1 + self.level) / 2, self.degrees)) * self.standard_error if self.defined else math.nan
+        )
