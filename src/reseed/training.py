@@ -144,7 +144,9 @@ def _stack(spec: RunSpec, state: State, folder: StudyFolder) -> _Stack:
     )
 
 
-def _batches(stacks: Iterable[_Stack], view: View, device: torch.device) -> Iterator[Float[Tensor, "runs batch d_model"]]:
+def _batches(
+    stacks: Iterable[_Stack], view: View, device: torch.device
+) -> Iterator[Float[Tensor, "runs batch d_model"]]:
     """The batch of every stack at its step; runs whose order dice agree read it once."""
     read: dict[int, Tensor] = {}
     for stack in stacks:
@@ -200,7 +202,9 @@ def _without_diverged(
         if not finite[run]:
             norm = x[run].norm(dim=-1).max().item()
             trajectory = folder.run(spec.id)
-            trajectory.finish(stack.rows[run], status="diverged", step=stack.step, batch=stack.step - 1, remedy=_remedy(spec, norm))
+            trajectory.finish(
+                stack.rows[run], status="diverged", step=stack.step, batch=stack.step - 1, remedy=_remedy(spec, norm)
+            )
             (trajectory.folder / "state.safetensors").unlink(missing_ok=True)
     _keep(stack, [run for run, fine in enumerate(finite) if fine])
     return [each for each in stacks if each.specs]

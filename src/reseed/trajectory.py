@@ -171,7 +171,9 @@ class StudyFolder:
         """
         folder = cls(path)
         if not (path / "manifest.json").is_file():
-            raise TrajectoryError(f"{path} is not a study: it has no manifest.json; make one with  reseed run STUDY.toml --out {path}")
+            raise TrajectoryError(
+                f"{path} is not a study: it has no manifest.json; make one with  reseed run STUDY.toml --out {path}"
+            )
         version = folder.manifest.get("format_version")
         if version != FORMAT_VERSION:
             raise TrajectoryError(

@@ -1,0 +1,274 @@
+"""What a study found: everything that the report prints, in one versioned document (`findings.json`).
+
+FINDINGS_VERSION history
+  1  first version
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from reseed.errors import TrajectoryError
+from reseed.files import write_text
+from reseed.verdict import Outcome
+
+if TYPE_CHECKING:
+    import polars as pl
+    from plotly.graph_objects import Figure
+
+__all__ = [
+    "FINDINGS_VERSION",
+    "Comparison",
+    "ConditionFindings",
+    "Curve",
+    "Findings",
+    "Floor",
+    "Geometry",
+    "Interval",
+    "PairCurve",
+    "RunFindings",
+    "Verdict",
+]
+
+FINDINGS_VERSION = 1
+
+Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+"""A float that is nan where it is not defined; null in JSON."""
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Interval(_Document):
+    """An estimate over runs or starts, with its confidence interval."""
+
+    value: Number
+    standard_error: Number
+    low: Number
+    high: Number
+    n_units: int
+    """How many units the spread is over."""
+    unit: Literal["run", "start"]
+    reason: str | None = None
+    """Why the interval is not defined, or what it leaves out."""
+
+
+class Curve(_Document):
+    """One quantity along the trajectory: an estimate with its band at every snapshot."""
+
+    steps: tuple[int, ...]
+    value: tuple[Number, ...]
+    low: tuple[Number, ...]
+    high: tuple[Number, ...]
+    unit: Literal["run", "start"]
+
+
+class Floor(_Document):
+    """What agreement would be without any learning that the runs have in common."""
+
+    name: Literal["isotropic", "data", "kmeans", "step 0"]
+    value: Number
+    spread: Number
+    """Standard deviation over the pairs of draws; 0 for the closed form."""
+    n: int
+    """Pairs of dictionaries behind the value; 0 for the closed form."""
+    policy: str
+    """How it was made, in one sentence."""
+
+
+class PairCurve(_Document):
+    """The matched agreement of one pair of runs along the trajectory."""
+
+    run_a: str
+    run_b: str
+    relation: Literal["within", "between"]
+    """Born identical, or started apart."""
+    agreement: tuple[Number, ...]
+
+
+class RunFindings(_Document):
+    """One run: where it started, what its dice showed, how it went."""
+
+    id: str
+    start_index: int
+    run_index: int
+    init_group: int
+    """Runs of one group have identical step-0 dictionaries, up to the order of their atoms."""
+    rolls: dict[str, int]
+    status: Literal["finished", "diverged", "unfinished"]
+    remedy: str | None = None
+    metrics: dict[str, tuple[Number, ...]]
+    """Per snapshot: step, loss, r2, l0, alive, retention and the method's own diagnostics."""
+
+
+class Verdict(_Document):
+    """One word, one sentence with its numbers, and what would change our mind."""
+
+    outcome: Outcome
+    sentence: str
+    would_change: str
+
+
+class ConditionFindings(_Document):
+    """One arm under one preprocessing."""
+
+    name: str
+    """`arm@preprocessing`."""
+    arm: str
+    preprocess: str
+    kind: str
+    """The method."""
+    start: str
+    """The kind of start."""
+    n_atoms: int
+    d_model: int
+    init_groups: int
+    steps: tuple[int, ...]
+    verdict: Verdict
+    curves: dict[str, Curve]
+    """`within` W(t), `between` B(t), and for each companion measure `<measure> within` and `<measure> between`;
+    `retention`, `explained` (agreement explained by retention) and `memory` (init memory M(t))."""
+    estimates: dict[str, Interval]
+    """At the last step unless the name says otherwise: `between`, `between at step 0`, `within`, `gain`,
+    `between adjusted` and `gain adjusted` (floor-adjusted), and one per companion measure."""
+    companion_floors: dict[str, dict[str, Number]]
+    """Floors of the companion measures: measure -> floor -> value."""
+    floors: tuple[Floor, ...]
+    strictest: str
+    """The name of the largest applicable floor: the one the verdict uses."""
+    half_life: Number
+    """Steps until init memory falls to one half; nan when it does not or when there is none to forget."""
+    contraction: Number
+    """kappa = distance at the end / distance at step 0, between starts; nan for pairs born identical."""
+    contraction_reason: str | None
+    r2: Interval
+    """Held-out R² at the last step."""
+    alive: Interval
+    """Fraction of atoms that fire on the held-out tokens, at the last step."""
+    runs: tuple[RunFindings, ...]
+    pairs: tuple[PairCurve, ...]
+    stable_rank: Number
+    """Mean stable rank of the final dictionaries, ||D||_F^2 / ||D||_2^2."""
+    atom_norm_squared: Number
+    """Mean squared norm of the final atoms."""
+
+
+class Comparison(_Document):
+    """Two arms under one preprocessing: the published-style gap, and how much of it was born and how much earned."""
+
+    first: str
+    second: str
+    preprocess: str
+    gap: Interval
+    """Difference of the endpoint agreements over all pairs, as it would be published."""
+    born: Interval
+    """The part of the gap that was there at step 0."""
+    earned: Interval
+    """The part that training made: the difference of the gains."""
+    outcome: Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
+    """Equivalence test of the earned part against the margin, floor-adjusted, between independent starts."""
+    runs_to_decide: int | None
+    """Starts per arm that would settle an inconclusive test, if the spread stays what it is."""
+    like_with_like: bool
+    """Whether both arms start in the same way."""
+    sentence: str
+
+
+class Geometry(_Document):
+    """The activations as one preprocessing shows them, before any training."""
+
+    preprocess: str
+    mean_cosine: Number
+    """Expected cosine of two activations, approximated as ||mu||^2 / E||x||^2."""
+    mean_over_spread: Number
+    """||mu|| / sqrt(E||x - mu||^2)."""
+    participation_ratio: Number
+    """(trace S)^2 / trace S^2 of the covariance S: how many dimensions carry the variance."""
+    top_share: Number
+    """Share of the variance in the largest principal direction."""
+
+
+class Findings(_Document):
+    """What a study found."""
+
+    findings_version: int = FINDINGS_VERSION
+    reseed: str
+    """Version of reseed."""
+    study: dict[str, Any]
+    """The study as given."""
+    activations: dict[str, Any]
+    """Model, layer, text and fingerprint."""
+    machine: dict[str, Any]
+    """torch version, device and threads."""
+    headline: str
+    geometry: tuple[Geometry, ...]
+    conditions: tuple[ConditionFindings, ...]
+    comparisons: tuple[Comparison, ...]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: str | Path) -> Self:
+        """Findings from `findings.json`, or from the study folder that holds one.
+
+        Raises:
+            TrajectoryError: it is missing, damaged or of another version.
+        """
+        path = Path(path)
+        path = path / "findings.json" if path.is_dir() else path
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrajectoryError(f"{path} cannot be read ({error}): make it with  reseed run STUDY.toml") from error
+        version = document.get("findings_version") if isinstance(document, dict) else None
+        if version != FINDINGS_VERSION:
+            raise TrajectoryError(
+                f"{path} has findings version {version}; this reseed reads version {FINDINGS_VERSION}"
+            )
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise TrajectoryError(f"{path} is damaged: {error.error_count()} fields do not fit") from error
+
+    def write(self, path: str | Path) -> None:
+        """Write `findings.json`."""
+        write_text(Path(path), json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The verdict of every condition, by name."""
+        return {condition.name: condition.verdict for condition in self.conditions}
+
+    def condition(self, name: str) -> ConditionFindings:
+        """The findings of one condition.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        by_name = {condition.name: condition for condition in self.conditions}
+        if name not in by_name:
+            raise KeyError(f"no condition {name!r}: this study has {', '.join(by_name)}")
+        return by_name[name]
+
+    def table(self) -> pl.DataFrame:
+        """One row per condition and snapshot: W, B and their companions with bands, floors and fit; tidy."""
+        from reseed.report.table import tidy
+
+        return tidy(self)
+
+    def figure(self, condition: str, *, kind: str = "trajectory") -> Figure:
+        """One of the report's interactive figures; needs the extra `report`. See `reseed.report.figures.KINDS`."""
+        from reseed.report.figures import figure
+
+        return figure(self, condition, kind=kind)
+
+    def report(self, path: str | Path) -> Path:
+        """Write the HTML report, one file that opens offline; needs the extra `report`."""
+        from reseed.report.html import write_html
+
+        return write_html(self, Path(path))

@@ -1,0 +1,43 @@
+"""Numbers as text. Rounding never lies: 0, 1 and 100 % are printed only when they are exact."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["interval", "percent", "rounded"]
+
+
+def rounded(value: float, digits: int = 2) -> str:
+    """`value` with `digits` decimals, without a leading zero; `<.01` or `>.99` where rounding would reach 0 or ±1."""
+    if math.isnan(value):
+        return "n/a"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{abs(value):.{digits}f}"
+    smallest, largest = 10.0**-digits, 1.0 - 10.0**-digits
+    if float(text) == 0.0 and value != 0.0:
+        return f"<{_bare(smallest, digits)}" if value > 0 else f">−{_bare(smallest, digits)}"
+    if float(text) == 1.0 and abs(value) < 1.0:
+        return f">{_bare(largest, digits)}" if value > 0 else f"<−{_bare(largest, digits)}"
+    return ("−" if value < 0 else "") + text.removeprefix("0" if abs(value) < 1 and value != 0.0 else "")
+
+
+def interval(low: float, high: float, digits: int = 2) -> str:
+    """`[low, high]`, or nothing where it is not defined."""
+    return "" if math.isnan(low) or math.isnan(high) else f"[{rounded(low, digits)}, {rounded(high, digits)}]"
+
+
+def percent(share: float) -> str:
+    """A share in [0, 1] as a percentage; `<1 %` and `>99 %` where rounding would reach 0 or 100."""
+    if math.isnan(share):
+        return "n/a"
+    whole = round(100 * share)
+    if whole == 0 and share > 0:
+        return "<1 %"
+    if whole == 100 and share < 1:  # noqa: PLR2004 (per cent)
+        return ">99 %"
+    return f"{whole} %"
+
+
+def _bare(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".removeprefix("0")
