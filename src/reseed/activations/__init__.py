@@ -1,1 +1,25 @@
 """Activations: collected, stored, drawn in batches and preprocessed at read."""
+
+from reseed.activations.bundled import model_path, sotu_texts
+from reseed.activations.collect import collect
+from reseed.activations.moments import Moments, moments_of
+from reseed.activations.order import batch_rows
+from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessing, View, view
+from reseed.activations.store import Activations, HeldOut, open_activations
+
+__all__ = [
+    "PREPROCESSINGS",
+    "Activations",
+    "HeldOut",
+    "Moments",
+    "Preprocess",
+    "Preprocessing",
+    "View",
+    "batch_rows",
+    "collect",
+    "model_path",
+    "moments_of",
+    "open_activations",
+    "sotu_texts",
+    "view",
+]

