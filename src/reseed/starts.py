@@ -22,7 +22,7 @@ from reseed.methods import Method, StartPoint
 if TYPE_CHECKING:
     from reseed.activations import View
 
-__all__ = ["Start", "StartPoint", "draw"]
+__all__ = ["Start", "StartPoint", "check_start", "draw", "draw_points", "points_identity"]
 
 _SAMPLE = 1024
 
@@ -50,58 +50,77 @@ class Start(BaseModel):
     """whether n_points < n_atoms is allowed: the atoms beyond the points are then zero"""
 
 
-def draw(start: Start, method: Method, view: "View", rolls: Mapping[Die, int]) -> StartPoint:
+def draw(
+    start: Start,
+    method: Method,
+    view: "View",
+    rolls: Mapping[Die, int],
+    *,
+    points: Float[Tensor, "points d_model"] | None = None,
+) -> StartPoint:
     """The start of one run, from the rolls of its dice.
+
+    `points` are those of `draw_points`, where they are at hand already: runs that share them need one k-means.
 
     Raises:
         SpecError: a start that this method, or these activations, cannot have.
     """
-    n_points = start.n_points or method.n_atoms
-    _check(start, method, view, n_points=n_points)
-    moments = view.moments
+    check_start(start, method)
     common = {
-        "mean": moments.mean.float(),
-        "scale": (moments.covariance.diagonal().sum().item() / view.d_model) ** 0.5,
+        "mean": view.moments.mean.float(),
+        "scale": (view.moments.covariance.diagonal().sum().item() / view.d_model) ** 0.5,
         "sample": _even_rows(view, _SAMPLE),
     }
     if start.kind == "random":
         atoms = torch.randn(method.n_atoms, view.d_model, generator=generator(rolls["init"])) * common["scale"]
         return StartPoint(atoms=atoms, points=None, weights=None, **common)
-    points = _points(start, view, rolls, n_points=n_points)
-    weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=n_points)
+    points = draw_points(start, method, view, rolls) if points is None else points
+    if start.kind == "kmeans-permuted":
+        points = points[torch.randperm(len(points), generator=generator(rolls["init"], "order"))]
+    weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points))
     return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
 
 
-def _check(start: Start, method: Method, view: "View", *, n_points: int) -> None:
+def check_start(start: Start, method: Method) -> None:
+    """Raise SpecError for a start that this method cannot have."""
+    n_points = start.n_points or method.n_atoms
     if method.mixes_points and start.kind == "random":
         raise SpecError(f"{method.kind} mixes points, so it cannot start at random: use data or kmeans")
     if not method.mixes_points and start.weights != "identity":
         raise SpecError(f"{method.kind} has no mixing weights: leave out weights = {start.weights!r}")
-    if not method.mixes_points and n_points > method.n_atoms:
-        raise SpecError(
-            f"{method.kind} starts with {method.n_atoms} atoms, one for each point: "
-            f"n_points = {n_points} must not be larger"
-        )
     if n_points < method.n_atoms and not start.allow_fewer_points:
         raise SpecError(
             f"n_points = {n_points} leaves {method.n_atoms - n_points} of {method.n_atoms} atoms at zero: "
             "use at least as many points as atoms, or set allow_fewer_points = true"
         )
+
+
+def points_identity(start: Start, method: Method, rolls: Mapping[Die, int]) -> tuple[object, ...]:
+    """What decides the points on given activations: equal identities, equal points."""
+    n_points = start.n_points or method.n_atoms
+    if start.kind == "data":
+        return ("data", n_points, rolls["points"])
+    return ("kmeans", n_points, start.points_tokens, start.kmeans_steps, rolls["points"], rolls["kmeans"])
+
+
+def draw_points(
+    start: Start, method: Method, view: "View", rolls: Mapping[Die, int]
+) -> Float[Tensor, "points d_model"]:
+    """The activations, or the centroids of activations, that a start is made from.
+
+    Raises:
+        SpecError: more points than activations.
+    """
+    n_points = start.n_points or method.n_atoms
     if n_points > view.n_tokens:
         raise SpecError(f"n_points = {n_points} of {view.n_tokens} activations: use fewer points or more activations")
-
-
-def _points(start: Start, view: "View", rolls: Mapping[Die, int], *, n_points: int) -> Float[Tensor, "points d_model"]:
     if start.kind == "data":
         return _random_rows(view, n_points, rolled=rolls["points"])
     n_tokens = min(start.points_tokens or 32 * n_points, view.n_tokens)
     if n_tokens < n_points:
         raise SpecError(f"points_tokens = {n_tokens} for n_points = {n_points}: k-means needs a token for each point")
     rows = _random_rows(view, n_tokens, rolled=rolls["points"])
-    points = kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points
-    if start.kind == "kmeans-permuted":
-        return points[torch.randperm(n_points, generator=generator(rolls["init"], "order"))]
-    return points
+    return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points
 
 
 def _weights(start: Start, rolls: Mapping[Die, int], *, n_atoms: int, n_points: int) -> Float[Tensor, "atoms points"]:
