@@ -109,7 +109,7 @@ def _unpack(gguf: Path, folder: Path) -> None:
         model: Any = load_dense(str(gguf), torch.bfloat16)
         # transformers would otherwise note in the config that these plain weights are still quantised
         model.hf_quantizer, model.is_quantized = None, False
-        del model.config.quantization_config
+        vars(model.config).pop("quantization_config", None)
         model.save_pretrained(temporary)
         load_tokenizer(str(gguf)).save_pretrained(temporary)
         if not folder.is_dir():  # another process may have been quicker
