@@ -9,23 +9,27 @@ from reseed.errors import SpecError
 from reseed.methods._base import Method, StartPoint, State, Step
 from reseed.methods.a_topk import ATopK
 from reseed.methods.ra_topk import RATopK
+from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
 
-__all__ = ["METHODS", "ATopK", "Method", "RATopK", "StartPoint", "State", "Step", "TopK", "parse"]
+__all__ = ["METHODS", "ATopK", "Method", "RATopK", "ReLU", "StartPoint", "State", "Step", "TopK", "parse"]
 
 METHODS: dict[str, type[Method]] = {
     "topk": TopK,
+    "relu": ReLU,
     "ra-topk": RATopK,
     "a-topk": ATopK,
 }
 
 
-def parse(settings: Mapping[str, Any]) -> Method:
-    """The method that a table of settings describes; `kind` says which.
+def parse(settings: Mapping[str, Any] | Method) -> Method:
+    """The method that a table of settings describes; `kind` says which. A method is returned as it is.
 
     Raises:
         SpecError: an unknown kind, a missing or unknown setting, or a value that is not allowed.
     """
+    if isinstance(settings, Method):
+        return settings
     kind = settings.get("kind")
     if kind not in METHODS:
         raise SpecError(f"method kind {kind!r} is not known: use one of {', '.join(METHODS)}")

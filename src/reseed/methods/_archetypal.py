@@ -7,11 +7,11 @@ projected point, and Adam's moments do not notice.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import PositiveInt
+from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
 from reseed.errors import SpecError
@@ -45,6 +45,13 @@ class Archetypal(Method, ABC):
     """whether a bias, the mean activation at the start, is trained; False: there is none (published form)"""
     rescale: bool = True
     """whether activations and points are divided by the scale of the activations first; False: published form"""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        autoencoder.check_k(self.k, self.n_atoms)
+        if self.resample_every is not None:
+            raise ValueError("resample_every is not allowed: an activation is no mixture of the points")
+        return self
 
     @property
     @abstractmethod

@@ -19,14 +19,17 @@ from reseed.methods._base import StartPoint, State, Step
 __all__ = [
     "EncoderStart",
     "PartGradients",
+    "check_k",
     "encode_dense",
     "encoder_parts",
+    "figures",
     "inputs",
-    "replace_dead",
+    "replace_atoms",
     "snapshot",
     "topk_step",
     "unit_of",
     "unit_rows",
+    "without_parallel",
 ]
 
 EncoderStart = Literal["tied", "independent"]
@@ -44,6 +47,12 @@ class PartGradients(NamedTuple):
 def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:
     """Rows divided by their norm; a zero row stays zero. The 1e-8 is overcomplete's."""
     return rows / (rows.norm(dim=-1, keepdim=True) + 1e-8)
+
+
+def check_k(k: int, n_atoms: int) -> None:
+    """Raises ValueError where a token cannot have k active atoms."""
+    if k > n_atoms:
+        raise ValueError(f"k = {k} active atoms of n_atoms = {n_atoms}: k must be at most n_atoms")
 
 
 def unit_of(point: StartPoint, *, rescale: bool) -> float:
@@ -124,14 +133,14 @@ def topk_step(
     for_codes = kernels.code_gradients(codes, dictionary, per_entry)
     n_atoms = dictionary.shape[1]
     for_bias = _sum_by_atom(codes, for_codes, n_atoms=n_atoms)
-    through_encoder = torch.bmm(for_bias.unsqueeze(1), state["encoder"]).squeeze(1)
+    through_encoder = torch.einsum("ra,rad->rd", for_bias, state["encoder"])
     gradients = PartGradients(
         dictionary=kernels.row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
         encoder=kernels.row_gradients(codes, for_codes, u, n_atoms=n_atoms),
         encoder_bias=for_bias,
         decoder_bias=per_entry.sum(1) - through_encoder,
     )
-    return gradients, _figures(state, codes, residual, n_atoms=n_atoms)
+    return gradients, figures(state, residual, kernels.densify(codes, n_atoms=n_atoms) > 0)
 
 
 def _sum_by_atom(
@@ -141,23 +150,28 @@ def _sum_by_atom(
     return kernels.row_gradients(codes, weights, ones, n_atoms=n_atoms).squeeze(-1)
 
 
-def _figures(
+def figures(
     state: Mapping[str, Tensor],
-    codes: kernels.Codes,
     residual: Float[Tensor, "runs batch d_model"],
+    active: Bool[Tensor, "runs batch atoms"],
     *,
-    n_atoms: int,
+    penalty: Float[Tensor, " runs"] | float = 0.0,
 ) -> Step:
+    """What a batch says about each run; the residual is in the method's units."""
     squared_error = residual.square().sum((1, 2))
-    active = codes.values > 0
-    fired = torch.zeros(len(residual), n_atoms, device=residual.device)
-    fired = fired.scatter_reduce(1, codes.indices.flatten(1), active.flatten(1).float(), "amax")
     return Step(
-        loss=squared_error / residual[0].numel(),
+        loss=squared_error / residual[0].numel() + penalty,
         squared_error=squared_error * state["scale"].square(),
         l0=active.sum((1, 2)) / residual.shape[1],
-        fired=fired > 0,
+        fired=active.any(1),
     )
+
+
+def without_parallel(
+    gradients: Float[Tensor, "runs atoms d_model"], atoms: Float[Tensor, "runs atoms d_model"]
+) -> Float[Tensor, "runs atoms d_model"]:
+    """Gradients for unit atoms without the component along the atom."""
+    return gradients - (gradients * atoms).sum(-1, keepdim=True) * atoms
 
 
 def snapshot(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms d_model"]) -> dict[str, Tensor]:
@@ -172,20 +186,19 @@ def snapshot(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms 
     }
 
 
-def replace_dead(
-    state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
+def replace_atoms(
+    state: State, chosen: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
 ) -> tuple[str, ...]:
-    """Point dead atoms at rows of activations, in place; returns the entries whose moments are stale.
+    """Point the chosen atoms at rows of activations, in place; returns the entries that changed.
 
-    A new atom gets the mean norm of the living and a fifth of their mean encoder norm, so that it does not win
-    every token at once (@bricken2023monosemanticity).
+    A new atom gets the mean norm of the others and a fifth of their mean encoder norm, so that it does not win every
+    token at once (@bricken2023monosemanticity).
     """
     directions = unit_rows(inputs(state, rows))
     for name, share in (("atoms", 1.0), ("encoder", 0.2)):
-        norms = state[name].norm(dim=-1)
-        alive = (~dead).float()
-        living = (norms * alive).sum(1, keepdim=True) / alive.sum(1, keepdim=True).clamp(min=1)
-        size = torch.where(living > 0, living, torch.ones_like(living)).unsqueeze(-1) * share
-        state[name].copy_(torch.where(dead.unsqueeze(-1), directions * size, state[name]))
-    state["encoder_bias"].masked_fill_(dead, 0.0)
+        norms = state[name].norm(dim=-1).masked_fill(chosen, 0.0)
+        size = norms.sum(1) / (~chosen).sum(1).clamp(min=1)
+        new = directions * (share * size.where(size > 0, 1.0)).view(-1, 1, 1)
+        state[name].copy_(new.where(chosen.unsqueeze(-1), state[name]))
+    state["encoder_bias"].masked_fill_(chosen, 0.0)
     return ("atoms", "encoder", "encoder_bias")

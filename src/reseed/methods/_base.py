@@ -65,6 +65,8 @@ class Method(BaseModel, ABC):
     """rows of the dictionary"""
     learning_rate: PositiveFloat
     """peak rate of Adam"""
+    resample_every: PositiveInt | None = None
+    """steps between replacements of dead atoms by activations; None: never"""
 
     @property
     @abstractmethod

@@ -35,13 +35,10 @@ class TopK(Method):
     """whether a bias, the mean activation at the start, is trained; False: there is none (published form)"""
     rescale: bool = True
     """whether activations are divided by their scale first; False: published form"""
-    resample_every: PositiveInt | None = None
-    """steps between replacements of dead atoms; None: never"""
 
     @model_validator(mode="after")
     def _k_fits(self) -> Self:
-        if self.k > self.n_atoms:
-            raise ValueError(f"k = {self.k} active atoms of n_atoms = {self.n_atoms}: k must be at most n_atoms")
+        autoencoder.check_k(self.k, self.n_atoms)
         return self
 
     @property
@@ -92,8 +89,7 @@ class TopK(Method):
         parts, step = autoencoder.topk_step(state, state["atoms"], x, k=self.k)
         for_atoms = parts.dictionary
         if self.norm == "unit" and self.parallel == "removed":
-            along = (for_atoms * state["atoms"]).sum(-1, keepdim=True)
-            for_atoms = for_atoms - along * state["atoms"]
+            for_atoms = autoencoder.without_parallel(for_atoms, state["atoms"])
         every = {**parts._asdict(), "atoms": for_atoms}
         return {name: every[name] for name in self.trained}, step
 
