@@ -10,6 +10,7 @@ from torch import Tensor
 from reseed.agreement.reading import Reading
 
 __all__ = [
+    "BORN_IDENTICAL",
     "between_start",
     "contraction",
     "floor_adjusted",

@@ -1,11 +1,21 @@
 """What the runs at hand say about runs in general: jackknife, contrasts, equivalence, permutation (science §7)."""
 
-from reseed.inference.contrasts import Conclusion, Equivalence, contrast, equivalence, paired_contrast
+from reseed.inference.contrasts import (
+    Attribution,
+    Conclusion,
+    Equivalence,
+    attribution,
+    contrast,
+    equivalence,
+    paired_contrast,
+)
 from reseed.inference.estimate import Estimate, Unit
 from reseed.inference.jackknife import (
+    Ends,
     Statistic,
     between,
     between_gain,
+    ends,
     jackknife,
     memory,
     over_runs,
@@ -15,15 +25,19 @@ from reseed.inference.jackknife import (
 from reseed.inference.permutation import PermutationTest, permutation_test, smallest_p
 
 __all__ = [
+    "Attribution",
     "Conclusion",
+    "Ends",
     "Equivalence",
     "Estimate",
     "PermutationTest",
     "Statistic",
     "Unit",
+    "attribution",
     "between",
     "between_gain",
     "contrast",
+    "ends",
     "equivalence",
     "jackknife",
     "memory",

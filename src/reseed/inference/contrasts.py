@@ -10,9 +10,9 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from reseed.inference.estimate import Estimate
-from reseed.inference.jackknife import Statistic, jackknife
+from reseed.inference.jackknife import Ends, Statistic, jackknife
 
-__all__ = ["Conclusion", "Equivalence", "contrast", "equivalence", "paired_contrast"]
+__all__ = ["Attribution", "Conclusion", "Equivalence", "attribution", "contrast", "equivalence", "paired_contrast"]
 
 Conclusion = Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
 
@@ -28,7 +28,8 @@ class Equivalence:
     margin: float
     alpha: float
     p_value: float
-    """Two one-sided tests: how surprising the estimate is if the difference is as large as the margin; in (0, 1]."""
+    """Two one-sided tests: how surprising the estimate is if the difference is as large as the margin. 0 only where the
+    spread is exactly 0."""
     runs_to_decide: int | None = None
     """Where inconclusive: the units per arm (`difference.unit`: runs or starts) that would decide, if the estimate and
     the spread stay as they are; None if decided, undefined or beyond 100,000."""
@@ -52,6 +53,23 @@ def contrast(x: Estimate, y: Estimate) -> Estimate:
         level=x.level,
         reason="; ".join(dict.fromkeys(reason for reason in (x.reason, y.reason) if reason)),
     )
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """A difference between two arms at the last step, taken apart: total = born + earned (science §6)."""
+
+    total: Estimate
+    """A_X(T) - A_Y(T)"""
+    born: Estimate
+    """A_X(0) - A_Y(0): there before any training"""
+    earned: Estimate
+    """G_X - G_Y"""
+
+
+def attribution(x: Ends, y: Ends) -> Attribution:
+    """How much of arm x's lead over arm y was there at step 0; for arms that share no runs, starts or dice."""
+    return Attribution(total=contrast(x.last, y.last), born=contrast(x.first, y.first), earned=contrast(x.gain, y.gain))
 
 
 def paired_contrast(
@@ -118,7 +136,7 @@ def _tost_p(difference: Estimate, margin: float) -> float:
 
 
 def _runs_to_decide(difference: Estimate, margin: float, alpha: float) -> int | None:
-    if not difference.defined:
+    if not difference.defined or difference.n_units < 2:  # noqa: PLR2004 - one unit has no spread to extrapolate
         return None
     undecided, decided = difference.n_units, 2 * difference.n_units
     while _outcome(_with_units(difference, decided), margin, alpha) == "inconclusive":

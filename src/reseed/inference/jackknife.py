@@ -7,6 +7,7 @@ estimate owes to each run. Where runs are nested in starts, the start with all i
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -15,7 +16,18 @@ from torch import Tensor
 from reseed.agreement import between_start, gain, init_memory, no_memory_reason, within_start
 from reseed.inference.estimate import Estimate, Unit
 
-__all__ = ["Statistic", "between", "between_gain", "jackknife", "memory", "over_runs", "within", "within_gain"]
+__all__ = [
+    "Ends",
+    "Statistic",
+    "between",
+    "between_gain",
+    "ends",
+    "jackknife",
+    "memory",
+    "over_runs",
+    "within",
+    "within_gain",
+]
 
 _STARTS_NEEDED = 3  # leaving out one of two starts leaves no pair between starts
 
@@ -62,18 +74,39 @@ def between(
     return jackknife(between_start, pairs, starts, level=level)
 
 
-def between_gain(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
-) -> Estimate:
-    """G = B(T) - B(0), the stabilization; the difference itself is jackknifed, as both ends share their runs."""
-    return jackknife(lambda p, s: gain(between_start(p, s))[None], pairs, starts, level=level)[0]
+class Ends(NamedTuple):
+    """One curve at step 0, at the last step, and what lies between."""
+
+    first: Estimate
+    last: Estimate
+    gain: Estimate
+    """last - first; the difference itself is jackknifed, as both ends share their runs."""
+
+
+def ends(
+    curve: Statistic, pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> Ends:
+    """Where a curve (`within_start` or `between_start`) begins and ends, and its gain."""
+
+    def first_last_gain(p: Tensor, s: Tensor) -> Tensor:
+        values = curve(p, s)
+        return torch.stack([values[0], values[-1], gain(values)])
+
+    return Ends(*jackknife(first_last_gain, pairs, starts, level=level))
 
 
 def within_gain(
     pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> Estimate:
-    """W(T) - W(0): how far runs of one start drift apart (it is at most 0 where they were born identical)."""
-    return jackknife(lambda p, s: gain(within_start(p, s))[None], pairs, starts, level=level)[0]
+    """W(T) - W(0): how far runs of one start drift apart; at most 0 where they were born identical."""
+    return ends(within_start, pairs, starts, level=level).gain
+
+
+def between_gain(
+    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> Estimate:
+    """G = B(T) - B(0), the stabilization: how far runs of different starts came together."""
+    return ends(between_start, pairs, starts, level=level).gain
 
 
 def memory(

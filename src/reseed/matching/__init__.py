@@ -1,6 +1,6 @@
 """Two dictionaries, atom by atom: which atom of one goes with which atom of the other."""
 
 from reseed.matching.matching import Matching, match
-from reseed.matching.similarity import Sign, cosines, row_cosines, unit_rows
+from reseed.matching.similarity import Sign, cosines, row_cosines, unit_rows, zero_atoms
 
-__all__ = ["Matching", "Sign", "cosines", "match", "row_cosines", "unit_rows"]
+__all__ = ["Matching", "Sign", "cosines", "match", "row_cosines", "unit_rows", "zero_atoms"]

@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from reseed.matching.similarity import Sign, cosines, unit_rows
+from reseed.matching.similarity import Sign, cosines, zero_atoms
 
 __all__ = ["Matching", "match"]
 
@@ -74,11 +74,7 @@ def match(
         cosines=similarity[rows, cols],
         n_rows=len(a),
         n_cols=len(b),
-        zero_rows=_n_zero(a),
-        zero_cols=_n_zero(b),
+        zero_rows=int(zero_atoms(a).sum()),
+        zero_cols=int(zero_atoms(b).sum()),
         sign=sign,
     )
-
-
-def _n_zero(atoms: Tensor) -> int:
-    return int(unit_rows(atoms)[1].sum())

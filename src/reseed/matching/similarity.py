@@ -6,26 +6,24 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-__all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "row_cosines", "unit_rows"]
+__all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "row_cosines", "unit_rows", "zero_atoms"]
 
 Sign = Literal["signed", "abs"]
 
 _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction worth comparing
 
 
-def unit_rows(
-    atoms: Float[Tensor, "atoms d_model"],
-) -> tuple[Float64[Tensor, "atoms d_model"], Bool[Tensor, " atoms"]]:
-    """The atoms at length 1 in float64, and which of them are zero atoms.
+def zero_atoms(atoms: Float[Tensor, "atoms d_model"]) -> Bool[Tensor, " atoms"]:
+    """Which atoms are zero or as good as zero: no longer than 1e-6 times the median norm."""
+    norms = torch.linalg.vector_norm(atoms.to(torch.float64), dim=1)
+    return norms <= _ZERO * (norms.median() if len(norms) else 0.0)
 
-    An atom no longer than 1e-6 times the median norm is a zero atom: its row comes back as zeros, so every cosine
-    with it is 0.
-    """
-    rows = atoms.to(torch.float64)
-    norms = torch.linalg.vector_norm(rows, dim=1)
-    zero = norms <= _ZERO * (norms.median() if len(norms) else 0.0)
-    unit = rows / norms.masked_fill(zero, 1.0)[:, None]
-    return unit.masked_fill(zero[:, None], 0.0), zero
+
+def unit_rows(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, "atoms d_model"]:
+    """The atoms at length 1 in float64; zero atoms as zeros, so that every cosine with them is 0."""
+    rows, zero = atoms.to(torch.float64), zero_atoms(atoms)
+    norms = torch.linalg.vector_norm(rows, dim=1).masked_fill(zero, 1.0)
+    return (rows / norms[:, None]).masked_fill(zero[:, None], 0.0)
 
 
 def cosines(
@@ -38,7 +36,7 @@ def cosines(
     """
     check_dictionaries(a, b)
     check_sign(sign)
-    return _signed(unit_rows(a)[0] @ unit_rows(b)[0].T, sign)
+    return _signed(unit_rows(a) @ unit_rows(b).T, sign)
 
 
 def row_cosines(
@@ -49,7 +47,7 @@ def row_cosines(
     check_sign(sign)
     if len(a) != len(b):
         raise ValueError(f"atoms are compared by index, but one dictionary has {len(a)} atoms and the other {len(b)}")
-    return _signed((unit_rows(a)[0] * unit_rows(b)[0]).sum(dim=1), sign)
+    return _signed((unit_rows(a) * unit_rows(b)).sum(dim=1), sign)
 
 
 def check_sign(sign: str) -> None:

@@ -1,0 +1,170 @@
+"""Agreement of two dictionaries beyond the mean cosine of their matching (science §3)."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from reseed.agreement.reading import Reading
+from reseed.matching import Matching, Sign, cosines, row_cosines, unit_rows
+from reseed.matching.similarity import check_dictionaries
+
+__all__ = [
+    "Mmcs",
+    "alive_only",
+    "mean_norm_squared",
+    "mmcs",
+    "projection_agreement",
+    "shared_fraction",
+    "shared_pairs",
+    "stable_rank",
+    "subspace_overlap",
+    "whitened_agreement",
+]
+
+_ROUNDING = 1e-12  # relative size below which a variance is rounding
+
+
+class Mmcs(NamedTuple):
+    """Mean max cosine similarity, each way; nan if a dictionary has no atoms."""
+
+    forward: float
+    """Mean over the first dictionary's atoms of the best cosine in the second."""
+    backward: float
+    """Mean over the second dictionary's atoms of the best cosine in the first."""
+
+
+def mmcs(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, sign: Sign = "signed") -> Mmcs:
+    """Mean over atoms of the best cosine in the other dictionary (@sharkey2022superposition): in [-1, 1].
+
+    For equal sizes neither way is below the matched agreement; what it is above shows atoms that were split or merged,
+    as one atom may be the best for many. Its floor is `floors.isotropic`. Raises as `matching.cosines`.
+    """
+    similarity = cosines(a, b, sign=sign)
+    if not similarity.numel():
+        return Mmcs(float("nan"), float("nan"))
+    return Mmcs(float(similarity.amax(dim=1).mean()), float(similarity.amax(dim=0).mean()))
+
+
+def shared_pairs(
+    matching: Matching,
+    encoder_a: Float[Tensor, "a_atoms d_model"],
+    encoder_b: Float[Tensor, "b_atoms d_model"],
+    *,
+    threshold: float = 0.7,
+) -> Bool[Tensor, " pairs"]:
+    """Which matched pairs are one feature: both their decoder and their encoder cosine are above `threshold`.
+
+    `matching` is that of the decoders, and its sign policy goes for the encoders too (@paulo2025sparse).
+    """
+    _check_fits(matching, encoder_a, encoder_b)
+    encoders = row_cosines(encoder_a.cpu()[matching.rows], encoder_b.cpu()[matching.cols], sign=matching.sign)
+    return (matching.cosines > threshold) & (encoders > threshold)
+
+
+def shared_fraction(
+    matching: Matching,
+    encoder_a: Float[Tensor, "a_atoms d_model"],
+    encoder_b: Float[Tensor, "b_atoms d_model"],
+    *,
+    threshold: float = 0.7,
+) -> float:
+    """The fraction of matched pairs that are one feature (see `shared_pairs`): in [0, 1], over min(n)."""
+    return float(shared_pairs(matching, encoder_a, encoder_b, threshold=threshold).to(torch.float64).mean())
+
+
+def projection_agreement(
+    matching: Matching,
+    a: Float[Tensor, "a_atoms d_model"],
+    b: Float[Tensor, "b_atoms d_model"],
+    covariance: Float[Tensor, "d_model d_model"],
+) -> float:
+    """Mean over matched pairs of d'Sd' / sqrt(d'Sd . d''Sd'): the correlation of the two projections, in [-1, 1].
+
+    S is the covariance of the activations. Zero atoms, and atoms along which nothing varies, count 0.
+    """
+    return float(_form_cosines(matching, a, b, covariance.to(torch.float64)).mean())
+
+
+def whitened_agreement(
+    matching: Matching,
+    a: Float[Tensor, "a_atoms d_model"],
+    b: Float[Tensor, "b_atoms d_model"],
+    covariance: Float[Tensor, "d_model d_model"],
+    *,
+    shrinkage: float = 0.1,
+) -> float:
+    """Mean over matched pairs of the cosine after whitening, that is under S^-1: in [-1, 1].
+
+    S is shrunk first, (1 - shrinkage) S + shrinkage tr(S)/d I, or directions without variance would decide alone.
+    """
+    sigma = covariance.to(torch.float64)
+    sphere = torch.eye(len(sigma), dtype=torch.float64, device=sigma.device) * sigma.diagonal().mean()
+    return float(_form_cosines(matching, a, b, torch.linalg.inv(sigma.lerp(sphere, shrinkage))).mean())
+
+
+def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, rank: int) -> Reading:
+    """||U_r^T U'_r||_F^2 / r for the r leading right singular directions of the unit atoms: in [0, 1]; floor r/d.
+
+    Undefined where a dictionary spans fewer than `rank` dimensions. Raises ValueError for a rank outside [1, d_model].
+    """
+    check_dictionaries(a, b)
+    if not 1 <= rank <= a.shape[1]:
+        raise ValueError(f"rank is {rank}; a subspace of {a.shape[1]}-dimensional atoms has rank 1 to {a.shape[1]}")
+    bases = [_leading_directions(atoms, rank) for atoms in (a, b)]
+    if any(basis is None for basis in bases):
+        return Reading.undefined(f"a dictionary spans fewer than {rank} dimensions")
+    u, v = bases
+    return Reading(float((u.T @ v).square().sum() / rank))
+
+
+def alive_only(
+    a: Float[Tensor, "a_atoms d_model"],
+    b: Float[Tensor, "b_atoms d_model"],
+    alive_a: Bool[Tensor, " a_atoms"],
+    alive_b: Bool[Tensor, " b_atoms"],
+) -> tuple[Float[Tensor, "a_alive d_model"], Float[Tensor, "b_alive d_model"]]:
+    """The two dictionaries (or encoders) without their dead atoms, to be matched and measured like any others."""
+    for name, atoms, alive in (("first", a, alive_a), ("second", b, alive_b)):
+        if len(alive) != len(atoms):
+            raise ValueError(f"the {name} dictionary has {len(atoms)} atoms, but {len(alive)} are marked alive or dead")
+    return a[alive_a], b[alive_b]
+
+
+def mean_norm_squared(atoms: Float[Tensor, "atoms d_model"]) -> float:
+    """The mean squared norm of the atoms; nan without atoms."""
+    return float(atoms.to(torch.float64).square().sum(dim=1).mean())
+
+
+def stable_rank(atoms: Float[Tensor, "atoms d_model"]) -> Reading:
+    """||D||_F^2 / ||D||_2^2 of the atoms as they are, norms and mean included: from 1 to min(n_atoms, d_model)."""
+    gram = atoms.to(torch.float64).T @ atoms.to(torch.float64)
+    largest = float(torch.linalg.eigvalsh(gram)[-1])
+    return Reading(float(gram.trace()) / largest) if largest > 0 else Reading.undefined("all atoms are zero")
+
+
+def _form_cosines(matching: Matching, a: Tensor, b: Tensor, form: Tensor) -> Float64[Tensor, " pairs"]:
+    check_dictionaries(a, b)
+    _check_fits(matching, a, b)
+    if form.shape != (a.shape[1], a.shape[1]):
+        raise ValueError(f"atoms have {a.shape[1]} dimensions, but the covariance has shape {tuple(form.shape)}")
+    form = form.cpu()
+    d, e = unit_rows(a).cpu()[matching.rows], unit_rows(b).cpu()[matching.cols]
+    product, d_square, e_square = (((x @ form) * y).sum(dim=1) for x, y in ((d, e), (d, d), (e, e)))
+    flat = torch.minimum(d_square, e_square) <= _ROUNDING * form.diagonal().mean()
+    cosine = (product / (d_square * e_square).clamp(min=0).sqrt()).masked_fill(flat, 0.0).clamp(-1.0, 1.0)
+    return cosine.abs() if matching.sign == "abs" else cosine
+
+
+def _leading_directions(atoms: Tensor, rank: int) -> Float64[Tensor, "d_model rank"] | None:
+    unit = unit_rows(atoms)
+    values, vectors = torch.linalg.eigh(unit.T @ unit)
+    return vectors[:, -rank:] if values[-rank] > _ROUNDING * values[-1] else None
+
+
+def _check_fits(matching: Matching, a: Tensor, b: Tensor) -> None:
+    if (len(a), len(b)) != (matching.n_rows, matching.n_cols):
+        raise ValueError(
+            f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, but {len(a)} and {len(b)} were given"
+        )
