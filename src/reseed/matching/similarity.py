@@ -14,9 +14,10 @@ _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction 
 
 
 def zero_atoms(atoms: Float[Tensor, "atoms d_model"]) -> Bool[Tensor, " atoms"]:
-    """Which atoms are zero or as good as zero: no longer than 1e-6 times the median norm."""
+    """Which atoms are zero or as good as zero: shorter than 1e-6 times the median norm of those not exactly zero."""
     norms = torch.linalg.vector_norm(atoms.to(torch.float64), dim=1)
-    return norms <= _ZERO * (norms.median() if len(norms) else 0.0)
+    median = norms[norms > 0].quantile(0.5) if norms.any() else 0.0  # a dictionary may be dead for the most part
+    return (norms == 0) | (norms < _ZERO * median)
 
 
 def unit_rows(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, "atoms d_model"]:
