@@ -1,14 +1,17 @@
 """Activations: collected, stored, drawn in batches and preprocessed at read."""
 
-from reseed.activations.bundled import model_path, sotu_texts
+from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, model_path, sotu_texts
 from reseed.activations.collect import collect
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessing, View, view
 from reseed.activations.store import Activations, HeldOut, open_activations
+from reseed.activations.texts import read_texts
 
 __all__ = [
     "PREPROCESSINGS",
+    "SOTU_LICENCE",
+    "SOTU_SOURCE",
     "Activations",
     "HeldOut",
     "Moments",
@@ -20,6 +23,7 @@ __all__ = [
     "model_path",
     "moments_of",
     "open_activations",
+    "read_texts",
     "sotu_texts",
     "view",
 ]

@@ -21,7 +21,10 @@ import torch
 from reseed.activations.manifest import sha256_of_file
 from reseed.errors import ActivationsError, MissingExtraError
 
-__all__ = ["ModelSource", "cache_folder", "model_path", "resolve_model", "sotu_texts"]
+__all__ = ["SOTU_LICENCE", "SOTU_SOURCE", "ModelSource", "cache_folder", "model_path", "resolve_model", "sotu_texts"]
+
+SOTU_SOURCE = "State of the Union messages, 1790-2026 (package sotu 0.1.2)"
+SOTU_LICENCE = "works of the US government; package MIT"
 
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"

@@ -1,30 +1,24 @@
 """`reseed collect`: a language model reads texts, and its hidden states at one layer become a store."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from reseed.activations.bundled import resolve_model
-from reseed.activations.language_model import (
-    LanguageModel,
-    fast_dtype,
-    hidden_states,
-    load_model,
-    load_tokenizer,
-    pad,
-)
+from reseed.activations.language_model import fast_dtype, load_model, load_tokenizer
 from reseed.activations.manifest import About, Manifest
 from reseed.activations.matrix import read_shard
 from reseed.activations.progress import Advance, progress_bar
+from reseed.activations.reading import Reader, kept_per_window, read
 from reseed.activations.store import Activations, open_activations
-from reseed.activations.windows import Windows, cut, shuffled
+from reseed.activations.windows import cut, shuffled
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.errors import ActivationsError
 
@@ -33,35 +27,6 @@ __all__ = ["collect"]
 _SHARD_TOKENS = 1 << 16  # about 10 s of work on two cores: what an interruption costs at most
 _NORM_LIMIT = 10.0
 _DROPPED = f"position 0 of causal models, norms above {_NORM_LIMIT:g} times the median"
-
-
-@dataclass(frozen=True)
-class _Tokens:
-    """Hidden states of the tokens that are kept, and which token each belongs to."""
-
-    states: Float[Tensor, "tokens d_model"]
-    ids: Int[Tensor, "tokens"]
-    contexts: Int[Tensor, "tokens"]
-    positions: Int[Tensor, "tokens"]
-
-    def __getitem__(self, which: slice | Tensor) -> Self:
-        return type(self)(*(part[which] for part in (self.states, self.ids, self.contexts, self.positions)))
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """A model and the windows it reads."""
-
-    model: LanguageModel
-    windows: Windows
-    excluded: tuple[int, ...]
-    batch: int
-    drop_outliers: bool
-
-    @property
-    def drops_first(self) -> bool:
-        """Whether position 0 is left out: in a causal model it attends to nothing but itself."""
-        return self.drop_outliers and self.model.causal
 
 
 @dataclass(frozen=True)
@@ -124,11 +89,12 @@ def collect(
             another collection.
         MissingExtraError: transformers is not installed.
     """
-    folder, source = Path(out).expanduser(), resolve_model(model)
-    precision = fast_dtype() if dtype == "auto" else dtype
-    lm = load_model(source.path, layer=layer, dtype=precision, device=_device(device))
+    _check_counts(tokens=tokens, heldout=heldout, context=context, batch=batch)
+    folder, source, where = Path(out).expanduser(), resolve_model(model), _device(device)
+    precision = fast_dtype(where) if dtype == "auto" else dtype
+    lm = load_model(source.path, layer=layer, dtype=precision, device=where)
     tokenizer = load_tokenizer(source.path)
-    reader = _Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
+    reader = Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
     plan = _plan(reader, heldout=heldout, tokens=tokens)
     about: About = {
         "model": source.title,
@@ -147,21 +113,27 @@ def collect(
     manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
     if manifest.heldout is None:
         manifest = _add_heldout(folder, manifest, reader, plan, tokenizer)
-    with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
-        manifest = _add_shards(folder, manifest, reader, plan, advance)
     if manifest.moments is None:
+        with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
+            manifest = _add_shards(folder, manifest, reader, plan, advance)
         finish_store(folder, manifest)
     return open_activations(folder, verify=False)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}={count}: it is at least 1")
 
 
 def _device(device: str | None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _plan(reader: _Reader, *, heldout: int, tokens: int) -> _Plan:
+def _plan(reader: Reader, *, heldout: int, tokens: int) -> _Plan:
     """Share the windows out; one window more than needed is held out, in case outliers are dropped from it."""
     order = shuffled(reader.windows)
-    counts = _kept_per_window(reader)[order]
+    counts = kept_per_window(reader)[order]
     reach = counts.cumsum()
     n_heldout = int(np.searchsorted(reach, heldout)) + 2
     available = int(counts[n_heldout:].sum())
@@ -173,39 +145,31 @@ def _plan(reader: _Reader, *, heldout: int, tokens: int) -> _Plan:
     return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens)
 
 
-def _kept_per_window(reader: _Reader) -> np.ndarray:
-    """Tokens of each window that are neither special nor, in a causal model, at position 0."""
-    windows, special = reader.windows, np.isin(reader.windows.ids, reader.excluded)
-    before = np.concatenate([[0], (~special).cumsum()])
-    kept = before[windows.starts + windows.lengths] - before[windows.starts]
-    return kept - (~special[windows.starts]) if reader.drops_first and not windows.prefix else kept
-
-
-def _add_heldout(folder: Path, manifest: Manifest, reader: _Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401
-    read = _read(reader, plan.heldout, lambda _: None)
+def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401
+    tokens = read(reader, plan.heldout, lambda _: None)
     if reader.drop_outliers:
-        read = read[_norms(read.states) <= _norm_limit(read.states)]
-    read = read[: plan.n_heldout]
-    pieces = [tokenizer.decode([token]) for token in read.ids.tolist()]
+        tokens = tokens[_norms(tokens.states) <= _norm_limit(tokens.states)]
+    tokens = tokens[: plan.n_heldout]
+    pieces = [tokenizer.decode([number]) for number in tokens.ids.tolist()]
     return write_heldout(
         folder,
         manifest,
-        read.states,
-        token_ids=read.ids,
-        contexts=read.contexts,
-        positions=read.positions,
+        tokens.states,
+        token_ids=tokens.ids,
+        contexts=tokens.contexts,
+        positions=tokens.positions,
         texts=pieces,
     )
 
 
-def _add_shards(folder: Path, manifest: Manifest, reader: _Reader, plan: _Plan, advance: Advance) -> Manifest:
+def _add_shards(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, advance: Advance) -> Manifest:
     """Append shards until there are enough tokens; shard i reads the i-th stretch of windows, whatever came before."""
     limit = _stored_limit(folder, manifest) if reader.drop_outliers else float("inf")
     n_windows = max(1, _SHARD_TOKENS // reader.windows.context)
     while (missing := plan.n_tokens - manifest.n_tokens) > 0:
         first = len(manifest.shards) * n_windows
         stretch = slice(first, first + min(n_windows, _enough(plan.counts[first:], missing)))
-        states = _read(reader, plan.training[stretch], advance).states
+        states = read(reader, plan.training[stretch], advance).states
         states = states[_norms(states) <= limit][:missing]
         if len(states) == 0:  # outliers can leave the store a few tokens short when the texts are only just long enough
             break
@@ -231,29 +195,3 @@ def _norms(states: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens"]:
 
 def _norm_limit(states: Float[Tensor, "tokens d_model"]) -> float:
     return _NORM_LIMIT * float(_norms(states).median())
-
-
-def _read(reader: _Reader, numbers: np.ndarray, advance: Advance) -> _Tokens:
-    """Run the model over some windows; what is kept of them comes back in the order of `numbers`."""
-    # windows of like length share a batch, which keeps padding small
-    by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
-    parts: dict[int, _Tokens] = {}
-    for start in range(0, len(numbers), reader.batch):
-        places = by_length[start : start + reader.batch].tolist()
-        for place, part in zip(places, _read_batch(reader, numbers[places]), strict=True):
-            parts[place] = part
-            advance(len(part.ids))
-    ordered = [parts[place] for place in range(len(numbers))]
-    return _Tokens(*(torch.cat([getattr(part, field.name) for part in ordered]) for field in fields(_Tokens)))
-
-
-def _read_batch(reader: _Reader, numbers: np.ndarray) -> Iterator[_Tokens]:
-    tokens, mask = pad([reader.windows.tokens(number) for number in numbers])
-    states = hidden_states(reader.model, tokens.to(reader.model.device), mask.to(reader.model.device)).cpu()
-    keep = mask & ~torch.isin(tokens, torch.tensor(reader.excluded))
-    if reader.drops_first:
-        keep[:, 0] = False
-    for row, number in enumerate(numbers.tolist()):
-        positions = keep[row].nonzero().squeeze(1)
-        contexts = torch.full_like(positions, number)
-        yield _Tokens(states[row][positions], tokens[row][positions], contexts, positions)

@@ -1,5 +1,6 @@
 """A transformers model, run up to one layer."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from reseed.errors import ActivationsError, MissingExtraError
 
 __all__ = ["LanguageModel", "fast_dtype", "hidden_states", "load_dense", "load_model", "load_tokenizer", "pad"]
 
+_ALLOWED = "give a model folder, a GGUF file, a name on the Hugging Face hub, smollm2 or minilm"
 _SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by far more
 
 
@@ -37,11 +39,12 @@ class _Reached(Exception):  # noqa: N818
         self.states = states
 
 
-def fast_dtype() -> Dtype:
-    """bf16 where this machine multiplies it in hardware, fp32 elsewhere (where bf16 would be emulated, and slow)."""
+def fast_dtype(device: torch.device) -> Dtype:
+    """bf16 where a device multiplies it in hardware, fp32 elsewhere (where bf16 would be emulated, and slow)."""
+    if device.type != "cpu":
+        return "bf16"
     flags = Path("/proc/cpuinfo")
-    has_bf16 = flags.is_file() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
-    return "bf16" if has_bf16 or torch.cuda.is_available() else "fp32"
+    return "bf16" if flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) else "fp32"
 
 
 def _transformers() -> Any:  # noqa: ANN401
@@ -71,12 +74,14 @@ def load_tokenizer(model: str) -> Any:  # noqa: ANN401
 
 
 def load_dense(model: str, dtype: torch.dtype) -> nn.Module:
-    """The model without its output head, every weight plain: a GGUF file is dequantised."""
+    """The model without its output head (of an encoder-decoder, the encoder); a GGUF file is dequantised."""
     transformers = _transformers()
     where, options = _located(model)
     if options:
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    return _loaded(transformers.AutoModel.from_pretrained, where, {**options, "dtype": dtype})
+    module = _loaded(transformers.AutoModel.from_pretrained, where, {**options, "dtype": dtype})
+    module.config.use_cache = False
+    return module.get_encoder() if module.config.is_encoder_decoder else module
 
 
 def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -84,10 +89,10 @@ def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> An
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
-        return load(where, **options)
+        return load(where, trust_remote_code=False, **options)
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise ActivationsError(f"{where} cannot be loaded as a transformers model: {reason}") from error
+        raise ActivationsError(f"{where} cannot be loaded as a transformers model ({reason}): {_ALLOWED}") from error
     finally:
         if shown:
             logging.enable_progress_bar()
@@ -103,11 +108,16 @@ def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) ->
     blocks = _blocks(module)
     if not 0 <= layer <= len(blocks):
         raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {len(blocks)}")
-    loaded = LanguageModel(
-        module, blocks, layer, module.config.get_text_config().hidden_size, causal=False, device=device
-    )
     del blocks[max(layer, 1) :]
-    return LanguageModel(**{**vars(loaded), "causal": _is_causal(loaded)})
+    probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
+    causal = bool((probed[0] - probed[1]).norm() < _SAME * probed[0].norm())
+    return LanguageModel(module, blocks, layer, probed.shape[-1], causal, device)
+
+
+def _probe(model: LanguageModel) -> Float[Tensor, "windows d_model"]:
+    """First hidden states of two windows that differ in their last token: equal when no token sees those behind it."""
+    tokens = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]], device=model.device)
+    return hidden_states(model, tokens, torch.ones_like(tokens, dtype=torch.bool))[:, 0].float()
 
 
 def _blocks(module: nn.Module) -> nn.ModuleList:
@@ -122,13 +132,6 @@ def _blocks(module: nn.Module) -> nn.ModuleList:
     )
 
 
-def _is_causal(model: LanguageModel) -> bool:
-    """Whether a token ignores those after it, found by changing the last token of a window and looking at the first."""
-    tokens = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]], device=model.device)
-    first, second = hidden_states(model, tokens, torch.ones_like(tokens, dtype=torch.bool))[:, 0].float()
-    return bool((first - second).norm() < _SAME * first.norm())
-
-
 @torch.inference_mode()
 def hidden_states(
     model: LanguageModel, tokens: Int[Tensor, "windows context"], mask: Bool[Tensor, "windows context"]
@@ -136,7 +139,7 @@ def hidden_states(
     """What leaves block `model.layer` (counted from 1; 0 is what enters the first), before any final norm."""
     handle = _stop(model)
     try:
-        model.module(input_ids=tokens, attention_mask=None if mask.all() else mask.long(), use_cache=False)
+        model.module(input_ids=tokens, attention_mask=None if mask.all() else mask.long())
     except _Reached as reached:
         return reached.states
     finally:

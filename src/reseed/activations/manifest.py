@@ -7,7 +7,7 @@ FORMAT_VERSION history:
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +21,7 @@ __all__ = [
     "Dtype",
     "FileRecord",
     "Manifest",
+    "is_whole",
     "read_manifest",
     "sha256_of_file",
     "verify_file",
@@ -67,6 +68,11 @@ class Manifest(BaseModel):
         others = (self.heldout, self.heldout_texts, self.moments)
         return (*self.shards, *(file for file in others if file is not None))
 
+    def with_shards(self, shards: tuple[FileRecord, ...]) -> Self:
+        """The same store with other shards, and so without moments."""
+        n_tokens = sum(shard.rows for shard in shards)
+        return self.model_copy(update={"shards": shards, "n_tokens": n_tokens, "moments": None})
+
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write `manifest.json` atomically."""
@@ -101,15 +107,20 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0]
 
 
+def is_whole(folder: Path, file: FileRecord) -> bool:
+    """Whether a file of the store is there and holds the bytes that were written."""
+    path = folder / file.file
+    return path.is_file() and sha256_of_file(path) == file.sha256
+
+
 def verify_file(folder: Path, file: FileRecord) -> None:
     """Raise ActivationsError unless a file of the store is there and holds the bytes that were written."""
-    path = folder / file.file
-    if not path.is_file():
-        raise ActivationsError(f"{path} is missing: copy the store again, or run the same reseed collect again")
-    if sha256_of_file(path) != file.sha256:
+    if not is_whole(folder, file):
+        what = (
+            "has changed since it was written (its checksum differs)" if (folder / file.file).exists() else "is missing"
+        )
         raise ActivationsError(
-            f"{path} has changed since it was written (its checksum differs): "
-            "copy the store again, or delete it and run the same reseed collect again"
+            f"{folder / file.file} {what}: copy the store again, or run the same reseed collect again to repair it"
         )
 
 

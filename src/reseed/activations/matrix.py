@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from reseed.errors import ActivationsError
 
-__all__ = ["Matrix", "Shard", "check_finite", "read_shard"]
+__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
 
 _BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
+_MATRIX = 2
 _FORMATS = (".npy", ".safetensors")
 
 
@@ -45,19 +47,23 @@ class Matrix:
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The rows at `index` in float32."""
-        flat = index.reshape(-1)
-        gathered = self._gather(flat) if len(self.shards) > 1 else self.shards[0].tensor.index_select(0, flat)
-        return gathered.float().reshape(*index.shape, self.d_model)
+        flat, first = index.reshape(-1), self.shards[0].tensor
+        gathered = self._gather(flat) if len(self.shards) > 1 else first.index_select(0, flat.to(first.device)).float()
+        return gathered.reshape(*index.shape, self.d_model)
 
     def _gather(self, index: Int[Tensor, "rows"]) -> Float[Tensor, "rows d_model"]:
-        first = self.shards[0].tensor
-        starts = torch.tensor([0, *accumulate(len(shard.tensor) for shard in self.shards)], device=index.device)
+        starts = torch.tensor([0, *accumulate(len(shard.tensor) for shard in self.shards)])
         home = torch.bucketize(index, starts[1:], right=True)
-        gathered = torch.empty(len(index), self.d_model, dtype=first.dtype, device=first.device)
+        gathered = torch.empty(len(index), self.d_model)
         for number in home.unique().tolist():
             places = (home == number).nonzero().squeeze(1)
-            gathered[places] = self.shards[number].tensor.index_select(0, index[places] - starts[number])
+            gathered[places] = self.shards[number].tensor.index_select(0, index[places] - starts[number]).float()
         return gathered
+
+    def to(self, device: torch.device | str) -> Self:
+        """The whole matrix in one piece in a device's memory, in the type it has on disk."""
+        pieces = torch.cat([shard.tensor.to(device) for shard in self.shards])
+        return type(self)((Shard(f"rows on {device}", pieces),))
 
     def blocks(self, stop: int | None = None) -> Iterator[tuple[str, int, Float[Tensor, "block d_model"]]]:
         """Every row up to `stop` in order: (shard name, row in that shard, float32 rows), a few thousand at a time."""
@@ -90,12 +96,17 @@ def read_shard(path: Path) -> Shard:
     if path.suffix not in _FORMATS:
         raise ActivationsError(f"{path} is not one of {', '.join(_FORMATS)}: convert it to one of them")
     tensor = _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path)
-    if tensor.ndim != 2 or 0 in tensor.shape or not tensor.is_floating_point():  # noqa: PLR2004
+    check_matrix(tensor, str(path))
+    return Shard(path.name, tensor)
+
+
+def check_matrix(tensor: Tensor, name: str) -> None:
+    """Raise ActivationsError unless a tensor is a matrix of floating-point numbers with at least one entry."""
+    if tensor.ndim != _MATRIX or 0 in tensor.shape or not tensor.is_floating_point():
         raise ActivationsError(
-            f"{path} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
+            f"{name} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
             "activations are a floating-point matrix of shape (tokens, d_model)"
         )
-    return Shard(path.name, tensor)
 
 
 def _read_npy(path: Path) -> Tensor:
@@ -110,11 +121,8 @@ def _read_safetensors(path: Path) -> Tensor:
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
-            key = "activations" if "activations" in keys else keys[0]
-            if key != "activations" and len(keys) > 1:
-                raise ActivationsError(
-                    f"{path} holds {len(keys)} tensors ({', '.join(keys[:4])}): name the matrix 'activations'"
-                )
-            return file.get_tensor(key)
+            if "activations" not in keys and len(keys) != 1:
+                raise ActivationsError(f"{path} holds {len(keys)} tensors: call the one to read 'activations'")
+            return file.get_tensor("activations" if "activations" in keys else keys[0])
     except SafetensorError as error:
         raise ActivationsError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error

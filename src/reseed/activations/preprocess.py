@@ -8,7 +8,6 @@ whiten        S_shrunk^(-1/2) (x - mu)  symmetric, so that dimensions keep their
 unit-norm     x / ||x||                 (a zero row stays zero)
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.store import Activations, HeldOut
+from reseed.errors import ActivationsError
 
 __all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessing", "View", "view"]
 
@@ -31,7 +31,6 @@ WHITEN_SHRINKAGE = 0.01
 average variance are not blown up to full size, for they hold rounding and sampling noise."""
 
 _CONSTANT = 1e-12  # a dimension whose variance is below this share of the average is constant up to rounding
-_BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
@@ -108,12 +107,27 @@ class View:
         """The training rows at `index` after preprocessing, in float32."""
         return self.preprocess(self.activations.rows(index))
 
+    def to(self, device: torch.device | str) -> Self:
+        """The same view with all rows in a device's memory; moments stay where they are."""
+        shift, linear = self.preprocess.shift.to(device), self.preprocess.linear.to(device)
+        return replace(
+            self,
+            activations=self.activations.to(device),
+            preprocess=replace(self.preprocess, shift=shift, linear=linear),
+            heldout=replace(self.heldout, rows=self.heldout.rows.to(device)),
+        )
+
 
 def view(activations: Activations, name: Preprocessing) -> View:
     """See activations through a preprocessing. ValueError unless `name` is one of PREPROCESSINGS.
 
     Moments afterwards follow exactly from the stored ones; only unit-norm reads all training rows once.
+
+    Raises:
+        ActivationsError: all activations are equal, and the preprocessing divides by their spread.
     """
+    if name not in PREPROCESSINGS:
+        raise ValueError(f"preprocessing {name!r} is not one of {', '.join(PREPROCESSINGS)}")
     preprocess = _preprocess(activations.moments, name)
     heldout = replace(activations.heldout, rows=preprocess(activations.heldout.rows))
     moments = _measured(activations, preprocess) if preprocess.unit_norm else preprocess.moments(activations.moments)
@@ -126,25 +140,21 @@ def _measured(activations: Activations, preprocess: Preprocess) -> Moments:
 
 
 def _preprocess(moments: Moments, name: Preprocessing) -> Preprocess:
-    if name not in PREPROCESSINGS:
-        raise ValueError(f"preprocessing {name!r} is not one of {', '.join(PREPROCESSINGS)}")
+    if name in {"centre-scale", "standardise", "whiten"} and moments.total_variance == 0:
+        raise ActivationsError(f"all activations are equal, which {name} cannot scale: look at how they were collected")
     shift = torch.zeros_like(moments.mean) if name in {"none", "unit-norm"} else moments.mean
     return Preprocess(shift.float(), _linear(moments, name).float(), unit_norm=name == "unit-norm")
 
 
 def _linear(moments: Moments, name: Preprocessing) -> Float64[Tensor, "*maps"]:
     if name == "centre-scale":
-        return torch.tensor(_inverse(moments.scale), dtype=torch.float64)
+        return torch.tensor(1 / moments.scale, dtype=torch.float64)
     if name == "standardise":
         variance = moments.covariance.diagonal()
         return torch.where(variance > _CONSTANT * variance.mean(), variance.rsqrt(), 0.0)
     if name == "whiten":
         return _whitening(moments)
     return torch.ones((), dtype=torch.float64)
-
-
-def _inverse(scale: float) -> float:
-    return 1 / scale if scale > 0 else math.nan
 
 
 def _whitening(moments: Moments) -> Float64[Tensor, "d_model d_model"]:

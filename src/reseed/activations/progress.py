@@ -26,4 +26,5 @@ def progress_bar(what: str, *, total: int, done: int, shown: bool) -> Iterator[A
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _TokensPerSecond(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
         task = bar.add_task(what, total=total, completed=done)
-        yield lambda tokens: bar.advance(task, tokens)
+        # the last shard reads a few tokens more than it stores
+        yield lambda tokens: bar.advance(task, min(tokens, total - bar.tasks[task].completed))

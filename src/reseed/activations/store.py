@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from reseed.activations.manifest import MANIFEST, About, Manifest, read_manifest, verify_file
-from reseed.activations.matrix import Matrix, Shard, check_finite, read_shard
+from reseed.activations.matrix import Matrix, Shard, check_finite, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
 from reseed.errors import ActivationsError
 
@@ -63,6 +63,11 @@ class Activations:
             raise IndexError(f"rows {int(index.min())} to {int(index.max())} of {self.n_tokens} training tokens")
         return self.matrix.rows(index)
 
+    def to(self, device: torch.device | str) -> Self:
+        """The same activations with all rows in a device's memory: for a GPU that would wait for the disk otherwise."""
+        heldout = replace(self.heldout, rows=self.heldout.rows.to(device))
+        return replace(self, matrix=self.matrix.to(device), heldout=heldout)
+
 
 def open_activations(source: str | Path | Tensor, *, verify: bool = True) -> Activations:
     """Open activations for reading; nothing is copied, and nothing is written.
@@ -88,7 +93,7 @@ def _from_store(folder: Path, *, check: bool) -> Activations:
     manifest = read_manifest(folder)
     if manifest.moments is None or manifest.heldout is None:
         raise ActivationsError(
-            f"{folder} is not complete: run the same reseed collect again, it continues where it stopped"
+            f"{folder} is not complete: run the same reseed collect again and it continues where it stopped"
         )
     for file in manifest.files if check else ():
         verify_file(folder, file)
@@ -137,11 +142,7 @@ def _from_folder(folder: Path) -> Activations:
 
 
 def _from_tensor(tensor: Tensor) -> Activations:
-    if tensor.ndim != 2 or 0 in tensor.shape or not tensor.is_floating_point():  # noqa: PLR2004
-        raise ActivationsError(
-            f"a {tensor.dtype} tensor of shape {tuple(tensor.shape)}: "
-            "activations are a floating-point matrix of shape (tokens, d_model)"
-        )
+    check_matrix(tensor, "the tensor")
     return _from_matrix(Matrix((Shard("tensor", tensor.detach()),)), "tensor", {"source": "tensor"})
 
 

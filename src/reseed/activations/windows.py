@@ -1,8 +1,9 @@
 """Texts cut into context windows, and which windows are held out: decided before any model runs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from reseed.errors import ActivationsError
 
 __all__ = ["Windows", "cut", "shuffled"]
 
-_TEXTS_AT_ONCE = 256
+_PIECE = 1 << 19  # characters
+_PIECES_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of consecutive tokens of one text each, without special tokens; the last of a text may be shorter."""
+    """Windows of consecutive tokens of one text, without special tokens; the last window of a text may be shorter."""
 
     ids: np.ndarray
     """Token ids of all texts behind one another, int32."""
@@ -68,7 +70,7 @@ def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # no
         raise ActivationsError(
             f"a context of {context} has no room beside special tokens: use at least {context + 2 - width}"
         )
-    streams = [np.asarray(ids, dtype=np.int32) for ids in _tokenised(texts, tokenizer)]
+    streams = list(_tokenised(texts, tokenizer))
     begins = np.cumsum([0, *map(len, streams)])
     starts = [begin + np.arange(0, len(ids), width) for begin, ids in zip(begins, streams, strict=False)]
     lengths = [np.minimum(width, len(ids) - np.arange(0, len(ids), width)) for ids in streams]
@@ -91,13 +93,23 @@ def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]: 
     return tuple(full[:before]), tuple(full[before + len(plain) :])
 
 
-def _tokenised(texts: Sequence[str], tokenizer: Any) -> list[list[int]]:  # noqa: ANN401
-    ids: list[list[int]] = []
-    for first in range(0, len(texts), _TEXTS_AT_ONCE):
-        some = list(texts[first : first + _TEXTS_AT_ONCE])
+def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[np.ndarray]:  # noqa: ANN401
+    pieces = (piece for text in texts for piece in _pieces(text))
+    while some := list(islice(pieces, _PIECES_AT_ONCE)):
         # verbose=False: texts longer than the model's context are what we are here to cut
-        ids += tokenizer(some, add_special_tokens=False, return_attention_mask=False, verbose=False)["input_ids"]
-    return ids
+        tokens = tokenizer(some, add_special_tokens=False, return_attention_mask=False, verbose=False)
+        yield from (np.asarray(ids, dtype=np.int32) for ids in tokens["input_ids"])
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """A text in pieces that a tokenizer takes at once, broken behind a line or at least behind a word."""
+    start = 0
+    while len(text) - start > _PIECE:
+        marks = (text.rfind(mark, start + _PIECE // 2, start + _PIECE) + 1 for mark in "\n ")
+        stop = next(filter(None, marks), start + _PIECE)
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
 
 
 def shuffled(windows: Windows) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Writing a store: begin, append shard by shard, finish. Every step leaves a folder that a later run can continue."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import torch
@@ -14,9 +15,9 @@ from reseed.activations.manifest import (
     Dtype,
     FileRecord,
     Manifest,
+    is_whole,
     read_manifest,
     sha256_of_file,
-    verify_file,
     write_manifest,
 )
 from reseed.activations.matrix import Matrix, check_finite, read_shard
@@ -27,40 +28,51 @@ from reseed.files import write_json, write_tensors
 __all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
 
 _TEXTS = "heldout-texts.json"
+_LONG = 40  # characters of a value that an error message shows
 _DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def begin_store(folder: Path, *, about: About, d_model: int, dtype: Dtype) -> Manifest:
     """Start a store, or pick up the one that an interrupted run with the same `about` has left in `folder`.
 
-    What comes back lists the shards that are already there; append the next one.
+    What comes back lists what is already there and whole; a damaged shard and those behind it are to be written again.
 
     Raises:
-        ActivationsError: `folder` holds something else, or one of its shards has changed since it was written.
+        ActivationsError: `folder` holds something else.
     """
     fresh = Manifest(about=about, d_model=d_model, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*.safetensors.*"):  # half a file, from a process that was killed while it wrote
         leftover.unlink()
     if not (folder / MANIFEST).exists():
-        write_manifest(folder, fresh)
-        return fresh
+        return _written(folder, fresh)
     found = read_manifest(folder)
     _check_same(folder, found, fresh)
-    for file in found.files:
-        verify_file(folder, file)
-    return found
+    return (
+        found if all(is_whole(folder, file) for file in found.files) else _written(folder, _whole_part(folder, found))
+    )
+
+
+def _whole_part(folder: Path, manifest: Manifest) -> Manifest:
+    heldout = (manifest.heldout, manifest.heldout_texts)
+    if not all(file is None or is_whole(folder, file) for file in heldout):
+        manifest = manifest.model_copy(update={"heldout": None, "heldout_texts": None})
+    return manifest.with_shards(tuple(takewhile(lambda shard: is_whole(folder, shard), manifest.shards)))
 
 
 def _check_same(folder: Path, found: Manifest, fresh: Manifest) -> None:
     old, new = ({**m.about, "d_model": m.d_model, "dtype": m.dtype} for m in (found, fresh))
-    differing = [
-        f"{key} {old.get(key)!r}, now {new.get(key)!r}" for key in {**old, **new} if old.get(key) != new.get(key)
-    ]
+    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     if differing:
+        changes = "; ".join(f"{key} {_short(old.get(key))}, now {_short(new.get(key))}" for key in differing)
         raise ActivationsError(
-            f"{folder} holds another collection ({'; '.join(differing)}): choose another folder or delete this one"
+            f"{folder} holds another collection ({changes}): choose another folder or delete this one"
         )
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) < _LONG else f"{text[:_LONG]}..."
 
 
 def append_shard(folder: Path, manifest: Manifest, rows: Float[Tensor, "rows d_model"]) -> Manifest:
@@ -72,8 +84,7 @@ def append_shard(folder: Path, manifest: Manifest, rows: Float[Tensor, "rows d_m
     name = f"shard-{len(manifest.shards):05d}.safetensors"
     check_finite(rows, name)
     shard = _write_tensors(folder, name, {"activations": rows.to(_DTYPES[manifest.dtype])}, len(rows))
-    update = {"shards": (*manifest.shards, shard), "n_tokens": manifest.n_tokens + len(rows)}
-    return _written(folder, manifest.model_copy(update=update))
+    return _written(folder, manifest.with_shards((*manifest.shards, shard)))
 
 
 def write_heldout(

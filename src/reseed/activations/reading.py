@@ -1,0 +1,79 @@
+"""A language model reads context windows: the hidden states that are kept, and which token each belongs to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed.activations.language_model import LanguageModel, hidden_states, pad
+from reseed.activations.progress import Advance
+from reseed.activations.windows import Windows
+
+__all__ = ["Reader", "Tokens", "kept_per_window", "read"]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Hidden states of the tokens that are kept, and which token each belongs to."""
+
+    states: Float[Tensor, "tokens d_model"]
+    ids: Int[Tensor, "tokens"]
+    contexts: Int[Tensor, "tokens"]
+    positions: Int[Tensor, "tokens"]
+
+    def __getitem__(self, which: slice | Tensor) -> Self:
+        return type(self)(*(part[which] for part in (self.states, self.ids, self.contexts, self.positions)))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A model and the windows it reads."""
+
+    model: LanguageModel
+    windows: Windows
+    excluded: tuple[int, ...]
+    batch: int
+    drop_outliers: bool
+
+    @property
+    def drops_first(self) -> bool:
+        """Whether position 0 is left out: in a causal model it attends to nothing but itself."""
+        return self.drop_outliers and self.model.causal
+
+
+def kept_per_window(reader: Reader) -> np.ndarray:
+    """Tokens of each window that are neither special nor, in a causal model, at position 0."""
+    windows, special = reader.windows, np.isin(reader.windows.ids, reader.excluded)
+    before = np.concatenate([[0], (~special).cumsum()])
+    kept = before[windows.starts + windows.lengths] - before[windows.starts]
+    return kept - (~special[windows.starts]) if reader.drops_first and not windows.prefix else kept
+
+
+def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
+    """Run the model over some windows; what is kept of them comes back in the order of `numbers`."""
+    # windows of like length share a batch, which keeps padding small
+    by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
+    parts: dict[int, Tokens] = {}
+    for start in range(0, len(numbers), reader.batch):
+        places = by_length[start : start + reader.batch].tolist()
+        for place, part in zip(places, _read_batch(reader, numbers[places]), strict=True):
+            parts[place] = part
+            advance(len(part.ids))
+    ordered = [parts[place] for place in range(len(numbers))]
+    return Tokens(*(torch.cat([getattr(part, field.name) for part in ordered]) for field in fields(Tokens)))
+
+
+def _read_batch(reader: Reader, numbers: np.ndarray) -> Iterator[Tokens]:
+    tokens, mask = pad([reader.windows.tokens(number) for number in numbers])
+    states = hidden_states(reader.model, tokens.to(reader.model.device), mask.to(reader.model.device)).cpu()
+    keep = mask & ~torch.isin(tokens, torch.tensor(reader.excluded))
+    if reader.drops_first:
+        keep[:, 0] = False
+    for row, number in enumerate(numbers.tolist()):
+        positions = keep[row].nonzero().squeeze(1)
+        contexts = torch.full_like(positions, number)
+        yield Tokens(states[row][positions], tokens[row][positions], contexts, positions)
