@@ -23,7 +23,7 @@ class Estimate:
     n_units: int
     """How many runs or starts were left out in turn; per arm for a contrast, in the smaller arm."""
     unit: Unit
-    """What was left out: with unit "run" the interval says nothing about other starts."""
+    """What was left out. With unit "run" the interval says nothing about other starts: for them it is too short."""
     level: float = 0.95
     reason: str = ""
     """Why there is no value or no interval, or why the unit is not the start; else empty."""
