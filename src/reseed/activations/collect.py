@@ -24,7 +24,6 @@ from reseed.errors import ActivationsError
 
 __all__ = ["collect"]
 
-_SHARD_TOKENS = 1 << 16  # about 10 s of work on two cores: what an interruption costs at most
 _NORM_LIMIT = 10.0
 _DROPPED = f"position 0 of causal models, norms above {_NORM_LIMIT:g} times the median"
 
@@ -39,6 +38,8 @@ class _Plan:
     """Tokens of each training window that can be kept."""
     n_heldout: int
     n_tokens: int
+    per_shard: int
+    """Windows that one shard is made of."""
 
 
 def collect(
@@ -54,6 +55,7 @@ def collect(
     heldout: int = 4096,
     context: int = 128,
     batch: int = 16,
+    shard_tokens: int = 1 << 16,
     drop_outliers: bool = True,
     device: str | None = None,
     progress: bool = True,
@@ -80,6 +82,7 @@ def collect(
         heldout: rows of the held-out split.
         context: tokens per window, special tokens included.
         batch: windows per forward pass.
+        shard_tokens: tokens read per shard, which is what an interruption costs at most.
         drop_outliers: see above.
         device: where the model runs; a GPU if there is one.
         progress: show a bar with tokens per second on stderr.
@@ -89,13 +92,13 @@ def collect(
             another collection.
         MissingExtraError: transformers is not installed.
     """
-    _check_counts(tokens=tokens, heldout=heldout, context=context, batch=batch)
+    _check_counts(tokens=tokens, heldout=heldout, context=context, batch=batch, shard_tokens=shard_tokens)
     folder, source, where = Path(out).expanduser(), resolve_model(model), _device(device)
     precision = fast_dtype(where) if dtype == "auto" else dtype
     lm = load_model(source.path, layer=layer, dtype=precision, device=where)
     tokenizer = load_tokenizer(source.path)
     reader = Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
-    plan = _plan(reader, heldout=heldout, tokens=tokens)
+    plan = _plan(reader, heldout=heldout, tokens=tokens, per_shard=max(1, shard_tokens // context))
     about: About = {
         "model": source.title,
         "layer": layer,
@@ -106,6 +109,7 @@ def collect(
         "heldout": heldout,
         "context": context,
         "batch": batch,
+        "shard_tokens": shard_tokens,
         "dropped": _DROPPED if drop_outliers else "nothing",
         "torch": str(torch.__version__),
         "transformers": version("transformers"),
@@ -130,7 +134,7 @@ def _device(device: str | None) -> torch.device:
     return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 
-def _plan(reader: Reader, *, heldout: int, tokens: int) -> _Plan:
+def _plan(reader: Reader, *, heldout: int, tokens: int, per_shard: int) -> _Plan:
     """Share the windows out; one window more than needed is held out, in case outliers are dropped from it."""
     order = shuffled(reader.windows)
     counts = kept_per_window(reader)[order]
@@ -142,7 +146,7 @@ def _plan(reader: Reader, *, heldout: int, tokens: int) -> _Plan:
             f"the texts hold {available:,} training tokens beside the held-out split, {tokens:,} were asked for: "
             f"give more text or ask for at most {available:,} tokens"
         )
-    return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens)
+    return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens, per_shard)
 
 
 def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401
@@ -165,10 +169,9 @@ def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, 
 def _add_shards(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, advance: Advance) -> Manifest:
     """Append shards until there are enough tokens; shard i reads the i-th stretch of windows, whatever came before."""
     limit = _stored_limit(folder, manifest) if reader.drop_outliers else float("inf")
-    n_windows = max(1, _SHARD_TOKENS // reader.windows.context)
     while (missing := plan.n_tokens - manifest.n_tokens) > 0:
-        first = len(manifest.shards) * n_windows
-        stretch = slice(first, first + min(n_windows, _enough(plan.counts[first:], missing)))
+        first = len(manifest.shards) * plan.per_shard
+        stretch = slice(first, first + min(plan.per_shard, _enough(plan.counts[first:], missing)))
         states = read(reader, plan.training[stretch], advance).states
         states = states[_norms(states) <= limit][:missing]
         if len(states) == 0:  # outliers can leave the store a few tokens short when the texts are only just long enough

@@ -1,0 +1,236 @@
+"""Opening activations: what comes back, and one line for everything that can be wrong with them."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from reseed.activations import open_activations
+from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
+from reseed.errors import ActivationsError
+
+ABOUT = {"model": "by hand", "layer": 3}
+
+
+def some_rows(n_rows=300, d_model=8):
+    return torch.randn(n_rows, d_model, generator=torch.Generator().manual_seed(4)) * 3 + 1
+
+
+def write_store(folder, rows, *, dtype="fp32", heldout=20):
+    manifest = begin_store(folder, about=ABOUT, d_model=rows.shape[1], dtype=dtype)
+    manifest = write_heldout(folder, manifest, rows[-heldout:], token_ids=torch.arange(heldout), texts=["é "] * heldout)
+    for shard in rows[:-heldout].split(100):
+        manifest = append_shard(folder, manifest, shard)
+    finish_store(folder, manifest)
+    return folder
+
+
+def as_store(folder, rows):
+    return write_store(folder / "store", rows, heldout=30)
+
+
+def as_npy(folder, rows):
+    np.save(folder / "rows.npy", rows.numpy())
+    return folder / "rows.npy"
+
+
+def as_fortran_npy(folder, rows):
+    np.save(folder / "rows.npy", np.asfortranarray(rows.numpy()))
+    return folder / "rows.npy"
+
+
+def as_safetensors(folder, rows):
+    save_file({"hidden": rows}, folder / "rows.safetensors")
+    return folder / "rows.safetensors"
+
+
+def as_named_safetensors(folder, rows):
+    save_file({"activations": rows, "other": torch.zeros(2)}, folder / "rows.safetensors")
+    return folder / "rows.safetensors"
+
+
+def as_folder(folder, rows):
+    np.save(folder / "a.npy", rows[:70].numpy())
+    save_file({"hidden": rows[70:].clone()}, folder / "b.safetensors")
+    return folder
+
+
+def as_tensor(_, rows):
+    return rows
+
+
+SOURCES = [as_store, as_npy, as_fortran_npy, as_safetensors, as_named_safetensors, as_folder, as_tensor]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_source_gives_the_same_rows_moments_and_heldout_split(tmp_path, source):
+    rows = some_rows()
+    opened = open_activations(source(tmp_path, rows))
+    assert (opened.n_tokens, opened.d_model) == (270, 8)
+    index = torch.tensor([[0, 269, 5], [99, 100, 200]])
+    assert torch.equal(opened.rows(index), rows[index])
+    assert torch.equal(opened.heldout.rows, rows[270:])
+    training = rows[:270].double().numpy()
+    np.testing.assert_allclose(opened.moments.mean.numpy(), training.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(opened.moments.covariance.numpy(), np.cov(training.T, bias=True), rtol=1e-10, atol=1e-12)
+    assert opened.moments.n_tokens == 270
+
+
+def test_bare_matrices_with_equal_content_have_equal_fingerprints(tmp_path):
+    rows = some_rows()
+    sources = [source(tmp_path, rows) for source in (as_npy, as_tensor)]
+    assert len({open_activations(source).fingerprint for source in sources}) == 1
+    rows[3, 3] += 1
+    assert open_activations(rows).fingerprint != open_activations(tmp_path / "rows.npy").fingerprint
+
+
+def test_a_store_tells_where_it_comes_from(tmp_path):
+    opened = open_activations(as_store(tmp_path, some_rows()))
+    assert opened.name == "store"
+    assert opened.about == ABOUT
+    assert opened.heldout.token_ids.tolist() == list(range(30))
+    assert opened.heldout.texts == ("é ",) * 30
+    assert len(opened.fingerprint) == 64
+
+
+def test_bf16_stores_round_once_and_read_as_float32(tmp_path):
+    rows = some_rows()
+    opened = open_activations(write_store(tmp_path / "store", rows, dtype="bf16"))
+    read = opened.rows(torch.arange(280))
+    assert read.dtype == torch.float32
+    assert torch.equal(read, rows[:280].bfloat16().float())
+    # the moments are those of the rows as they are read
+    np.testing.assert_allclose(opened.moments.mean.numpy(), read.double().mean(0).numpy(), rtol=1e-12)
+
+
+def test_moments_survive_a_mean_a_million_times_the_spread():
+    rows = some_rows(5000).double()
+    moments = open_activations((rows + 1e6).float()).moments
+    exact = np.cov((rows + 1e6).float()[:4500].double().T.numpy(), bias=True)
+    np.testing.assert_allclose(moments.covariance.numpy(), exact, rtol=1e-9, atol=1e-9)
+
+
+def test_rows_outside_the_training_split_are_refused(tmp_path):
+    opened = open_activations(as_npy(tmp_path, some_rows()))
+    for index in (270, -1):
+        with pytest.raises(IndexError, match="of 270 training tokens"):
+            opened.rows(torch.tensor([0, index]))
+
+
+def test_reading_never_writes(tmp_path):
+    path = as_npy(tmp_path, some_rows())
+    before = path.read_bytes()
+    open_activations(path).rows(torch.arange(5)).zero_()
+    opened = open_activations(path)
+    opened.matrix.shards[0].tensor.zero_()
+    assert path.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_activations_moved_to_a_device_read_the_same(tmp_path):
+    opened = open_activations(as_folder(tmp_path, some_rows()))
+    index = torch.tensor([5, 69, 70, 269])
+    assert torch.equal(opened.to("cpu").rows(index), opened.rows(index))
+
+
+def refused(source, match, **options):
+    with pytest.raises(ActivationsError, match=match) as caught:
+        open_activations(source, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_and_foreign_files_are_refused(tmp_path):
+    refused(tmp_path / "none.npy", r"none.npy does not exist: give a store folder, a .npy file")
+    (tmp_path / "rows.csv").write_text("1,2")
+    refused(tmp_path / "rows.csv", r"rows.csv is not one of .npy, .safetensors: convert it")
+    refused(tmp_path, r"holds neither a manifest.json nor a .npy or .safetensors file")
+    (tmp_path / "rows.npy").write_bytes(b"no numpy")
+    refused(tmp_path / "rows.npy", r"rows.npy cannot be read as a .npy matrix .*: save it again")
+    (tmp_path / "rows.safetensors").write_bytes(b"no safetensors")
+    refused(tmp_path / "rows.safetensors", r"rows.safetensors cannot be read as safetensors .*: save or copy it again")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.zeros((4, 5, 6)), np.zeros(7), np.zeros((0, 3)), np.zeros((5, 3), dtype=int), np.zeros((5, 3), dtype=complex)],
+)
+def test_what_is_no_matrix_of_floats_is_refused(tmp_path, array):
+    np.save(tmp_path / "rows.npy", array)
+    refused(tmp_path / "rows.npy", r"rows.npy holds torch.\w+ of shape .*: activations are a floating-point matrix")
+    refused(torch.from_numpy(array), r"the tensor holds torch.\w+ of shape")
+
+
+def test_pickled_arrays_are_never_loaded(tmp_path):
+    np.save(tmp_path / "rows.npy", np.array([{"a": 1}], dtype=object))
+    refused(tmp_path / "rows.npy", "cannot be read as a .npy matrix")
+
+
+def test_several_tensors_without_a_name_are_refused(tmp_path):
+    save_file({"a": some_rows(), "b": some_rows()}, tmp_path / "rows.safetensors")
+    refused(tmp_path / "rows.safetensors", r"holds 2 tensors: call the one to read 'activations'")
+
+
+def test_matrices_of_different_widths_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.zeros((20, 3)))
+    np.save(tmp_path / "b.npy", np.zeros((20, 4)))
+    refused(tmp_path, r"b.npy has d_model 4, a.npy has 3: all matrices of a folder have one width")
+
+
+def test_too_few_rows_to_hold_some_out_are_refused():
+    refused(torch.zeros(9, 3), r"tensor holds 9 rows: at least 10 are needed, a tenth is held out")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("row", [0, 150, 299])
+def test_rows_that_are_not_finite_are_named(tmp_path, value, row):
+    rows = some_rows()
+    rows[row, 2] = value
+    refused(as_tensor(None, rows), rf"tensor.*, row {row} holds NaN or infinity: remove such rows")
+    if row < 270:
+        name, place = ("a.npy", row) if row < 70 else ("b.safetensors", row - 70)
+        refused(as_folder(tmp_path, rows), rf"^{name}, row {place} holds NaN or infinity")
+
+
+def test_rows_that_are_not_finite_never_enter_a_store(tmp_path):
+    rows = some_rows()
+    rows[110, 2] = float("nan")
+    with pytest.raises(ActivationsError, match=r"^shard-00001.safetensors, row 10 holds NaN or infinity"):
+        as_store(tmp_path, rows)
+    refused(tmp_path / "store", r"store is not complete: run the same reseed collect again")
+
+
+@pytest.mark.parametrize(
+    "name", ["shard-00001.safetensors", "heldout.safetensors", "heldout-texts.json", "moments.safetensors"]
+)
+def test_one_changed_byte_is_found_and_its_file_named(tmp_path, name):
+    folder = as_store(tmp_path, some_rows())
+    content = bytearray((folder / name).read_bytes())
+    content[-3] ^= 1
+    (folder / name).write_bytes(content)
+    refused(folder, rf"{name} has changed since it was written \(its checksum differs\): copy the store again")
+    (folder / name).unlink()
+    refused(folder, rf"{name} is missing: copy the store again")
+
+
+def test_checksums_can_be_left_unchecked(tmp_path):
+    folder = as_store(tmp_path, some_rows())
+    content = bytearray((folder / "shard-00000.safetensors").read_bytes())
+    content[-3] ^= 1
+    (folder / "shard-00000.safetensors").write_bytes(content)
+    assert open_activations(folder, verify=False).n_tokens == 270
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b'{"format_version": 1}', b"\xff\xfe"])
+def test_a_damaged_manifest_is_refused(tmp_path, content):
+    folder = as_store(tmp_path, some_rows())
+    (folder / "manifest.json").write_bytes(content)
+    refused(folder, r"manifest.json is damaged \(.*\): collect again")
+
+
+def test_another_format_version_is_refused(tmp_path):
+    folder = as_store(tmp_path, some_rows())
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "format_version": 99}))
+    refused(folder, r"is of format version 99, this reseed reads 1: use the reseed that wrote it")
