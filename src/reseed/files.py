@@ -15,16 +15,25 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["canonical_json", "replacing", "sha256_of_text", "write_json", "write_tensors", "write_text"]
+__all__ = [
+    "canonical_json",
+    "remove_partial",
+    "replacing",
+    "sha256_of_text",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 HEADER = "reseed"  # the one metadata key of our safetensors files: more keys would be written in no fixed order
+PARTIAL = ".partial"  # the ending of temporary files: what a killed process leaves behind is known by it
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place on success and disappears on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -35,6 +44,12 @@ def replacing(path: Path) -> Iterator[Path]:
         _fsync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in a folder and below."""
+    for file in folder.rglob(f".*{PARTIAL}"):
+        file.unlink(missing_ok=True)
 
 
 def _fsync(path: Path) -> None:
@@ -57,8 +72,8 @@ def write_json(path: Path, value: object) -> None:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
-    """Write tensors as one safetensors file whose metadata holds `header` as JSON; the same input gives the same bytes."""
-    from safetensors.torch import save_file
+    """Write one safetensors file whose metadata holds `header` as JSON; the same input gives the same bytes."""
+    from safetensors.torch import save_file  # noqa: PLC0415 (the other writers need no torch)
 
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in sorted(tensors.items())}
     with replacing(path) as temporary:

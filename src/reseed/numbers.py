@@ -6,20 +6,22 @@ import math
 
 __all__ = ["interval", "percent", "rounded"]
 
+MINUS = "\N{MINUS SIGN}"
+
 
 def rounded(value: float, digits: int = 2) -> str:
     """`value` with `digits` decimals, without a leading zero; `<.01` or `>.99` where rounding would reach 0 or ±1."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return "∞" if value > 0 else f"{MINUS}∞"
     text = f"{abs(value):.{digits}f}"
     smallest, largest = 10.0**-digits, 1.0 - 10.0**-digits
     if float(text) == 0.0 and value != 0.0:
-        return f"<{_bare(smallest, digits)}" if value > 0 else f">−{_bare(smallest, digits)}"
+        return f"<{_bare(smallest, digits)}" if value > 0 else f">{MINUS}{_bare(smallest, digits)}"
     if float(text) == 1.0 and abs(value) < 1.0:
-        return f">{_bare(largest, digits)}" if value > 0 else f"<−{_bare(largest, digits)}"
-    return ("−" if value < 0 else "") + text.removeprefix("0" if abs(value) < 1 and value != 0.0 else "")
+        return f">{_bare(largest, digits)}" if value > 0 else f"<{MINUS}{_bare(largest, digits)}"
+    return (MINUS if value < 0 else "") + text.removeprefix("0" if abs(value) < 1 and value != 0.0 else "")
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:

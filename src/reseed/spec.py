@@ -112,7 +112,7 @@ class Floors(_Frozen):
 
 
 class Thresholds(_Frozen):
-    """What the words of a verdict mean. Agreements are signed cosines in [-1, 1]; adjusted = (A - floor) / (1 - floor)."""
+    """What the words of a verdict mean; floor-adjusted agreement is (A - floor) / (1 - floor)."""
 
     min_r2: float = 0.3
     """A condition with a run below this held-out R² is `not fitted`: its agreement means nothing."""
@@ -202,7 +202,7 @@ class Study(_Frozen):
         """The study in a TOML file; a relative `activations` path is resolved against the file's folder.
 
         Raises:
-            SpecError: the file is missing, is not TOML, or asks for something that is not allowed; one line per mistake.
+            SpecError: the file is missing or no TOML, or asks for what is not allowed; one line per mistake.
         """
         path = Path(path)
         try:
@@ -260,7 +260,7 @@ class Study(_Frozen):
 
     def run(self, out: str | Path, *, quiet: bool = False) -> Findings:
         """Train what is not trained yet, compare, judge, and write the study folder `out`; see `reseed.study.run`."""
-        from reseed.study import run
+        from reseed.study import run  # noqa: PLC0415 (a door downstream, opened when asked)
 
         return run(self, Path(out), quiet=quiet)
 

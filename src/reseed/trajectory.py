@@ -5,7 +5,7 @@ codes travel with every snapshot, and the moments and the floor dictionaries wit
 
     study/
       study.toml  manifest.json
-      moments/<preprocessing>.safetensors           mean and covariance as the methods saw them; the preprocessing itself
+      moments/<preprocessing>.safetensors           mean and covariance after it, and its map
       points/<digest>.safetensors                   hull points, stored once for all runs that share them
       floors/<preprocessing>/<n_atoms>/<kind>-<i>.safetensors     untrained dictionaries
       runs/<run id>/spec.json  step-000000.safetensors ...  metrics.parquet  state.safetensors  done
@@ -16,7 +16,6 @@ FORMAT_VERSION history
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,16 +26,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from reseed.errors import TrajectoryError
-from reseed.files import HEADER, replacing, write_json, write_tensors
+from reseed.files import HEADER, canonical_json, remove_partial, replacing, sha256_of_text, write_json, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "init_groups", "pack_codes"]
+__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "pack_codes"]
 
 FORMAT_VERSION = 1
 
@@ -83,7 +82,7 @@ class Snapshot:
         return torch.sparse_csr_tensor(rows, columns, values, (len(rows) - 1, self.header["n_atoms"])).to_dense()
 
     @property
-    def alive(self) -> Bool[Tensor, "atoms"]:
+    def alive(self) -> Bool[Tensor, " atoms"]:
         """Which atoms fire on at least one held-out token."""
         alive = torch.zeros(self.header["n_atoms"], dtype=torch.bool)
         alive[self.tensor("codes.atoms").long()] = True
@@ -125,6 +124,15 @@ class Trajectory:
         return {int(file.stem.removeprefix("step-")): Snapshot(file) for file in files}
 
     @property
+    def resume_point(self) -> Path:
+        """The file that an interrupted run goes on from; absent before its first save and after its end."""
+        return self.folder / "state.safetensors"
+
+    def snapshot(self, step: int) -> Snapshot:
+        """The snapshot at one step."""
+        return Snapshot(self.folder / f"step-{step:06d}.safetensors")
+
+    @property
     def steps(self) -> tuple[int, ...]:
         """The steps that have a snapshot."""
         return tuple(self.snapshots)
@@ -147,7 +155,7 @@ class Trajectory:
     def write_snapshot(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write one snapshot; it needs at least `atoms`."""
         header = {"format_version": FORMAT_VERSION, "run": self.id, "step": step, "n_atoms": len(tensors["atoms"])}
-        write_tensors(self.folder / f"step-{step:06d}.safetensors", tensors, header)
+        write_tensors(self.snapshot(step).path, tensors, header)
 
     def finish(self, metrics: Sequence[Mapping[str, float | int]], **status: object) -> None:
         """Write the metrics and say how the run ended."""
@@ -177,8 +185,8 @@ class StudyFolder:
         version = folder.manifest.get("format_version")
         if version != FORMAT_VERSION:
             raise TrajectoryError(
-                f"{path} has format version {version}; this reseed reads version {FORMAT_VERSION}: install the reseed that "
-                f"wrote it ({folder.manifest.get('reseed', 'unknown')}) or run the study again"
+                f"{path} has format version {version}; this reseed reads version {FORMAT_VERSION}: "
+                f"install the reseed that wrote it ({folder.manifest.get('reseed', 'unknown')}) or run the study again"
             )
         return folder
 
@@ -198,7 +206,27 @@ class StudyFolder:
 
     def moments(self, preprocess: str) -> dict[str, Tensor]:
         """`mean` and `covariance` of the training activations after one preprocessing, in float64."""
-        return _read_tensors(self.path / "moments" / f"{preprocess}.safetensors")
+        return _read_tensors(self.moments_path(preprocess))
+
+    def moments_path(self, preprocess: str) -> Path:
+        """Where the moments and the map of one preprocessing lie."""
+        return self.path / "moments" / f"{preprocess}.safetensors"
+
+    def clear_remains(self) -> None:
+        """Remove what a killed process left behind: half-written files, and resume points of runs that have ended."""
+        remove_partial(self.path)
+        for done in self.path.glob("runs/*/done"):
+            Trajectory(done.parent).resume_point.unlink(missing_ok=True)
+
+    def remember_points(
+        self, identity: Sequence[object], make: Callable[[], Float[Tensor, "points d_model"]]
+    ) -> Float[Tensor, "points d_model"]:
+        """The points of this identity, made and written when the study does not have them yet."""
+        told = canonical_json([str(part) for part in identity])
+        path = self.path / "points" / f"{sha256_of_text(told)[:16]}.safetensors"
+        if not path.exists():
+            write_tensors(path, {"points": make()}, {"format_version": FORMAT_VERSION, "identity": told})
+        return _read_tensors(path)["points"]
 
     def floor_path(self, preprocess: str, n_atoms: int, kind: str, draw: int) -> Path:
         """Where one untrained dictionary of a measured floor lies."""
@@ -208,30 +236,6 @@ class StudyFolder:
         """The untrained dictionaries of one measured floor."""
         folder = self.floor_path(preprocess, n_atoms, kind, 0).parent
         return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
-
-
-def init_groups(born_apart: Sequence[Sequence[float]], atoms: Sequence[Tensor]) -> list[int]:
-    """The init group of each run: runs whose step-0 dictionaries are identical up to the order of their rows.
-
-    Found from the atoms, never from the dice: equal fingerprints first, then a matched distance below 1e-6, which also
-    joins dictionaries that differ only in the norms of their atoms.
-
-    Args:
-        born_apart: matched distance at step 0 of every pair of runs, (runs, runs).
-        atoms: the step-0 dictionary of every run.
-    """
-    prints = [_fingerprint(dictionary) for dictionary in atoms]
-    groups: list[int] = []
-    for i in range(len(atoms)):
-        same = (j for j in range(i) if prints[i] == prints[j] or born_apart[i][j] < 1e-6)  # noqa: PLR2004 (science §5)
-        first = next(same, None)
-        groups.append(groups[first] if first is not None else max(groups, default=-1) + 1)
-    return groups
-
-
-def _fingerprint(atoms: Tensor) -> bytes:
-    rows = sorted(row.tobytes() for row in atoms.contiguous().numpy())
-    return hashlib.sha256(b"".join(rows)).digest()
 
 
 def _opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)

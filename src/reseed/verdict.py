@@ -206,8 +206,8 @@ def _say_inherited(e: Evidence, _: Limits) -> str:
             "says nothing about other starts."
         )
     return (
-        f"Agreement is inherited from the start: runs born identical agree {_with_interval(e.within)}, while {_path(e)}; "
-        f"{rounded(e.memory)} of the difference at step 0 is still there."
+        f"Agreement is inherited from the start: runs born identical agree {_with_interval(e.within)}, "
+        f"while {_path(e)}; {rounded(e.memory)} of the difference at step 0 is still there."
     )
 
 

@@ -1,0 +1,314 @@
+"""From the runs of one condition to its findings: curves, floors, estimates, verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import torch
+
+from reseed import agreement, floors, inference
+from reseed.findings import ConditionFindings, Curve, Floor, Interval, PairCurve, RunFindings, Verdict
+from reseed.matching import match
+from reseed.pairs import COMPANIONS, Pairs, dictionary_measures, measure_pairs
+from reseed.verdict import Evidence, Limits, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from reseed.inference import Estimate
+    from reseed.trajectory import StudyFolder, Trajectory
+
+__all__ = ["Analysed", "analyse_condition", "interval"]
+
+MEASURED_FLOORS = {
+    "data": "n_atoms activations drawn at random, another draw per dictionary",
+    "kmeans": "k-means centroids, from independent samples and independent starts, untrained",
+}
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """A condition's findings with the pair matrices that comparisons between arms need."""
+
+    findings: ConditionFindings
+    pairs: Pairs | None
+    """None where fewer than two runs finished."""
+    floor: float
+
+
+def analyse_condition(runs: Sequence[Trajectory], folder: StudyFolder, limits: Limits, *, level: float) -> Analysed:
+    """Compare the finished runs of one condition with each other and judge them."""
+    finished = [run for run in runs if (run.done or {}).get("status") == "finished"]
+    if len(finished) < 2:  # noqa: PLR2004 (a pair)
+        return _not_compared(runs, finished, limits)
+    spec = finished[0].spec
+    covariance = folder.moments(spec["preprocess"])["covariance"]
+    pairs = measure_pairs(finished, covariance)
+    curves = _curves(pairs, finished, level)
+    found, companion_floors = _floors(folder, spec, pairs, covariance)
+    strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)
+    evidence = _evidence(pairs, finished, strictest, level)
+    judgement = judge(evidence, limits)
+    steps = torch.tensor(pairs.steps)
+    memory = agreement.half_life(steps, torch.tensor(curves["memory"].value))
+    contraction = agreement.contraction(1 - evidence.between.value, 1 - evidence.between_first.value)
+    last = [run.snapshots[pairs.steps[-1]].atoms for run in finished]
+    findings = ConditionFindings(
+        **_identity(runs),
+        init_groups=len(pairs.starts.unique()),
+        steps=pairs.steps,
+        verdict=Verdict(**vars(judgement)),
+        curves=curves,
+        estimates=_estimates(pairs, evidence, level),
+        companion_floors=companion_floors,
+        floors=tuple(found),
+        strictest=strictest.name,
+        half_life=memory.value,
+        contraction=contraction.value,
+        contraction_reason=contraction.reason or None,
+        r2=_over_runs(finished, "r2", pairs, level),
+        alive=_over_runs(finished, "alive", pairs, level),
+        runs=_run_findings(runs, dict(zip((run.id for run in finished), pairs.starts.tolist(), strict=True))),
+        pairs=_pair_curves(pairs, finished),
+        stable_rank=_mean([agreement.stable_rank(atoms).value for atoms in last]),
+        atom_norm_squared=_mean([agreement.mean_norm_squared(atoms) for atoms in last]),
+    )
+    return Analysed(findings, pairs, strictest.value)
+
+
+def interval(estimate: Estimate) -> Interval:
+    """An estimate as the findings hold it."""
+    return Interval(
+        value=estimate.value,
+        standard_error=estimate.standard_error,
+        low=estimate.low,
+        high=estimate.high,
+        n_units=estimate.n_units,
+        unit=estimate.unit,
+        reason=estimate.reason or None,
+    )
+
+
+def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:
+    matched, starts = pairs.measures["agreement"], pairs.starts
+    adjusted = agreement.floor_adjusted(matched, floor.value)
+    between = inference.ends(agreement.between_start, matched, starts, level=level)
+    beyond = inference.ends(agreement.between_start, adjusted, starts, level=level)
+    return Evidence(
+        n_runs=len(runs),
+        init_groups=len(starts.unique()),
+        r2=min(run.metrics["r2"][-1] for run in runs),
+        within=inference.within(matched[-1:], starts, level=level)[0],
+        between_first=between.first,
+        between=between.last,
+        gain=between.gain,
+        floor=floor.value,
+        floor_name=floor.name,
+        adjusted=beyond.last,
+        adjusted_gain=beyond.gain,
+        retention=_mean([run.metrics["retention"][-1] for run in runs]),
+        memory=inference.memory(matched, starts, level=level)[-1].value,
+    )
+
+
+def _curves(pairs: Pairs, runs: Sequence[Trajectory], level: float) -> dict[str, Curve]:
+    matched, starts = pairs.measures["agreement"], pairs.starts
+    estimates = {
+        "within": inference.within(matched, starts, level=level),
+        "between": inference.between(matched, starts, level=level),
+        "memory": inference.memory(matched, starts, level=level),
+        "retention": inference.over_runs(_metric(runs, "retention", pairs.steps), starts, level=level),
+        "explained within": inference.within(pairs.measures["explained"], starts, level=level),
+        "explained between": inference.between(pairs.measures["explained"], starts, level=level),
+    }
+    for measure in COMPANIONS:
+        estimates[f"{measure} within"] = inference.within(pairs.measures[measure], starts, level=level)
+        estimates[f"{measure} between"] = inference.between(pairs.measures[measure], starts, level=level)
+    for metric in ("r2", "alive", "l0"):
+        estimates[metric] = inference.over_runs(_metric(runs, metric, pairs.steps), starts, level=level)
+    return {name: _curve(pairs.steps, estimate) for name, estimate in estimates.items()}
+
+
+def _curve(steps: Sequence[int], estimates: Sequence[Estimate]) -> Curve:
+    return Curve(
+        steps=tuple(steps),
+        value=tuple(estimate.value for estimate in estimates),
+        low=tuple(estimate.low for estimate in estimates),
+        high=tuple(estimate.high for estimate in estimates),
+        unit=estimates[0].unit,
+    )
+
+
+def _estimates(pairs: Pairs, evidence: Evidence, level: float) -> dict[str, Interval]:
+    estimates = {
+        "within": evidence.within,
+        "between at step 0": evidence.between_first,
+        "between": evidence.between,
+        "gain": evidence.gain,
+        "between adjusted": evidence.adjusted,
+        "gain adjusted": evidence.adjusted_gain,
+    }
+    for measure in COMPANIONS:
+        values = pairs.measures[measure][-1:]
+        estimates[f"{measure} within"] = inference.within(values, pairs.starts, level=level)[0]
+        estimates[f"{measure} between"] = inference.between(values, pairs.starts, level=level)[0]
+    return {name: interval(estimate) for name, estimate in estimates.items()}
+
+
+# Floors.
+
+
+def _floors(
+    folder: StudyFolder, spec: dict, pairs: Pairs, covariance: Float[Tensor, "d_model d_model"]
+) -> tuple[list[Floor], dict[str, dict[str, float]]]:
+    """The floors of the matched agreement, and those of its companions by measure and floor."""
+    n_atoms, d_model = spec["method"]["n_atoms"], len(covariance)
+    exact = floors.isotropic(d_model, n_atoms)
+    found = [Floor(name="isotropic", value=exact, spread=0.0, n=0, policy="best of n_atoms random directions, exact")]
+    companions: dict[str, dict[str, float]] = {measure: {} for measure in COMPANIONS}
+    for kind, policy in MEASURED_FLOORS.items():
+        draws = folder.floor_atoms(spec["preprocess"], n_atoms, kind)
+        floor = floors.from_draws(draws, policy=policy)
+        found.append(
+            Floor(name=kind, value=floor.value, spread=floor.spread, n=math.comb(len(draws), 2), policy=policy)
+        )
+        for measure, value in _companion_floor(draws, covariance).items():
+            companions[measure][kind] = value
+    between = pairs.starts[:, None] != pairs.starts[None, :]
+    born_apart = pairs.measures["agreement"][0][between.triu(1)]
+    if len(born_apart):
+        found.append(_born_floor(born_apart))
+        for measure in COMPANIONS:
+            companions[measure]["step 0"] = pairs.measures[measure][0][between.triu(1)].mean().item()
+    return found, companions
+
+
+def _born_floor(born_apart: Float[Tensor, " pairs"]) -> Floor:
+    return Floor(
+        name="step 0",
+        value=born_apart.mean().item(),
+        spread=born_apart.std().item() if len(born_apart) > 1 else math.nan,
+        n=len(born_apart),
+        policy="runs of this condition from different starts, before any training",
+    )
+
+
+def _companion_floor(
+    draws: Sequence[Float[Tensor, "atoms d_model"]], covariance: Float[Tensor, "d_model d_model"]
+) -> dict[str, float]:
+    measured = [dictionary_measures(match(a, b), (a, b), (a, b), covariance) for a, b in combinations(draws, 2)]
+    return {
+        measure: _mean([each[measure] for each in measured])
+        for measure in COMPANIONS
+        if measured and measure in measured[0]
+    }
+
+
+# Runs.
+
+
+def _identity(runs: Sequence[Trajectory]) -> dict[str, object]:
+    spec = runs[0].spec
+    n_atoms, d_model = runs[0].snapshots[0].atoms.shape
+    return {
+        "name": spec["condition"],
+        "arm": spec["arm"],
+        "preprocess": spec["preprocess"],
+        "kind": spec["method"]["kind"],
+        "start": spec["start"]["kind"],
+        "n_atoms": n_atoms,
+        "d_model": d_model,
+    }
+
+
+def _run_findings(runs: Sequence[Trajectory], groups: dict[str, int]) -> tuple[RunFindings, ...]:
+    return tuple(
+        RunFindings(
+            id=run.id,
+            start_index=run.spec["start_index"],
+            run_index=run.spec["run_index"],
+            init_group=groups.get(run.id, -1),
+            rolls=run.spec["rolls"],
+            status=(run.done or {}).get("status", "unfinished"),
+            remedy=(run.done or {}).get("remedy"),
+            metrics={name: tuple(values) for name, values in run.metrics.to_dict(as_series=False).items()},
+        )
+        for run in runs
+    )
+
+
+def _pair_curves(pairs: Pairs, runs: Sequence[Trajectory]) -> tuple[PairCurve, ...]:
+    matched, starts = pairs.measures["agreement"], pairs.starts.tolist()
+    return tuple(
+        PairCurve(
+            run_a=runs[i].id,
+            run_b=runs[j].id,
+            relation="within" if starts[i] == starts[j] else "between",
+            agreement=tuple(matched[:, i, j].tolist()),
+        )
+        for i, j in combinations(range(len(runs)), 2)
+    )
+
+
+def _metric(runs: Sequence[Trajectory], name: str, steps: Sequence[int]) -> Float[Tensor, "steps runs"]:
+    by_run = [dict(zip(run.metrics["step"], run.metrics[name], strict=True)) for run in runs]
+    return torch.tensor([[values[step] for values in by_run] for step in steps], dtype=torch.float64)
+
+
+def _over_runs(runs: Sequence[Trajectory], name: str, pairs: Pairs, level: float) -> Interval:
+    return interval(inference.over_runs(_metric(runs, name, pairs.steps[-1:]), pairs.starts, level=level)[0])
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+# Too few runs.
+
+
+def _not_compared(runs: Sequence[Trajectory], finished: Sequence[Trajectory], limits: Limits) -> Analysed:
+    """What can still be said about a condition in which no two runs finished."""
+    nothing = inference.Estimate(math.nan, math.nan, 0.0, len(finished), "run", reason="fewer than two runs finished")
+    evidence = Evidence(
+        n_runs=len(finished),
+        init_groups=len(finished),
+        r2=min((run.metrics["r2"][-1] for run in finished), default=math.nan),
+        within=nothing,
+        between_first=nothing,
+        between=nothing,
+        gain=nothing,
+        floor=math.nan,
+        floor_name="step 0",
+        adjusted=nothing,
+        adjusted_gain=nothing,
+        retention=math.nan,
+        memory=math.nan,
+    )
+    empty = interval(nothing)
+    findings = ConditionFindings(
+        **_identity(runs),
+        init_groups=len(finished),
+        steps=(),
+        verdict=Verdict(**vars(judge(evidence, limits))),
+        curves={},
+        estimates={},
+        companion_floors={},
+        floors=(),
+        strictest="step 0",
+        half_life=math.nan,
+        contraction=math.nan,
+        contraction_reason=nothing.reason,
+        r2=empty,
+        alive=empty,
+        runs=_run_findings(runs, {}),
+        pairs=(),
+        stable_rank=math.nan,
+        atom_norm_squared=math.nan,
+    )
+    return Analysed(findings, None, math.nan)

@@ -1,0 +1,147 @@
+"""Every pair of runs of a condition at every snapshot, measured with one code path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import polars as pl
+import torch
+
+from reseed import agreement
+from reseed.init_groups import init_groups
+from reseed.matching import match
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Bool, Float, Int
+    from torch import Tensor
+
+    from reseed.matching import Matching
+    from reseed.trajectory import Snapshot, Trajectory
+
+__all__ = ["COMPANIONS", "Pairs", "dictionary_measures", "measure_pairs"]
+
+COMPANIONS = {
+    "code": "correlation of matched atoms' codes on the held-out tokens, in [-1, 1]",
+    "mmcs": "mean best cosine, the mean of both directions, in [-1, 1]",
+    "shared": "fraction of matched pairs with cosine above .7 in decoder and encoder, in [0, 1]",
+    "projection": "correlation of matched atoms' projections of the activations, in [-1, 1]",
+    "alive": "matched agreement of the atoms that fire on the held-out tokens, in [-1, 1]",
+}
+"""The measures that travel with the matched agreement."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of some runs at their common snapshots."""
+
+    steps: tuple[int, ...]
+    starts: Int[Tensor, " runs"]
+    """The init group of each run, found from the step-0 atoms."""
+    measures: dict[str, Float[Tensor, "steps runs runs"]]
+    """`agreement`, `explained` (by retention) and the companions; symmetric, nan on the diagonal."""
+    table: pl.DataFrame
+    """One row per step and pair: what `pairs.parquet` holds."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a run shows at one step, read once for all its pairs."""
+
+    atoms: Float[Tensor, "atoms d_model"]
+    encoder: Float[Tensor, "atoms d_model"]
+    codes: Float[Tensor, "tokens atoms"]
+    alive: Bool[Tensor, " atoms"]
+    retention: Float[Tensor, " atoms"]
+
+
+def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model d_model"]) -> Pairs:
+    """Match every pair of runs at every step that all of them have, and measure how they agree.
+
+    Args:
+        runs: at least two runs of one condition, each with a step 0.
+        covariance: of the activations as the runs saw them.
+    """
+    steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
+    born = [run.snapshots[0].atoms for run in runs]
+    born_matchings = {(i, j): match(born[i], born[j]) for i, j in combinations(range(len(runs)), 2)}
+    groups = init_groups({pair: matching.distance for pair, matching in born_matchings.items()}, born)
+    rows = []
+    for step in steps:
+        seen = [_see(run.snapshots[step], first) for run, first in zip(runs, born, strict=True)]
+        for (i, j), born_matching in born_matchings.items():
+            explained = agreement.explained_by_retention(born_matching, seen[i].retention, seen[j].retention)
+            rows.append(
+                {
+                    "step": step,
+                    "run_a": runs[i].id,
+                    "run_b": runs[j].id,
+                    "relation": "within" if groups[i] == groups[j] else "between",
+                    **_measured(seen[i], seen[j], covariance),
+                    "explained": explained,
+                }
+            )
+    table = pl.DataFrame(rows)
+    return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
+
+
+def _see(snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
+    return _Seen(
+        atoms=snapshot.atoms,
+        encoder=snapshot.encoder,
+        codes=snapshot.codes,
+        alive=snapshot.alive,
+        retention=agreement.retention(snapshot.atoms, born),
+    )
+
+
+def _measured(a: _Seen, b: _Seen, covariance: Float[Tensor, "d_model d_model"]) -> dict[str, float]:
+    matching = match(a.atoms, b.atoms)
+    return {
+        "agreement": matching.agreement,
+        "gap": matching.gap,
+        "zero_a": matching.zero_rows,
+        "zero_b": matching.zero_cols,
+        "code": agreement.code_agreement(matching, a.codes, b.codes),
+        **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), covariance),
+        "alive": _alive_agreement(a, b, matching),
+    }
+
+
+def dictionary_measures(
+    matching: Matching,
+    atoms: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
+    encoders: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
+    covariance: Float[Tensor, "d_model d_model"],
+) -> dict[str, float]:
+    """The companions that need no codes; a floor's dictionary is its own encoder."""
+    best = agreement.mmcs(*atoms)
+    return {
+        "mmcs": (best.forward + best.backward) / 2,
+        "mmcs_ab": best.forward,
+        "mmcs_ba": best.backward,
+        "shared": agreement.shared_fraction(matching, *encoders),
+        "projection": agreement.projection_agreement(matching, *atoms, covariance),
+    }
+
+
+def _alive_agreement(a: _Seen, b: _Seen, matching: Matching) -> float:
+    if a.alive.all() and b.alive.all():
+        return matching.agreement
+    return match(*agreement.alive_only(a.atoms, b.atoms, a.alive, b.alive)).agreement
+
+
+def _matrices(table: pl.DataFrame, ids: Sequence[str], n_steps: int) -> dict[str, Float[Tensor, "steps runs runs"]]:
+    """The measures of the table as symmetric matrices; its rows are sorted by step, then by pair."""
+    i, j = zip(*combinations(range(len(ids)), 2), strict=True)
+    matrices = {}
+    for measure in ("agreement", "explained", *COMPANIONS):
+        values = torch.tensor(table[measure].to_list(), dtype=torch.float64).view(n_steps, -1)
+        matrix = torch.full((n_steps, len(ids), len(ids)), torch.nan, dtype=torch.float64)
+        matrix[:, i, j] = values
+        matrix[:, j, i] = values
+        matrices[measure] = matrix
+    return matrices

@@ -1,0 +1,182 @@
+"""Running a study: collect nothing twice, train what is not trained yet, draw the floors, analyse."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+import reseed
+from reseed import progress
+from reseed.activations import open_activations, view
+from reseed.analysis import analyse
+from reseed.dice import generator, roll
+from reseed.errors import SpecError
+from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
+from reseed.kmeans import kmeans
+from reseed.training import Room, train
+from reseed.trajectory import FORMAT_VERSION, StudyFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from reseed.activations import Activations, View
+    from reseed.findings import Findings
+    from reseed.spec import RunSpec, Study
+
+__all__ = ["run"]
+
+KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
+
+
+def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
+    """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
+
+    Raises:
+        SpecError: `out` holds another study, or the study does not suit its activations.
+        ActivationsError: the activations are missing, damaged or too few.
+        Interrupted: Ctrl-C; every run is saved first.
+    """
+    activations = open_activations(study.activations)
+    plan = {
+        condition.name: study.runs_of(condition, activations=activations.fingerprint) for condition in study.conditions
+    }
+    folder = _prepare(study, out, plan, activations)
+    device = torch.device(folder.manifest["machine"]["device"])
+    with _threads(folder.manifest["machine"]["threads"]), _stoppable() as stop, progress.bar(quiet=quiet) as show:
+        for preprocess in study.preprocess:
+            seen = view(activations, preprocess)
+            _write_moments(folder, seen)
+            _draw_floors(study, folder, seen, show)
+            room = Room(seen, seen.heldout.rows.to(device), folder, device)
+            for name, specs in plan.items():
+                if specs[0].preprocess == preprocess:
+                    total = len(specs) * study.training.steps
+                    train(specs, room, advance=show(f"train {name}", total), stop=stop)
+        return analyse(folder, advance=show("compare", len(plan)))
+
+
+def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
+    """The study folder, new or continued; the machine's part of a continued one stays what it was."""
+    folder = StudyFolder(out)
+    runs = {name: [spec.id for spec in specs] for name, specs in plan.items()}
+    machine = {
+        "torch": torch.__version__,
+        "device": _device(study.training.device),
+        "threads": study.training.threads or torch.get_num_threads(),
+    }
+    if (out / "manifest.json").exists():
+        folder = StudyFolder.open(out)
+        _check_same_study(folder, runs)
+        machine = folder.manifest["machine"]
+    folder.clear_remains()
+    manifest = {
+        "format_version": FORMAT_VERSION,
+        "reseed": reseed.__version__,
+        "machine": machine,
+        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude={"activations"}))),
+        "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
+        "runs": runs,
+    }
+    write_text(out / "study.toml", study.to_toml())
+    write_json(out / "manifest.json", manifest)
+    return StudyFolder.open(out)
+
+
+def _check_same_study(folder: StudyFolder, runs: dict[str, list[str]]) -> None:
+    before = {run_id for ids in folder.manifest["runs"].values() for run_id in ids}
+    lost = before - {run_id for ids in runs.values() for run_id in ids}
+    if lost:
+        raise SpecError(
+            f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "
+            f"(such as {min(lost)}); choose another --out, or delete the folder"
+        )
+
+
+def _device(wanted: str) -> str:
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise SpecError('device = "cuda", but torch sees no GPU: use "auto" or "cpu", or install a CUDA build of torch')
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def _write_moments(folder: StudyFolder, seen: View) -> None:
+    tensors = {"mean": seen.moments.mean, "covariance": seen.moments.covariance}
+    tensors |= {f"preprocess.{name}": tensor for name, tensor in seen.preprocess.to_tensors().items()}
+    write_tensors(folder.moments_path(seen.name), tensors, {"format_version": FORMAT_VERSION, "preprocess": seen.name})
+
+
+# Floors.
+
+
+def _draw_floors(study: Study, folder: StudyFolder, seen: View, show: progress.Show) -> None:
+    """Untrained dictionaries of every size in the study, each from throws of the dice that no run makes."""
+    sizes = sorted({arm.method.n_atoms for arm in study.arms})
+    advance = show(f"floors @{seen.name}", len(sizes) * study.floors.draws)
+    for n_atoms in sizes:
+        for draw in range(study.floors.draws):
+            for kind, make in (("data", _data_floor), ("kmeans", _kmeans_floor)):
+                path = folder.floor_path(seen.name, n_atoms, kind, draw)
+                if not path.exists():
+                    atoms = make(study, seen, n_atoms, draw)
+                    write_tensors(path, {"atoms": atoms}, {"format_version": FORMAT_VERSION, "kind": kind})
+            advance(1)
+
+
+def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
+    return _sample(study, seen, n_atoms, "data", draw)
+
+
+def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
+    rows = _sample(study, seen, min(KMEANS_FLOOR_TOKENS * n_atoms, seen.n_tokens), "kmeans", draw)
+    rolled = roll("kmeans", study.dice.throw, "floor", draw)
+    return kmeans(rows, n_atoms, steps=study.floors.kmeans_steps, rolled=rolled).points
+
+
+def _sample(study: Study, seen: View, count: int, kind: str, draw: int) -> Float[Tensor, "tokens d_model"]:
+    if count > seen.n_tokens:
+        raise SpecError(
+            f"n_atoms = {count} of {seen.n_tokens} activations: a data floor needs an activation for each atom; "
+            "use fewer atoms or more activations"
+        )
+    dice = generator(roll("points", study.dice.throw, "floor", kind, draw))
+    return seen.rows(torch.randperm(seen.n_tokens, generator=dice)[:count])
+
+
+# The process.
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks for a stop at the end of the step; a second one stops at once. Only in the main thread."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(_number: int, _frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
