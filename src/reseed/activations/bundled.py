@@ -109,12 +109,13 @@ def _unpack(gguf: Path, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        model: Any = load_dense(str(gguf), torch.bfloat16)
+        model: Any = load_dense(str(gguf), torch.bfloat16)[0]
         # transformers would otherwise note in the config that these plain weights are still quantised
         model.hf_quantizer, model.is_quantized = None, False
         vars(model.config).pop("quantization_config", None)
         model.save_pretrained(temporary)
         load_tokenizer(str(gguf)).save_pretrained(temporary)
+        temporary.chmod(0o755)  # mkdtemp keeps others out, and a cache may be shared
         if not folder.is_dir():  # another process may have been quicker
             temporary.replace(folder)
     finally:

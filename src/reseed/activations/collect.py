@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.activations.bundled import resolve_model
-from reseed.activations.language_model import fast_dtype, load_model, load_tokenizer
+from reseed.activations.language_model import check_context, fast_dtype, load_model, load_tokenizer
 from reseed.activations.manifest import About, Manifest
 from reseed.activations.matrix import read_shard
 from reseed.activations.progress import Advance, progress_bar
@@ -97,6 +97,7 @@ def collect(
     precision = fast_dtype(where) if dtype == "auto" else dtype
     lm = load_model(source.path, layer=layer, dtype=precision, device=where)
     tokenizer = load_tokenizer(source.path)
+    check_context(lm, tokenizer, context)
     reader = Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
     plan = _plan(reader, heldout=heldout, tokens=tokens, per_shard=max(1, shard_tokens // context))
     about: About = {

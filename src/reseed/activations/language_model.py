@@ -1,7 +1,8 @@
 """A transformers model, run up to one layer."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,16 @@ from torch import Tensor, nn
 from reseed.activations.manifest import Dtype
 from reseed.errors import ActivationsError, MissingExtraError
 
-__all__ = ["LanguageModel", "fast_dtype", "hidden_states", "load_dense", "load_model", "load_tokenizer", "pad"]
+__all__ = [
+    "LanguageModel",
+    "check_context",
+    "fast_dtype",
+    "hidden_states",
+    "load_dense",
+    "load_model",
+    "load_tokenizer",
+    "pad",
+]
 
 _ALLOWED = "give a model folder, a GGUF file, a name on the Hugging Face hub, smollm2 or minilm"
 _SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by far more
@@ -73,27 +83,40 @@ def load_tokenizer(model: str) -> Any:  # noqa: ANN401
     return _loaded(_transformers().AutoTokenizer.from_pretrained, where, options)
 
 
-def load_dense(model: str, dtype: torch.dtype) -> nn.Module:
-    """The model without its output head (of an encoder-decoder, the encoder); a GGUF file is dequantised."""
+def load_dense(model: str, dtype: torch.dtype) -> tuple[nn.Module, set[str]]:
+    """The model without its output head (of an encoder-decoder, the encoder), and the weights that its files lack.
+
+    A GGUF file is dequantised.
+    """
     transformers = _transformers()
     where, options = _located(model)
     if options:
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    module = _loaded(transformers.AutoModel.from_pretrained, where, {**options, "dtype": dtype})
+    options |= {"dtype": dtype, "output_loading_info": True}
+    module, report = _loaded(transformers.AutoModel.from_pretrained, where, options)
     module.config.use_cache = False
-    return module.get_encoder() if module.config.is_encoder_decoder else module
+    return module, set(report["missing_keys"])
 
 
 def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401
-    logging = _transformers().utils.logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
     try:
-        return load(where, trust_remote_code=False, **options)
+        with _quiet(_transformers().utils.logging):
+            return load(where, trust_remote_code=False, **options)
     except (OSError, ValueError, ImportError) as error:
         reason = str(error).strip().splitlines()[0]
         raise ActivationsError(f"{where} cannot be loaded as a transformers model ({reason}): {_ALLOWED}") from error
+
+
+@contextmanager
+def _quiet(logging: Any) -> Iterator[None]:  # noqa: ANN401
+    """Without transformers' progress bars, and without its report on weights that are not needed here."""
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 
@@ -102,16 +125,28 @@ def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) ->
     """Load a model and drop the blocks that layer `layer` does not need.
 
     Raises:
-        ActivationsError: there is no such model, or no such layer in it.
+        ActivationsError: there is no such model, or no such layer in it, or its files lack weights below that layer.
     """
-    module = load_dense(model, {"bf16": torch.bfloat16, "fp32": torch.float32}[dtype]).eval().to(device)
+    module, missing = load_dense(model, {"bf16": torch.bfloat16, "fp32": torch.float32}[dtype])
     blocks = _blocks(module)
     if not 0 <= layer <= len(blocks):
         raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {len(blocks)}")
     del blocks[max(layer, 1) :]
+    _check_weights(module, blocks, missing)
+    module = (module.get_encoder() if module.config.is_encoder_decoder else module).eval().to(device)
     probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
     causal = bool((probed[0] - probed[1]).norm() < _SAME * probed[0].norm())
     return LanguageModel(module, blocks, layer, probed.shape[-1], causal, device)
+
+
+def _check_weights(module: nn.Module, blocks: nn.ModuleList, missing: set[str]) -> None:
+    # transformers fills in random numbers for weights that it does not find; poolers and heads do not matter here
+    needed = {id(weight) for part in (blocks, module.get_input_embeddings()) for weight in part.parameters()}
+    lacking = [name for name, weight in module.named_parameters() if name in missing and id(weight) in needed]
+    if lacking:
+        raise ActivationsError(
+            f"the model's files lack {len(lacking)} of its weights ({lacking[0]} ...): copy or convert the model again"
+        )
 
 
 def _probe(model: LanguageModel) -> Float[Tensor, "windows d_model"]:
@@ -130,6 +165,14 @@ def _blocks(module: nn.Module) -> nn.ModuleList:
         f"{type(module).__name__} has no list of {config.num_hidden_layers} blocks to stop behind: "
         "collect its activations yourself and open them as a matrix"
     )
+
+
+def check_context(model: LanguageModel, tokenizer: Any, context: int) -> None:  # noqa: ANN401
+    """Raise ActivationsError when windows are longer than the model was made to read."""
+    positions = getattr(model.module.config.get_text_config(), "max_position_embeddings", None) or context
+    limit = min(positions, tokenizer.model_max_length)
+    if context > limit:
+        raise ActivationsError(f"the model reads at most {limit:,} tokens at once: use a context of at most {limit:,}")
 
 
 @torch.inference_mode()

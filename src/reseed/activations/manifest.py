@@ -7,7 +7,7 @@ FORMAT_VERSION history:
 import hashlib
 import json
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -68,7 +68,7 @@ class Manifest(BaseModel):
         others = (self.heldout, self.heldout_texts, self.moments)
         return (*self.shards, *(file for file in others if file is not None))
 
-    def with_shards(self, shards: tuple[FileRecord, ...]) -> Self:
+    def with_shards(self, shards: tuple[FileRecord, ...]) -> "Manifest":
         """The same store with other shards, and so without moments."""
         n_tokens = sum(shard.rows for shard in shards)
         return self.model_copy(update={"shards": shards, "n_tokens": n_tokens, "moments": None})

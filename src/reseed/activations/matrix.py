@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -60,10 +59,10 @@ class Matrix:
             gathered[places] = self.shards[number].tensor.index_select(0, index[places] - starts[number]).float()
         return gathered
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Matrix":
         """The whole matrix in one piece in a device's memory, in the type it has on disk."""
         pieces = torch.cat([shard.tensor.to(device) for shard in self.shards])
-        return type(self)((Shard(f"rows on {device}", pieces),))
+        return Matrix((Shard(f"rows on {device}", pieces),))
 
     def blocks(self, stop: int | None = None) -> Iterator[tuple[str, int, Float[Tensor, "block d_model"]]]:
         """Every row up to `stop` in order: (shard name, row in that shard, float32 rows), a few thousand at a time."""

@@ -11,7 +11,7 @@ unit-norm     x / ||x||                 (a zero row stays zero)
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -66,7 +66,7 @@ class Preprocess:
         return {"shift": self.shift, "linear": self.linear, "unit_norm": torch.tensor(int(self.unit_norm))}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "Preprocess":
         """What `to_tensors` gave."""
         return cls(tensors["shift"], tensors["linear"], bool(tensors["unit_norm"]))
 
@@ -75,7 +75,7 @@ class Preprocess:
 class View:
     """Activations seen through one preprocessing: what training and evaluation read."""
 
-    name: Preprocessing
+    name: str
     activations: Activations
     preprocess: Preprocess
     moments: Moments
@@ -107,7 +107,7 @@ class View:
         """The training rows at `index` after preprocessing, in float32."""
         return self.preprocess(self.activations.rows(index))
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "View":
         """The same view with all rows in a device's memory; moments stay where they are."""
         shift, linear = self.preprocess.shift.to(device), self.preprocess.linear.to(device)
         return replace(
@@ -118,7 +118,7 @@ class View:
         )
 
 
-def view(activations: Activations, name: Preprocessing) -> View:
+def view(activations: Activations, name: Preprocessing | str) -> View:
     """See activations through a preprocessing. ValueError unless `name` is one of PREPROCESSINGS.
 
     Moments afterwards follow exactly from the stored ones; only unit-norm reads all training rows once.
@@ -139,14 +139,14 @@ def _measured(activations: Activations, preprocess: Preprocess) -> Moments:
     return moments_of(preprocess(block) for _, _, block in blocks)
 
 
-def _preprocess(moments: Moments, name: Preprocessing) -> Preprocess:
+def _preprocess(moments: Moments, name: Preprocessing | str) -> Preprocess:
     if name in {"centre-scale", "standardise", "whiten"} and moments.total_variance == 0:
         raise ActivationsError(f"all activations are equal, which {name} cannot scale: look at how they were collected")
     shift = torch.zeros_like(moments.mean) if name in {"none", "unit-norm"} else moments.mean
     return Preprocess(shift.float(), _linear(moments, name).float(), unit_norm=name == "unit-norm")
 
 
-def _linear(moments: Moments, name: Preprocessing) -> Float64[Tensor, "*maps"]:
+def _linear(moments: Moments, name: Preprocessing | str) -> Float64[Tensor, "*maps"]:
     if name == "centre-scale":
         return torch.tensor(1 / moments.scale, dtype=torch.float64)
     if name == "standardise":

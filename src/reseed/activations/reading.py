@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Self
 
 import numpy as np
 import torch
@@ -25,8 +24,8 @@ class Tokens:
     contexts: Int[Tensor, "tokens"]
     positions: Int[Tensor, "tokens"]
 
-    def __getitem__(self, which: slice | Tensor) -> Self:
-        return type(self)(*(part[which] for part in (self.states, self.ids, self.contexts, self.positions)))
+    def __getitem__(self, which: slice | Tensor) -> "Tokens":
+        return Tokens(*(part[which] for part in (self.states, self.ids, self.contexts, self.positions)))
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
 
 
 def _read_batch(reader: Reader, numbers: np.ndarray) -> Iterator[Tokens]:
-    tokens, mask = pad([reader.windows.tokens(number) for number in numbers])
+    tokens, mask = pad([reader.windows.tokens(number) for number in numbers.tolist()])
     states = hidden_states(reader.model, tokens.to(reader.model.device), mask.to(reader.model.device)).cpu()
     keep = mask & ~torch.isin(tokens, torch.tensor(reader.excluded))
     if reader.drops_first:

@@ -1,11 +1,10 @@
 """Activations to read: a store that `reseed collect` wrote, a bare matrix, a folder of matrices, or a tensor."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Protocol, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -20,12 +19,6 @@ from reseed.errors import ActivationsError
 __all__ = ["Activations", "HeldOut", "open_activations"]
 
 _HELDOUT_ROWS = 4096
-
-
-class Digest(Protocol):
-    """What hashlib's objects have in common."""
-
-    def update(self, content: bytes, /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +56,7 @@ class Activations:
             raise IndexError(f"rows {int(index.min())} to {int(index.max())} of {self.n_tokens} training tokens")
         return self.matrix.rows(index)
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self, device: torch.device | str) -> "Activations":
         """The same activations with all rows in a device's memory: for a GPU that would wait for the disk otherwise."""
         heldout = replace(self.heldout, rows=self.heldout.rows.to(device))
         return replace(self, matrix=self.matrix.to(device), heldout=heldout)
@@ -154,13 +147,15 @@ def _from_matrix(matrix: Matrix, name: str, about: About) -> Activations:
     heldout = matrix.rows(torch.arange(n_tokens, matrix.n_rows))
     check_finite(heldout, f"{name} (held-out split)", n_tokens)
     digest = sha256(heldout.cpu().numpy().tobytes())
-    moments = moments_of(_checked(matrix, n_tokens, digest))
+    moments = moments_of(_checked(matrix, n_tokens, digest.update))
     return Activations(name, matrix.d_model, n_tokens, digest.hexdigest(), about, moments, HeldOut(heldout), matrix)
 
 
-def _checked(matrix: Matrix, n_tokens: int, digest: Digest) -> Iterator[Float[Tensor, "block d_model"]]:
-    """The training rows block by block, each known to be finite and already in the digest."""
+def _checked(
+    matrix: Matrix, n_tokens: int, hashed: Callable[[bytes], None]
+) -> Iterator[Float[Tensor, "block d_model"]]:
+    """The training rows block by block, each known to be finite and hashed."""
     for name, start, block in matrix.blocks(n_tokens):
         check_finite(block, name, start)
-        digest.update(block.cpu().numpy().tobytes())
+        hashed(block.cpu().numpy().tobytes())
         yield block

@@ -67,8 +67,9 @@ def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # no
     prefix, suffix = _special_tokens(tokenizer)
     width = context - len(prefix) - len(suffix)
     if width < 1:
+        special = len(prefix) + len(suffix)
         raise ActivationsError(
-            f"a context of {context} has no room beside special tokens: use at least {context + 2 - width}"
+            f"a context of {context} has no room beside {special} special tokens: use {special + 1} or more"
         )
     streams = list(_tokenised(texts, tokenizer))
     begins = np.cumsum([0, *map(len, streams)])

@@ -1,0 +1,105 @@
+"""Reading text files and cutting texts into windows."""
+
+import numpy as np
+import pytest
+from conftest import SPECIAL, words
+from transformers import AutoTokenizer
+
+from reseed.activations import read_texts
+from reseed.activations.windows import _pieces, cut, shuffled
+from reseed.errors import ActivationsError
+
+
+@pytest.fixture
+def tokenizer(causal_model):
+    return AutoTokenizer.from_pretrained(causal_model)
+
+
+def test_files_and_folders_are_read_in_order(tmp_path):
+    (tmp_path / "b.txt").write_text("bé", encoding="utf-8")
+    (tmp_path / "a.jsonl").write_text('{"text": "one\u2028line"}\n\n{"text": "two"}\n', encoding="utf-8")
+    (tmp_path / "ignored.bin").write_bytes(b"\xff")
+    assert read_texts([tmp_path / "b.txt", tmp_path]) == ("bé", "one\u2028line", "two", "bé")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("empty.txt", b" \n", "empty.txt is empty: leave it out"),
+        ("latin.txt", b"caf\xe9", r"latin.txt is not text in UTF-8 \(byte 3\): convert it"),
+        (
+            "no.jsonl",
+            b'{"text": "a"}\nnothing',
+            'no.jsonl, line 2 has no document: a line is a JSON object with "text"',
+        ),
+        ("key.jsonl", b'{"txt": "a"}', "key.jsonl, line 1 has no document"),
+        ("blank.jsonl", b'{"text": " "}', "blank.jsonl, line 1 holds an empty document: leave it out"),
+    ],
+)
+def test_files_without_text_are_refused(tmp_path, name, content, complaint):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ActivationsError, match=complaint):
+        read_texts([tmp_path / name])
+
+
+def test_missing_files_and_empty_folders_are_refused(tmp_path):
+    with pytest.raises(ActivationsError, match=r"none\.txt does not exist: name text files, or folders with some"):
+        read_texts([tmp_path / "none.txt"])
+    with pytest.raises(ActivationsError, match=r"holds no \.txt, \.md, \.jsonl file: name text files"):
+        read_texts([tmp_path])
+
+
+def test_windows_cover_every_token_once_and_span_no_two_texts(tokenizer):
+    texts = [words(25, 0), words(10, 3), words(7, 5)]
+    windows = cut(texts, tokenizer, context=10)
+    assert windows.lengths.tolist() == [10, 10, 5, 10, 7]
+    read = np.concatenate([windows.tokens(number) for number in range(len(windows))])
+    assert tokenizer.decode(read.tolist()) == " ".join(texts)
+
+
+def test_special_tokens_surround_every_window(bert_model):
+    windows = cut([words(25, 0)], AutoTokenizer.from_pretrained(bert_model), context=10)
+    assert windows.lengths.tolist() == [8, 8, 8, 1]
+    for number in range(4):
+        tokens = windows.tokens(number)
+        assert (tokens[0], tokens[-1]) == (SPECIAL.index("<cls>"), SPECIAL.index("<sep>"))
+        assert len(tokens) == windows.lengths[number] + 2
+
+
+def test_shuffled_windows_are_spread_over_all_texts(tokenizer):
+    windows = cut([words(1000, start) for start in range(10)], tokenizer, context=10)
+    order = shuffled(windows)
+    assert sorted(order) == list(range(1000))
+    # a tenth of the windows holds about a tenth of each text's: binomial(100, .1), five standard deviations
+    of_each = np.bincount(order[:100] // 100, minlength=10)
+    assert of_each.max() <= 25
+    assert (of_each > 0).all()
+
+
+@pytest.mark.parametrize("separator", [" ", "\n", "."])
+def test_long_texts_are_tokenised_in_pieces_that_lose_nothing(separator):
+    text = separator.join(["word"] * 300_000)
+    pieces = list(_pieces(text))
+    assert len(pieces) > 2
+    assert "".join(pieces) == text
+    if separator != ".":
+        assert all(piece.endswith(separator) for piece in pieces[:-1])
+
+
+def test_the_digest_knows_the_text_and_the_cut(tokenizer):
+    texts = [words(25, 0)]
+    digests = {cut(text, tokenizer, context=width).digest for text in (texts, [words(25, 1)]) for width in (5, 10)}
+    assert len(digests) == 4
+    assert cut(texts, tokenizer, context=10).digest in digests
+
+
+def test_no_text_and_empty_texts_are_refused(tokenizer):
+    with pytest.raises(ActivationsError, match="no text was given: name at least one text file"):
+        cut([], tokenizer, context=10)
+    with pytest.raises(ActivationsError, match="text 2 of 3 is empty: leave it out"):
+        cut(["w1", " \n", "w2"], tokenizer, context=10)
+
+
+def test_a_context_without_room_for_text_is_refused(bert_model):
+    with pytest.raises(ActivationsError, match="a context of 2 has no room beside 2 special tokens: use 3 or more"):
+        cut(["w1"], AutoTokenizer.from_pretrained(bert_model), context=2)
