@@ -98,7 +98,10 @@ def test_a_lead_is_what_an_arm_was_born_with_plus_what_it_earned():
         (0.01, 0.001, "equivalent"),  # surely positive, and surely too small to matter
         (0.00, 0.05, "inconclusive"),
         (0.05, 0.05, "inconclusive"),
-        (0.03, 1e-9, "advantage"),  # on the margin is not inside it
+        (0.03, 0.0, "advantage"),  # on the margin is not inside it
+        (0.0, 0.013, "equivalent"),  # the 90 % interval is inside the margin, the 95 % interval is not
+        (0.06, 0.026, "inconclusive"),  # the 90 % interval excludes 0, the 95 % interval does not
+        (-0.06, 0.026, "inconclusive"),
         (math.nan, math.nan, "inconclusive"),
         (0.20, math.nan, "inconclusive"),
     ],

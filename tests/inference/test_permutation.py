@@ -42,6 +42,27 @@ def test_every_labelling_is_counted_once():
     assert result.p_value == pytest.approx(sum(as_extreme) / 70)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_labellings_that_tie_on_paper_tie_in_floating_point(dtype):
+    tenths = torch.randint(0, 4, (8, 8), generator=torch.Generator().manual_seed(3)).triu(1)
+    arms = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
+
+    def difference(chosen):  # in whole tenths, so that ties are exact
+        rest = [run for run in range(8) if run not in chosen]
+        return abs(
+            sum(
+                (1 if arm is chosen else -1) * int(tenths[i, j])
+                for arm in (chosen, rest)
+                for i, j in combinations(arm, 2)
+            )
+        )
+
+    observed = difference((0, 1, 2, 3))
+    ties_and_more = sum(difference(chosen) >= observed for chosen in combinations(range(8), 4))
+    assert sum(difference(chosen) == observed for chosen in combinations(range(8), 4)) > 4
+    assert permutation_test((tenths + tenths.T).to(dtype) * 0.1, arms).p_value == ties_and_more / 70
+
+
 def test_p_is_uniform_where_arms_are_alike():
     p_values = [permutation_test(*two_arms(4, lead=0.0, rolled=rolled)).p_value for rolled in range(300)]
     for level in (0.1, 0.3, 0.5):

@@ -49,8 +49,6 @@ class Estimate:
 
     @property
     def _half_width(self) -> float:
-        if self.standard_error == 0:  # every leave-one-out mean is the same, whatever the degrees
-            return 0.0
         return (
             float(student_t.ppf((1 + self.level) / 2, self.degrees)) * self.standard_error if self.defined else math.nan
         )

@@ -12,7 +12,7 @@ from reseed.dice import generator
 
 __all__ = ["PermutationTest", "permutation_test", "smallest_p"]
 
-_TIE = 1e-12  # relabellings with the same pairs must count as ties, whatever the order of their sums
+_TIE = 1e-7  # labellings that tie on paper must tie, whatever the order of their sums, in float32 as well
 
 
 @dataclass(frozen=True)
