@@ -96,7 +96,7 @@ def test_code_correlations_are_pearsons():
 
 def test_dead_and_constant_atoms_have_code_correlation_0_even_with_themselves():
     a = torch.eye(3)
-    codes = torch.tensor([[0.1, 0.0, 1.0], [0.1, 0.0, 2.0], [0.1, 0.0, 4.0]])
+    codes = torch.tensor([[0.1, 0.0, 1.0], [0.1, 0.0, 2.0], [0.1, 0.0, 4.0]], dtype=torch.float64)
     correlations = code_correlations(match(a, a), codes, codes).tolist()
     assert correlations[:2] == [0, 0]  # exactly, though the mean of three .1 is not .1
     assert correlations[2] == pytest.approx(1)
