@@ -112,6 +112,16 @@ def test_moments_survive_a_mean_a_million_times_the_spread():
     np.testing.assert_allclose(moments.covariance.numpy(), exact, rtol=1e-9, atol=1e-9)
 
 
+def test_no_rows_and_repeated_rows_can_be_read_from_many_shards(tmp_path):
+    rows = some_rows(400)
+    for number, shard in enumerate(rows.split(7)):
+        np.save(tmp_path / f"{number:02d}.npy", shard.numpy())
+    opened = open_activations(tmp_path)
+    index = torch.tensor([359, 0, 6, 7, 7, 200, 0])
+    assert torch.equal(opened.rows(index), rows[index])
+    assert opened.rows(index[:0]).shape == (0, 8)
+
+
 def test_rows_outside_the_training_split_are_refused(tmp_path):
     opened = open_activations(as_npy(tmp_path, some_rows()))
     for index in (270, -1):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -51,12 +51,13 @@ class Matrix:
         return gathered.reshape(*index.shape, self.d_model)
 
     def _gather(self, index: Int[Tensor, "rows"]) -> Float[Tensor, "rows d_model"]:
-        starts = torch.tensor([0, *accumulate(len(shard.tensor) for shard in self.shards)])
-        home = torch.bucketize(index, starts[1:], right=True)
+        starts = [0, *accumulate(len(shard.tensor) for shard in self.shards)]
+        ascending, order = index.sort()
+        bounds = torch.searchsorted(ascending, torch.tensor(starts)).tolist()
+        stretches = zip(self.shards, starts, pairwise(bounds), strict=False)
+        pieces = [shard.tensor.index_select(0, ascending[a:b] - start) for shard, start, (a, b) in stretches]
         gathered = torch.empty(len(index), self.d_model)
-        for number in home.unique().tolist():
-            places = (home == number).nonzero().squeeze(1)
-            gathered[places] = self.shards[number].tensor.index_select(0, index[places] - starts[number]).float()
+        gathered[order] = torch.cat(pieces).float()
         return gathered
 
     def to(self, device: torch.device | str) -> "Matrix":
