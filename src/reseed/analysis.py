@@ -17,6 +17,7 @@ from reseed.verdict import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Executor
 
     from reseed.conditions import Analysed
     from reseed.findings import ConditionFindings
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["analyse"]
 
 
-def analyse(folder: StudyFolder, *, advance: Callable[[int], None] = lambda _: None) -> Findings:
+def analyse(folder: StudyFolder, pool: Executor, *, advance: Callable[[int], None] = lambda _: None) -> Findings:
     """Compare, judge, and write `pairs.parquet` and `findings.json`.
 
     Args:
         folder: a study whose runs have ended; what is unfinished is named in the warnings.
+        pool: threads that pairs of runs are matched on.
         advance: told after every condition.
     """
     study = tomllib.loads((folder.path / "study.toml").read_text(encoding="utf-8"))
@@ -39,7 +41,7 @@ def analyse(folder: StudyFolder, *, advance: Callable[[int], None] = lambda _: N
     for condition in folder.manifest["runs"]:
         runs = folder.runs(condition)
         if runs:
-            analysed.append(analyse_condition(runs, folder, Limits(**thresholds), level=level))
+            analysed.append(analyse_condition(runs, folder, Limits(**thresholds), pool, level=level))
         advance(1)
     _write_pairs(folder, analysed)
     conditions = tuple(each.findings for each in analysed)

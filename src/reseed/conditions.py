@@ -17,6 +17,7 @@ from reseed.verdict import Evidence, Limits, judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
     from jaxtyping import Float
     from torch import Tensor
@@ -42,14 +43,16 @@ class Analysed:
     floor: float
 
 
-def analyse_condition(runs: Sequence[Trajectory], folder: StudyFolder, limits: Limits, *, level: float) -> Analysed:
+def analyse_condition(
+    runs: Sequence[Trajectory], folder: StudyFolder, limits: Limits, pool: Executor, *, level: float
+) -> Analysed:
     """Compare the finished runs of one condition with each other and judge them."""
     finished = [run for run in runs if (run.done or {}).get("status") == "finished"]
     if len(finished) < 2:  # noqa: PLR2004 (a pair)
         return _not_compared(runs, finished, limits)
     spec = finished[0].spec
     covariance = folder.moments(spec["preprocess"])["covariance"]
-    pairs = measure_pairs(finished, covariance)
+    pairs = measure_pairs(finished, covariance, pool)
     curves = _curves(pairs, finished, level)
     found, companion_floors = _floors(folder, spec, pairs, covariance)
     strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)

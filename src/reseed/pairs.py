@@ -15,6 +15,7 @@ from reseed.matching import match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from concurrent.futures import Executor
 
     from jaxtyping import Bool, Float, Int
     from torch import Tensor
@@ -58,32 +59,30 @@ class _Seen:
     retention: Float[Tensor, " atoms"]
 
 
-def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model d_model"]) -> Pairs:
+def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model d_model"], pool: Executor) -> Pairs:
     """Match every pair of runs at every step that all of them have, and measure how they agree.
 
     Args:
         runs: at least two runs of one condition, each with a step 0.
         covariance: of the activations as the runs saw them.
+        pool: threads that the pairs are shared out to.
     """
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
     born = [run.snapshots[0].atoms for run in runs]
-    born_matchings = {(i, j): match(born[i], born[j]) for i, j in combinations(range(len(runs)), 2)}
+    indices = list(combinations(range(len(runs)), 2))
+    born_matchings = dict(
+        zip(indices, pool.map(lambda pair: match(born[pair[0]], born[pair[1]]), indices), strict=True)
+    )
     groups = init_groups({pair: matching.distance for pair, matching in born_matchings.items()}, born)
     rows = []
     for step in steps:
         seen = [_see(run.snapshots[step], first) for run, first in zip(runs, born, strict=True)]
-        for (i, j), born_matching in born_matchings.items():
-            explained = agreement.explained_by_retention(born_matching, seen[i].retention, seen[j].retention)
-            rows.append(
-                {
-                    "step": step,
-                    "run_a": runs[i].id,
-                    "run_b": runs[j].id,
-                    "relation": "within" if groups[i] == groups[j] else "between",
-                    **_measured(seen[i], seen[j], covariance),
-                    "explained": explained,
-                }
-            )
+        measured = pool.map(
+            lambda pair: _measured(seen[pair[0]], seen[pair[1]], born_matchings[pair], covariance), indices
+        )  # noqa: B023 (used up here)
+        for (i, j), measures in zip(indices, measured, strict=True):
+            relation = "within" if groups[i] == groups[j] else "between"
+            rows.append({"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation, **measures})
     table = pl.DataFrame(rows)
     return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
 
@@ -98,7 +97,7 @@ def _see(snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
     )
 
 
-def _measured(a: _Seen, b: _Seen, covariance: Float[Tensor, "d_model d_model"]) -> dict[str, float]:
+def _measured(a: _Seen, b: _Seen, born: Matching, covariance: Float[Tensor, "d_model d_model"]) -> dict[str, float]:
     matching = match(a.atoms, b.atoms)
     return {
         "agreement": matching.agreement,
@@ -108,6 +107,7 @@ def _measured(a: _Seen, b: _Seen, covariance: Float[Tensor, "d_model d_model"]) 
         "code": agreement.code_agreement(matching, a.codes, b.codes),
         **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), covariance),
         "alive": _alive_agreement(a, b, matching),
+        "explained": agreement.explained_by_retention(born, a.retention, b.retention),
     }
 
 

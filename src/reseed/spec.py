@@ -92,7 +92,7 @@ class Training(_Frozen):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` is a GPU when torch sees one."""
     threads: int | None = Field(default=None, ge=1)
-    """CPU threads; the default is torch's own number. The bytes of a study depend on it."""
+    """CPU threads, shared out among the runs; by default torch's own number. The results do not depend on it."""
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
@@ -50,17 +52,17 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     }
     folder = _prepare(study, out, plan, activations)
     device = torch.device(folder.manifest["machine"]["device"])
-    with _threads(folder.manifest["machine"]["threads"]), _stoppable() as stop, progress.bar(quiet=quiet) as show:
+    with workers(study.training.threads) as pool, _stoppable() as stop, progress.bar(quiet=quiet) as show:
         for preprocess in study.preprocess:
             seen = view(activations, preprocess)
             _write_moments(folder, seen)
-            _draw_floors(study, folder, seen, show)
-            room = Room(seen, seen.heldout.rows.to(device), folder, device)
+            _draw_floors(study, folder, seen, pool, show)
+            room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
             for name, specs in plan.items():
                 if specs[0].preprocess == preprocess:
                     total = len(specs) * study.training.steps
                     train(specs, room, advance=show(f"train {name}", total), stop=stop)
-        return analyse(folder, advance=show("compare", len(plan)))
+        return analyse(folder, pool, advance=show("compare", len(plan)))
 
 
 def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
@@ -70,7 +72,6 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
     machine = {
         "torch": torch.__version__,
         "device": _device(study.training.device),
-        "threads": study.training.threads or torch.get_num_threads(),
     }
     if (out / "manifest.json").exists():
         folder = StudyFolder.open(out)
@@ -116,18 +117,21 @@ def _write_moments(folder: StudyFolder, seen: View) -> None:
 # Floors.
 
 
-def _draw_floors(study: Study, folder: StudyFolder, seen: View, show: progress.Show) -> None:
+def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, show: progress.Show) -> None:
     """Untrained dictionaries of every size in the study, each from throws of the dice that no run makes."""
     sizes = sorted({arm.method.n_atoms for arm in study.arms})
-    advance = show(f"floors @{seen.name}", len(sizes) * study.floors.draws)
-    for n_atoms in sizes:
-        for draw in range(study.floors.draws):
-            for kind, make in (("data", _data_floor), ("kmeans", _kmeans_floor)):
-                path = folder.floor_path(seen.name, n_atoms, kind, draw)
-                if not path.exists():
-                    atoms = make(study, seen, n_atoms, draw)
-                    write_tensors(path, {"atoms": atoms}, {"format_version": FORMAT_VERSION, "kind": kind})
-            advance(1)
+    wanted = list(product(sizes, FLOORS, range(study.floors.draws)))
+    advance = show(f"floors @{seen.name}", len(wanted))
+
+    def draw_one(one: tuple[int, str, int]) -> None:
+        n_atoms, kind, draw = one
+        path = folder.floor_path(seen.name, n_atoms, kind, draw)
+        if not path.exists():
+            atoms = FLOORS[kind](study, seen, n_atoms, draw)
+            write_tensors(path, {"atoms": atoms}, {"format_version": FORMAT_VERSION, "kind": kind})
+        advance(1)
+
+    list(pool.map(draw_one, wanted))
 
 
 def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
@@ -150,15 +154,20 @@ def _sample(study: Study, seen: View, count: int, kind: str, draw: int) -> Float
     return seen.rows(torch.randperm(seen.n_tokens, generator=dice)[:count])
 
 
+FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}
+
+
 # The process.
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def workers(count: int | None) -> Iterator[Executor]:
+    """Threads whose kernels use no further threads: what they compute does not depend on how many there are."""
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
-        yield
+        with ThreadPoolExecutor(count or before, initializer=lambda: torch.set_num_threads(1)) as pool:
+            yield pool
     finally:
         torch.set_num_threads(before)
 

@@ -1,8 +1,9 @@
 """The one loop: the runs of a condition, trained side by side on one pass over the activations.
 
 On a GPU the runs are one stack, `(runs, atoms, d_model)`, and every kernel is launched once. On the CPU each run is a
-stack of its own and only the batches are shared, so that a run trained in company is bit-identical to the same run
-alone: no kernel ever sees its companions.
+stack of its own, stepped by one worker thread whose kernels use no further threads: the cores are shared out among the
+runs, which wastes less than sharing out each small product, and a run trained in company is bit-identical to the same
+run alone, on any number of cores, because no kernel ever sees its companions.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from reseed.starts import draw, draw_points, points_identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from concurrent.futures import Executor
 
     from jaxtyping import Float
     from torch import Tensor
@@ -50,6 +52,8 @@ class Room:
     """The held-out activations, preprocessed, on the device."""
     folder: StudyFolder
     device: torch.device
+    workers: Executor
+    """Threads that step the stacks."""
 
 
 def train(
@@ -77,8 +81,8 @@ def train(
     for step in range(min((each.step for each in stacks), default=steps), steps):
         read: dict[int, Tensor] = {}
         advance(sum(len(each) for each in stacks if each.step == step))
-        stacks = [_stepped(each, read, room) if each.step == step else each for each in stacks]
-        stacks = [each for each in stacks if len(each)]
+        stepped = room.workers.map(lambda each: _stepped(each, step, read, room), stacks)  # noqa: B023 (used up here)
+        stacks = [each for each in stepped if len(each)]
         interrupted = stop()
         if interrupted or time.monotonic() - saved > CHECKPOINT_SECONDS:
             for each in stacks:
@@ -93,7 +97,9 @@ def train(
 def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
     """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined where steps are equal."""
     pending = [spec for spec in specs if room.folder.run(spec.id).done is None]
-    alone = [_resumed(spec, room) or _born(spec, room) for spec in pending]
+    firsts = {_points_identity(spec, room): spec for spec in reversed(pending)}  # one run for each set of points
+    list(room.workers.map(lambda spec: _points(spec, room), firsts.values()))
+    alone = list(room.workers.map(lambda spec: _resumed(spec, room) or _born(spec, room), pending))
     if room.device.type == "cpu":
         return alone
     by_step = groupby(sorted(alone, key=lambda each: each.step), key=lambda each: each.step)
@@ -121,12 +127,19 @@ def _points(spec: RunSpec, room: Room) -> Float[Tensor, "points d_model"] | None
     """The points of the run's start, made once for all runs that share them and kept with the study."""
     if spec.start.kind == "random":
         return None
-    identity = (room.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
-    return room.folder.remember_points(identity, lambda: draw_points(spec.start, spec.method, room.view, spec.rolls))
+    return room.folder.remember_points(
+        _points_identity(spec, room), lambda: draw_points(spec.start, spec.method, room.view, spec.rolls)
+    )
 
 
-def _stepped(each: Stack, read: dict[int, Tensor], room: Room) -> Stack:
-    """The stack after one update, without the runs that diverged in it."""
+def _points_identity(spec: RunSpec, room: Room) -> tuple[object, ...]:
+    return (room.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
+
+
+def _stepped(each: Stack, step: int, read: dict[int, Tensor], room: Room) -> Stack:
+    """The stack after the update at `step`, without the runs that diverged in it; untouched if it is further already."""
+    if each.step != step:
+        return each
     training = each.specs[0].training
     x = _batch(each, read, room)
     gradients, outcome = each.method.gradients(each.state, x)
