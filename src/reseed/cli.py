@@ -1,0 +1,249 @@
+"""The command line: each command is parse, one library call, render.
+
+stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130 interrupted (and
+saved). Heavy libraries are imported by the commands that need them, so that `reseed --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import click
+import typer
+
+import reseed
+from reseed.errors import ReseedError
+
+if TYPE_CHECKING:
+    from reseed.findings import Findings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Do independently trained dictionaries agree, did they come to agree, or were they born agreeing?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class BundledModel(StrEnum):
+    """The models that installable packages carry."""
+
+    SMOLLM2 = "smollm2"
+    MINILM = "minilm"
+
+
+class Reproduction(StrEnum):
+    """The published studies that reseed runs again."""
+
+    ABLATING_ARCHETYPES = "ablating-archetypes"
+
+
+class StoredType(StrEnum):
+    """How activations are stored."""
+
+    AUTO = "auto"
+    BF16 = "bf16"
+    FP32 = "fp32"
+
+
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
+Require = Annotated[
+    str | None,
+    typer.Option(
+        help="Outcomes that are good enough, with commas, such as convergent,stabilizing: others exit with 2."
+    ),
+]
+
+
+@app.command()
+def demo(
+    model: Annotated[BundledModel, typer.Option(help="The language model to listen to.")] = BundledModel.SMOLLM2,
+    out: Annotated[Path, typer.Option(help="The folder for activations, study and report.")] = Path("demo"),
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Audit three ways to learn features on real language-model activations; minutes on a laptop."""
+    from reseed.demo import run_demo
+
+    _show(run_demo(model.value, out, quiet=quiet), out / "study")
+
+
+@app.command()
+def collect(
+    model: Annotated[str, typer.Argument(help="A folder, a GGUF file, a name on the hub, smollm2 or minilm.")],
+    layer: Annotated[int, typer.Option(min=0, help="Hidden states behind this block; 0 is the embeddings.")],
+    text: Annotated[list[Path], typer.Option(help="Text files; may be given several times.")],
+    tokens: Annotated[int, typer.Option(min=1, help="Training tokens to store.")],
+    out: Annotated[Path, typer.Option(help="The folder of the store.")],
+    heldout: Annotated[int, typer.Option(min=1, help="Tokens kept apart for evaluation.")] = 4096,
+    context: Annotated[int, typer.Option(min=2, help="Tokens per window, special tokens included.")] = 128,
+    batch: Annotated[int, typer.Option(min=1, help="Windows per forward pass.")] = 16,
+    dtype: Annotated[
+        StoredType, typer.Option(help="Precision of the forward pass and of the store.")
+    ] = StoredType.AUTO,
+    licence: Annotated[str, typer.Option(help="The texts' licence, recorded in the store.")] = "not stated",
+    *,
+    keep_outliers: Annotated[
+        bool, typer.Option("--keep-outliers", help="Keep attention sinks and first positions.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Store a language model's hidden states over texts; goes on where it was stopped."""
+    from reseed import activations
+
+    store = activations.collect(
+        model,
+        layer=layer,
+        texts=activations.read_texts(text),
+        tokens=tokens,
+        out=out,
+        text_source=", ".join(path.name for path in text),
+        licence=licence,
+        dtype=dtype.value,
+        heldout=heldout,
+        context=context,
+        batch=batch,
+        drop_outliers=not keep_outliers,
+        progress=not quiet,
+    )
+    typer.echo(
+        f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}"
+    )
+
+
+@app.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
+    activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write a commented study.toml to start from."""
+    from reseed.template import write_template
+
+    write_template(path, activations=activations, force=force)
+    typer.echo(path)
+
+
+@app.command()
+def run(
+    study: Annotated[Path, typer.Argument(help="The study.toml.")],
+    out: Annotated[Path | None, typer.Option(help="The study folder; default: the file's name without .toml.")] = None,
+    require: Require = None,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Train, compare and judge a study; goes on where it was stopped."""
+    from reseed.spec import Study
+
+    folder = out or study.with_suffix("")
+    _show(Study.read(study).run(folder, quiet=quiet), folder, require)
+
+
+@app.command()
+def report(
+    study: Annotated[Path, typer.Argument(help="A study folder.")],
+    html: Annotated[Path | None, typer.Option(help="Write the report here, as one file that opens offline.")] = None,
+    require: Require = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
+) -> None:
+    """Print what a study found, or write it as HTML."""
+    from reseed.findings import Findings
+
+    findings = Findings.read(study)
+    if html is not None:
+        typer.echo(findings.report(html))
+    elif json:
+        typer.echo((study / "findings.json" if study.is_dir() else study).read_text(encoding="utf-8"), nl=False)
+    else:
+        _print(findings)
+    _check_required(findings, require)
+
+
+@app.command()
+def reproduce(
+    published: Annotated[Reproduction, typer.Argument(help="Which published study.")],
+    model: Annotated[BundledModel, typer.Option(help="The language model to listen to.")] = BundledModel.SMOLLM2,
+    out: Annotated[Path, typer.Option(help="The folder for activations, study and report.")] = Path("reproduce"),
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Run a published study again on language-model activations, with the arm it lacks."""
+    from reseed.reproduce import reproduce as run_again
+
+    findings, table = run_again(published.value, model.value, out, quiet=quiet)
+    typer.echo(table)
+    _show(findings, out / "study")
+
+
+def _show(findings: Findings, folder: Path, require: str | None = None) -> None:
+    """The tables on stdout, the HTML report beside the study, its path on stderr."""
+    _print(findings)
+    try:
+        typer.echo(f"report: {findings.report(folder / 'report.html')}", err=True)
+    except ImportError as error:
+        typer.echo(f"no HTML report: {error}", err=True)
+    _check_required(findings, require)
+
+
+def _print(findings: Findings) -> None:
+    from reseed.report.text import render
+
+    typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
+
+
+def _check_required(findings: Findings, require: str | None) -> None:
+    if require is None:
+        return
+    from reseed.errors import SpecError
+    from reseed.verdict import Outcome
+
+    wanted = {word.strip() for word in require.split(",")}
+    unknown = wanted - set(Outcome)
+    if unknown:
+        raise SpecError(f"--require {', '.join(sorted(unknown))}: choose from {', '.join(Outcome)}")
+    short = {name: verdict.outcome for name, verdict in findings.verdicts.items() if verdict.outcome not in wanted}
+    for name, outcome in short.items():
+        typer.echo(f"{name} is {outcome}; required: {require}", err=True)
+    if short:
+        raise typer.Exit(2)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 (a callback of typer)
+    if asked:
+        typer.echo(f"reseed {reseed.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: FBT002
+) -> None:
+    del version
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; every error of ours is one message and exit code 1."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 1
+    except ReseedError as error:
+        typer.echo(f"reseed: {error}", err=True)
+        code = 1
+    except OSError as error:
+        typer.echo(f"reseed: {error.strerror or error}: {error.filename or 'a file could not be written'}", err=True)
+        code = 1
+    except (KeyboardInterrupt, click.Abort):
+        typer.echo("reseed: stopped; the same command goes on from here", err=True)
+        code = 130
+    sys.exit(code if isinstance(code, int) else 0)
