@@ -124,9 +124,13 @@ def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equ
     started = (
         "" if first.start == second.start else f" (not like with like: {first.start} against {second.start} starts)"
     )
+    lead, test_value = _with_interval(gap), _with_interval(test.difference)
     return (
-        f"As it would be published, {first.arm} leads {second.arm} by {rounded(gap.value)} "
-        f"{in_brackets(gap.low, gap.high)}, of which {rounded(born.value)} was there at step 0. "
-        f"Between independent starts {first.arm} {_CONCLUSIONS[test.outcome]}: difference of the floor-adjusted gains {rounded(test.difference.value)} "
-        f"{in_brackets(test.difference.low, test.difference.high)}{started}."
+        f"As it would be published, {first.arm} leads {second.arm} by {lead}, of which {rounded(born.value)} was there "
+        f"at step 0. Between independent starts {first.arm} {_CONCLUSIONS[test.outcome]}: difference of the "
+        f"floor-adjusted gains {test_value}{started}."
     )
+
+
+def _with_interval(estimate: Estimate) -> str:
+    return f"{rounded(estimate.value)} {in_brackets(estimate.low, estimate.high)}".rstrip()

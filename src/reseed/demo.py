@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, collect, sotu_texts
@@ -11,6 +10,8 @@ from reseed.spec import Arm, Study, Training
 from reseed.starts import Start
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from reseed.findings import Findings
 
 __all__ = ["LAYERS", "collect_bundled", "demo_study", "run_demo"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -77,10 +78,10 @@ def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model
     rows = []
     for step in steps:
         seen = [_see(run.snapshots[step], first) for run, first in zip(runs, born, strict=True)]
-        measured = pool.map(
-            lambda pair: _measured(seen[pair[0]], seen[pair[1]], born_matchings[pair], covariance), indices
-        )  # noqa: B023 (used up here)
-        for (i, j), measures in zip(indices, measured, strict=True):
+        sides = [(seen[i], seen[j], born_matchings[i, j]) for i, j in indices]
+        for (i, j), measures in zip(
+            indices, pool.map(partial(_measured, covariance), *zip(*sides, strict=True)), strict=True
+        ):
             relation = "within" if groups[i] == groups[j] else "between"
             rows.append({"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation, **measures})
     table = pl.DataFrame(rows)

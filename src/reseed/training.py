@@ -137,7 +137,7 @@ def _points_identity(spec: RunSpec, room: Room) -> tuple[object, ...]:
 
 
 def _stepped(each: Stack, step: int, read: dict[int, Tensor], room: Room) -> Stack:
-    """The stack after the update at `step`, without the runs that diverged in it; untouched if it is further already."""
+    """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each
     training = each.specs[0].training
