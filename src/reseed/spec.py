@@ -23,11 +23,17 @@ from reseed.methods import Method, parse
 from reseed.starts import Start, check_start
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from reseed.findings import Findings
 
 __all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Study", "Thresholds", "Training"]
 
 Scope = Literal["shared", "start", "run"]
+
+
+def _method(settings: Method | Mapping[str, Any]) -> Method:
+    return settings if isinstance(settings, Method) else parse(settings)
 
 
 class _Frozen(BaseModel):
@@ -63,7 +69,7 @@ class Arm(_Frozen):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     """How the arm is called in tables and folders: lower-case letters, digits, dots and hyphens."""
-    method: Annotated[SerializeAsAny[Method], BeforeValidator(parse)]
+    method: Annotated[SerializeAsAny[Method], BeforeValidator(_method)]
     """The method and its hyper-parameters."""
     start: Start
     """Where its dictionaries start."""
@@ -136,7 +142,7 @@ class RunSpec(_Frozen):
     preprocess: str
     start_index: int
     run_index: int
-    method: Annotated[SerializeAsAny[Method], BeforeValidator(parse)]
+    method: Annotated[SerializeAsAny[Method], BeforeValidator(_method)]
     start: Start
     training: Training
     rolls: dict[Die, int]
