@@ -94,7 +94,7 @@ class Training(_Frozen):
     decay: float = Field(default=0.0, ge=0.0, le=1.0)
     """Final fraction of the steps over which the learning rate falls linearly to zero."""
     evenly: int = Field(default=8, ge=1)
-    """Evenly spaced snapshots, beside those at steps 0, 1, 2, 5, 10, 20, 50, ..."""
+    """Evenly spaced snapshots, to the last step; before the first of them, steps 0, 1, 2, 5, 10, 20, 50, ..."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` is a GPU when torch sees one."""
     threads: int | None = Field(default=None, ge=1)
@@ -102,10 +102,10 @@ class Training(_Frozen):
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
-        """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ... and evenly spaced ones to the last."""
+        """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ... until they are as far apart as `evenly`."""
+        later = {round(i * self.steps / self.evenly) for i in range(1, self.evenly + 1)} - {0}
         early = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
-        later = {round(i * self.steps / self.evenly) for i in range(self.evenly + 1)}
-        return tuple(sorted(step for step in {0} | early | later if step <= self.steps))
+        return tuple(sorted({0, 1} | {step for step in early if step < min(later)} | later))
 
 
 class Floors(_Frozen):
