@@ -68,7 +68,7 @@ def draw(
     check_start(start, method)
     common = {
         "mean": view.moments.mean.float(),
-        "scale": (view.moments.covariance.diagonal().sum().item() / view.d_model) ** 0.5,
+        "scale": view.moments.scale,
         "sample": _even_rows(view, _SAMPLE),
     }
     if start.kind == "random":

@@ -7,7 +7,7 @@ projected point, and Adam's moments do not notice.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -47,7 +47,7 @@ class Archetypal(Method, ABC):
     """whether activations and points are divided by the scale of the activations first; False: published form"""
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _fits(self) -> "Archetypal":
         autoencoder.check_k(self.k, self.n_atoms)
         if self.resample_every is not None:
             raise ValueError("resample_every is not allowed: an activation is no mixture of the points")

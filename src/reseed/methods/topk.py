@@ -1,7 +1,7 @@
 """TopK: a sparse autoencoder that keeps the k strongest atoms of each token (@gao2024scaling)."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 from jaxtyping import Bool, Float
 from pydantic import PositiveFloat, PositiveInt, model_validator
@@ -37,7 +37,7 @@ class TopK(Method):
     """whether activations are divided by their scale first; False: published form"""
 
     @model_validator(mode="after")
-    def _k_fits(self) -> Self:
+    def _k_fits(self) -> "TopK":
         autoencoder.check_k(self.k, self.n_atoms)
         return self
 
@@ -106,5 +106,5 @@ class TopK(Method):
         self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
     ) -> tuple[str, ...] | None:
         """Point dead atoms at activations that are badly reconstructed, with a weak encoder, in place."""
-        stale = autoencoder.replace_dead(state, dead, rows)
-        return tuple(name for name in stale if name in self.trained)
+        changed = autoencoder.replace_atoms(state, dead, rows)
+        return tuple(name for name in changed if name in self.trained)

@@ -1,0 +1,187 @@
+"""From the same arrays, TopK and RA-TopK follow the installed overcomplete 0.3.0 step by step."""
+
+import importlib
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.metadata import version
+from importlib.util import find_spec
+from types import ModuleType
+
+import pytest
+import torch
+from method_cases import activations
+
+from reseed import optimiser
+from reseed.activations import open_activations, view
+from reseed.dice import generator
+from reseed.kmeans import kmeans
+from reseed.methods import StartPoint, parse
+
+N_ATOMS, D_MODEL, K, STEPS, BATCH = 32, 12, 4, 50, 128
+UNUSED = {"PIL", "cv2", "matplotlib", "skimage", "sklearn", "timm", "torchvision", "tqdm"}
+
+
+class _Empty(ModuleType):
+    """A package that overcomplete imports for other purposes; whatever is taken from it is a bare class."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object
+
+
+class _Absent(MetaPathFinder, Loader):
+    """Finds the unused packages where they are not installed."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        del path, target
+        return ModuleSpec(fullname, self, is_package=True) if fullname.partition(".")[0] in UNUSED else None
+
+    def create_module(self, spec):
+        return _Empty(spec.name)
+
+    def exec_module(self, module):
+        """There is nothing to run."""
+
+
+@pytest.fixture(scope="module")
+def overcomplete_sae():
+    assert version("overcomplete") == "0.3.0"
+    before = set(sys.modules)
+    finder = _Absent()
+    sys.meta_path.append(finder)  # last: what is installed is used
+    # Its __init__ also loads vision models and plots, which nothing here needs.
+    package = ModuleType("overcomplete")
+    package.__path__ = list(find_spec("overcomplete").submodule_search_locations)
+    sys.modules["overcomplete"] = package
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield importlib.import_module("overcomplete.sae")
+    finally:
+        sys.meta_path.remove(finder)
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] in UNUSED | {"overcomplete"}:
+                del sys.modules[name]
+
+
+@pytest.fixture(scope="module")
+def rows():
+    seen = view(open_activations(activations(6000)), "none")
+    return seen.rows(torch.arange(seen.n_tokens)) / seen.scale
+
+
+@pytest.fixture(scope="module")
+def points(rows):
+    return kmeans(rows, N_ATOMS, steps=10, rolled=1).points
+
+
+def batches(rows):
+    order = torch.randperm(len(rows), generator=generator(9))
+    return [rows[order[BATCH * (step % 40) : BATCH * (step % 40 + 1)]] for step in range(STEPS)]
+
+
+def reference_trajectory(model, rows, *, learning_rate):
+    adam = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    dictionaries = []
+    for x in batches(rows):
+        _, _, x_hat = model(x)
+        loss = (x - x_hat).square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        dictionaries.append(model.get_dictionary().detach().clone())
+    return dictionaries, loss.item()
+
+
+def our_trajectory(method, state, rows, *, learning_rate):
+    moments = optimiser.begin(state, method.trained)
+    dictionaries = []
+    for step, x in enumerate(batches(rows)):
+        gradients, figures = method.gradients(state, x.unsqueeze(0))
+        optimiser.update(state, gradients, moments, step=step, learning_rate=learning_rate)
+        method.project(state)
+        dictionaries.append(method.dictionary(state)[0].clone())
+    return dictionaries, figures.loss.item()
+
+
+def start_point(atoms, points=None):
+    weights = None if points is None else torch.eye(N_ATOMS, len(points))
+    return StartPoint(
+        atoms=atoms,
+        points=points,
+        weights=weights,
+        mean=torch.zeros(D_MODEL),
+        scale=1.0,
+        sample=torch.zeros(1, D_MODEL),
+    )
+
+
+def with_encoder_of(model, state):
+    (linear,) = [module for module in model.encoder.modules() if isinstance(module, torch.nn.Linear)]
+    state["encoder"] = linear.weight.detach().clone().unsqueeze(0)
+    state["encoder_bias"] = linear.bias.detach().clone().unsqueeze(0)
+    return state
+
+
+def assert_parity(theirs, ours):
+    (their_dictionaries, their_loss), (our_dictionaries, our_loss) = theirs, ours
+    assert our_loss == pytest.approx(their_loss, rel=1e-5)
+    for their, our in zip(their_dictionaries, our_dictionaries, strict=True):
+        assert (their - our).abs().max() <= 1e-5 * their.abs().max()
+    assert (their_dictionaries[-1] - their_dictionaries[0]).abs().max() > 1e-2 * their_dictionaries[0].abs().max()
+
+
+@pytest.mark.parametrize("n_points", [N_ATOMS, 3 * N_ATOMS])
+@pytest.mark.parametrize("multiplier", [True, False])
+def test_ra_topk_follows_overcomplete(overcomplete_sae, rows, n_points, multiplier):
+    points = kmeans(rows, n_points, steps=10, rolled=1).points
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = overcomplete_sae.RATopKSAE(
+            D_MODEL, N_ATOMS, points.clone(), top_k=K, delta=0.05, use_multiplier=multiplier
+        ).train()
+    method = parse(
+        {
+            "kind": "ra-topk",
+            "n_atoms": N_ATOMS,
+            "k": K,
+            "delta": 0.05,
+            "multiplier": multiplier,
+            "multiplier_start": "reference",
+            "rescale": False,
+        }
+    )
+    state = with_encoder_of(model, method.initialise(start_point(points[:N_ATOMS], points), 0))
+    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
+    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))
+
+
+def test_topk_follows_overcomplete(overcomplete_sae, rows, points):
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = overcomplete_sae.TopKSAE(D_MODEL, N_ATOMS, top_k=K).train()
+    model.dictionary._weights.data = points.clone()  # noqa: SLF001 (there is no public way to set them without a copy warning)
+    method = parse(
+        {"kind": "topk", "n_atoms": N_ATOMS, "k": K, "parallel": "kept", "decoder_bias": False, "rescale": False}
+    )
+    state = with_encoder_of(model, method.initialise(start_point(points), 0))
+    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
+    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))
+
+
+def test_free_topk_is_overcomplete_without_a_normalisation(overcomplete_sae, rows, points):
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        model = overcomplete_sae.TopKSAE(
+            D_MODEL, N_ATOMS, top_k=K, dictionary_params={"normalization": "identity"}
+        ).train()
+    model.dictionary._weights.data = points.clone()  # noqa: SLF001 (as above)
+    method = parse(
+        {"kind": "topk", "n_atoms": N_ATOMS, "k": K, "norm": "free", "decoder_bias": False, "rescale": False}
+    )
+    state = with_encoder_of(model, method.initialise(start_point(points), 0))
+    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
+    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))

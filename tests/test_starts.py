@@ -1,0 +1,194 @@
+import pytest
+import torch
+from pydantic import ValidationError
+
+from reseed.activations import open_activations, view
+from reseed.dice import DICE, roll
+from reseed.errors import SpecError
+from reseed.methods import METHODS, parse
+from reseed.starts import Start, check_start, draw, draw_points, points_identity
+
+N_ATOMS, D_MODEL = 10, 6
+TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2})
+RA_TOPK = parse({"kind": "ra-topk", "n_atoms": N_ATOMS, "k": 2})
+KINDS = ["random", "data", "kmeans", "kmeans-permuted"]
+
+
+@pytest.fixture(scope="module")
+def seen():
+    chance = torch.Generator().manual_seed(0)
+    return view(open_activations(5 * torch.randn(600, D_MODEL, generator=chance) + 3), "none")
+
+
+def rolls(run=0, **others):
+    return {die: roll(die, others.get(die, run)) for die in DICE}
+
+
+def same_rows(a, b):
+    return torch.equal(torch.unique(a, dim=0), torch.unique(b, dim=0))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_equal_rolls_start_at_the_same_bits_and_other_rolls_elsewhere(seen, kind):
+    start = Start(kind=kind)
+    first, again, other = (draw(start, TOPK, seen, rolls(run)).atoms for run in (0, 0, 1))
+    assert first.shape == (N_ATOMS, D_MODEL)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dice"),
+    [
+        ("random", {"init"}),
+        ("data", {"points"}),
+        ("kmeans", {"points", "kmeans"}),
+        ("kmeans-permuted", {"points", "kmeans", "init"}),
+    ],
+)
+def test_a_start_listens_to_its_own_dice_only(seen, kind, dice):
+    reference = draw(Start(kind=kind), TOPK, seen, rolls()).atoms
+    heard = {
+        die for die in DICE if not torch.equal(reference, draw(Start(kind=kind), TOPK, seen, rolls(**{die: 1})).atoms)
+    }
+    assert heard == dice
+
+
+@pytest.mark.parametrize(("weights", "dice"), [("random-rows", {"points", "init"}), ("dirichlet", {"points", "init"})])
+def test_drawn_weights_listen_to_the_init_die(seen, weights, dice):
+    start = Start(kind="data", weights=weights)
+    reference = draw(start, RA_TOPK, seen, rolls()).atoms
+    assert {
+        die for die in DICE if not torch.equal(reference, draw(start, RA_TOPK, seen, rolls(**{die: 1})).atoms)
+    } == dice
+
+
+def test_random_atoms_are_isotropic_at_the_scale_of_the_activations(seen):
+    method = parse({"kind": "topk", "n_atoms": 4000, "k": 2})
+    atoms = draw(Start(kind="random"), method, seen, rolls()).atoms / seen.scale
+    torch.testing.assert_close(atoms.T @ atoms / 4000, torch.eye(D_MODEL), rtol=0, atol=0.1)
+    assert atoms.mean(0).abs().max() < 0.1
+
+
+def test_a_data_start_consists_of_different_training_rows(seen):
+    atoms = draw(Start(kind="data"), TOPK, seen, rolls()).atoms
+    rows = seen.rows(torch.arange(seen.n_tokens))
+    places = [(rows == atom).all(1).nonzero().item() for atom in atoms]
+    assert len(set(places)) == N_ATOMS
+
+
+def test_archetypal_and_free_methods_start_at_the_same_dictionary(seen):
+    for kind in ("data", "kmeans"):
+        free, mixed = (draw(Start(kind=kind), method, seen, rolls()) for method in (TOPK, RA_TOPK))
+        assert torch.equal(free.atoms, mixed.atoms)
+        assert torch.equal(mixed.points, mixed.atoms)
+
+
+def test_permuted_points_are_those_of_kmeans_in_another_order(seen):
+    plain = draw(Start(kind="kmeans"), TOPK, seen, rolls()).atoms
+    permuted = draw(Start(kind="kmeans-permuted"), TOPK, seen, rolls()).atoms
+    assert not torch.equal(plain, permuted)
+    assert same_rows(plain, permuted)
+
+
+def test_identity_weights_take_the_first_points(seen):
+    point = draw(Start(kind="data", n_points=25), RA_TOPK, seen, rolls())
+    assert torch.equal(point.atoms, point.points[:N_ATOMS])
+    assert torch.equal(point.weights, torch.eye(N_ATOMS, 25))
+
+
+def test_random_rows_give_each_atom_a_point_of_its_own(seen):
+    point = draw(Start(kind="data", n_points=25, weights="random-rows"), RA_TOPK, seen, rolls())
+    assert (point.weights.sum(1) == 1).all()
+    assert point.weights.sum(0).max() == 1
+    assert not torch.equal(point.atoms, point.points[:N_ATOMS])
+
+
+def test_with_as_many_points_as_atoms_random_rows_are_only_a_permutation(seen):
+    plain, drawn = (draw(Start(kind="data", weights=w), RA_TOPK, seen, rolls()) for w in ("identity", "random-rows"))
+    assert same_rows(plain.atoms, drawn.atoms)
+
+
+@pytest.mark.parametrize(("concentration", "largest"), [(0.01, (0.7, 1.0)), (100.0, (0.0, 0.1))])
+def test_dirichlet_weights_are_mixtures_as_even_as_their_concentration(seen, concentration, largest):
+    start = Start(kind="data", n_points=25, weights="dirichlet", concentration=concentration)
+    weights = draw(start, RA_TOPK, seen, rolls()).weights
+    assert (weights >= 0).all()
+    torch.testing.assert_close(weights.sum(1), torch.ones(N_ATOMS))
+    low, high = largest
+    assert low < weights.max(1).values.mean() < high
+
+
+def test_fewer_points_than_atoms_are_refused_unless_asked_for(seen):
+    with pytest.raises(SpecError, match="leaves 3 of 10 atoms at zero"):
+        draw(Start(kind="data", n_points=7), RA_TOPK, seen, rolls())
+    for method in (TOPK, RA_TOPK):
+        for weights in {"identity", "identity" if method is TOPK else "random-rows"}:
+            start = Start(kind="data", n_points=7, weights=weights, allow_fewer_points=True)
+            atoms = draw(start, method, seen, rolls()).atoms
+            assert (atoms.norm(dim=1) == 0).sum() == 3
+            assert atoms.isfinite().all()
+
+
+def test_an_archetypal_method_cannot_start_at_random():
+    with pytest.raises(SpecError, match="ra-topk mixes points, so it cannot start at random: use data or kmeans"):
+        check_start(Start(kind="random"), RA_TOPK)
+
+
+def test_mixing_weights_need_a_method_that_mixes():
+    with pytest.raises(SpecError, match="topk has no mixing weights: leave out weights = 'dirichlet'"):
+        check_start(Start(kind="data", weights="dirichlet"), TOPK)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_every_method_can_start_from_data_and_kmeans(kind):
+    sparsity = {"k": 2} if "k" in METHODS[kind].model_fields else {}
+    method = parse({"kind": kind, "n_atoms": N_ATOMS, **sparsity})
+    for start in ("data", "kmeans", "kmeans-permuted"):
+        check_start(Start(kind=start), method)
+
+
+def test_more_points_than_activations_are_refused(seen):
+    with pytest.raises(SpecError, match="n_points = 541 of 540 activations"):
+        draw(Start(kind="data", n_points=541), RA_TOPK, seen, rolls())
+
+
+def test_kmeans_needs_a_token_for_each_point(seen):
+    with pytest.raises(SpecError, match="k-means needs a token for each point"):
+        draw(Start(kind="kmeans", points_tokens=9), TOPK, seen, rolls())
+
+
+def test_kmeans_runs_on_the_tokens_that_the_points_die_drew(seen):
+    start = Start(kind="kmeans", points_tokens=N_ATOMS)
+    centroids = draw(start, TOPK, seen, rolls()).atoms
+    assert same_rows(centroids, draw(Start(kind="data"), TOPK, seen, rolls()).atoms)
+
+
+def test_points_at_hand_give_the_same_start_as_drawing_them(seen):
+    for kind in ("data", "kmeans", "kmeans-permuted"):
+        start = Start(kind=kind)
+        points = draw_points(start, TOPK, seen, rolls())
+        assert torch.equal(
+            draw(start, TOPK, seen, rolls(), points=points).atoms, draw(start, TOPK, seen, rolls()).atoms
+        )
+
+
+def test_points_of_equal_identity_are_equal_and_only_those(seen):
+    for kind in ("data", "kmeans"):
+        start = Start(kind=kind)
+        for die in DICE:
+            other = rolls(**{die: 1})
+            equal = torch.equal(draw_points(start, TOPK, seen, rolls()), draw_points(start, TOPK, seen, other))
+            assert equal == (points_identity(start, TOPK, rolls()) == points_identity(start, TOPK, other))
+
+
+def test_a_start_reports_the_mean_and_scale_of_what_training_sees(seen):
+    point = draw(Start(kind="random"), TOPK, seen, rolls())
+    torch.testing.assert_close(point.mean.double(), seen.moments.mean, rtol=1e-6, atol=1e-6)
+    assert point.scale == pytest.approx(seen.scale)
+
+
+@pytest.mark.parametrize("field", [{"kind": "pca"}, {"kind": "data", "n_points": 0}, {"kind": "data", "seed": 1}])
+def test_unknown_kinds_and_fields_are_refused(field):
+    with pytest.raises(ValidationError):
+        Start(**field)
