@@ -102,7 +102,7 @@ class Training(_Frozen):
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
-        """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ... until they are as far apart as `evenly`."""
+        """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ..., then the evenly spaced ones."""
         later = {round(i * self.steps / self.evenly) for i in range(1, self.evenly + 1)} - {0}
         early = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
         return tuple(sorted({0, 1} | {step for step in early if step < min(later)} | later))
