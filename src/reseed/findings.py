@@ -42,7 +42,7 @@ Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is Non
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True)
 
 
 class Interval(_Document):

@@ -37,7 +37,7 @@ def _method(settings: Method | Mapping[str, Any]) -> Method:
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Dice(_Frozen):

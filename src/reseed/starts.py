@@ -30,7 +30,7 @@ _SAMPLE = 1024
 class Start(BaseModel):
     """How the dictionary at step 0 is drawn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     kind: Literal["random", "data", "kmeans", "kmeans-permuted"]
     """random: isotropic directions; data: activations; kmeans: centroids; kmeans-permuted: the same, rows in another

@@ -54,7 +54,7 @@ class Method(BaseModel, ABC):
     Reading never writes: only `project` and `resample` change a state, in place, and the training loop calls them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     mixes_points: ClassVar[bool]
     """whether atoms are mixtures of fixed points (archetypal)"""
