@@ -49,12 +49,17 @@ class Interval(_Document):
     """An estimate over runs or starts, with its confidence interval."""
 
     value: Number
+    """The mean over the pairs, or runs, that exist."""
     standard_error: Number
+    """Delete-one jackknife; null where too few units leave it undefined."""
     low: Number
+    """Lower end of the interval at the study's `level`."""
     high: Number
+    """Upper end of it."""
     n_units: int
     """How many units the spread is over."""
     unit: Literal["run", "start"]
+    """What was left out in turn. With `run` the interval says nothing about other starts."""
     reason: str | None = None
     """Why the interval is not defined, or what it leaves out."""
 
@@ -63,17 +68,24 @@ class Curve(_Document):
     """One quantity along the trajectory: an estimate with its band at every snapshot."""
 
     steps: tuple[int, ...]
+    """The snapshots, ascending from 0."""
     value: tuple[Number, ...]
+    """One estimate per snapshot."""
     low: tuple[Number, ...]
+    """Lower ends of their intervals."""
     high: tuple[Number, ...]
+    """Upper ends."""
     unit: Literal["run", "start"]
+    """What the intervals are over."""
 
 
 class Floor(_Document):
     """What agreement would be without any learning that the runs have in common."""
 
     name: Literal["isotropic", "data", "kmeans", "step 0"]
+    """Which floor."""
     value: Number
+    """Matched agreement, in [-1, 1]."""
     spread: Number
     """Standard deviation over the pairs of draws; 0 for the closed form."""
     n: int
@@ -86,23 +98,32 @@ class PairCurve(_Document):
     """The matched agreement of one pair of runs along the trajectory."""
 
     run_a: str
+    """Id of one run."""
     run_b: str
+    """Id of the other."""
     relation: Literal["within", "between"]
     """Born identical, or started apart."""
     agreement: tuple[Number, ...]
+    """At every snapshot of the condition's `steps`."""
 
 
 class RunFindings(_Document):
     """One run: where it started, what its dice showed, how it went."""
 
     id: str
+    """The name of the run's folder."""
     start_index: int
+    """Which start the study gave it, from 0."""
     run_index: int
+    """Which run of that start it is, from 0."""
     init_group: int
-    """Runs of one group have identical step-0 dictionaries, up to the order of their atoms."""
+    """Runs of one group have identical step-0 dictionaries, up to the order of their atoms; -1 where not compared."""
     rolls: dict[str, int]
+    """What each of the six dice showed."""
     status: Literal["finished", "diverged", "unfinished"]
+    """How the run ended."""
     remedy: str | None = None
+    """What to do about a run that diverged."""
     metrics: dict[str, tuple[Number, ...]]
     """Per snapshot: step, loss, r2, l0, alive, retention and the method's own diagnostics."""
 
@@ -111,8 +132,11 @@ class Verdict(_Document):
     """One word, one sentence with its numbers, and what would change our mind."""
 
     outcome: Outcome
+    """The word."""
     sentence: str
+    """The word with its numbers."""
     would_change: str
+    """What evidence would lead to another word."""
 
 
 class ConditionFindings(_Document):
@@ -121,25 +145,35 @@ class ConditionFindings(_Document):
     name: str
     """`arm@preprocessing`."""
     arm: str
+    """The arm's name."""
     preprocess: str
+    """The preprocessing."""
     kind: str
     """The method."""
     start: str
     """The kind of start."""
     n_atoms: int
+    """Atoms of a dictionary."""
     d_model: int
+    """Dimensions of an atom."""
     init_groups: int
+    """How many different step-0 dictionaries the finished runs have."""
     steps: tuple[int, ...]
+    """The snapshots that all finished runs have."""
     verdict: Verdict
+    """What is said about the condition."""
     curves: dict[str, Curve]
     """`within` W(t), `between` B(t), and for each companion measure `<measure> within` and `<measure> between`;
-    `retention`, `explained` (agreement explained by retention) and `memory` (init memory M(t))."""
+    `explained within` and `explained between` (agreement explained by retention), `retention`, `memory` (init memory
+    M(t)), `r2`, `alive` and `l0`."""
     estimates: dict[str, Interval]
     """At the last step unless the name says otherwise: `between`, `between at step 0`, `within`, `gain`,
-    `between adjusted` and `gain adjusted` (floor-adjusted), and one per companion measure."""
+    `between adjusted` and `gain adjusted` (floor-adjusted), and `<measure> within` and `<measure> between` for each
+    companion measure."""
     companion_floors: dict[str, dict[str, Number]]
     """Floors of the companion measures: measure -> floor -> value."""
     floors: tuple[Floor, ...]
+    """Floors of the matched agreement."""
     strictest: str
     """The name of the largest applicable floor: the one the verdict uses."""
     half_life: Number
@@ -147,12 +181,15 @@ class ConditionFindings(_Document):
     contraction: Number
     """kappa = distance at the end / distance at step 0, between starts; nan for pairs born identical."""
     contraction_reason: str | None
+    """Why there is no contraction ratio."""
     r2: Interval
     """Held-out R² at the last step."""
     alive: Interval
     """Fraction of atoms that fire on the held-out tokens, at the last step."""
     runs: tuple[RunFindings, ...]
+    """Every run that has a step 0."""
     pairs: tuple[PairCurve, ...]
+    """Every pair of finished runs."""
     stable_rank: Number
     """Mean stable rank of the final dictionaries, ||D||_F^2 / ||D||_2^2."""
     atom_norm_squared: Number
@@ -163,11 +200,15 @@ class Comparison(_Document):
     """Two arms under one preprocessing: the published-style gap, and how much of it was born and how much earned."""
 
     first: str
+    """The arm that leads, or trails, by `gap`."""
     second: str
+    """The arm that it is compared with."""
     preprocess: str
+    """The preprocessing of both."""
     first_pairs: Literal["within", "between"]
     """The pairs of the first arm that a paper would report: within one start where its k-means start is shared."""
     second_pairs: Literal["within", "between"]
+    """The same for the second arm."""
     gap: Interval
     """Difference of the endpoint agreements as they would be published, first minus second."""
     born: Interval
@@ -183,12 +224,14 @@ class Comparison(_Document):
     like_with_like: bool
     """Whether both arms start in the same way."""
     sentence: str
+    """The comparison in words, with its numbers."""
 
 
 class Geometry(_Document):
     """The activations as one preprocessing shows them, before any training."""
 
     preprocess: str
+    """The preprocessing."""
     mean_cosine: Number
     """Expected cosine of two activations, approximated as ||mu||^2 / E||x||^2."""
     mean_over_spread: Number
@@ -203,6 +246,7 @@ class Findings(_Document):
     """What a study found."""
 
     findings_version: int = FINDINGS_VERSION
+    """Version of this document's format."""
     reseed: str
     """Version of reseed."""
     study: dict[str, Any]
@@ -210,12 +254,17 @@ class Findings(_Document):
     activations: dict[str, Any]
     """Model, layer, text and fingerprint."""
     machine: dict[str, Any]
-    """torch version, device and threads."""
+    """torch version and device."""
     headline: str
+    """How many conditions got which verdict."""
     geometry: tuple[Geometry, ...]
+    """The activations, per preprocessing."""
     conditions: tuple[ConditionFindings, ...]
+    """Every arm under every preprocessing."""
     comparisons: tuple[Comparison, ...]
+    """Every two arms under the same preprocessing."""
     warnings: tuple[str, ...]
+    """What a reader must know before believing the numbers."""
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
