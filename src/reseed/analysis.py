@@ -38,7 +38,7 @@ def analyse(folder: StudyFolder, pool: Executor, *, advance: Callable[[int], Non
     thresholds = dict(study["thresholds"])
     level = thresholds.pop("level")
     analysed: list[Analysed] = []
-    for condition in folder.manifest["runs"]:
+    for condition, _ in folder.manifest["conditions"]:
         runs = folder.runs(condition)
         if runs:
             analysed.append(analyse_condition(runs, folder, Limits(**thresholds), pool, level=level))
@@ -103,5 +103,5 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
         if condition.contraction_reason:
             warnings.append(f"{condition.name}: {condition.contraction_reason}")
     present = {condition.name for condition in conditions}
-    missing = [name for name in folder.manifest["runs"] if name not in present]
+    missing = [name for name, _ in folder.manifest["conditions"] if name not in present]
     return (*warnings, *(f"{name} has no run yet: run the study again to train it" for name in missing))

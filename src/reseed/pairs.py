@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from concurrent.futures import Executor
 
-    from jaxtyping import Bool, Float, Int
+    from jaxtyping import Bool, Float, Float64, Int
     from torch import Tensor
 
     from reseed.matching import Matching
@@ -55,7 +55,8 @@ class _Seen:
 
     atoms: Float[Tensor, "atoms d_model"]
     encoder: Float[Tensor, "atoms d_model"]
-    codes: Float[Tensor, "tokens atoms"]
+    codes: Float64[Tensor, "atoms tokens"]
+    """Standardised."""
     alive: Bool[Tensor, " atoms"]
     retention: Float[Tensor, " atoms"]
 
@@ -92,7 +93,7 @@ def _see(snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
     return _Seen(
         atoms=snapshot.atoms,
         encoder=snapshot.encoder,
-        codes=snapshot.codes,
+        codes=agreement.standardise(snapshot.codes),
         alive=snapshot.alive,
         retention=agreement.retention(snapshot.atoms, born),
     )
@@ -105,7 +106,7 @@ def _measured(a: _Seen, b: _Seen, born: Matching, covariance: Float[Tensor, "d_m
         "gap": matching.gap,
         "zero_a": matching.zero_rows,
         "zero_b": matching.zero_cols,
-        "code": agreement.code_agreement(matching, a.codes, b.codes),
+        "code": agreement.standard_correlations(matching, a.codes, b.codes).mean().item(),
         **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), covariance),
         "alive": _alive_agreement(a, b, matching),
         "explained": agreement.explained_by_retention(born, a.retention, b.retention),

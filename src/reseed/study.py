@@ -68,14 +68,14 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
 def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
     """The study folder, new or continued; the machine's part of a continued one stays what it was."""
     folder = StudyFolder(out)
-    runs = {name: [spec.id for spec in specs] for name, specs in plan.items()}
+    conditions = [(name, [spec.id for spec in specs]) for name, specs in plan.items()]
     machine = {
         "torch": torch.__version__,
         "device": _device(study.training.device),
     }
     if (out / "manifest.json").exists():
         folder = StudyFolder.open(out)
-        _check_same_study(folder, runs)
+        _check_same_study(folder, conditions)
         machine = folder.manifest["machine"]
     folder.clear_remains()
     manifest = {
@@ -84,16 +84,16 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         "machine": machine,
         "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude={"activations"}))),
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
-        "runs": runs,
+        "conditions": conditions,
     }
     write_text(out / "study.toml", study.to_toml())
     write_json(out / "manifest.json", manifest)
     return StudyFolder.open(out)
 
 
-def _check_same_study(folder: StudyFolder, runs: dict[str, list[str]]) -> None:
-    before = {run_id for ids in folder.manifest["runs"].values() for run_id in ids}
-    lost = before - {run_id for ids in runs.values() for run_id in ids}
+def _check_same_study(folder: StudyFolder, conditions: list[tuple[str, list[str]]]) -> None:
+    before = {run_id for _, ids in folder.manifest["conditions"] for run_id in ids}
+    lost = before - {run_id for _, ids in conditions for run_id in ids}
     if lost:
         raise SpecError(
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "

@@ -76,10 +76,11 @@ class Snapshot:
     @property
     def codes(self) -> Float[Tensor, "tokens atoms"]:
         """The codes of the held-out tokens, dense."""
-        with _opened(self.path) as file:
-            rows, values = file.get_tensor("codes.row_offsets"), file.get_tensor("codes.values")
-            columns = file.get_tensor("codes.atoms")
-        return torch.sparse_csr_tensor(rows, columns, values, (len(rows) - 1, self.header["n_atoms"])).to_dense()
+        offsets, atoms = self.tensor("codes.row_offsets").long(), self.tensor("codes.atoms").long()
+        tokens = torch.repeat_interleave(torch.arange(len(offsets) - 1), offsets.diff())
+        codes = torch.zeros(len(offsets) - 1, self.header["n_atoms"])
+        codes[tokens, atoms] = self.tensor("codes.values")
+        return codes
 
     @property
     def alive(self) -> Bool[Tensor, " atoms"]:
@@ -201,7 +202,7 @@ class StudyFolder:
 
     def runs(self, condition: str) -> tuple[Trajectory, ...]:
         """The runs of one condition that the manifest names and that have a step 0, starts first."""
-        named = (self.run(run_id) for run_id in self.manifest["runs"].get(condition, ()))
+        named = (self.run(run_id) for name, ids in self.manifest["conditions"] if name == condition for run_id in ids)
         return tuple(run for run in named if 0 in run.snapshots)
 
     def moments(self, preprocess: str) -> dict[str, Tensor]:

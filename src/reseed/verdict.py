@@ -207,8 +207,12 @@ def _say_inherited(e: Evidence, _: Limits) -> str:
         )
     return (
         f"Agreement is inherited from the start: runs born identical agree {_with_interval(e.within)}, "
-        f"while {_path(e)}; {rounded(e.memory)} of the difference at step 0 is still there."
+        f"while {_path(e)}; {_remembered(e.memory)} of the difference at step 0 is still there."
     )
+
+
+def _remembered(memory: float) -> str:
+    return "all" if memory >= 1 else rounded(memory)
 
 
 def _say_diverging(e: Evidence, _: Limits) -> str:

@@ -1,6 +1,6 @@
 """How much dictionaries agree: pure functions from matchings, codes and pair matrices to numbers (science §3, §5)."""
 
-from reseed.agreement.codes import code_agreement, code_correlations, r2
+from reseed.agreement.codes import code_agreement, code_correlations, r2, standard_correlations, standardise
 from reseed.agreement.curves import (
     BORN_IDENTICAL,
     between_start,
@@ -51,6 +51,8 @@ __all__ = [
     "shared_fraction",
     "shared_pairs",
     "stable_rank",
+    "standard_correlations",
+    "standardise",
     "subspace_overlap",
     "whitened_agreement",
     "within_start",

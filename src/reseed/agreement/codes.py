@@ -6,7 +6,7 @@ from torch import Tensor
 
 from reseed.matching import Matching
 
-__all__ = ["code_agreement", "code_correlations", "r2"]
+__all__ = ["code_agreement", "code_correlations", "r2", "standard_correlations", "standardise"]
 
 _BLOCK = 1024  # matched pairs at a time: bounds memory at tokens x block
 
@@ -27,8 +27,24 @@ def code_correlations(
             f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, "
             f"but the codes are of {codes_a.shape[1]} and {codes_b.shape[1]}"
         )
+    return standard_correlations(matching, standardise(codes_a), standardise(codes_b))
+
+
+def standardise(codes: Float[Tensor, "tokens atoms"]) -> Float64[Tensor, "atoms tokens"]:
+    """Each atom's codes about their mean and at length 1, one row per atom; zeros for an atom that is constant."""
+    codes = codes.T.to(torch.float64).contiguous()
+    constant = codes.amax(dim=1) == codes.amin(dim=1)  # exact, where a variance would be the rounding of its mean
+    centred = codes - codes.mean(dim=1, keepdim=True)
+    norm = torch.linalg.vector_norm(centred, dim=1)
+    return (centred / norm.masked_fill(constant, 1.0)[:, None]).masked_fill(constant[:, None], 0.0)
+
+
+def standard_correlations(
+    matching: Matching, a: Float64[Tensor, "a_atoms tokens"], b: Float64[Tensor, "b_atoms tokens"]
+) -> Float64[Tensor, " pairs"]:
+    """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs that a run is part of."""
     blocks = zip(matching.rows.split(_BLOCK), matching.cols.split(_BLOCK), strict=True)
-    products = [(_standardised(codes_a[:, rows]) * _standardised(codes_b[:, cols])).sum(dim=0) for rows, cols in blocks]
+    products = [torch.linalg.vecdot(a[rows], b[cols]) for rows, cols in blocks]
     correlation = torch.cat(products).cpu().clamp(-1.0, 1.0)
     return correlation.abs() if matching.sign == "abs" else correlation
 
@@ -50,11 +66,3 @@ def r2(x: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"
     """
     residual, spread = (x - x_hat).to(torch.float64).square().sum(), (x - mean).to(torch.float64).square().sum()
     return float(1 - residual / spread) if spread > 0 else float("nan")
-
-
-def _standardised(codes: Float[Tensor, "tokens block"]) -> Float64[Tensor, "tokens block"]:
-    codes = codes.to(torch.float64)
-    constant = codes.amax(dim=0) == codes.amin(dim=0)  # exact, where a variance would be the rounding of its mean
-    centred = codes - codes.mean(dim=0)
-    norm = torch.linalg.vector_norm(centred, dim=0)
-    return (centred / norm.masked_fill(constant, 1.0)).masked_fill(constant, 0.0)
