@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from reseed import agreement, floors, inference
+from reseed import agreement, inference
+from reseed.condition_floors import condition_floors
 from reseed.findings import ConditionFindings, Curve, Floor, Interval, PairCurve, RunFindings, Verdict
-from reseed.matching import match
-from reseed.pairs import COMPANIONS, Pairs, dictionary_measures, measure_pairs
+from reseed.pairs import COMPANIONS, Pairs, measure_pairs
 from reseed.verdict import Evidence, Limits, judge
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from reseed.trajectory import StudyFolder, Trajectory
 
 __all__ = ["Analysed", "analyse_condition", "interval"]
-
-MEASURED_FLOORS = {
-    "data": "n_atoms activations drawn at random, another draw per dictionary",
-    "kmeans": "k-means centroids, from independent samples and independent starts, untrained",
-}
 
 
 @dataclass(frozen=True)
@@ -50,11 +45,10 @@ def analyse_condition(
     finished = [run for run in runs if (run.done or {}).get("status") == "finished"]
     if len(finished) < 2:  # noqa: PLR2004 (a pair)
         return _not_compared(runs, finished, limits)
-    spec = finished[0].spec
-    covariance = folder.moments(spec["preprocess"])["covariance"]
+    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
     pairs = measure_pairs(finished, covariance, pool)
     curves = _curves(pairs, finished, level)
-    found, companion_floors = _floors(folder, spec, pairs, covariance)
+    found, companion_floors = condition_floors(folder, finished, pairs, covariance)
     strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)
     evidence = _evidence(pairs, finished, strictest, level)
     judgement = judge(evidence, limits)
@@ -162,55 +156,6 @@ def _estimates(pairs: Pairs, evidence: Evidence, level: float) -> dict[str, Inte
         estimates[f"{measure} within"] = inference.within(values, pairs.starts, level=level)[0]
         estimates[f"{measure} between"] = inference.between(values, pairs.starts, level=level)[0]
     return {name: interval(estimate) for name, estimate in estimates.items()}
-
-
-# Floors.
-
-
-def _floors(
-    folder: StudyFolder, spec: dict, pairs: Pairs, covariance: Float[Tensor, "d_model d_model"]
-) -> tuple[list[Floor], dict[str, dict[str, float]]]:
-    """The floors of the matched agreement, and those of its companions by measure and floor."""
-    n_atoms, d_model = spec["method"]["n_atoms"], len(covariance)
-    exact = floors.isotropic(d_model, n_atoms)
-    found = [Floor(name="isotropic", value=exact, spread=0.0, n=0, policy="best of n_atoms random directions, exact")]
-    companions: dict[str, dict[str, float]] = {measure: {} for measure in COMPANIONS}
-    for kind, policy in MEASURED_FLOORS.items():
-        draws = folder.floor_atoms(spec["preprocess"], n_atoms, kind)
-        floor = floors.from_draws(draws, policy=policy)
-        found.append(
-            Floor(name=kind, value=floor.value, spread=floor.spread, n=math.comb(len(draws), 2), policy=policy)
-        )
-        for measure, value in _companion_floor(draws, covariance).items():
-            companions[measure][kind] = value
-    between = pairs.starts[:, None] != pairs.starts[None, :]
-    born_apart = pairs.measures["agreement"][0][between.triu(1)]
-    if len(born_apart):
-        found.append(_born_floor(born_apart))
-        for measure in COMPANIONS:
-            companions[measure]["step 0"] = pairs.measures[measure][0][between.triu(1)].mean().item()
-    return found, companions
-
-
-def _born_floor(born_apart: Float[Tensor, " pairs"]) -> Floor:
-    return Floor(
-        name="step 0",
-        value=born_apart.mean().item(),
-        spread=born_apart.std().item() if len(born_apart) > 1 else math.nan,
-        n=len(born_apart),
-        policy="runs of this condition from different starts, before any training",
-    )
-
-
-def _companion_floor(
-    draws: Sequence[Float[Tensor, "atoms d_model"]], covariance: Float[Tensor, "d_model d_model"]
-) -> dict[str, float]:
-    measured = [dictionary_measures(match(a, b), (a, b), (a, b), covariance) for a, b in combinations(draws, 2)]
-    return {
-        measure: _mean([each[measure] for each in measured])
-        for measure in COMPANIONS
-        if measured and measure in measured[0]
-    }
 
 
 # Runs.

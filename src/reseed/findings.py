@@ -82,7 +82,7 @@ class Curve(_Document):
 class Floor(_Document):
     """What agreement would be without any learning that the runs have in common."""
 
-    name: Literal["isotropic", "data", "kmeans", "step 0"]
+    name: Literal["isotropic", "data", "kmeans", "hull", "step 0"]
     """Which floor."""
     value: Number
     """Matched agreement, in [-1, 1]."""

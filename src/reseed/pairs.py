@@ -79,10 +79,9 @@ def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model
     rows = []
     for step in steps:
         seen = [_see(run.snapshots[step], first) for run, first in zip(runs, born, strict=True)]
-        sides = [(seen[i], seen[j], born_matchings[i, j]) for i, j in indices]
-        for (i, j), measures in zip(
-            indices, pool.map(partial(_measured, covariance), *zip(*sides, strict=True)), strict=True
-        ):
+        sides = zip(*((seen[i], seen[j], born_matchings[i, j]) for i, j in indices), strict=True)
+        measured = pool.map(partial(_measured, covariance), *sides)
+        for (i, j), measures in zip(indices, measured, strict=True):
             relation = "within" if groups[i] == groups[j] else "between"
             rows.append({"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation, **measures})
     table = pl.DataFrame(rows)
@@ -99,7 +98,7 @@ def _see(snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
     )
 
 
-def _measured(a: _Seen, b: _Seen, born: Matching, covariance: Float[Tensor, "d_model d_model"]) -> dict[str, float]:
+def _measured(covariance: Float[Tensor, "d_model d_model"], a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
     matching = match(a.atoms, b.atoms)
     return {
         "agreement": matching.agreement,

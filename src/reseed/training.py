@@ -20,6 +20,7 @@ from reseed.activations import batch_rows
 from reseed.dice import generator
 from reseed.snapshots import record
 from reseed.starts import draw, draw_points, points_identity
+from reseed.trajectory import points_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -117,7 +118,8 @@ def _born(spec: RunSpec, room: Room) -> Stack:
     point = draw(spec.start, method, room.view, spec.rolls, points=_points(spec, room))
     state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
     method.project(state)
-    room.folder.run(spec.id).write_spec(spec.model_dump(mode="json"))
+    points = None if spec.start.kind == "random" else points_name(_points_identity(spec, room))
+    room.folder.run(spec.id).write_spec(spec.model_dump(mode="json") | {"points": points})
     born = stack.begin(spec, state)
     record(born, room.view, room.heldout, room.folder)
     return born

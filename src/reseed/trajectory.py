@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jaxtyping import Bool, Float
     from torch import Tensor
 
-__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "pack_codes"]
+__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "pack_codes", "points_name"]
 
 FORMAT_VERSION = 1
 
@@ -51,6 +51,11 @@ class Snapshot:
         """What the file says about itself: format version, run, step, and the number of held-out tokens."""
         with _opened(self.path) as file:
             return json.loads((file.metadata() or {}).get(HEADER, "{}"))
+
+    def has(self, name: str) -> bool:
+        """Whether the snapshot holds a tensor called `name`."""
+        with _opened(self.path) as file:
+            return name in file.keys()  # noqa: SIM118 (safe_open is not a mapping)
 
     def tensor(self, name: str) -> Tensor:
         """The tensor called `name`.
@@ -88,6 +93,11 @@ class Snapshot:
         alive = torch.zeros(self.header["n_atoms"], dtype=torch.bool)
         alive[self.tensor("codes.atoms").long()] = True
         return alive
+
+
+def points_name(identity: Sequence[object]) -> str:
+    """The name under which a study keeps the points of this identity."""
+    return sha256_of_text(canonical_json([str(part) for part in identity]))[:16]
 
 
 def pack_codes(codes: Float[Tensor, "tokens atoms"]) -> dict[str, Tensor]:
@@ -223,11 +233,17 @@ class StudyFolder:
         self, identity: Sequence[object], make: Callable[[], Float[Tensor, "points d_model"]]
     ) -> Float[Tensor, "points d_model"]:
         """The points of this identity, made and written when the study does not have them yet."""
-        told = canonical_json([str(part) for part in identity])
-        path = self.path / "points" / f"{sha256_of_text(told)[:16]}.safetensors"
+        path = self._points_path(points_name(identity))
         if not path.exists():
-            write_tensors(path, {"points": make()}, {"format_version": FORMAT_VERSION, "identity": told})
+            write_tensors(path, {"points": make()}, {"format_version": FORMAT_VERSION, "identity": str(identity)})
         return _read_tensors(path)["points"]
+
+    def points(self, name: str) -> Float[Tensor, "points d_model"]:
+        """The points that a run's `spec.json` names."""
+        return _read_tensors(self._points_path(name))["points"]
+
+    def _points_path(self, name: str) -> Path:
+        return self.path / "points" / f"{name}.safetensors"
 
     def floor_path(self, preprocess: str, n_atoms: int, kind: str, draw: int) -> Path:
         """Where one untrained dictionary of a measured floor lies."""

@@ -1,0 +1,103 @@
+"""The floors of one condition: what its agreement would be without any learning that its runs have in common."""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING, Literal
+
+from reseed import floors
+from reseed.dice import roll
+from reseed.findings import Floor
+from reseed.matching import match
+from reseed.pairs import COMPANIONS, dictionary_measures
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jaxtyping import Float
+    from torch import Tensor
+
+    from reseed.pairs import Pairs
+    from reseed.trajectory import StudyFolder, Trajectory
+
+__all__ = ["condition_floors"]
+
+Companions = dict[str, dict[str, float]]
+"""Measure, then floor, then value."""
+
+POLICIES: dict[Literal["data", "kmeans", "hull"], str] = {
+    "data": "activations drawn at random, n_atoms of them for each dictionary",
+    "kmeans": "n_atoms k-means centroids from independent samples and independent starts, untrained",
+    "hull": "random mixtures of each start's own points, with the weights that training ended with",
+}
+
+
+def condition_floors(
+    folder: StudyFolder, runs: Sequence[Trajectory], pairs: Pairs, covariance: Float[Tensor, "d_model d_model"]
+) -> tuple[list[Floor], Companions]:
+    """The floors of the matched agreement, and those of its companions, measured by the code that measures the runs."""
+    preprocess, n_atoms = runs[0].spec["preprocess"], runs[0].spec["method"]["n_atoms"]
+    exact = floors.isotropic(len(covariance), n_atoms)
+    found = [Floor(name="isotropic", value=exact, spread=0.0, n=0, policy="best of n_atoms random directions, exact")]
+    companions: Companions = {measure: {} for measure in COMPANIONS}
+    drawn = {kind: folder.floor_atoms(preprocess, n_atoms, kind) for kind in ("data", "kmeans")}
+    drawn["hull"] = _hull_dictionaries(folder, runs, pairs)
+    for kind, policy in POLICIES.items():
+        if len(drawn[kind]) > 1:
+            found.append(_measured(kind, policy, drawn[kind]))
+            for measure, value in _companions(drawn[kind], covariance).items():
+                companions[measure][kind] = value
+    return [*found, *_born(pairs, companions)], companions
+
+
+def _measured(kind: Literal["data", "kmeans", "hull"], policy: str, drawn: Sequence[Tensor]) -> Floor:
+    floor = floors.from_draws(drawn, policy=policy)
+    return Floor(name=kind, value=floor.value, spread=floor.spread, n=math.comb(len(drawn), 2), policy=policy)
+
+
+def _hull_dictionaries(
+    folder: StudyFolder, runs: Sequence[Trajectory], pairs: Pairs
+) -> list[Float[Tensor, "atoms d_model"]]:
+    """One random mixture for each init group of an archetypal condition; none for methods that mix no points."""
+    first_of_group = {group: run for run, group in reversed(list(zip(runs, pairs.starts.tolist(), strict=True)))}
+    return [
+        floors.hull_atoms(
+            folder.points(run.spec["points"]),
+            run.snapshot(pairs.steps[-1]).tensor("weights"),
+            rolled=roll("init", "hull floor", run.id),
+        )
+        for run in first_of_group.values()
+        if run.snapshot(pairs.steps[-1]).has("weights")
+    ]
+
+
+def _companions(
+    drawn: Sequence[Float[Tensor, "atoms d_model"]], covariance: Float[Tensor, "d_model d_model"]
+) -> dict[str, float]:
+    """The companions that untrained dictionaries have: no codes, and each is its own encoder."""
+    measured = [dictionary_measures(match(a, b), (a, b), (a, b), covariance) for a, b in combinations(drawn, 2)]
+    return {
+        measure: math.fsum(each[measure] for each in measured) / len(measured)
+        for measure in COMPANIONS
+        if measure in measured[0]
+    }
+
+
+def _born(pairs: Pairs, companions: Companions) -> list[Floor]:
+    """The step-0 floor of the condition itself, where it has more than one start; adds that of its companions."""
+    apart = (pairs.starts[:, None] != pairs.starts[None, :]).triu(1)
+    if not apart.any():
+        return []
+    for measure, by_floor in companions.items():
+        by_floor["step 0"] = pairs.measures[measure][0][apart].mean().item()
+    values = pairs.measures["agreement"][0][apart]
+    return [
+        Floor(
+            name="step 0",
+            value=values.mean().item(),
+            spread=values.std().item() if len(values) > 1 else math.nan,
+            n=len(values),
+            policy="runs of this condition from different starts, before any training",
+        )
+    ]
