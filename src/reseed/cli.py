@@ -154,10 +154,15 @@ def report(
     require: Require = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
+    rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
 ) -> None:
     """Print what a study found, or write it as HTML."""
     from reseed.findings import Findings
 
+    if rejudge:
+        from reseed.study import rejudge as judge_again
+
+        judge_again(study)
     findings = Findings.read(study)
     if html is not None:
         typer.echo(findings.report(html))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reseed.findings import Findings
     from reseed.spec import RunSpec, Study
 
-__all__ = ["run"]
+__all__ = ["rejudge", "run", "workers"]
 
 KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
 
@@ -63,6 +63,17 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
                     total = len(specs) * study.training.steps
                     train(specs, room, advance=show(f"train {name}", total), stop=stop)
         return analyse(folder, pool, advance=show("compare", len(plan)))
+
+
+def rejudge(path: Path, *, quiet: bool = False) -> Findings:
+    """Compare and judge a study folder again, from its trajectories alone; the activations are not needed.
+
+    Raises:
+        TrajectoryError: there is no study, or it is damaged or of another version.
+    """
+    folder = StudyFolder.open(path)
+    with workers(None) as pool, progress.bar(quiet=quiet) as show:
+        return analyse(folder, pool, advance=show("compare", len(folder.manifest["conditions"])))
 
 
 def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
