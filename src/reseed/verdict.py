@@ -119,11 +119,11 @@ def _frozen(e: Evidence, limits: Limits) -> bool:
 
 
 def _convergent(e: Evidence, limits: Limits) -> bool:
-    return _apart(e) and e.adjusted.low >= limits.convergent and e.adjusted_gain.low > 0
+    return _many_starts(e) and e.adjusted.low >= limits.convergent and e.adjusted_gain.low > 0
 
 
 def _stabilizing(e: Evidence, limits: Limits) -> bool:
-    return _apart(e) and e.adjusted.low > 0 and e.adjusted_gain.low > limits.margin
+    return _many_starts(e) and e.adjusted.low > 0 and e.adjusted_gain.low > limits.margin
 
 
 def _inherited(e: Evidence, limits: Limits) -> bool:
@@ -143,8 +143,13 @@ def _unstable(e: Evidence, limits: Limits) -> bool:
 
 
 def _apart(e: Evidence) -> bool:
-    """Whether there are pairs that started apart, with a spread: the words stabilize and converge need them."""
+    """Whether there are pairs that started apart, with a spread."""
     return e.init_groups > 1 and e.between.defined
+
+
+def _many_starts(e: Evidence) -> bool:
+    """Whether the spread is over starts: of two, none can be left out, and stabilize and converge speak of all starts."""
+    return _apart(e) and e.between.unit == "start"
 
 
 _RULES: tuple[tuple[Outcome, Callable[[Evidence, Limits], bool]], ...] = (
@@ -232,8 +237,10 @@ def _say_unstable(e: Evidence, limits: Limits) -> str:
 
 
 def _say_inconclusive(e: Evidence, _: Limits) -> str:
-    if e.init_groups > 1 and e.between.defined:
+    if _many_starts(e):
         return f"The spread is too wide to decide: matched agreement {_path(e)}."
+    if _apart(e):
+        return f"Matched agreement {_path(e)}; but {e.between.reason}."
     reason = e.between.reason or "all runs were born identical"
     return f"Too little evidence to decide: {reason}."
 
