@@ -148,7 +148,7 @@ def _apart(e: Evidence) -> bool:
 
 
 def _many_starts(e: Evidence) -> bool:
-    """Whether the spread is over starts: of two, none can be left out, and stabilize and converge speak of all starts."""
+    """Whether the spread is over starts, as the words stabilize and converge need; of two, none can be left out."""
     return _apart(e) and e.between.unit == "start"
 
 
