@@ -10,9 +10,8 @@ import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 import reseed
@@ -20,6 +19,7 @@ from reseed.errors import ReseedError
 
 if TYPE_CHECKING:
     from reseed.findings import Findings
+    from reseed.verdict import Outcome
 
 __all__ = ["app", "main"]
 
@@ -30,6 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+# typer brings a click of its own from some version on: the base of its errors is reached through typer
+_ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
 class BundledModel(StrEnum):
@@ -143,8 +147,11 @@ def run(
     """Train, compare and judge a study; goes on where it was stopped."""
     from reseed.spec import Study
 
+    wanted = _outcomes(require)
     folder = out or study.with_suffix("")
-    _show(Study.read(study).run(folder, quiet=quiet), folder, require)
+    findings = Study.read(study).run(folder, quiet=quiet)
+    _show(findings, folder)
+    _check_required(findings, wanted)
 
 
 @app.command()
@@ -159,6 +166,7 @@ def report(
     """Print what a study found, or write it as HTML."""
     from reseed.findings import Findings
 
+    wanted = _outcomes(require)
     if rejudge:
         from reseed.study import rejudge as judge_again
 
@@ -170,7 +178,7 @@ def report(
         typer.echo((study / "findings.json" if study.is_dir() else study).read_text(encoding="utf-8"), nl=False)
     else:
         _print(findings)
-    _check_required(findings, require)
+    _check_required(findings, wanted)
 
 
 @app.command()
@@ -189,14 +197,13 @@ def reproduce(
     _show(findings, out / "study")
 
 
-def _show(findings: Findings, folder: Path, require: str | None = None) -> None:
+def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
     _print(findings)
     try:
         typer.echo(f"report: {findings.report(folder / 'report.html')}", err=True)
     except ImportError as error:
         typer.echo(f"no HTML report: {error}", err=True)
-    _check_required(findings, require)
 
 
 def _print(findings: Findings) -> None:
@@ -205,19 +212,22 @@ def _print(findings: Findings) -> None:
     typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
 
 
-def _check_required(findings: Findings, require: str | None) -> None:
-    if require is None:
-        return
+def _outcomes(require: str | None) -> frozenset[Outcome]:
+    """The outcomes that `--require` names: known before hours of training, not after."""
     from reseed.errors import SpecError
     from reseed.verdict import Outcome
 
-    wanted = {word.strip() for word in require.split(",")}
+    wanted = frozenset(Outcome) if require is None else {word.strip() for word in require.split(",")}
     unknown = wanted - set(Outcome)
     if unknown:
         raise SpecError(f"--require {', '.join(sorted(unknown))}: choose from {', '.join(Outcome)}")
+    return frozenset(Outcome(word) for word in wanted)
+
+
+def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
     short = {name: verdict.outcome for name, verdict in findings.verdicts.items() if verdict.outcome not in wanted}
     for name, outcome in short.items():
-        typer.echo(f"{name} is {outcome}; required: {require}", err=True)
+        typer.echo(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
     if short:
         raise typer.Exit(2)
 
@@ -239,7 +249,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
     try:
         code = app(arguments, standalone_mode=False)
-    except click.ClickException as error:
+    except _ClickException as error:
         error.show()
         code = 1
     except ReseedError as error:
@@ -248,7 +258,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         typer.echo(f"reseed: {error.strerror or error}: {error.filename or 'a file could not be written'}", err=True)
         code = 1
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("reseed: stopped; the same command goes on from here", err=True)
         code = 130
     sys.exit(code if isinstance(code, int) else 0)
