@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
 from reseed import agreement, inference
 from reseed.conditions import interval
@@ -15,11 +18,6 @@ from reseed.numbers import interval as in_brackets
 from reseed.numbers import rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from jaxtyping import Float, Int
-    from torch import Tensor
-
     from reseed.conditions import Analysed
     from reseed.inference import Equivalence, Estimate
 

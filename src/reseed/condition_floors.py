@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
+
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import floors
 from reseed.dice import roll
@@ -13,11 +17,6 @@ from reseed.matching import match
 from reseed.pairs import COMPANIONS, dictionary_measures
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
-
     from reseed.pairs import Pairs
     from reseed.trajectory import StudyFolder, Trajectory
 

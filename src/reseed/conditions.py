@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import agreement, inference
 from reseed.condition_floors import condition_floors
@@ -16,11 +19,7 @@ from reseed.pairs import COMPANIONS, Pairs, measure_pairs
 from reseed.verdict import Evidence, Limits, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from concurrent.futures import Executor
-
-    from jaxtyping import Float
-    from torch import Tensor
 
     from reseed.inference import Estimate
     from reseed.trajectory import StudyFolder, Trajectory

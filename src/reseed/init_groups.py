@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed.agreement import BORN_IDENTICAL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from jaxtyping import Float
-    from torch import Tensor
 
 __all__ = ["init_groups"]
 

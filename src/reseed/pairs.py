@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
@@ -9,17 +10,15 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
 
 from reseed import agreement
 from reseed.init_groups import init_groups
 from reseed.matching import match
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from concurrent.futures import Executor
-
-    from jaxtyping import Bool, Float, Float64, Int
-    from torch import Tensor
 
     from reseed.matching import Matching
     from reseed.trajectory import Snapshot, Trajectory

@@ -6,13 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed.trajectory import pack_codes
 
 if TYPE_CHECKING:
-    from jaxtyping import Float
-    from torch import Tensor
-
     from reseed.activations import View
     from reseed.methods import Method, State
     from reseed.stack import Row, Stack

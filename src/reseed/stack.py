@@ -7,21 +7,20 @@ were stopped at different steps can be joined again in any company.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float, Int
 from safetensors import safe_open
+from torch import Tensor
 
 from reseed import optimiser
 from reseed.files import HEADER, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
-
-    from jaxtyping import Float, Int
-    from torch import Tensor
 
     from reseed.methods import Method, State
     from reseed.spec import RunSpec

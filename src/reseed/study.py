@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 import reseed
 from reseed import progress
@@ -23,11 +26,7 @@ from reseed.training import Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
     from pathlib import Path
-
-    from jaxtyping import Float
-    from torch import Tensor
 
     from reseed.activations import Activations, View
     from reseed.findings import Findings

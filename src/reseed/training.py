@@ -9,11 +9,14 @@ run alone, on any number of cores, because no kernel ever sees its companions.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import optimiser, stack
 from reseed.activations import batch_rows
@@ -23,11 +26,7 @@ from reseed.starts import draw, draw_points, points_identity
 from reseed.trajectory import points_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
     from concurrent.futures import Executor
-
-    from jaxtyping import Float
-    from torch import Tensor
 
     from reseed.activations import View
     from reseed.spec import RunSpec

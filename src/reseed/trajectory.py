@@ -17,23 +17,23 @@ FORMAT_VERSION history
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import torch
+from jaxtyping import Bool, Float
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from reseed.errors import TrajectoryError
 from reseed.files import HEADER, canonical_json, remove_partial, replacing, sha256_of_text, write_json, write_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from jaxtyping import Bool, Float
-    from torch import Tensor
 
 __all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "pack_codes", "points_name"]
 
