@@ -3,6 +3,9 @@
 C are points (activations or k-means centroids), W is row-stochastic, each row of Lambda stays in a ball, and m is one
 learned number. The constraints are put back outside the gradient, as in overcomplete 0.3.0: the gradient is that at the
 projected point, and Adam's moments do not notice.
+
+One step of Adam moves every weight of a row by the learning rate, so an atom moves in proportion to the number of
+points. A rate too high for it shows as single batches with an error as large as the variance: all atoms swing together.
 """
 
 from abc import ABC, abstractmethod
@@ -133,7 +136,7 @@ class Archetypal(Method, ABC):
 
         `frozen_rows`: fraction of atoms whose weight is all on one point. `weight_entropy`: mean over atoms, in nats.
         `relaxation_saturation`: mean norm of the relaxation over its radius, in [0, 1]; nan where the radius is 0.
-        `multiplier`: exp(m).
+        `multiplier`: exp(m), in the method's units.
         """
         weights = state["weights"]
         norms = state["relaxation"].norm(dim=-1)

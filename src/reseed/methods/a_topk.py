@@ -13,7 +13,7 @@ class ATopK(Archetypal):
     """Archetypal TopK sparse autoencoder."""
 
     kind: Literal["a-topk"] = "a-topk"
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 5e-4
 
     @property
     def radius(self) -> float:

@@ -13,7 +13,7 @@ class RATopK(Archetypal):
     """Relaxed archetypal TopK sparse autoencoder."""
 
     kind: Literal["ra-topk"] = "ra-topk"
-    learning_rate: PositiveFloat = 1e-3
+    learning_rate: PositiveFloat = 5e-4
     delta: NonNegativeFloat = 1.0
     """how far an atom may leave the hull of the points"""
     delta_norm: Literal["reference", "paper"] = "reference"

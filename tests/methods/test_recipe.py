@@ -1,0 +1,53 @@
+"""With its default settings every arm trains, wherever the activations lie and however large they are."""
+
+import pytest
+import torch
+from method_cases import rolls_of
+
+from reseed import optimiser
+from reseed.activations import batch_rows, open_activations, view
+from reseed.methods import METHODS, parse
+from reseed.starts import Start, draw
+
+STEPS, BATCH, N_ATOMS, D_MODEL = 100, 256, 96, 48
+ARMS = [
+    (kind, start)
+    for kind in METHODS
+    for start in ("random", "kmeans")
+    if not (METHODS[kind].mixes_points and start == "random")
+]
+
+
+@pytest.fixture(scope="module")
+def activations():
+    """Sparse mixtures of 150 features of falling size, of norm about 140, a third of it the mean's: like a model's."""
+    chance = torch.Generator().manual_seed(8)
+    features = torch.randn(150, D_MODEL, generator=chance) * torch.linspace(3, 0.5, 150).unsqueeze(1)
+    active = torch.rand(12_000, 150, generator=chance) < 0.04
+    codes = active * (1 + torch.rand(12_000, 150, generator=chance))
+    rows = codes @ features + 0.5 * torch.randn(12_000, D_MODEL, generator=chance)
+    rows = rows + 0.5 * rows.norm(dim=1).mean() * torch.nn.functional.normalize(features[0], dim=0)
+    return open_activations(rows * 140 / rows.norm(dim=1).mean())
+
+
+@pytest.mark.parametrize("preprocessing", ["none", "centre"])
+@pytest.mark.parametrize(("kind", "start"), ARMS)
+def test_defaults_explain_the_activations_within_100_steps(activations, kind, start, preprocessing):
+    seen = view(activations, preprocessing)
+    sparsity = {"k": 8} if "k" in METHODS[kind].model_fields else {}
+    method = parse({"kind": kind, "n_atoms": N_ATOMS, **sparsity})
+    rolls = rolls_of(0)
+    state = method.initialise(draw(Start(kind=start), method, seen, rolls), rolls["encoder"])
+    moments = optimiser.begin(state, method.trained)
+    for step in range(STEPS):
+        x = seen.rows(batch_rows(seen.n_tokens, BATCH, step, roll=0)).unsqueeze(0)
+        gradients, _ = method.gradients(state, x)
+        optimiser.update(state, gradients, moments, step=step, learning_rate=method.learning_rate)
+        method.project(state)
+    assert r2(method, state, seen) > 0.3
+
+
+def r2(method, state, seen):
+    x = seen.heldout.rows.unsqueeze(0)
+    error = (method.decode(state, method.encode(state, x)) - x).square().sum()
+    return 1 - (error / (x - seen.moments.mean.float()).square().sum()).item()
