@@ -1,0 +1,112 @@
+"""Findings as one tidy table.
+
+One row per condition, snapshot and measure, for two kinds of rows:
+
+- estimates over the runs of a condition (`run` is null): `value` with its interval `low`, `high`, and the `unit`, run
+  or start, that the interval is over. `measure` is `agreement` or one of its companions, with `pairs` saying which
+  pairs of runs it is a mean over (`within`: born identical, `between`: started apart); or one that is not of pairs,
+  such as `retention`, `memory` or `r2`. The floors of the measure stand beside it; null where there is none.
+- the metrics of single runs (`run` is the run's id): `r2`, `l0`, `alive`, `loss` and the method's own diagnostics.
+
+| column | |
+|---|---|
+| `condition`, `arm`, `preprocess`, `kind`, `start`, `outcome` | the condition and its verdict |
+| `step` | of the snapshot |
+| `measure`, `pairs`, `run` | what was measured, on what |
+| `value`, `low`, `high`, `unit` | the number and its interval; null where it is not defined |
+| `floor_isotropic`, `floor_data`, `floor_kmeans`, `floor_hull`, `floor_step_0` | the measure's floors |
+| `strictest` | which floor the verdict used |
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reseed.report.words import FLOORS, floor_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reseed.findings import ConditionFindings, Curve, Findings, RunFindings
+
+__all__ = ["SCHEMA", "tidy"]
+
+Row = dict[str, Any]
+
+SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "condition": pl.String,
+    "arm": pl.String,
+    "preprocess": pl.String,
+    "kind": pl.String,
+    "start": pl.String,
+    "outcome": pl.String,
+    "step": pl.Int64,
+    "measure": pl.String,
+    "pairs": pl.String,
+    "run": pl.String,
+    "value": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "unit": pl.String,
+    **{f"floor_{floor.replace(' ', '_')}": pl.Float64 for floor in FLOORS},
+    "strictest": pl.String,
+}
+"""The columns and their types."""
+
+
+def tidy(findings: Findings) -> pl.DataFrame:
+    """One row per condition, snapshot and measure; the columns are those of `SCHEMA`."""
+    return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=SCHEMA)
+
+
+def _rows(condition: ConditionFindings) -> Iterator[Row]:
+    about = {
+        "condition": condition.name,
+        "arm": condition.arm,
+        "preprocess": condition.preprocess,
+        "kind": condition.kind,
+        "start": condition.start,
+        "outcome": str(condition.verdict.outcome),
+        "strictest": condition.strictest,
+    }
+    for name, curve in condition.curves.items():
+        measure, pairs = _measure_and_pairs(name)
+        beside = {"measure": measure, "pairs": pairs, "unit": curve.unit} | _floors(condition, measure, pairs)
+        yield from (about | beside | row for row in _curve_rows(curve))
+    for run in condition.runs:
+        yield from (about | row for row in _run_rows(run))
+
+
+def _measure_and_pairs(curve: str) -> tuple[str, str | None]:
+    """`within` is the agreement of one kind of pairs, `code within` a companion's; `memory` is of no pairs."""
+    measure, _, pairs = curve.rpartition(" ")
+    if pairs in {"within", "between"}:
+        return measure or "agreement", pairs
+    return curve, None
+
+
+def _floors(condition: ConditionFindings, measure: str, pairs: str | None) -> Row:
+    if pairs is None:
+        return {}
+    return {f"floor_{floor.replace(' ', '_')}": _or_null(floor_value(condition, measure, floor)) for floor in FLOORS}
+
+
+def _curve_rows(curve: Curve) -> Iterator[Row]:
+    for step, value, low, high in zip(curve.steps, curve.value, curve.low, curve.high, strict=True):
+        yield {"step": step, "value": _or_null(value), "low": _or_null(low), "high": _or_null(high)}
+
+
+def _run_rows(run: RunFindings) -> Iterator[Row]:
+    steps = run.metrics.get("step", ())
+    for metric, values in run.metrics.items():
+        if metric == "step":
+            continue
+        for step, value in zip(steps, values, strict=True):
+            yield {"run": run.id, "step": int(step), "measure": metric, "value": _or_null(value)}
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value

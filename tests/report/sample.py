@@ -1,0 +1,352 @@
+"""A small, complete `Findings` with plausible numbers: one condition for each of the nine outcomes, and one with a
+single init group. The numbers are invented; what they look like is not.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+
+import numpy as np
+from sample_shapes import NAN, SHAPES, Shape
+
+from reseed.dice import DICE, roll
+from reseed.findings import (
+    Comparison,
+    ConditionFindings,
+    Curve,
+    Findings,
+    Floor,
+    Geometry,
+    Interval,
+    PairCurve,
+    RunFindings,
+    Verdict,
+)
+from reseed.verdict import Outcome
+
+STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000)
+COMPANIONS = {"code": -0.08, "mmcs": 0.07, "shared": -0.16, "projection": -0.03, "alive": 0.01}
+
+
+def findings() -> Findings:
+    """The whole document; the same numbers every time."""
+    drawn = np.random.default_rng(20261)
+    return Findings(
+        reseed="0.1.0",
+        study=_study(),
+        activations={
+            "model": "SmolLM2-135M",
+            "layer": 10,
+            "d_model": 576,
+            "tokens": 1_250_000,
+            "text_source": "State of the Union addresses, 1790-2025",
+            "licence": "public domain",
+            "fingerprint": "4f1c9a70be2d44cf8a6f1c0de2b7a913",
+        },
+        machine={"torch": "2.13.0+cpu", "device": "cpu", "threads": 2},
+        headline="One condition of 10 came to agree beyond its floor without being born there; "
+        "2 agree as far as they were born alike.",
+        geometry=(
+            Geometry(
+                preprocess="none", mean_cosine=0.871, mean_over_spread=2.6, participation_ratio=2.4, top_share=0.63
+            ),
+            Geometry(
+                preprocess="centre", mean_cosine=0.0, mean_over_spread=0.0, participation_ratio=38.2, top_share=0.083
+            ),
+            Geometry(
+                preprocess="unit-norm",
+                mean_cosine=0.42,
+                mean_over_spread=0.85,
+                participation_ratio=51.7,
+                top_share=0.06,
+            ),
+        ),
+        conditions=tuple(_condition(shape, drawn) for shape in SHAPES),
+        comparisons=_comparisons(),
+        warnings=(
+            "relu-random@centre: run s2 r1 diverged at step 812 and takes no part in the comparison.",
+            "topk-data@centre has one run: nothing can be compared.",
+        ),
+    )
+
+
+def _study() -> dict[str, object]:
+    return {
+        "name": "Born or earned? <SmolLM2 & layer 10>",
+        "activations": "acts/",
+        "preprocess": ["none", "centre", "unit-norm"],
+        "starts": 3,
+        "runs_per_start": 2,
+        "arms": [{"name": "topk-random", "method": {"kind": "topk", "k": 32}, "start": {"kind": "random"}}],
+        "training": {"steps": 2000, "batch_size": 1024, "device": "auto", "threads": None},
+        "dice": {"throw": 0, "init": "start", "order": "run"},
+        "floors": {"draws": 3, "kmeans_steps": 10},
+        "thresholds": {
+            "min_r2": 0.3,
+            "margin": 0.03,
+            "convergent": 0.9,
+            "frozen_retention": 0.98,
+            "memory": 0.5,
+            "level": 0.95,
+        },
+    }
+
+
+def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
+    arm, preprocess = shape.name.split("@")
+    runs = _runs(shape, drawn)
+    if len(runs) == 1:
+        return _not_compared(shape, runs)
+    half = 0.12 if shape.outcome is Outcome.INCONCLUSIVE else 0.018
+    born, end = shape.between
+    memory = (shape.within[1] - end) / (1 - born)
+    several = shape.starts > 1
+    return ConditionFindings(
+        name=shape.name,
+        arm=arm,
+        preprocess=preprocess,
+        kind=shape.kind,
+        start=shape.start,
+        n_atoms=2048,
+        d_model=576,
+        init_groups=shape.starts,
+        steps=STEPS,
+        verdict=Verdict(outcome=shape.outcome, sentence=_sentence(shape, half), would_change=shape.change),
+        curves=_curves(shape, half, "start" if several else "run", memory),
+        estimates=_estimates(shape, half),
+        companion_floors={
+            name: {
+                "data": shape.floor - 0.13 + shift,
+                "kmeans": min(shape.floor + shift, 0.99),
+                "step 0": born + shift,
+            }
+            for name, shift in COMPANIONS.items()
+            if name not in {"code", "alive"}
+        },
+        floors=_floors(shape),
+        strictest="kmeans",
+        half_life=412.0 if memory < 0.5 else NAN,
+        contraction=(1 - end) / (1 - born),
+        contraction_reason=None if several else "the runs were born identical: they cannot stabilize or converge",
+        r2=_estimate(shape, shape.r2, 0.004),
+        alive=_estimate(shape, 0.9996 if shape.kind == "topk" else 0.87, 0.0003),
+        runs=runs,
+        pairs=_pairs(shape, runs, drawn),
+        stable_rank=141.6,
+        atom_norm_squared=1.0,
+    )
+
+
+def _sentence(shape: Shape, half: float) -> str:
+    if shape.starts == 1:
+        return f"{shape.said} {shape.within[1]:.2f}."
+    born, end = shape.between
+    return (
+        f"{shape.said} between starts went from {born:.2f} to {end:.2f} [{end - half:.2f}, {end + half:.2f}]; "
+        f"the k-means floor is {shape.floor:.2f}."
+    )
+
+
+def _estimate(shape: Shape, value: float, half: float) -> Interval:
+    several = shape.starts > 1
+    return Interval(
+        value=value,
+        standard_error=half / 4.3,
+        low=value - half,
+        high=value + half,
+        n_units=shape.starts if several else shape.runs_per_start,
+        unit="start" if several else "run",
+        reason="all runs share one start" if math.isnan(value) else None,
+    )
+
+
+def _estimates(shape: Shape, half: float) -> dict[str, Interval]:
+    born, end = shape.between
+    scale = 1 - shape.floor
+    return {
+        "within": _estimate(shape, shape.within[1], half),
+        "between": _estimate(shape, end, half),
+        "between at step 0": _estimate(shape, born, half),
+        "gain": _estimate(shape, end - born, half),
+        "between adjusted": _estimate(shape, (end - shape.floor) / scale, half / scale),
+        "gain adjusted": _estimate(shape, (end - born) / scale, half / scale),
+        **{f"{name} within": _estimate(shape, shape.within[1] + by, half) for name, by in COMPANIONS.items()},
+        **{f"{name} between": _estimate(shape, end + by, half) for name, by in COMPANIONS.items()},
+    }
+
+
+def _floors(shape: Shape) -> tuple[Floor, ...]:
+    floors = [
+        Floor(name="isotropic", value=0.148, spread=0.0, n=0, policy="best of n_atoms random directions, exact"),
+        Floor(name="data", value=shape.floor - 0.13, spread=0.004, n=3, policy="Pairs of samples of 2048 activations."),
+        Floor(name="kmeans", value=shape.floor, spread=0.006, n=3, policy="k-means centroids of disjoint samples."),
+    ]
+    if shape.kind in {"ra-topk", "a-topk"}:
+        floors.append(Floor(name="hull", value=shape.floor - 0.02, spread=0.004, n=3, policy="Mixtures of the points."))
+    if shape.starts > 1:
+        floors.append(Floor(name="step 0", value=shape.between[0], spread=0.003, n=12, policy="The starts, B(0)."))
+    return tuple(floors)
+
+
+def _not_compared(shape: Shape, runs: tuple[RunFindings, ...]) -> ConditionFindings:
+    nothing = Interval(
+        value=NAN, standard_error=NAN, low=NAN, high=NAN, n_units=1, unit="run", reason="fewer than two runs finished"
+    )
+    return ConditionFindings(
+        name=shape.name,
+        arm="topk-data",
+        preprocess="centre",
+        kind=shape.kind,
+        start=shape.start,
+        n_atoms=2048,
+        d_model=576,
+        init_groups=1,
+        steps=(),
+        verdict=Verdict(outcome=shape.outcome, sentence=shape.said, would_change=shape.change),
+        curves={},
+        estimates={},
+        companion_floors={},
+        floors=(),
+        strictest="step 0",
+        half_life=NAN,
+        contraction=NAN,
+        contraction_reason=nothing.reason,
+        r2=nothing,
+        alive=nothing,
+        runs=runs,
+        pairs=(),
+        stable_rank=NAN,
+        atom_norm_squared=NAN,
+    )
+
+
+def _path(first: float, last: float, *, halfway: float = 100.0) -> np.ndarray:
+    """From `first` at step 0 to `last`, most of the way around step `halfway`."""
+    steps = np.array(STEPS, dtype=float)
+    share = steps**1.2 / (steps**1.2 + halfway**1.2)
+    return first + (last - first) * share / share[-1]
+
+
+def _curves(shape: Shape, half: float, unit: str, memory: float) -> dict[str, Curve]:
+    def curve(values: np.ndarray, width: float = half) -> Curve:
+        grown = width * (values != values[0])
+        return Curve(
+            steps=STEPS,
+            value=tuple(values),
+            low=tuple(values - grown),
+            high=tuple(values + grown),
+            unit=unit,
+        )
+
+    within, between = _path(*shape.within, halfway=300.0), _path(*shape.between, halfway=60.0)
+    companions = {
+        f"{name} {relation}": curve(np.clip(path + shift * (path < 0.97), -1, 1))
+        for name, shift in COMPANIONS.items()
+        for relation, path in (("within", within), ("between", between))
+    }
+    return {
+        "within": curve(within),
+        "between": curve(between),
+        **companions,
+        "memory": curve(_path(1.0, memory, halfway=300.0)),
+        "retention": curve(_path(1.0, shape.retention, halfway=250.0), 0.01),
+        "explained within": curve(_path(1.0, shape.retention**2, halfway=250.0), 0.01),
+        "explained between": curve(_path(shape.between[0], shape.between[0] * shape.retention**2, halfway=250.0), 0.01),
+        "r2": curve(_path(-1.4, shape.r2, halfway=40.0), 0.01),
+        "alive": curve(_path(0.62, 0.97), 0.01),
+        "l0": curve(_path(32.0, 31.6), 0.2),
+    }
+
+
+def _runs(shape: Shape, drawn: np.random.Generator) -> tuple[RunFindings, ...]:
+    runs = []
+    for start in range(shape.starts):
+        for run in range(shape.runs_per_start):
+            diverged = shape.outcome is Outcome.NOT_FITTED and (start, run) == (2, 1)
+            n = 10 if diverged else len(STEPS)
+            r2 = _path(-1.4, shape.r2 + drawn.normal(0, 0.004), halfway=40.0)[:n]
+            metrics = {
+                "step": STEPS[:n],
+                "tokens": tuple(1024 * step for step in STEPS[:n]),
+                "training_loss": (NAN, *(1 - r2[1:])),
+                "loss": tuple(1 - r2),
+                "r2": tuple(r2),
+                "l0": tuple(_path(32.0, 31.6 + drawn.normal(0, 0.1))[:n]),
+                "alive": tuple(_path(0.62, 0.97 + drawn.normal(0, 0.005))[:n]),
+                "retention": tuple(_path(1.0, shape.retention)[:n]),
+            }
+            if shape.kind in {"ra-topk", "a-topk"}:
+                metrics["frozen_rows"] = tuple(_path(1.0, 0.53 if "none" in shape.name else 0.0, halfway=5.0)[:n])
+                metrics["weight_entropy"] = tuple(_path(0.0, 2.1 + drawn.normal(0, 0.05))[:n])
+            scopes = {"init": (start,), "points": (start,), "kmeans": (start,)}
+            runs.append(
+                RunFindings(
+                    id=f"{shape.name}.s{start}.r{run}.{drawn.bytes(5).hex()}",
+                    start_index=start,
+                    run_index=run,
+                    init_group=start if shape.runs_per_start > 1 else -1,
+                    rolls={die: roll(die, 0, *scopes.get(die, (start, run))) for die in DICE},
+                    status="diverged" if diverged else "finished",
+                    remedy="the loss is not finite: lower learning_rate of relu (now 0.001)" if diverged else None,
+                    metrics=metrics,
+                )
+            )
+    return tuple(runs)
+
+
+def _pairs(shape: Shape, runs: tuple[RunFindings, ...], drawn: np.random.Generator) -> tuple[PairCurve, ...]:
+    pairs = []
+    for a, b in combinations([run for run in runs if run.status == "finished"], 2):
+        relation = "within" if a.init_group == b.init_group else "between"
+        path = _path(*getattr(shape, relation), halfway=300.0 if relation == "within" else 60.0)
+        noise = drawn.normal(0, 0.012) * np.linspace(0, 1, len(STEPS))
+        agreement = tuple(np.minimum(path + noise, 1.0))
+        pairs.append(PairCurve(run_a=a.id, run_b=b.id, relation=relation, agreement=agreement))
+    return tuple(pairs)
+
+
+def _comparisons() -> tuple[Comparison, ...]:
+    def interval(value: float, half: float) -> Interval:
+        return Interval(
+            value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
+        )
+
+    def comparison(first: str, second: str, gap: float, born: float, half: float, **said: object) -> Comparison:
+        return Comparison(
+            first=first,
+            second=second,
+            preprocess="centre",
+            first_pairs="within",
+            second_pairs="between",
+            gap=interval(gap, half),
+            born=interval(born, half / 3),
+            earned=interval(gap - born, half),
+            gain_difference=interval(gap - born + 0.02, half),
+            **said,
+        )
+
+    return (
+        comparison(
+            "ra-topk-kmeans",
+            "topk-random",
+            0.14,
+            0.24,
+            0.04,
+            outcome="disadvantage",
+            runs_to_decide=None,
+            like_with_like=False,
+            sentence="ra-topk-kmeans leads topk-random by .14 at the end; it was born with .24 and lost .10.",
+        ),
+        comparison(
+            "ra-topk-kmeans",
+            "topk-kmeans",
+            0.02,
+            0.003,
+            0.11,
+            outcome="inconclusive",
+            runs_to_decide=9,
+            like_with_like=True,
+            sentence="Both start alike; what training adds differs by .02 [\N{MINUS SIGN}.09, .13]: undecided.",
+        ),
+    )

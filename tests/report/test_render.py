@@ -1,0 +1,102 @@
+"""The text report: the verdict table first, readable without colour, at 80 and at 160 columns."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from reseed.numbers import rounded
+from reseed.report.text import render
+
+WIDTHS = (80, 100, 160)
+BLOCKED = """
+import sys
+sys.modules["plotly"] = sys.modules["jinja2"] = None
+from pathlib import Path
+from reseed.findings import Findings
+from reseed.report.text import render
+findings = Findings.read(Path(sys.argv[1]))
+print(len(render(findings, width=80, colour=False)), len(findings.table()))
+for call in (lambda: findings.report("report.html"), lambda: findings.figure("topk-random@centre")):
+    try:
+        call()
+    except ImportError as error:
+        print(error)
+"""
+
+
+def squeezed(text):
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_no_line_is_wider_than_the_terminal(findings, width):
+    assert max(map(len, render(findings, width=width, colour=False).splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_verdict_table_comes_first_with_every_condition(findings, width):
+    table, _, _ = render(findings, width=width, colour=False).partition(findings.headline[:20])
+    assert table.splitlines()[1].split()[:2] == ["condition", "verdict"]
+    for condition in findings.conditions:
+        assert re.search(rf"^\S+\s+{condition.verdict.outcome}\s", table, re.MULTILINE)
+
+
+def test_a_wide_table_has_one_line_per_condition_with_all_its_evidence(findings):
+    condition = findings.condition("topk-random@centre")
+    text = render(findings, width=160, colour=False)
+    row = next(line for line in text.splitlines() if line.startswith(condition.name))
+    between = condition.estimates["between"]
+    assert f".17 → .58 [{rounded(between.low)}, {rounded(between.high)}]" in row
+    assert ".41 k-means" in row
+    assert "+.41 [.39, .43]" in row
+
+
+def test_every_sentence_comparison_and_warning_is_said(findings):
+    said = squeezed(render(findings, width=80, colour=False))
+    for verdict in findings.verdicts.values():
+        assert verdict.sentence in said
+        assert verdict.would_change in said
+    for comparison in findings.comparisons:
+        assert comparison.sentence in said
+    for warning in findings.warnings:
+        assert warning in said
+
+
+def test_colour_adds_nothing_but_colour(findings):
+    plain, coloured = (render(findings, width=100, colour=colour) for colour in (False, True))
+    assert "\x1b" not in plain
+    assert coloured != plain
+    without = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+    assert [line.rstrip() for line in without.splitlines()] == plain.splitlines()
+
+
+def test_what_is_not_defined_reads_n_a_and_why(findings):
+    text = render(findings, width=160, colour=False)
+    row = next(line for line in text.splitlines() if line.startswith("topk-data@centre"))
+    assert row.split()[3:] == ["n/a"] * 6
+    assert "nan" not in text.lower().replace("permanen", "")
+    assert "B, gain: all runs share one start" in text
+
+
+def test_numbers_are_never_rounded_to_certainty(findings):
+    row = next(line for line in render(findings, width=160, colour=False).splitlines() if "ra-topk-kmeans@none" in line)
+    assert ">.99" in row  # W(T) = .996
+    assert ">99 %" in render(findings, width=160, colour=False)  # alive = .9996
+
+
+def test_the_same_findings_give_the_same_text(findings):
+    assert render(findings, width=80, colour=True) == render(findings, width=80, colour=True)
+
+
+def test_text_and_table_work_without_the_extra_and_the_rest_says_what_to_install(findings, tmp_path):
+    findings.write(tmp_path / "findings.json")
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, str(tmp_path)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    counts, *errors = done.stdout.splitlines()
+    assert all(int(count) > 1000 for count in counts.split())
+    assert errors == ["plotly is not installed: run  pip install 'reseed[report]'"] * 2
