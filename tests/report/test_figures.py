@@ -1,0 +1,144 @@
+"""Figures say what the findings say, in the theme's colours, from step 0."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+
+import pytest
+from sample import STEPS
+
+from reseed.numbers import rounded
+from reseed.report import theme
+from reseed.report.axes import Label, margin_labels, position, round_ticks
+from reseed.report.figures import KINDS, figure
+
+MAIN = "topk-random@centre"
+WORDS = ("ink", "muted", "within", "between", "plain", *(role for role in theme.COLOURS if role.endswith("-accent")))
+
+
+def trace(drawn, name):
+    return next(each for each in drawn.data if each.name == name)
+
+
+@pytest.fixture(scope="session")
+def album(findings):
+    """Every kind of figure of every condition."""
+    return {kind: [figure(findings, each.name, kind=kind) for each in findings.conditions] for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_for_every_condition_or_has_no_traces(album, kind):
+    assert all(drawn.layout.meta["alt"].endswith(".") for drawn in album[kind])
+    assert any(drawn.data for drawn in album[kind])
+
+
+def test_an_unknown_kind_or_condition_is_refused_with_what_there_is(findings):
+    with pytest.raises(ValueError, match="choose from trajectory, memory"):
+        figure(findings, MAIN, kind="pie")
+    with pytest.raises(KeyError, match="this study has topk-planted@centre"):
+        figure(findings, "nobody@none")
+
+
+def test_the_trajectory_shows_both_curves_from_step_0_to_the_last(findings):
+    condition = findings.condition(MAIN)
+    drawn = findings.figure(MAIN)
+    for relation, name in (("within", "W, born identical"), ("between", "B, started apart")):
+        assert trace(drawn, name).x == tuple(position(step) for step in STEPS)
+        assert trace(drawn, name).y == condition.curves[relation].value
+    assert position(0) == 0 < position(1) < position(2)
+    assert drawn.layout.xaxis.ticktext[:3] == ("0", "1", "10")
+
+
+def test_hovering_names_the_two_runs_of_a_pair(findings):
+    condition = findings.condition(MAIN)
+    drawn = figure(findings, MAIN)
+    said = "".join(trace(drawn, "pairs started apart").text)
+    between = [pair for pair in condition.pairs if pair.relation == "between"]
+    assert said.count("s0 r0 and s1 r0") == len(STEPS)
+    assert len([y for y in trace(drawn, "pairs started apart").y if y is not None]) == len(between) * len(STEPS)
+    lowest = min(pair.agreement[-1] for pair in between)
+    assert f"least: {rounded(lowest, 3)}" in trace(drawn, "B, started apart").text[-1]
+
+
+def test_every_floor_is_drawn_and_only_the_strictest_is_dashed(findings):
+    condition = findings.condition(MAIN)
+    floors = [each for each in figure(findings, MAIN).data if (each.name or "").startswith("floor: ")]
+    assert [each.y[0] for each in floors] == [floor.value for floor in condition.floors]
+    assert [each.name for each in floors if each.line.dash == "dash"] == ["floor: k-means"]
+
+
+def test_panels_of_one_study_share_the_vertical_axis(album):
+    assert len({drawn.layout.yaxis.range for drawn in album["trajectory"]}) == 1
+
+
+def test_undefined_values_leave_gaps(findings):
+    drawn = figure(findings, "ra-topk-shared@centre")
+    assert not [each for each in drawn.data if each.name == "B, started apart"]
+    assert not figure(findings, "ra-topk-shared@centre", kind="memory").data
+    assert "NaN" not in drawn.to_json()
+
+
+def test_attribution_has_three_bars_with_intervals_per_comparison(findings):
+    drawn = figure(findings, "ra-topk-kmeans@centre", kind="attribution")
+    assert [each.name for each in drawn.data] == ["gap at the end", "born: there at step 0", "earned in training"]
+    gap, born, earned = drawn.data
+    assert gap.x == tuple(comparison.gap.value for comparison in findings.comparisons)
+    for end, start, made in zip(gap.x, born.x, earned.x, strict=True):
+        assert math.isclose(end, start + made)
+    first = findings.comparisons[0].gap
+    assert gap.error_x.array[0] == pytest.approx(first.high - first.value)
+    assert len(figure(findings, MAIN, kind="attribution").data[0].x) == 1  # the other comparison is not topk-random's
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_use_no_colour_but_the_themes(album, kind):
+    known = {shade.light for shade in theme.COLOURS.values()}
+    assert set().union(*(colours(json.loads(drawn.to_json())) for drawn in album[kind])) <= known
+
+
+def colours(part):
+    if isinstance(part, str):
+        return {part} if part.startswith(("#", "rgb")) else set()
+    parts = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return set().union(*map(colours, parts))
+
+
+def test_each_colour_names_one_role():
+    lights = [shade.light for shade in theme.COLOURS.values()]
+    assert len(set(lights)) == len(lights)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("role", WORDS)
+def test_words_stand_out_from_the_paper(scheme, role):
+    paper = getattr(theme.COLOURS["surface"], scheme)
+    assert contrast(getattr(theme.COLOURS[role], scheme), paper) >= 4.5  # WCAG 2.2, success criterion 1.4.3
+
+
+def contrast(one, other):
+    bright, dim = sorted((luminance(one), luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_labels_beside_a_panel_never_overlap():
+    labels = [Label("W", 0.951, "within"), Label("B", 0.95, "between"), Label("floor", 0.949, "floor")]
+    labels += [Label("low", -0.01, "floor"), Label("none", math.nan, "floor")]
+    placed = [each["y"] for each in margin_labels(labels, (0.0, 1.0), 300)]
+    assert len(placed) == 4
+    assert all(above - below >= 15 / 300 - 1e-12 for above, below in pairwise(placed))
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.02, 1.03), (-0.41, 1.12), (-0.9, 0.3), (-0.011, 0.012), (-8.0, 1.0)])
+def test_ticks_are_round_few_and_hold_zero(low, high):
+    ticks = round_ticks(low, high)
+    assert 0.0 in ticks
+    assert all(low <= tick <= high for tick in ticks)
+    assert 2 <= len(ticks) <= 19
