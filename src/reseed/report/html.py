@@ -1,0 +1,172 @@
+"""Findings as one HTML file that opens offline: template, figures as data, and the plotting library, each once.
+
+The file asks the network for nothing, and its content security policy forbids it to. The library and the figures'
+data are gzip in base64; the page inflates them, and says so plainly where the browser cannot.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import tomli_w
+
+from reseed.errors import MissingExtraError
+from reseed.files import write_text
+from reseed.numbers import interval, percent, rounded
+from reseed.report import theme, words
+from reseed.report.bars import attribution
+from reseed.report.figures import KINDS, figure
+
+try:
+    import jinja2
+except ImportError as error:
+    raise MissingExtraError("jinja2", "report") from error
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reseed.findings import Comparison, Findings
+    from reseed.report._plotly import go
+
+__all__ = ["Plot", "page", "write_html"]
+
+LEDGER_DIGITS = 6  # of a roll; the whole number is in the cell's title
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure's place in the page."""
+
+    number: int
+    """Which of the embedded figures it is."""
+    alt: str
+    height: int
+
+
+def write_html(findings: Findings, path: Path) -> Path:
+    """Write the report to `path`; the same findings give the same bytes.
+
+    Raises:
+        MissingExtraError: plotly or jinja2 is not installed.
+    """
+    write_text(path, page(findings))
+    return path
+
+
+def page(findings: Findings) -> str:
+    """The report as one HTML document."""
+    figures = _figures(findings)
+    plots = {
+        place: Plot(number, drawn.layout.meta["alt"], drawn.layout.height)
+        for number, (place, drawn) in enumerate(figures.items())
+    }
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        findings=findings,
+        title=words.title(findings),
+        study_toml=tomli_w.dumps(_without_null(findings.study)),
+        plots=plots,
+        comparisons=_by_preprocess(findings),
+        floors=words.floors_shown(findings.conditions),
+        companions=words.companions(findings.conditions),
+        light=theme.css("light"),
+        dark=theme.css("dark"),
+        roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
+        figures=_packed(f"[{','.join(drawn.to_json() for drawn in figures.values())}]".encode()),
+        plotly=_plotly_js(),
+    )
+
+
+def _figures(findings: Findings) -> dict[tuple[str, str], go.Figure]:
+    """By kind and condition, or preprocessing for the attribution; without those that have nothing to draw."""
+    kinds = [kind for kind in KINDS if kind != "attribution"]
+    figures = {
+        (kind, each.name): figure(findings, each.name, kind=kind) for kind in kinds for each in findings.conditions
+    }
+    figures |= {("attribution", name): attribution(group) for name, group in _by_preprocess(findings).items()}
+    shown = {place: drawn for place, drawn in figures.items() if drawn.data}
+    for drawn in shown.values():
+        drawn.update_layout(showlegend=False)  # the page has one legend per section
+    return shown
+
+
+def _by_preprocess(findings: Findings) -> dict[str, list[Comparison]]:
+    groups: dict[str, list[Comparison]] = {}
+    for comparison in findings.comparisons:
+        groups.setdefault(comparison.preprocess, []).append(comparison)
+    return groups
+
+
+def _packed(content: bytes) -> str:
+    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
+
+
+@cache
+def _plotly_js() -> str:
+    return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
+
+
+def _json(value: object) -> str:
+    """JSON that is safe inside a script element."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+# The template's words and numbers.
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "rounded": rounded,
+        "percent": percent,
+        "interval": lambda estimate: interval(estimate.low, estimate.high),
+        "estimated": words.estimated,
+        "signed": words.signed,
+        "shown": _shown,
+        "abbreviated": _abbreviated,
+        "steps": words.steps,
+        "thousands": lambda number: f"{number:,}",
+    }
+    environment.globals |= {"words": words, "asset": _template, "nan": math.nan}
+    return environment
+
+
+def _template(name: str) -> str:
+    return files("reseed.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _shown(value: Any) -> str:  # noqa: ANN401 (whatever a study or a store has to say)
+    """One entry of the study, the activations or the machine."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "not set"}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(each) for each in value)
+    return str(value)
+
+
+def _abbreviated(rolled: int) -> str:
+    text = str(rolled)
+    return text if len(text) <= LEDGER_DIGITS else f"{text[:LEDGER_DIGITS]}…"
+
+
+def _without_null(value: Any) -> Any:  # noqa: ANN401 (TOML has no null)
+    if isinstance(value, dict):
+        return {key: _without_null(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list | tuple):
+        return [_without_null(each) for each in value if each is not None]
+    return value

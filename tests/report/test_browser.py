@@ -1,0 +1,174 @@
+"""The report in a real browser: figures, no errors, no requests, narrow and dark and on paper."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from reseed.report import theme
+from reseed.report.html import write_html
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+)  # fmt: skip
+DRAWN = "html[data-figures=drawn]"
+PATIENCE = 60_000  # milliseconds; drawing takes about 4 s on two cores
+
+
+@pytest.fixture(scope="module")
+def browser():
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.fail("no browser: these tests need Chromium; run  apt-get install -y chromium fonts-dejavu-core")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="module")
+def url(findings, tmp_path_factory):
+    return write_html(findings, tmp_path_factory.mktemp("report") / "report.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def small_url(small, tmp_path_factory):
+    return write_html(small, tmp_path_factory.mktemp("small") / "report.html").as_uri()
+
+
+@pytest.fixture
+def opened(browser, small_url):
+    """Opens a page; every page is closed at the end."""
+    contexts = []
+
+    def open_page(*, drawn=True, url=small_url, **options):
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(url)
+        if drawn:
+            page.wait_for_selector(DRAWN, state="attached", timeout=PATIENCE)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def style(page, selector, name):
+    return page.eval_on_selector(selector, f"each => getComputedStyle(each).{name}")
+
+
+def test_all_figures_are_drawn_without_errors_or_requests(browser, url):
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    errors, requests = [], []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type != "log" else None)
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(url)
+    page.wait_for_selector(DRAWN, state="attached", timeout=PATIENCE)
+    places = page.locator(".plot")
+    assert places.count() > 40
+    assert page.locator(".plot.js-plotly-plot").count() == places.count()
+    assert page.evaluate(
+        "() => [...document.querySelectorAll('.plot')].every(e => e.querySelector('path.js-line, .bars path'))"
+    )
+    assert not page.locator("#drawing").is_visible()
+    assert errors == []
+    assert [each for each in requests if not each.startswith(("file:", "data:"))] == []
+    page.close()
+
+
+def test_the_page_never_scrolls_sideways_and_wide_tables_do(opened, url):
+    page = opened(viewport={"width": 360, "height": 800}, url=url, drawn=False)
+    for width in (820, 390, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert page.locator(".scroll").first.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert page.locator(".ledger").bounding_box()["width"] > 360
+
+
+def test_figures_fit_a_phone(opened):
+    page = opened(viewport={"width": 360, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    widths = page.eval_on_selector_all(
+        ".plot", "all => all.map(e => [e.clientWidth, e.querySelector('.main-svg').clientWidth])"
+    )
+    assert all(250 < inner <= outer for outer, inner in widths)
+
+
+def test_pointing_at_a_curve_names_the_runs_of_its_pairs(opened):
+    page = opened(viewport={"width": 1200, "height": 900})
+    place = page.locator(".panels.trajectory .plot").first
+    place.scroll_into_view_if_needed()
+    marker = place.locator(".scatterlayer .trace .points path").last.bounding_box()
+    page.mouse.move(marker["x"] + marker["width"] / 2 - 3, marker["y"] + marker["height"] / 2)
+    page.mouse.move(marker["x"] + marker["width"] / 2, marker["y"] + marker["height"] / 2)
+    said = place.locator(".hovertext").first
+    said.wait_for(timeout=PATIENCE)
+    assert "started apart" in said.text_content()
+    assert "over starts" in said.text_content()
+    assert "s0 r" in said.text_content()
+
+
+def test_figures_follow_the_colour_scheme(opened):
+    page = opened(color_scheme="light")
+    paper = theme.COLOURS["surface"]
+    line = ".panels.trajectory .plot .scatterlayer path.js-line"
+    for scheme in ("light", "dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_timeout(300)  # the browser tells of the change with its next frame
+        assert style(page, ".plot .main-svg", "backgroundColor") == rgb(getattr(paper, scheme))
+        strokes = page.eval_on_selector_all(line, "lines => lines.map(each => getComputedStyle(each).stroke)")
+        assert rgb(getattr(theme.COLOURS["between"], scheme)) in strokes
+        assert style(page, "body", "backgroundColor") == rgb(getattr(paper, scheme))
+
+
+def rgb(colour):
+    return f"rgb({', '.join(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5))})"
+
+
+def test_paper_is_white_whatever_the_screen_is(opened):
+    page = opened(color_scheme="dark", viewport={"width": 1200, "height": 900})
+    page.emulate_media(media="print", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert style(page, ".plot .main-svg", "backgroundColor") == "rgb(255, 255, 255)"
+    assert style(page, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    page.set_viewport_size({"width": 700, "height": 900})
+    wide = page.eval_on_selector_all(".plot", "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length")
+    assert wide == 0
+    assert page.locator("details").get_attribute("open") is not None
+    page.emulate_media(media="screen", color_scheme="dark")
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert style(page, ".plot .main-svg", "backgroundColor") == rgb(theme.COLOURS["surface"].dark)
+    assert page.locator("details").get_attribute("open") is None
+    assert page.pdf(print_background=True)[:5] == b"%PDF-"
+
+
+def test_without_scripts_the_page_says_so_and_tells_the_figures_in_words(opened):
+    page = opened(java_script_enabled=False, drawn=False)
+    assert page.locator(".notice").first.is_visible()
+    assert "runs no scripts" in page.locator(".notice").first.inner_text()
+    assert "at step 0" in page.locator(".panels.trajectory .plot p").first.inner_text()
+
+
+def test_a_browser_that_cannot_inflate_is_told_so(browser, small_url):
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(small_url)
+    assert "too old to unpack the figures" in page.locator("#drawing").inner_text()
+    assert page.locator(".plot p").first.is_visible()
+    page.close()
+
+
+def test_the_ledger_shows_who_shares_a_throw(opened):
+    page = opened(drawn=False)
+    cell = page.locator(".roll").first
+    cell.hover()
+    alike = page.locator(".roll.alike")
+    assert alike.count() > 1
+    assert set(alike.evaluate_all("all => all.map(each => each.title)")) == {cell.get_attribute("title")}

@@ -1,0 +1,124 @@
+"""The HTML report: one file, nothing from outside, everything said."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import html
+import json
+import re
+from itertools import pairwise
+
+import pytest
+
+from reseed.findings import Findings
+from reseed.report.figures import KINDS
+from reseed.report.html import page, write_html
+from reseed.verdict import Outcome
+
+
+@pytest.fixture(scope="session")
+def document(findings):
+    return page(findings)
+
+
+def without_payload(document):
+    """The page without the packed library and figures."""
+    return re.sub(r'(<script type="text/plain" id="\w+">)[^<]*', r"\1", document)
+
+
+def said(document):
+    """The words on the page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", without_payload(document))).split())
+
+
+def test_one_file_of_about_two_megabytes(small, document, tmp_path):
+    path = write_html(small, tmp_path / "report.html")
+    assert path == tmp_path / "report.html"
+    assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
+    assert path.stat().st_size < len(document.encode()) < 2_500_000
+
+
+def test_the_same_findings_give_the_same_bytes(small):
+    assert page(small) == page(small)
+
+
+def test_nothing_points_outside_the_file(document):
+    assert not re.findall(r"https?://|(?:src|href)=\"(?!#|data:)", without_payload(document))
+    assert "default-src 'none'" in document
+
+
+def test_plotting_library_and_figures_are_embedded_once(document, findings):
+    packed = dict(re.findall(r'<script type="text/plain" id="(\w+)">([^<]*)</script>', document))
+    assert list(packed) == ["figures", "plotly"]
+    library, figures = (gzip.decompress(base64.b64decode(packed[name])).decode() for name in ("plotly", "figures"))
+    assert library.startswith("/**\n* plotly.js v")
+    assert document.count("plotly.js v") == 0
+    numbers = [int(number) for number in re.findall(r'data-figure="(\d+)"', document)]
+    assert sorted(numbers) == list(range(len(json.loads(figures))))
+    assert len(numbers) > len(findings.conditions) * 4
+
+
+def test_every_verdict_is_a_word_a_sentence_and_what_would_change_it(findings, document):
+    words = said(document)
+    for verdict in findings.verdicts.values():
+        assert verdict.sentence in words
+        assert f"What would change our mind: {verdict.would_change}" in words
+    assert {verdict.outcome for verdict in findings.verdicts.values()} == set(Outcome)
+    for outcome in Outcome:
+        assert re.search(rf'<span class="word \w+">{outcome}</span>', document)
+
+
+def test_the_verdicts_come_before_every_figure(document):
+    assert document.index('id="verdicts"') < document.index('class="plot"')
+    first = document.index('class="panels trajectory"')
+    assert first < min(document.index(f'class="panels {kind}') for kind in KINDS if kind != "trajectory")
+
+
+def test_headline_comparisons_and_warnings_are_said(findings, document):
+    words = said(document)
+    for sentence in (findings.headline, *findings.warnings, *(each.sentence for each in findings.comparisons)):
+        assert sentence in words
+
+
+def test_every_roll_of_every_run_is_in_the_ledger(findings, document):
+    for condition in findings.conditions:
+        for run in condition.runs:
+            assert run.id in document
+            for die, rolled in run.rolls.items():
+                assert f'title="{die} {rolled}"' in document
+
+
+def test_what_the_study_says_is_text_and_never_markup(small):
+    named = {**small.study, "name": "</title><script>alert(1)</script>"}
+    hostile = small.model_copy(update={"study": named, "headline": "<img src=x onerror=alert(1)>"})
+    document = page(hostile)
+    assert "<script>alert" not in document
+    assert "<img" not in without_payload(document)
+
+
+def test_tables_and_figures_can_be_read_aloud(document):
+    tables = re.findall(r"<table.*?</table>", document, re.DOTALL)
+    assert len(tables) >= 5
+    assert all("<caption>" in table and 'scope="col"' in table and 'scope="row"' in table for table in tables)
+    assert all(len(alt) > 40 for alt in re.findall(r'class="plot".*?aria-label="([^"]*)"', document))
+    levels = [int(level) for level in re.findall(r"<h(\d)", document)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_undefined_numbers_read_n_a(document):
+    assert "n/a" in document
+    assert not re.search(r"\bnan\b|\bNone\b(?!\.)", said(document).replace("None.", ""))
+
+
+def test_a_study_without_comparisons_warnings_or_pairs_still_gives_a_page(findings):
+    lonely = findings.condition("topk-data@centre")
+    bare = Findings(
+        reseed="0.1.0", study={}, activations={}, machine={}, headline="1 condition: 1 not testable.",
+        geometry=(), conditions=(lonely,), comparisons=(), warnings=(),
+    )  # fmt: skip
+    words = said(page(bare))
+    assert "There are no two runs to compare." in words
+    assert "Attribution" not in words
