@@ -1,0 +1,91 @@
+"""`findings.json`, documented: one table per part of the document, from the models that read and write it.
+
+`python -m reseed.report.schema FILE` writes the page; a test compares it with the models.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic.json_schema import GenerateJsonSchema
+
+from reseed import findings
+from reseed.files import write_text
+from reseed.verdict import Outcome
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+__all__ = ["markdown"]
+
+_INTRODUCTION = """\
+# findings.json
+
+Everything that a report prints, and what it was printed from. Written by `reseed run`, read by `reseed report` and
+`reseed.findings.Findings.read`. A number that is not defined is `null`. Steps are training steps; agreements are signed
+cosines in [-1, 1].
+
+Version {version}. Made from the models by `python -m reseed.report.schema docs/findings-json.md`.
+"""
+
+
+def markdown() -> str:
+    """The page: the document first, then its parts in alphabetical order, then the words a verdict can be."""
+    schema = findings.Findings.model_json_schema(mode="serialization", schema_generator=_Plain)
+    parts = {"Findings": schema, **schema["$defs"]}
+    models = [name for name in parts if "properties" in parts[name]]
+    tables = [_table(getattr(findings, name), parts[name]["properties"]) for name in models]
+    return "\n".join([_INTRODUCTION.format(version=findings.FINDINGS_VERSION), *tables, _outcomes()])
+
+
+class _Plain(GenerateJsonSchema):
+    """Undefined numbers are null, which pydantic's own schema does not say of floats."""
+
+    def float_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 (pydantic's core schema)
+        return {"anyOf": [super().float_schema(schema), {"type": "null"}]}
+
+
+def _table(model: type[BaseModel], properties: dict[str, Any]) -> str:
+    rows = [
+        f"| `{name}` | {_type(schema)} | {_on_one_line(schema.get('description', ''))} |"
+        for name, schema in properties.items()
+    ]
+    head = [f"## {model.__name__}\n", f"{_on_one_line(model.__doc__ or '')}\n", "| field | type | |", "|---|---|---|"]
+    return "\n".join([*head, *rows, ""])
+
+
+def _outcomes() -> str:
+    """The words, with the strings under them; an enum has no other place for those."""
+    body = ast.parse(inspect.getsource(Outcome)).body[0].body  # type: ignore[attr-defined]
+    said = [ast.literal_eval(each.value) for each in body[1:] if isinstance(each, ast.Expr)]
+    rows = [f"| `{outcome}` | {_on_one_line(meaning)} |" for outcome, meaning in zip(Outcome, said, strict=True)]
+    return "\n".join(["## Outcome\n", "The word of a verdict.\n", "| word | |", "|---|---|", *rows, ""])
+
+
+def _on_one_line(words: str) -> str:
+    return " ".join(words.split()).replace("|", "\\|")
+
+
+def _type(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rsplit("/", 1)[-1]
+        return f"[{name}](#{name.lower()})"
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_type(each) for each in schema["anyOf"])
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    if schema.get("type") == "object":
+        values = schema.get("additionalProperties")
+        return f"object of {_type(values)}" if isinstance(values, dict) else "object"
+    return schema.get("type", "anything")
+
+
+if __name__ == "__main__":
+    write_text(Path(sys.argv[1]), markdown())
