@@ -19,7 +19,7 @@ from reseed.activations import PREPROCESSINGS
 from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_text
-from reseed.methods import Method, parse
+from reseed.methods import METHODS, Method, parse
 from reseed.starts import Start, check_start
 
 if TYPE_CHECKING:
@@ -31,9 +31,15 @@ __all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Study", "T
 
 Scope = Literal["shared", "start", "run"]
 
+_KINDS = f"; kinds are {', '.join(METHODS)}"
+
 
 def _method(settings: Method | Mapping[str, Any]) -> Method:
-    return settings if isinstance(settings, Method) else parse(settings)
+    if isinstance(settings, Method):
+        return settings
+    if not isinstance(settings, dict) or not isinstance(settings.get("kind"), str):
+        raise SpecError(f'a method is a table with a kind, such as {{ kind = "topk", n_atoms = 512, k = 16 }}{_KINDS}')
+    return parse(settings)
 
 
 class _Frozen(BaseModel):
@@ -99,6 +105,8 @@ class Training(_Frozen):
     """`auto` is a GPU when torch sees one."""
     threads: int | None = Field(default=None, ge=1)
     """CPU threads, shared out among the runs; by default torch's own number. The results do not depend on it."""
+    checkpoint_seconds: float = Field(default=30.0, ge=0.0)
+    """Training time that a crash may cost; Ctrl-C costs none. The results do not depend on it."""
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
@@ -106,6 +114,10 @@ class Training(_Frozen):
         later = {round(i * self.steps / self.evenly) for i in range(1, self.evenly + 1)} - {0}
         early = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
         return tuple(sorted({0, 1} | {step for step in early if step < min(later)} | later))
+
+
+WITHOUT_EFFECT = {"threads", "checkpoint_seconds"}
+"""The settings of `Training` that the results do not depend on."""
 
 
 class Floors(_Frozen):
@@ -150,10 +162,15 @@ class RunSpec(_Frozen):
     """The fingerprint of the activations."""
 
     @cached_property
+    def identity(self) -> dict[str, Any]:
+        """The spec as JSON, without the settings that change no result: a run may be continued with others."""
+        return self.model_dump(mode="json", exclude={"training": WITHOUT_EFFECT})
+
+    @cached_property
     def id(self) -> str:
         """`condition.start.run.hash`, the name of the run's folder."""
-        identity = sha256_of_text(canonical_json(self.model_dump(mode="json")))[:10]
-        return f"{self.condition}.s{self.start_index}.r{self.run_index}.{identity}"
+        digest = sha256_of_text(canonical_json(self.identity))[:10]
+        return f"{self.condition}.s{self.start_index}.r{self.run_index}.{digest}"
 
 
 class Condition(_Frozen):
@@ -218,7 +235,7 @@ class Study(_Frozen):
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SpecError(f"{path} cannot be read as TOML: {error}") from error
         study = cls.parse(table, origin=str(path))
-        return study.model_copy(update={"activations": str(path.parent / study.activations)})
+        return study.model_copy(update={"activations": str(path.parent / Path(study.activations).expanduser())})
 
     @classmethod
     def parse(cls, table: dict[str, Any], *, origin: str = "study") -> Self:
@@ -279,7 +296,24 @@ def _rolls(condition: Condition, start: int, run: int) -> dict[Die, int]:
     return rolls
 
 
+_TABLES: dict[str, type[BaseModel]] = {
+    "arms": Arm,
+    "start": Start,
+    "training": Training,
+    "dice": Dice,
+    "floors": Floors,
+    "thresholds": Thresholds,
+}
+
+
 def _told(mistake: Any) -> str:  # noqa: ANN401 (pydantic's own untyped dictionary)
+    """Field, what is wrong with it, what is allowed, what was given."""
+    names = [part for part in mistake["loc"] if isinstance(part, str)]
     where = ".".join(str(part) for part in mistake["loc"]) or "the study"
+    if mistake["type"] == "extra_forbidden":
+        allowed = next((_TABLES[name] for name in reversed(names[:-1]) if name in _TABLES), Study).model_fields
+        return f"{where}: no such field; there are {', '.join(allowed)}"
+    if mistake["type"] == "missing":
+        return f"{where}: is needed and not given"
     given = "" if isinstance(mistake["input"], dict) else f" (given: {mistake['input']!r})"
     return f"{where}: {mistake['msg'].removeprefix('Value error, ')}{given}"

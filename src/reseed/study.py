@@ -22,6 +22,7 @@ from reseed.dice import generator, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
 from reseed.kmeans import kmeans
+from reseed.spec import WITHOUT_EFFECT
 from reseed.training import Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rejudge", "run", "workers"]
 
+NOT_HASHED = {"activations": True, "training": WITHOUT_EFFECT}
 KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
 
 
@@ -92,7 +94,7 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         "format_version": FORMAT_VERSION,
         "reseed": reseed.__version__,
         "machine": machine,
-        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude={"activations"}))),
+        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
         "conditions": conditions,
     }

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Interrupted", "Room", "train"]
 
-CHECKPOINT_SECONDS = 30.0
-
 
 class Interrupted(KeyboardInterrupt):
     """Training was asked to stop, and every run is saved."""
@@ -74,7 +72,7 @@ def train(
     Raises:
         Interrupted: `stop` said so.
     """
-    steps = specs[0].training.steps
+    steps, checkpoint_seconds = specs[0].training.steps, specs[0].training.checkpoint_seconds
     stacks = _stacks(specs, room)
     advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
     saved = time.monotonic()
@@ -84,7 +82,7 @@ def train(
         stepped = room.workers.map(lambda each: _stepped(each, step, read, room), stacks)  # noqa: B023 (used up here)
         stacks = [each for each in stepped if len(each)]
         interrupted = stop()
-        if interrupted or time.monotonic() - saved > CHECKPOINT_SECONDS:
+        if interrupted or time.monotonic() - saved > checkpoint_seconds:
             for each in stacks:
                 stack.save(each, room.folder)
             saved = time.monotonic()
@@ -118,7 +116,7 @@ def _born(spec: RunSpec, room: Room) -> Stack:
     state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
     method.project(state)
     points = None if spec.start.kind == "random" else points_name(_points_identity(spec, room))
-    room.folder.run(spec.id).write_spec(spec.model_dump(mode="json") | {"points": points})
+    room.folder.run(spec.id).write_spec(spec.identity | {"points": points})
     born = stack.begin(spec, state)
     record(born, room.view, room.heldout, room.folder)
     return born
@@ -183,7 +181,7 @@ def _resample(each: Stack, room: Room) -> None:
     dead = each.idle >= every
     rows = torch.stack([_replacements(spec, each.step, dead.shape[1], room) for spec in each.specs])
     stale = each.method.resample(each.state, dead, rows)
-    optimiser.forget(each.moments, stale, dead)
+    optimiser.forget(each.moments, stale or (), dead)
     each.idle = each.idle.masked_fill(dead, 0)
 
 
