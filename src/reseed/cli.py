@@ -6,6 +6,7 @@ saved). Heavy libraries are imported by the commands that need them, so that `re
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sys
 from enum import StrEnum
@@ -34,6 +35,9 @@ app = typer.Typer(
 
 # typer brings a click of its own from some version on: the base of its errors is reached through typer
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+_WITHOUT_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class BundledModel(StrEnum):
@@ -245,6 +249,11 @@ def _root(
     del version
 
 
+def _system_error(error: OSError) -> str:
+    hint = "; make room, and the same command goes on from here" if error.errno in _WITHOUT_ROOM else ""
+    return f"{error.strerror or error}: {error.filename or 'a file could not be read or written'}{hint}"
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
     try:
@@ -256,7 +265,7 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"reseed: {error}", err=True)
         code = 1
     except OSError as error:
-        typer.echo(f"reseed: {error.strerror or error}: {error.filename or 'a file could not be written'}", err=True)
+        typer.echo(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         typer.echo("reseed: stopped; the same command goes on from here", err=True)

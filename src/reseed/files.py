@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,11 @@ PARTIAL = ".partial"  # the ending of temporary files: what a killed process lea
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place on success and disappears on failure."""
+    """A temporary path beside `path` that takes its place on success and disappears on failure.
+
+    Raises:
+        OSError: the disk is full or the like; `filename` is `path`, whichever library was writing.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     os.close(handle)
@@ -42,8 +47,21 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
         _fsync(path.parent)
+    except Exception as error:
+        number = _errno(error)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _errno(error: Exception) -> int | None:
+    """The system's number for a failure; safetensors and polars tell it in words only."""
+    if isinstance(error, OSError):
+        return error.errno
+    told = re.search(r"\(os error (\d+)\)", str(error))
+    return int(told[1]) if told else None
 
 
 def remove_partial(folder: Path) -> None:
