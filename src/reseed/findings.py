@@ -291,7 +291,7 @@ class Findings(_Document):
 
     def write(self, path: str | Path) -> None:
         """Write `findings.json`."""
-        write_text(Path(path), json.dumps(self.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n")
+        write_text(Path(path), self.model_dump_json(indent=1) + "\n")
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
