@@ -1,4 +1,4 @@
-"""Numbers as text. Rounding never lies: 0, 1 and 100 % are printed only when they are exact."""
+"""Numbers as text. Rounding never lies: 0, ±1 and 100 % are printed only when they are exact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def rounded(value: float, digits: int = 2) -> str:
-    """`value` with `digits` decimals, without a leading zero; `<.01` or `>.99` where rounding would reach 0 or ±1."""
+    """`value` with `digits` decimals, without a leading zero; `<.01`, `>.99` or `>1.00` where it is near 0 or ±1."""
     if math.isnan(value):
         return "n/a"
     if math.isinf(value):
@@ -19,8 +19,9 @@ def rounded(value: float, digits: int = 2) -> str:
     smallest, largest = 10.0**-digits, 1.0 - 10.0**-digits
     if float(text) == 0.0 and value != 0.0:
         return f"<{_bare(smallest, digits)}" if value > 0 else f">{MINUS}{_bare(smallest, digits)}"
-    if float(text) == 1.0 and abs(value) < 1.0:
-        return f">{_bare(largest, digits)}" if value > 0 else f"<{MINUS}{_bare(largest, digits)}"
+    if float(text) == 1.0 and abs(value) != 1.0:
+        bound = _bare(largest, digits) if abs(value) < 1.0 else text
+        return f">{bound}" if value > 0 else f"<{MINUS}{bound}"
     return (MINUS if value < 0 else "") + text.removeprefix("0" if abs(value) < 1 and value != 0.0 else "")
 
 
@@ -42,4 +43,4 @@ def percent(share: float) -> str:
 
 
 def _bare(value: float, digits: int) -> str:
-    return f"{value:.{digits}f}".removeprefix("0")
+    return f"{value:.{digits}f}".removeprefix("0") or "0"
