@@ -26,9 +26,9 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
     """Write a snapshot of every run of the stack, and add its metrics to the stack's rows.
 
     The metrics are `step`, `tokens`, `training_loss` (mean of the batches since the snapshot before), and on the
-    held-out tokens `loss` (squared error per token and dimension), `r2` (against the per-dimension training mean), `l0`
-    (active atoms per token) and `alive` (fraction of atoms that fire); then `retention` (mean cosine of the atoms with
-    their own step 0, by index) and the method's own diagnostics.
+    held-out tokens `loss` (squared error per token and dimension), `r2` (against the per-dimension training mean; nan
+    where nothing varies), `l0` (active atoms per token) and `alive` (fraction of atoms that fire); then `retention`
+    (mean cosine of the atoms with their own step 0, by index) and the method's own diagnostics.
     """
     method, state = stack.method, stack.state
     codes, squared_error = _evaluated(method, state, heldout)
@@ -43,7 +43,7 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
             "tokens": stack.step * spec.training.batch_size,
             "training_loss": stack.loss_sum[run].item() / stack.loss_count if stack.loss_count else math.nan,
             "loss": squared_error[run].item() / heldout.numel(),
-            "r2": 1.0 - squared_error[run].item() / total,
+            "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
             "l0": len(packed["codes.values"]) / len(heldout),
             "alive": codes[run].any(dim=0).double().mean().item(),
             "retention": _retention(tensors["atoms"][run], trajectory.snapshot(0).atoms),
