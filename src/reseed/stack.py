@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from safetensors import safe_open
 from torch import Tensor
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reseed.spec import RunSpec
     from reseed.trajectory import StudyFolder
 
-__all__ = ["Row", "Stack", "begin", "join", "keep", "resume", "save"]
+__all__ = ["Row", "Stack", "begin", "finite", "join", "keep", "resume", "save"]
 
 Row = dict[str, float | int]
 """The metrics of one run at one snapshot."""
@@ -112,6 +112,12 @@ def keep(stack: Stack, runs: Sequence[int]) -> Stack:
         step=stack.step,
         loss_count=stack.loss_count,
     )
+
+
+def finite(stack: Stack) -> Bool[Tensor, " runs"]:
+    """Which runs are made of finite numbers throughout; an overflow in Adam's moments would freeze what it touches."""
+    flat = [tensor.reshape(len(stack), -1) for tensor in _tensors(stack).values()]
+    return torch.stack([rows.isfinite().all(dim=1) for rows in flat]).all(dim=0)
 
 
 def _counters(header: dict[str, Any]) -> dict[str, int]:

@@ -157,7 +157,8 @@ def _stepped(each: Stack, step: int, read: dict[int, Tensor], room: Room) -> Sta
     each.loss_count += 1
     _resample(each, room)
     due = each.step in training.snapshots
-    each = _without_diverged(each, _finite(each, outcome.loss, look_at_atoms=due), x, room.folder)
+    fine = outcome.loss.isfinite() & (stack.finite(each) if due else True)
+    each = _without_diverged(each, fine.tolist(), x, room.folder)
     if due and len(each):
         record(each, room.view, room.heldout, room.folder)
     return each
@@ -190,28 +191,21 @@ def _replacements(spec: RunSpec, step: int, n_atoms: int, room: Room) -> Float[T
     return room.view.rows(drawn).to(room.device)
 
 
-def _finite(each: Stack, loss: Float[Tensor, " runs"], *, look_at_atoms: bool) -> list[bool]:
-    """Which runs are still made of finite numbers."""
-    fine = loss.isfinite()
-    if look_at_atoms:
-        fine = fine & each.method.dictionary(each.state).isfinite().all(dim=-1).all(dim=-1)
-    return fine.tolist()
-
-
 def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: StudyFolder) -> Stack:
     """The stack without the runs that are no longer finite; those end here, with a remedy."""
     if all(fine):
         return each
     for run in (run for run, ok in enumerate(fine) if not ok):
-        remedy = _remedy(each.specs[run], largest=x[run].norm(dim=-1).max().item())
+        remedy = _remedy(each.specs[run], each.step, largest=x[run].norm(dim=-1).max().item())
         _end(each, [run], folder, status="diverged", step=each.step, batch=each.step - 1, remedy=remedy)
     return stack.keep(each, [run for run, ok in enumerate(fine) if ok])
 
 
-def _remedy(spec: RunSpec, *, largest: float) -> str:
+def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
     return (
-        f"the loss is not finite: lower the learning_rate of {spec.arm} (now {spec.method.learning_rate:g}), "
-        f"or look for extreme activations (largest norm in this batch {largest:.3g}, preprocessing {spec.preprocess})"
+        f"not finite at step {step}, after batch {step - 1}: lower the learning_rate of {spec.arm} "
+        f"(now {spec.method.learning_rate:g}), or look for extreme activations (largest norm in this batch "
+        f"{largest:.3g}, preprocessing {spec.preprocess})"
     )
 
 
