@@ -83,9 +83,8 @@ def save(stack: Stack, folder: StudyFolder) -> None:
 
 def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack:
     """One run as `save` left it."""
-    with safe_open(path, framework="pt", device=str(device)) as file:
-        header: dict[str, Any] = json.loads(file.metadata()[HEADER])
-        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    header, tensors = read_tensors(path)
+    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
     return _from_tensors(tensors, specs=[spec], rows=[header["rows"]], **_counters(header))
 
 

@@ -150,8 +150,16 @@ class Trajectory:
 
     @cached_property
     def metrics(self) -> pl.DataFrame:
-        """One row per snapshot: step, loss, R², L0, alive, retention and the method's own diagnostics."""
-        return pl.read_parquet(self.folder / "metrics.parquet")
+        """One row per snapshot: step, loss, R², L0, alive, retention and the method's own diagnostics.
+
+        Raises:
+            TrajectoryError: the run has not ended, or the file is damaged.
+        """
+        path = self.folder / "metrics.parquet"
+        try:
+            return pl.read_parquet(path)
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise _damaged(path, error) from error
 
     @cached_property
     def done(self) -> dict[str, Any] | None:
@@ -259,7 +267,13 @@ def _opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an 
     try:
         return safe_open(path, framework="pt")
     except (OSError, SafetensorError) as error:
-        raise TrajectoryError(f"{path} is damaged ({error}): delete it and run the same study again") from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> TrajectoryError:
+    """What to do about a file that cannot be read: a run is made again as a whole, or it would miss a snapshot."""
+    again = path.parent if path.parent.parent.name == "runs" else path
+    return TrajectoryError(f"{path} is missing or damaged ({error}): delete {again} and run the same study again")
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
@@ -271,4 +285,4 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrajectoryError(f"{path} is missing or damaged ({error}): run the same study again") from error
+        raise _damaged(path, error) from error
