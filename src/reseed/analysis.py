@@ -81,13 +81,13 @@ def _headline(conditions: Sequence[ConditionFindings]) -> str:
 def _geometry(folder: StudyFolder, preprocess: str) -> Geometry:
     moments = folder.moments(preprocess)
     mean, covariance = moments["mean"], moments["covariance"]
-    offset, spread = mean.square().sum().item(), covariance.trace().item()
+    offset, spread = mean.square().sum(), covariance.trace()  # tensors: nothing that varies gives nan, not an error
     return Geometry(
         preprocess=preprocess,
-        mean_cosine=offset / (offset + spread),
-        mean_over_spread=(offset / spread) ** 0.5,
-        participation_ratio=spread**2 / covariance.square().sum().item(),
-        top_share=torch.linalg.eigvalsh(covariance)[-1].item() / spread,
+        mean_cosine=(offset / (offset + spread)).item(),
+        mean_over_spread=(offset / spread).sqrt().item(),
+        participation_ratio=(spread.square() / covariance.square().sum()).item(),
+        top_share=(torch.linalg.eigvalsh(covariance)[-1] / spread).item(),
     )
 
 
@@ -102,6 +102,7 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
             warnings.append(f"{condition.name}: {between.reason}")
         if condition.contraction_reason:
             warnings.append(f"{condition.name}: {condition.contraction_reason}")
-    present = {condition.name for condition in conditions}
-    missing = [name for name, _ in folder.manifest["conditions"] if name not in present]
-    return (*warnings, *(f"{name} has no run yet: run the study again to train it" for name in missing))
+    begun = {run.id for condition in conditions for run in condition.runs}
+    planned = (run_id for _, run_ids in folder.manifest["conditions"] for run_id in run_ids)
+    missing = [run_id for run_id in planned if run_id not in begun]
+    return (*warnings, *(f"{run_id} has not begun: run the study again to train it" for run_id in missing))

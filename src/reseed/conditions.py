@@ -184,10 +184,17 @@ def _run_findings(runs: Sequence[Trajectory], groups: dict[str, int]) -> tuple[R
             rolls=run.spec["rolls"],
             status=(run.done or {}).get("status", "unfinished"),
             remedy=(run.done or {}).get("remedy"),
-            metrics={name: tuple(values) for name, values in run.metrics.to_dict(as_series=False).items()},
+            metrics=_metrics(run),
         )
         for run in runs
     )
+
+
+def _metrics(run: Trajectory) -> dict[str, tuple[float, ...]]:
+    """All metrics of a run that has ended; of one that has not, only the steps that it has reached."""
+    if run.done is None:
+        return {"step": run.steps}
+    return {name: tuple(values) for name, values in run.metrics.to_dict(as_series=False).items()}
 
 
 def _pair_curves(pairs: Pairs, runs: Sequence[Trajectory]) -> tuple[PairCurve, ...]:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from safetensors import safe_open
 from torch import Tensor
 
 from reseed import optimiser
 from reseed.files import HEADER, write_tensors
+from reseed.trajectory import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +83,9 @@ def save(stack: Stack, folder: StudyFolder) -> None:
 
 def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack:
     """One run as `save` left it."""
-    header, tensors = read_tensors(path)
-    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+    with opened(path) as file:
+        header: dict[str, Any] = json.loads(file.metadata()[HEADER])
+        tensors = {name: file.get_tensor(name).clone().to(device) for name in file.keys()}  # noqa: SIM118 (no mapping)
     return _from_tensors(tensors, specs=[spec], rows=[header["rows"]], **_counters(header))
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "pack_codes", "points_name"]
+__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "opened", "pack_codes", "points_name"]
 
 FORMAT_VERSION = 1
 
@@ -49,12 +49,12 @@ class Snapshot:
     @cached_property
     def header(self) -> dict[str, Any]:
         """What the file says about itself: format version, run, step, and the number of held-out tokens."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             return json.loads((file.metadata() or {}).get(HEADER, "{}"))
 
     def has(self, name: str) -> bool:
         """Whether the snapshot holds a tensor called `name`."""
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             return name in file.keys()  # noqa: SIM118 (safe_open is not a mapping)
 
     def tensor(self, name: str) -> Tensor:
@@ -63,7 +63,7 @@ class Snapshot:
         Raises:
             TrajectoryError: the snapshot does not hold it.
         """
-        with _opened(self.path) as file:
+        with opened(self.path) as file:
             if name not in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
                 raise TrajectoryError(f"{self.path} has no {name!r}; it has {', '.join(sorted(file.keys()))}")
             return file.get_tensor(name)
@@ -263,7 +263,12 @@ class StudyFolder:
         return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
 
 
-def _opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
+def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
+    """A safetensors file, open for reading.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
     try:
         return safe_open(path, framework="pt")
     except (OSError, SafetensorError) as error:
@@ -277,7 +282,7 @@ def _damaged(path: Path, error: Exception) -> TrajectoryError:
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
-    with _opened(path) as file:
+    with opened(path) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
 
