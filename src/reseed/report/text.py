@@ -126,7 +126,7 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
     table.add_column("arms", overflow="fold")
     for name in ("gap", "born", "earned"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("earned is", overflow="fold")
+    table.add_column("adjusted gains differ", overflow="fold")
     for comparison in findings.comparisons:
         table.add_row(*_comparison_cells(comparison, wide=wide))
     yield table
@@ -144,7 +144,7 @@ def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
     return (
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),
-        f"{comparison.outcome}{needed}{alike}",
+        f"{estimated(comparison.gain_difference, sign=True)}: {comparison.outcome}{needed}{alike}",
     )
 
 

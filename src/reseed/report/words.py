@@ -56,7 +56,7 @@ MEASURES = {
     "agreement": "matched agreement",
     "explained": "agreement explained by retention",
     "code": "code agreement",
-    "mmcs": "mean best cosine (MMCS)",
+    "mmcs": "best cosine (MMCS)",
     "shared": "shared fraction",
     "projection": "projection agreement",
     "alive": "agreement of alive atoms",
