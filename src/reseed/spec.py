@@ -85,6 +85,9 @@ class Arm(_Frozen):
     @model_validator(mode="after")
     def _start_suits_method(self) -> Self:
         check_start(self.start, self.method)
+        n_points, n_tokens = self.start.n_points or self.method.n_atoms, self.start.points_tokens
+        if n_tokens is not None and n_tokens < n_points and self.start.kind.startswith("kmeans"):
+            raise SpecError(f"points_tokens = {n_tokens} for {n_points} points: k-means needs a token for each point")
         return self
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +18,7 @@ from torch import Tensor
 
 import reseed
 from reseed import progress
-from reseed.activations import open_activations, view
+from reseed.activations import batch_rows, open_activations, view
 from reseed.analysis import analyse
 from reseed.dice import generator, roll
 from reseed.errors import SpecError
@@ -24,11 +26,9 @@ from reseed.files import canonical_json, sha256_of_text, write_json, write_tenso
 from reseed.kmeans import kmeans
 from reseed.spec import WITHOUT_EFFECT
 from reseed.training import Room, train
-from reseed.trajectory import FORMAT_VERSION, StudyFolder
+from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from reseed.activations import Activations, View
     from reseed.findings import Findings
     from reseed.spec import RunSpec, Study
@@ -48,21 +48,23 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
         Interrupted: Ctrl-C; every run is saved first.
     """
     activations = open_activations(study.activations)
+    _check_sizes(study, activations)
+    views = [view(activations, preprocess) for preprocess in study.preprocess]
     plan = {
         condition.name: study.runs_of(condition, activations=activations.fingerprint) for condition in study.conditions
     }
     folder = _prepare(study, out, plan, activations)
     device = torch.device(folder.manifest["machine"]["device"])
-    with workers(study.training.threads) as pool, _stoppable() as stop, progress.bar(quiet=quiet) as show:
-        for preprocess in study.preprocess:
-            seen = view(activations, preprocess)
+    with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
+        for seen in views:
             _write_moments(folder, seen)
             _draw_floors(study, folder, seen, pool, show)
             room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
             for name, specs in plan.items():
-                if specs[0].preprocess == preprocess:
+                if specs[0].preprocess == seen.name:
                     total = len(specs) * study.training.steps
-                    train(specs, room, advance=show(f"train {name}", total), stop=stop)
+                    with _stoppable() as stop:
+                        train(specs, room, advance=show(f"train {name}", total), stop=stop)
         return analyse(folder, pool, advance=show("compare", len(plan)))
 
 
@@ -75,6 +77,22 @@ def rejudge(path: Path, *, quiet: bool = False) -> Findings:
     folder = StudyFolder.open(path)
     with workers(None) as pool, progress.bar(quiet=quiet) as show:
         return analyse(folder, pool, advance=show("compare", len(folder.manifest["conditions"])))
+
+
+def _check_sizes(study: Study, activations: Activations) -> None:
+    """Refuse before anything is written what training or the floors would refuse later."""
+    batch_rows(activations.n_tokens, study.training.batch_size, 0, roll=0)
+    needed = {
+        f"{what} = {count} of {arm.name}": count
+        for arm in study.arms
+        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
+    }
+    most = max(needed, key=lambda what: needed[what])
+    if needed[most] > activations.n_tokens:
+        raise SpecError(
+            f"{most}: {activations.name} has {activations.n_tokens} training tokens, and each of them can be one data "
+            "or k-means point; use fewer, or more activations"
+        )
 
 
 def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
@@ -98,9 +116,18 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
         "conditions": conditions,
     }
-    write_text(out / "study.toml", study.to_toml())
+    write_text(out / "study.toml", _told_from(out, study).to_toml())
     write_json(out / "manifest.json", manifest)
     return StudyFolder.open(out)
+
+
+def _told_from(out: Path, study: Study) -> Study:
+    """The study with the activations' path as it is seen from the folder that its study.toml will lie in."""
+    try:
+        path = os.path.relpath(Path(study.activations).expanduser(), out)
+    except ValueError:  # on another drive of Windows
+        path = str(Path(study.activations).absolute())
+    return study.model_copy(update={"activations": path})
 
 
 def _check_same_study(folder: StudyFolder, conditions: list[tuple[str, list[str]]]) -> None:
@@ -133,14 +160,15 @@ def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, 
     """Untrained dictionaries of every size in the study, each from throws of the dice that no run makes."""
     sizes = sorted({arm.method.n_atoms for arm in study.arms})
     wanted = list(product(sizes, FLOORS, range(study.floors.draws)))
+    recipe = {"format_version": FORMAT_VERSION, "kmeans_steps": study.floors.kmeans_steps, "throw": study.dice.throw}
+    folder.forget_floors(seen.name, keep=wanted)
     advance = show(f"floors @{seen.name}", len(wanted))
 
     def draw_one(one: tuple[int, str, int]) -> None:
         n_atoms, kind, draw = one
-        path = folder.floor_path(seen.name, n_atoms, kind, draw)
-        if not path.exists():
-            atoms = FLOORS[kind](study, seen, n_atoms, draw)
-            write_tensors(path, {"atoms": atoms}, {"format_version": FORMAT_VERSION, "kind": kind})
+        path, header = folder.floor_path(seen.name, n_atoms, kind, draw), {**recipe, "kind": kind}
+        if not path.exists() or read_header(path) != header:
+            write_tensors(path, {"atoms": FLOORS[kind](study, seen, n_atoms, draw)}, header)
         advance(1)
 
     list(pool.map(draw_one, wanted))
@@ -157,11 +185,6 @@ def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Te
 
 
 def _sample(study: Study, seen: View, count: int, kind: str, draw: int) -> Float[Tensor, "tokens d_model"]:
-    if count > seen.n_tokens:
-        raise SpecError(
-            f"n_atoms = {count} of {seen.n_tokens} activations: a data floor needs an activation for each atom; "
-            "use fewer atoms or more activations"
-        )
     dice = generator(roll("points", study.dice.throw, "floor", kind, draw))
     return seen.rows(torch.randperm(seen.n_tokens, generator=dice)[:count])
 
@@ -186,7 +209,7 @@ def workers(count: int | None) -> Iterator[Executor]:
 
 @contextmanager
 def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks for a stop at the end of the step; a second one stops at once. Only in the main thread."""
+    """Ctrl-C asks training to stop at the end of the step; a second one stops at once. Only in the main thread."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set

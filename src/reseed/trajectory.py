@@ -17,7 +17,7 @@ FORMAT_VERSION history
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-__all__ = ["FORMAT_VERSION", "Snapshot", "StudyFolder", "Trajectory", "opened", "pack_codes", "points_name"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Snapshot",
+    "StudyFolder",
+    "Trajectory",
+    "opened",
+    "pack_codes",
+    "points_name",
+    "read_header",
+]
 
 FORMAT_VERSION = 1
 
@@ -49,8 +58,7 @@ class Snapshot:
     @cached_property
     def header(self) -> dict[str, Any]:
         """What the file says about itself: format version, run, step, and the number of held-out tokens."""
-        with opened(self.path) as file:
-            return json.loads((file.metadata() or {}).get(HEADER, "{}"))
+        return read_header(self.path)
 
     def has(self, name: str) -> bool:
         """Whether the snapshot holds a tensor called `name`."""
@@ -257,10 +265,26 @@ class StudyFolder:
         """Where one untrained dictionary of a measured floor lies."""
         return self.path / "floors" / preprocess / str(n_atoms) / f"{kind}-{draw}.safetensors"
 
+    def forget_floors(self, preprocess: str, *, keep: Iterable[tuple[int, str, int]]) -> None:
+        """Remove the untrained dictionaries that are none of `keep`: (n_atoms, kind, draw) of this preprocessing."""
+        kept = {self.floor_path(preprocess, *one) for one in keep}
+        for file in set(self.path.glob(f"floors/{preprocess}/*/*.safetensors")) - kept:
+            file.unlink()
+
     def floor_atoms(self, preprocess: str, n_atoms: int, kind: str) -> list[Float[Tensor, "atoms d_model"]]:
         """The untrained dictionaries of one measured floor."""
         folder = self.floor_path(preprocess, n_atoms, kind, 0).parent
         return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What a file of ours says about itself.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    with opened(path) as file:
+        return json.loads((file.metadata() or {}).get(HEADER, "{}"))
 
 
 def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
