@@ -64,6 +64,29 @@ def test_an_independent_encoder_depends_on_its_own_die_only(kind, tokens):
     torch.testing.assert_close(directions, torch.ones(1, N_ATOMS))
 
 
+def test_the_size_of_a_tied_encoder_makes_the_first_reconstruction_best(kind, tokens):
+    method = parse(settings_of(kind))
+    x = tokens.rows(torch.arange(900) * 2).unsqueeze(0)
+    errors = []
+    for factor in (0.9, 1.0, 1.1):
+        state = born(method, tokens)
+        state["encoder"] *= factor
+        errors.append((method.decode(state, method.encode(state, x)) - x).square().sum().item())
+    assert errors[1] < min(errors[0], errors[2])
+
+
+def test_a_random_encoder_is_unit_unless_the_first_reconstruction_would_be_too_large(kind, tokens):
+    method = parse(settings_of(kind, encoder_start="independent"))
+    x = tokens.rows(torch.arange(900) * 2).unsqueeze(0)
+    state = born(method, tokens)
+    centred = x - method.snapshot(state)["decoder_bias"]
+    x_hat = method.decode(state, method.encode(state, x)) - method.snapshot(state)["decoder_bias"]
+    size = state["encoder"].norm(dim=-1).max().item()
+    assert size == pytest.approx(1.0) or (
+        size < 1 and x_hat.norm().item() == pytest.approx(centred.norm().item(), rel=0.05)
+    )
+
+
 def test_resampled_atoms_point_at_the_given_activations_and_the_others_stay(kind, tokens):
     method = parse(settings_of(kind, resample_every=10))
     state = perturbed(method, born(method, tokens))

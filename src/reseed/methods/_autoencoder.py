@@ -72,8 +72,11 @@ def encoder_parts(
 ) -> State:
     """Encoder, biases and scale of one run at step 0, as a stack of width 1.
 
-    The encoder's directions are those of the dictionary, or random. Its size is the one factor that makes the first
-    reconstruction of `point.sample` best: data and atoms of any norm start with an error below that of no code at all.
+    The encoder's directions are those of the dictionary, or random and unit. Its size is one factor fitted to
+    `point.sample`, so that activations and atoms of any norm start with an error that training can take down. For a
+    tied encoder it is the factor with the least error, far below 1 where many atoms say the same. A random encoder,
+    whose best factor is nearly 0, would forget its directions within a few steps: it only shrinks where the first
+    reconstruction would be larger than the activations.
     """
     scale = unit_of(point, rescale=rescale)
     bias = point.mean.float() / scale if decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
@@ -81,28 +84,38 @@ def encoder_parts(
         encoder = unit_rows(dictionary)
     else:
         encoder = unit_rows(torch.randn(dictionary.shape, generator=generator(rolled_encoder)))
-    encoder = encoder * _best_factor(point.sample / scale - bias, encoder, dictionary, k=k)
+    u = point.sample / scale - bias
+    x_hat = _reconstruction(u, encoder, dictionary, k=k)
+    size = _best_factor(u, x_hat) if start == "tied" else _no_larger_factor(u, x_hat)
     return {
-        "encoder": encoder.unsqueeze(0),
+        "encoder": (encoder * size).unsqueeze(0),
         "encoder_bias": torch.zeros(1, len(encoder)),
         "decoder_bias": bias.unsqueeze(0),
         "scale": torch.tensor([scale]),
     }
 
 
-def _best_factor(
-    inputs: Float[Tensor, "tokens d_model"],
+def _reconstruction(
+    u: Float[Tensor, "tokens d_model"],
     encoder: Float[Tensor, "atoms d_model"],
     dictionary: Float[Tensor, "atoms d_model"],
     *,
     k: int,
-) -> float:
-    """The a >= 0 that makes ||inputs - a x_hat|| smallest; 1 when nothing fires or nothing fits."""
-    stacked = inputs.unsqueeze(0)
-    codes = kernels.encode_topk(stacked, encoder.unsqueeze(0), torch.zeros(1, len(encoder)), k=k)
-    x_hat = kernels.decode(codes, dictionary.unsqueeze(0))
-    energy, overlap = x_hat.square().sum().item(), (x_hat * stacked).sum().item()
+) -> Float[Tensor, "tokens d_model"]:
+    codes = kernels.encode_topk(u.unsqueeze(0), encoder.unsqueeze(0), torch.zeros(1, len(encoder)), k=k)
+    return kernels.decode(codes, dictionary.unsqueeze(0))[0]
+
+
+def _best_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
+    """The a > 0 that makes ||u - a x_hat|| smallest; 1 where no such a is better than 0."""
+    energy, overlap = x_hat.square().sum().item(), (x_hat * u).sum().item()
     return overlap / energy if overlap > 0 else 1.0
+
+
+def _no_larger_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
+    """The largest a <= 1 with ||a x_hat|| <= ||u||; 1 where nothing fires."""
+    norm = x_hat.norm().item()
+    return min(1.0, u.norm().item() / norm) if norm > 0 else 1.0
 
 
 def inputs(state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]) -> Float[Tensor, "runs batch d_model"]:
