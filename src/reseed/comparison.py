@@ -20,6 +20,7 @@ from reseed.numbers import rounded
 if TYPE_CHECKING:
     from reseed.conditions import Analysed
     from reseed.inference import Equivalence, Estimate
+    from reseed.pairs import Pairs
 
 __all__ = ["compare_arms"]
 
@@ -76,20 +77,26 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
 
 def _published(each: Analysed) -> _Side:
     """The pairs a paper would report: runs from a k-means start share it, runs from other starts do not."""
-    side = _side(each, each.pairs.measures["agreement"])
+    side = _side(each, _pairs(each).measures["agreement"])
     shared = each.findings.start.startswith("kmeans") and not side.curve(side.matched, side.starts)[0].isnan()
     return side if shared else replace(side, which="between")
 
 
 def _independent(each: Analysed) -> _Side:
     """Pairs of independent starts, floor-adjusted."""
-    adjusted = agreement.floor_adjusted(each.pairs.measures["agreement"], each.floor)
+    adjusted = agreement.floor_adjusted(_pairs(each).measures["agreement"], each.floor)
     return replace(_side(each, adjusted), which="between")
 
 
 def _side(each: Analysed, matched: Float[Tensor, "steps runs runs"]) -> _Side:
     ends = matched[[0, -1]]  # whatever is compared begins at step 0 and ends at the last step
-    return _Side(ends, each.pairs.starts, "within")
+    return _Side(ends, _pairs(each).starts, "within")
+
+
+def _pairs(each: Analysed) -> Pairs:
+    if each.pairs is None:
+        raise ValueError(f"{each.findings.name} has no pairs of runs to compare")
+    return each.pairs
 
 
 def _difference(part: Callable[[Tensor], Tensor], x: _Side, y: _Side, level: float) -> Estimate:
@@ -122,11 +129,10 @@ def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equ
     started = (
         "" if first.start == second.start else f" (not like with like: {first.start} against {second.start} starts)"
     )
-    lead, test_value = _with_interval(gap), _with_interval(test.difference)
     return (
-        f"As it would be published, {first.arm} leads {second.arm} by {lead}, of which {rounded(born.value)} was there "
-        f"at step 0. Between independent starts {first.arm} {_CONCLUSIONS[test.outcome]}: difference of the "
-        f"floor-adjusted gains {test_value}{started}."
+        f"As it would be published, {first.arm} less {second.arm} is {_with_interval(gap)} in agreement, of which "
+        f"{rounded(born.value)} was there at step 0. Between independent starts {first.arm} "
+        f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{started}."
     )
 
 

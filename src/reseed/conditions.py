@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -160,7 +160,7 @@ def _estimates(pairs: Pairs, evidence: Evidence, level: float) -> dict[str, Inte
 # Runs.
 
 
-def _identity(runs: Sequence[Trajectory]) -> dict[str, object]:
+def _identity(runs: Sequence[Trajectory]) -> dict[str, Any]:
     spec = runs[0].spec
     n_atoms, d_model = runs[0].snapshots[0].atoms.shape
     return {

@@ -40,12 +40,14 @@ def kmeans(rows: Float[Tensor, "tokens d_model"], n_points: int, *, steps: int, 
             "it needs at least one point, one step, and as many rows as points"
         )
     start = torch.randperm(len(rows), generator=generator(rolled))[:n_points]
-    points, previous = rows[start.to(rows.device)].clone(), None
-    for step in range(steps):
-        labels, distances = _nearest(rows, points)
-        if previous is not None and torch.equal(labels, previous):
-            return KMeans(points, distances.double().mean().item(), step)
+    points = rows[start.to(rows.device)].clone()
+    labels, distances = _nearest(rows, points)
+    for step in range(1, steps):
         points, previous = _centroids(rows, labels, distances, n_points=n_points), labels
+        labels, distances = _nearest(rows, points)
+        if torch.equal(labels, previous):
+            return KMeans(points, distances.double().mean().item(), step)
+    points = _centroids(rows, labels, distances, n_points=n_points)
     return KMeans(points, distances.double().mean().item(), steps)
 
 

@@ -11,7 +11,7 @@ the published learning rate does not train on activations of this norm.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reseed.demo import LAYERS, collect_bundled
 from reseed.methods import RATopK, TopK
@@ -22,7 +22,9 @@ from reseed.starts import Start
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from reseed.dice import Die
     from reseed.findings import ConditionFindings, Findings
+    from reseed.spec import Scope
 
 __all__ = ["PUBLISHED", "ablating_archetypes", "reproduce"]
 
@@ -58,10 +60,15 @@ def reproduce(published: str, model: str, out: Path, *, quiet: bool = False) -> 
 
 def ablating_archetypes(model: str, activations: str) -> Study:
     """The four published arms and the missing one, centred and not."""
-    settings = {"n_atoms": N_ATOMS, "k": ACTIVE, "learning_rate": LEARNING_RATE, "encoder_start": "independent"}
+    settings: dict[str, Any] = {
+        "n_atoms": N_ATOMS,
+        "k": ACTIVE,
+        "learning_rate": LEARNING_RATE,
+        "encoder_start": "independent",
+    }
     topk = TopK(**settings, decoder_bias=False, parallel="kept")
     archetypal = RATopK(**settings, delta=DELTA, multiplier_start="reference")
-    shared = {"points": "shared", "kmeans": "shared", "init": "shared"}
+    shared: dict[Die, Scope] = {"points": "shared", "kmeans": "shared", "init": "shared"}
     kmeans = Start(kind="kmeans")
     return Study(
         name=f"Ablating Archetypes on {model}, layer {LAYERS[model]}",

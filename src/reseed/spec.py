@@ -260,7 +260,7 @@ class Study(_Frozen):
     def conditions(self) -> tuple[Condition, ...]:
         """Every arm under every preprocessing."""
         return tuple(
-            Condition(arm=arm, preprocess=preprocess, dice=self.dice.model_copy(update=dict(arm.dice)))
+            Condition(arm=arm, preprocess=preprocess, dice=self.dice.model_copy(update={**arm.dice}))
             for arm in self.arms
             for preprocess in self.preprocess
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from reseed.activations.manifest import Dtype
 from reseed.errors import ActivationsError, MissingExtraError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 __all__ = [
     "LanguageModel",
@@ -34,7 +37,7 @@ _SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by
 class LanguageModel:
     """A model cut off behind block `layer`."""
 
-    module: nn.Module
+    module: "PreTrainedModel"
     blocks: nn.ModuleList
     layer: int
     d_model: int
@@ -83,7 +86,7 @@ def load_tokenizer(model: str) -> Any:  # noqa: ANN401
     return _loaded(_transformers().AutoTokenizer.from_pretrained, where, options)
 
 
-def load_dense(model: str, dtype: torch.dtype) -> tuple[nn.Module, set[str]]:
+def load_dense(model: str, dtype: torch.dtype) -> tuple["PreTrainedModel", set[str]]:
     """The model without its output head (of an encoder-decoder, the encoder), and the weights that its files lack.
 
     A GGUF file is dequantised.
@@ -133,13 +136,14 @@ def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) ->
         raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {len(blocks)}")
     del blocks[max(layer, 1) :]
     _check_weights(module, blocks, missing)
-    module = (module.get_encoder() if module.config.is_encoder_decoder else module).eval().to(device)
+    encoder: Any = module.get_encoder() if module.config.is_encoder_decoder else module  # its `to` has no types
+    module = encoder.eval().to(device)
     probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
     causal = bool((probed[0] - probed[1]).norm() < _SAME * probed[0].norm())
     return LanguageModel(module, blocks, layer, probed.shape[-1], causal, device)
 
 
-def _check_weights(module: nn.Module, blocks: nn.ModuleList, missing: set[str]) -> None:
+def _check_weights(module: "PreTrainedModel", blocks: nn.ModuleList, missing: set[str]) -> None:
     # transformers fills in random numbers for weights that it does not find; poolers and heads do not matter here
     needed = {id(weight) for part in (blocks, module.get_input_embeddings()) for weight in part.parameters()}
     lacking = [name for name, weight in module.named_parameters() if name in missing and id(weight) in needed]
@@ -155,7 +159,7 @@ def _probe(model: LanguageModel) -> Float[Tensor, "windows d_model"]:
     return hidden_states(model, tokens, torch.ones_like(tokens, dtype=torch.bool))[:, 0].float()
 
 
-def _blocks(module: nn.Module) -> nn.ModuleList:
+def _blocks(module: "PreTrainedModel") -> nn.ModuleList:
     """The stack of transformer blocks: the outermost list of modules as long as the config says the model is deep."""
     config = module.config.get_text_config()
     for part in module.modules():

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from torch import Tensor
 
-from reseed.activations.manifest import MANIFEST, About, Manifest, read_manifest, verify_file
+from reseed.activations.manifest import MANIFEST, About, FileRecord, read_manifest, verify_file
 from reseed.activations.matrix import Matrix, Shard, check_finite, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
 from reseed.errors import ActivationsError
@@ -97,7 +97,7 @@ def _from_store(folder: Path, *, check: bool) -> Activations:
         fingerprint=_digest(file.sha256 for file in (*manifest.shards, manifest.heldout)),
         about=manifest.about,
         moments=_read_moments(folder / manifest.moments.file, manifest.n_tokens),
-        heldout=_read_heldout(folder, manifest),
+        heldout=_read_heldout(folder, manifest.heldout, manifest.heldout_texts),
         matrix=Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards)),
     )
 
@@ -111,11 +111,9 @@ def _read_moments(path: Path, n_tokens: int) -> Moments:
         return Moments(n_tokens, file.get_tensor("mean"), file.get_tensor("covariance"))
 
 
-def _read_heldout(folder: Path, manifest: Manifest) -> HeldOut:
-    texts = None
-    if manifest.heldout_texts is not None:
-        texts = tuple(json.loads((folder / manifest.heldout_texts.file).read_bytes()))
-    with safe_open(folder / manifest.heldout.file, framework="pt") as file:
+def _read_heldout(folder: Path, rows: FileRecord, pieces: FileRecord | None) -> HeldOut:
+    texts = None if pieces is None else tuple(json.loads((folder / pieces.file).read_bytes()))
+    with safe_open(folder / rows.file, framework="pt") as file:
         known = {key: file.get_tensor(key) for key in file.keys() if key != "activations"}  # noqa: SIM118
         return HeldOut(file.get_tensor("activations").float(), texts=texts, **known)
 

@@ -112,10 +112,9 @@ def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_at
     check_dictionaries(a, b)
     if not 1 <= rank <= a.shape[1]:
         raise ValueError(f"rank is {rank}; a subspace of {a.shape[1]}-dimensional atoms has rank 1 to {a.shape[1]}")
-    bases = [_leading_directions(atoms, rank) for atoms in (a, b)]
-    if any(basis is None for basis in bases):
+    u, v = _leading_directions(a, rank), _leading_directions(b, rank)
+    if u is None or v is None:
         return Reading.undefined(f"a dictionary spans fewer than {rank} dimensions")
-    u, v = bases
     return Reading(float((u.T @ v).square().sum() / rank))
 
 
