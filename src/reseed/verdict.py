@@ -168,11 +168,14 @@ _RULES: tuple[tuple[Outcome, Callable[[Evidence, Limits], bool]], ...] = (
 # The table of sentences.
 
 
+_FLOORS = {"isotropic": "random-direction", "kmeans": "k-means", "step 0": "step-0"}
+
+
 def _path(e: Evidence) -> str:
     """How the agreement between independent starts went, with its interval and its floor."""
     return (
-        f"between starts it went from {rounded(e.between_first.value)} to {_with_interval(e.between)}; "
-        f"the {e.floor_name} floor is {rounded(e.floor)}"
+        f"agreement between starts went from {rounded(e.between_first.value)} to {_with_interval(e.between)}; "
+        f"the {_FLOORS.get(e.floor_name, e.floor_name)} floor is {rounded(e.floor)}"
     )
 
 
@@ -197,11 +200,11 @@ def _say_frozen(e: Evidence, _: Limits) -> str:
 
 
 def _say_convergent(e: Evidence, _: Limits) -> str:
-    return f"Runs that started apart end as one dictionary: matched agreement {_path(e)}."
+    return f"Runs that started apart end as one dictionary: matched {_path(e)}."
 
 
 def _say_stabilizing(e: Evidence, _: Limits) -> str:
-    return f"Runs that started apart came together, though not to one dictionary: matched agreement {_path(e)}."
+    return f"Runs that started apart came together, though not to one dictionary: matched {_path(e)}."
 
 
 def _say_inherited(e: Evidence, _: Limits) -> str:
@@ -223,7 +226,7 @@ def _remembered(memory: float) -> str:
 def _say_diverging(e: Evidence, _: Limits) -> str:
     if e.init_groups == 1:
         return f"The runs were born identical and came apart: they now agree {_with_interval(e.within)}."
-    return f"The runs end further apart than they started: matched agreement {_path(e)}."
+    return f"The runs end further apart than they started: matched {_path(e)}."
 
 
 def _say_unstable(e: Evidence, limits: Limits) -> str:
@@ -233,14 +236,14 @@ def _say_unstable(e: Evidence, limits: Limits) -> str:
         if closer
         else "Independent starts do not come together"
     )
-    return f"{lead}: matched agreement {_path(e)}."
+    return f"{lead}: matched {_path(e)}."
 
 
 def _say_inconclusive(e: Evidence, _: Limits) -> str:
     if _many_starts(e):
-        return f"The spread is too wide to decide: matched agreement {_path(e)}."
+        return f"The spread is too wide to decide: matched {_path(e)}."
     if _apart(e):
-        return f"Matched agreement {_path(e)}; but {e.between.reason}."
+        return f"Matched {_path(e)}; but {e.between.reason}."
     reason = e.between.reason or "all runs were born identical"
     return f"Too little evidence to decide: {reason}."
 

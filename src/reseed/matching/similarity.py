@@ -10,6 +10,7 @@ __all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "row_cosines",
 
 Sign = Literal["signed", "abs"]
 
+_EQUAL = 1e-12  # cosines this close to 1 differ by rounding only
 _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction worth comparing
 
 
@@ -77,5 +78,6 @@ def _check_dictionary(name: str, atoms: Tensor) -> None:
 
 
 def _signed(cosine: Tensor, sign: Sign) -> Tensor:
-    # Cauchy-Schwarz bounds a cosine by 1; only the last bits of rounding lie beyond it
-    return (cosine.abs() if sign == "abs" else cosine).clamp(-1.0, 1.0)
+    # equal directions have cosine 1, and not what rounding leaves of it: a run born identical must read exactly 1
+    cosine = cosine.where(cosine.abs() < 1.0 - _EQUAL, cosine.sign())
+    return cosine.abs() if sign == "abs" else cosine
