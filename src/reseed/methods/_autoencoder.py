@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import kernels
@@ -153,7 +153,11 @@ def topk_step(
         encoder_bias=for_bias,
         decoder_bias=per_entry.sum(1) - through_encoder,
     )
-    return gradients, figures(state, residual, kernels.densify(codes, n_atoms=n_atoms) > 0)
+    active = codes.values > 0
+    fired = torch.zeros_like(for_bias).scatter_reduce(
+        1, codes.indices.flatten(1), active.flatten(1).to(x.dtype), "amax"
+    )
+    return gradients, figures(state, residual, n_active=active.sum((1, 2)), fired=fired > 0)
 
 
 def _sum_by_atom(
@@ -166,8 +170,9 @@ def _sum_by_atom(
 def figures(
     state: Mapping[str, Tensor],
     residual: Float[Tensor, "runs batch d_model"],
-    active: Bool[Tensor, "runs batch atoms"],
     *,
+    n_active: Int[Tensor, " runs"],
+    fired: Bool[Tensor, "runs atoms"],
     penalty: Float[Tensor, " runs"] | float = 0.0,
 ) -> Step:
     """What a batch says about each run; the residual is in the method's units."""
@@ -175,8 +180,8 @@ def figures(
     return Step(
         loss=squared_error / residual[0].numel() + penalty,
         squared_error=squared_error * state["scale"].square(),
-        l0=active.sum((1, 2)) / residual.shape[1],
-        fired=active.any(1),
+        l0=n_active / residual.shape[1],
+        fired=fired,
     )
 
 

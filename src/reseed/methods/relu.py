@@ -81,7 +81,10 @@ class ReLU(Method):
         residual = codes @ state["atoms"] - u
         penalty = self.l1 / (u.shape[1] * u.shape[2] ** 0.5)
         every = self._backward(state, u, codes, residual, penalty=penalty)
-        step = autoencoder.figures(state, residual, codes > 0, penalty=penalty * codes.sum((1, 2)))
+        active = codes > 0
+        step = autoencoder.figures(
+            state, residual, n_active=active.sum((1, 2)), fired=active.any(1), penalty=penalty * codes.sum((1, 2))
+        )
         return {name: every[name] for name in self.trained}, step
 
     def _backward(
