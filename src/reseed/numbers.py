@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["interval", "percent", "rounded"]
+__all__ = ["digits_apart", "interval", "percent", "rounded"]
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -23,6 +23,11 @@ def rounded(value: float, digits: int = 2) -> str:
         bound = _bare(largest, digits) if abs(value) < 1.0 else text
         return f">{bound}" if value > 0 else f"<{MINUS}{bound}"
     return (MINUS if value < 0 else "") + text.removeprefix("0" if abs(value) < 1 and value != 0.0 else "")
+
+
+def digits_apart(a: float, b: float) -> int:
+    """The fewest decimals, from 2 to 6, that show two different numbers as different texts."""
+    return next((digits for digits in range(2, 6) if a == b or rounded(a, digits) != rounded(b, digits)), 6)
 
 
 def interval(low: float, high: float, digits: int = 2) -> str:

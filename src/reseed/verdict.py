@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reseed.numbers import interval, rounded
+from reseed.numbers import digits_apart, interval, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -188,9 +188,10 @@ def _say_not_testable(e: Evidence, _: Limits) -> str:
 
 
 def _say_not_fitted(e: Evidence, limits: Limits) -> str:
+    digits = digits_apart(e.r2, limits.min_r2)
     return (
-        f"The runs do not reconstruct the activations: the worst has a held-out R² of {rounded(e.r2)}, below "
-        f"{rounded(limits.min_r2)}, so their agreement is not judged."
+        f"The runs do not reconstruct the activations: the worst has a held-out R² of {rounded(e.r2, digits)}, below "
+        f"{rounded(limits.min_r2, digits)}, so their agreement is not judged."
     )
 
 
@@ -249,13 +250,15 @@ def _say_inconclusive(e: Evidence, _: Limits) -> str:
 
 
 def _more_starts(e: Evidence, limits: Limits) -> str:
+    if not _many_starts(e):
+        return "At least three independent starts."
     needed = _units_to_decide(e.adjusted_gain, limits.margin)
     return f"About {needed} {e.adjusted_gain.unit}s with this spread." if needed else "More starts."
 
 
 def _units_to_decide(estimate: Estimate, margin: float) -> int | None:
-    """Units whose interval would exclude the nearer of 0 and the margin, if the spread stays what it is."""
-    distance = max(abs(estimate.value - margin), abs(estimate.value + margin), key=lambda gap: -gap)
+    """Units whose interval would exclude the margin, above or below 0, if the spread stays what it is."""
+    distance = min(abs(estimate.value - margin), abs(estimate.value + margin))
     half_width = (estimate.high - estimate.low) / 2
     if not distance > 0 or not math.isfinite(half_width):
         return None
