@@ -246,7 +246,7 @@ class Study(_Frozen):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            raise SpecError("\n".join(f"{origin}: {_told(mistake)}" for mistake in error.errors())) from error
+            raise SpecError("\n".join(f"{origin}: {told}" for told in _mistakes(error))) from error
 
     def to_toml(self) -> str:
         """The study as TOML, every field written out."""
@@ -307,6 +307,12 @@ _TABLES: dict[str, type[BaseModel]] = {
     "floors": Floors,
     "thresholds": Thresholds,
 }
+
+
+def _mistakes(error: ValidationError) -> list[str]:
+    """Every mistake once: an arm that is not valid is not also an arm too few."""
+    inner = {mistake["loc"][:n] for mistake in error.errors() for n in range(1, len(mistake["loc"]))}
+    return [_told(mistake) for mistake in error.errors() if mistake["loc"] not in inner]
 
 
 def _told(mistake: Any) -> str:  # noqa: ANN401 (pydantic's own untyped dictionary)
