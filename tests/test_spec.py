@@ -1,0 +1,290 @@
+import json
+import tomllib
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from reseed.activations import PREPROCESSINGS
+from reseed.dice import DICE
+from reseed.errors import SpecError
+from reseed.methods import METHODS, TopK, parse
+from reseed.spec import Arm, Dice, Study, Training
+from reseed.starts import Start
+
+TOPK = {"name": "topk", "method": {"kind": "topk", "n_atoms": 32, "k": 4}, "start": {"kind": "random"}}
+RA_TOPK = {"name": "ra", "method": {"kind": "ra-topk", "n_atoms": 32, "k": 4}, "start": {"kind": "kmeans"}}
+TABLE = {"activations": "acts.npy", "arms": [TOPK, RA_TOPK]}
+
+
+def study(**changes):
+    return Study.parse(TABLE | changes)
+
+
+def runs(given_study, arm=0, activations="a" * 64):
+    return given_study.runs_of(given_study.conditions[arm], activations=activations)
+
+
+# What a study means.
+
+
+def test_a_study_is_every_arm_under_every_preprocessing():
+    names = [condition.name for condition in study(preprocess=["none", "whiten"]).conditions]
+    assert names == ["topk@none", "topk@whiten", "ra@none", "ra@whiten"]
+
+
+def test_a_condition_has_runs_of_every_start():
+    places = [(run.start_index, run.run_index) for run in runs(study(starts=3, runs_per_start=2))]
+    assert places == list(product(range(3), range(2)))
+
+
+@pytest.mark.parametrize(
+    ("steps", "evenly", "snapshots"),
+    [
+        (1, 8, (0, 1)),
+        (2, 8, (0, 1, 2)),
+        (100, 2, (0, 1, 2, 5, 10, 20, 50, 100)),
+        (1000, 4, (0, 1, 2, 5, 10, 20, 50, 100, 200, 250, 500, 750, 1000)),
+        (600, 8, (0, 1, 2, 5, 10, 20, 50, 75, 150, 225, 300, 375, 450, 525, 600)),
+        (7, 1, (0, 1, 2, 5, 7)),
+    ],
+)
+def test_snapshots_are_dense_in_the_beginning_and_even_later(steps, evenly, snapshots):
+    assert Training(steps=steps, evenly=evenly).snapshots == snapshots
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.integers(1, 100_000), st.integers(1, 40))
+def test_steps_0_1_and_the_last_one_always_have_a_snapshot(steps, evenly):
+    snapshots = Training(steps=steps, evenly=evenly).snapshots
+    assert {0, 1, steps} <= set(snapshots)
+    assert list(snapshots) == sorted(set(snapshots))
+
+
+# Dice.
+
+
+def shares(given_study, die):
+    """Which pairs of the runs s0r0, s0r1, s1r0 share a roll of this die: within the start, between starts."""
+    first, sibling, stranger = (runs(given_study)[index].rolls[die] for index in (0, 1, 2))
+    return first == sibling, first == stranger
+
+
+@pytest.mark.parametrize("die", DICE)
+@pytest.mark.parametrize(
+    ("scope", "expected"), [("shared", (True, True)), ("start", (True, False)), ("run", (False, False))]
+)
+def test_a_die_is_shared_as_far_as_the_study_says(die, scope, expected):
+    assert shares(study(dice={die: scope}), die) == expected
+
+
+def test_by_default_runs_of_one_start_share_what_decides_the_dictionary_and_nothing_else():
+    shared = {die for die in DICE if shares(study(), die) == (True, False)}
+    assert shared == {"init", "points", "kmeans"}
+    assert {shares(study(), die) for die in set(DICE) - shared} == {(False, False)}
+
+
+def test_an_arm_can_share_dice_otherwise_than_the_study_does():
+    arms = [TOPK | {"dice": {"order": "shared"}}, RA_TOPK]
+    assert shares(study(arms=arms), "order") == (True, True)
+    assert len({run.rolls["order"] for run in runs(study(arms=arms), arm=2)}) == 6
+
+
+def test_the_same_run_of_two_arms_throws_the_same_dice():
+    assert [run.rolls for run in runs(study(), arm=0)] == [run.rolls for run in runs(study(), arm=2)]
+
+
+def test_another_throw_is_another_roll_of_every_die():
+    first, second = runs(study())[0].rolls, runs(study(dice={"throw": 1}))[0].rolls
+    assert all(first[die] != second[die] for die in DICE)
+
+
+def test_the_permuted_control_permutes_one_and_the_same_set_of_points():
+    control = RA_TOPK | {"start": {"kind": "kmeans-permuted"}}
+    rolls = [run.rolls for run in runs(study(arms=[control]))]
+    assert len({each["points"] for each in rolls}) == len({each["kmeans"] for each in rolls}) == 1
+    assert len({each["init"] for each in rolls}) == 3
+
+
+# A run's identity.
+
+
+def test_a_run_is_called_by_its_condition_start_and_number():
+    assert runs(study(starts=2))[3].id.startswith("topk@none.s1.r1.")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"steps": 7}},
+        {"training": {"batch_size": 7}},
+        {"training": {"device": "cpu"}},
+        {"dice": {"throw": 1}},
+        {"dice": {"order": "shared"}},
+        {"arms": [{**TOPK, "method": {**TOPK["method"], "learning_rate": 0.5}}]},
+        {"arms": [{**TOPK, "start": {"kind": "data"}}]},
+    ],
+)
+def test_whatever_a_result_depends_on_is_part_of_the_identity(change):
+    assert runs(study(**change))[0].id != runs(study())[0].id
+
+
+def test_other_activations_make_other_runs():
+    assert runs(study(), activations="b" * 64)[0].id != runs(study())[0].id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": {"threads": 7}},
+        {"training": {"checkpoint_seconds": 0.0}},
+        {"name": "another title"},
+        {"thresholds": {"margin": 0.1}},
+        {"floors": {"draws": 5}},
+        {"starts": 9},
+        {"arms": [TOPK]},
+    ],
+)
+def test_whatever_no_result_of_the_run_depends_on_is_not(change):
+    assert runs(study(**change))[0].id == runs(study())[0].id
+    assert runs(study(**change))[0].identity == runs(study())[0].identity
+
+
+def test_an_identity_is_json_with_six_dice():
+    identity = json.loads(json.dumps(runs(study())[0].identity))
+    assert set(identity["rolls"]) == set(DICE)
+    assert identity == runs(study())[0].identity
+
+
+# TOML.
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_study_survives_toml(tmp_path, kind):
+    sparsity = {"k": 4} if "k" in METHODS[kind].model_fields else {}
+    arm = {"name": "arm", "method": {"kind": kind, "n_atoms": 32, **sparsity}, "start": {"kind": "data"}}
+    before = study(arms=[arm], starts=2, training={"steps": 50, "threads": 2})
+    before.write(tmp_path / "study.toml")
+    after = Study.read(tmp_path / "study.toml")
+    assert after.model_copy(update={"activations": before.activations}) == before
+
+
+def test_activations_are_found_from_the_folder_of_the_file(tmp_path):
+    (tmp_path / "study.toml").write_text(study(activations="data/acts.npy").to_toml())
+    assert Study.read(tmp_path / "study.toml").activations == str(tmp_path / "data" / "acts.npy")
+
+
+def test_activations_may_lie_in_the_home_folder_or_anywhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for given_path, found in (("~/acts.npy", "/home/somebody/acts.npy"), ("/data/acts.npy", "/data/acts.npy")):
+        (tmp_path / "study.toml").write_text(study(activations=given_path).to_toml())
+        assert Study.read(tmp_path / "study.toml").activations == found
+
+
+def test_a_study_can_be_written_in_python():
+    arm = Arm(name="topk", method=TopK(n_atoms=32, k=4), start=Start(kind="random"))
+    assert Study(activations="acts.npy", arms=(arm, Arm(**RA_TOPK))) == study()
+
+
+def test_a_spec_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        study().starts = 5
+
+
+# Mistakes.
+
+
+def arm(**changes):
+    return {"arms": [TOPK | changes]}
+
+
+MISTAKES = {
+    "an unknown preprocessing": ({"preprocess": ["center"]}, ["preprocess", "center", *PREPROCESSINGS]),
+    "no preprocessing": ({"preprocess": []}, ["preprocess", "none"]),
+    "a preprocessing that is no list": ({"preprocess": "none"}, ["preprocess", "'none'", "tuple"]),
+    "a preprocessing twice": ({"preprocess": ["none", "none"]}, ["preprocess", "repeat"]),
+    "no arms": ({"arms": []}, ["arms", "at least 1"]),
+    "two arms of one name": ({"arms": [TOPK, TOPK]}, ["arms", "topk", "repeat"]),
+    "too few starts": ({"starts": 0}, ["starts", "greater than or equal to 1", "given: 0"]),
+    "a number that is a word": ({"runs_per_start": "two"}, ["runs_per_start", "integer", "'two'"]),
+    "an unknown field": ({"start": 3}, ["start", "no such field", "starts", "runs_per_start"]),
+    "an unknown field of a table": ({"training": {"step": 3}}, ["training.step", "no such field", "batch_size"]),
+    "an unknown field of an arm": (arm(metod={}), ["arms.0.metod", "no such field", "method", "start", "dice"]),
+    "an unknown field of a start": (
+        arm(start={"kind": "data", "n": 3}),
+        ["arms.0.start.n", "no such field", "n_points"],
+    ),
+    "no steps": ({"training": {"steps": 0}}, ["training.steps", "greater than or equal to 1", "given: 0"]),
+    "an unknown device": ({"training": {"device": "gpu"}}, ["training.device", "'auto'", "'cpu'", "'cuda'", "'gpu'"]),
+    "an unknown scope": ({"dice": {"init": "all"}}, ["dice.init", "'shared'", "'start'", "'run'", "'all'"]),
+    "an unknown die": ({"dice": {"seed": "run"}}, ["dice.seed", "no such field", *DICE]),
+    "an unknown die of an arm": (arm(dice={"seed": "run"}), ["arms.0.dice", "'init'", "'seed'"]),
+    "a level of one": ({"thresholds": {"level": 1.0}}, ["thresholds.level", "less than 1", "given: 1.0"]),
+    "one draw": ({"floors": {"draws": 1}}, ["floors.draws", "greater than or equal to 2", "given: 1"]),
+    "an unknown kind": (arm(method={"kind": "topp"}), ["arms.0.method", "topp", *METHODS]),
+    "no kind": (arm(method={"n_atoms": 32}), ["arms.0.method", "kind", *METHODS]),
+    "a kind that is no word": (arm(method={"kind": ["topk"]}), ["arms.0.method", "kind", *METHODS]),
+    "a method that is no table": (arm(method="topk"), ["arms.0.method", "table", "'topk'", *METHODS]),
+    "a method without its size": (arm(method={"kind": "topk", "k": 4}), ["arms.0.method", "n_atoms", "required"]),
+    "more active atoms than atoms": (arm(method={"kind": "topk", "n_atoms": 4, "k": 5}), ["k = 5", "n_atoms = 4"]),
+    "a name with a slash": (arm(name="a/b"), ["arms.0.name", "a/b", "pattern"]),
+    "an unknown start": (arm(start={"kind": "zeros"}), ["arms.0.start.kind", "'random'", "'kmeans'", "'zeros'"]),
+    "weights without points to mix": (arm(start={"kind": "data", "weights": "dirichlet"}), ["topk", "'dirichlet'"]),
+    "an archetypal random start": (
+        {"arms": [RA_TOPK | {"start": {"kind": "random"}}]},
+        ["arms.0", "ra-topk", "random", "kmeans"],
+    ),
+    "fewer points than atoms": (
+        {"arms": [RA_TOPK | {"start": {"kind": "kmeans", "n_points": 20}}]},
+        ["arms.0", "n_points = 20", "12 of 32", "allow_fewer_points"],
+    ),
+    "fewer tokens than points": (arm(start={"kind": "kmeans", "points_tokens": 20}), ["points_tokens = 20", "32"]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_on_one_line_with_field_value_and_what_is_allowed(tmp_path, mistake):
+    change, words = MISTAKES[mistake]
+    with pytest.raises(SpecError) as told:
+        Study.parse(TABLE | change, origin=str(tmp_path / "study.toml"))
+    message = str(told.value)
+    assert message.startswith(str(tmp_path / "study.toml"))
+    assert "\n" not in message
+    assert [word for word in words if word not in message] == []
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(SpecError) as told:
+        study(starts=0, training={"steps": 0})
+    assert len(str(told.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize("missing", TABLE)
+def test_what_is_missing_is_named(missing):
+    with pytest.raises(SpecError, match=f"{missing}: is needed and not given"):
+        Study.parse({name: value for name, value in TABLE.items() if name != missing})
+
+
+def test_a_file_that_is_not_there_comes_with_the_command_that_writes_one(tmp_path):
+    with pytest.raises(SpecError, match=r"does not exist: write one with  reseed init"):
+        Study.read(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize("content", [b"starts = ", b"\xff\xfe\x00", b"\x93NUMPY"])
+def test_a_file_that_is_no_toml_is_told_as_such(tmp_path, content):
+    (tmp_path / "study.toml").write_bytes(content)
+    with pytest.raises(SpecError, match="cannot be read as TOML"):
+        Study.read(tmp_path / "study.toml")
+
+
+def test_a_folder_in_the_place_of_a_file_is_told_as_such(tmp_path):
+    with pytest.raises(SpecError, match="cannot be read as TOML"):
+        Study.read(tmp_path)
+
+
+def test_every_field_is_written_out():
+    table = tomllib.loads(study().to_toml())
+    assert table["arms"][0]["method"] == parse(TOPK["method"]).model_dump(exclude_none=True)
+    assert set(table["dice"]) == set(Dice.model_fields)
