@@ -1,6 +1,7 @@
-"""Every test runs offline, on one thread, and with the shapes that reseed's annotations promise checked by jaxtyping."""
+"""Tests run offline, on one thread, and with the shapes that annotations promise checked by jaxtyping."""
 
 import os
+import shutil
 
 from jaxtyping import install_import_hook
 
@@ -8,3 +9,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first import
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 install_import_hook("reseed", "checked_shapes.checked")
+
+
+def _has_browser():
+    return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave the browser's tests out where there is none, except in CI: `make test` needs nothing but Python."""
+    if "CI" in os.environ or _has_browser():
+        return
+    left_out = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_report_header():
+    """Say what is left out before it is."""
+    return None if "CI" in os.environ or _has_browser() else "no Chromium here: the report's browser tests are left out"

@@ -8,25 +8,76 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from reseed.errors import ActivationsError, MissingExtraError, ReseedError, SpecError, TrajectoryError
+
 if TYPE_CHECKING:
+    from reseed import agreement, floors
+    from reseed.activations import Activations, collect, open_activations, read_texts, view
+    from reseed.findings import Findings
     from reseed.matching import Matching, match
+    from reseed.methods import METHODS
+    from reseed.spec import Arm, Dice, Study, Training
+    from reseed.starts import Start
+    from reseed.training import Interrupted
+    from reseed.verdict import Outcome
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Activations": "reseed.activations",
+    "Arm": "reseed.spec",
+    "Dice": "reseed.spec",
+    "Findings": "reseed.findings",
+    "Interrupted": "reseed.training",
+    "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
-    "floors": "reseed.floors",
+    "Outcome": "reseed.verdict",
+    "Start": "reseed.starts",
+    "Study": "reseed.spec",
+    "Training": "reseed.spec",
+    "agreement": "reseed",
+    "collect": "reseed.activations",
+    "floors": "reseed",
     "match": "reseed.matching",
+    "open_activations": "reseed.activations",
+    "read_texts": "reseed.activations",
+    "view": "reseed.activations",
 }
+"""Where each lazy name is from; the modules among them are from the package itself."""
 
-__all__ = ["Matching", "__version__", "floors", "match"]
+__all__ = [
+    "METHODS",
+    "Activations",
+    "ActivationsError",
+    "Arm",
+    "Dice",
+    "Findings",
+    "Interrupted",
+    "Matching",
+    "MissingExtraError",
+    "Outcome",
+    "ReseedError",
+    "SpecError",
+    "Start",
+    "Study",
+    "Training",
+    "TrajectoryError",
+    "__version__",
+    "agreement",
+    "collect",
+    "floors",
+    "match",
+    "open_activations",
+    "read_texts",
+    "view",
+]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module 'reseed' has no attribute {name!r}; it has {', '.join(__all__)}")
-    module = import_module(_HOMES[name])
-    return getattr(module, name, module)
+    return import_module(f"reseed.{name}") if home == "reseed" else getattr(import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -10,10 +10,10 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import SPECIAL, words
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, T5Config, T5Model
 
+from conftest import SPECIAL, words
 from reseed.activations import collect, open_activations
 from reseed.activations.manifest import read_manifest
 from reseed.errors import ActivationsError

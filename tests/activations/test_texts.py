@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from conftest import SPECIAL, words
 from transformers import AutoTokenizer
 
+from conftest import SPECIAL, words
 from reseed.activations import read_texts
 from reseed.activations.windows import _pieces, cut, shuffled
 from reseed.errors import ActivationsError
