@@ -187,7 +187,9 @@ class Trajectory:
     def finish(self, metrics: Sequence[Mapping[str, float | int]], **status: object) -> None:
         """Write the metrics and say how the run ended."""
         with replacing(self.folder / "metrics.parquet") as temporary:
-            pl.DataFrame(list(metrics), infer_schema_length=None).write_parquet(temporary)
+            table = pl.DataFrame(list(metrics), infer_schema_length=None)
+            columns = sorted(table.columns, key=lambda name: (name != "step", name))  # a resumed run's rows are sorted
+            table.select(columns).write_parquet(temporary)
         write_json(self.folder / "done", status)
 
 
