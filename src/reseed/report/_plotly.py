@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reseed.errors import MissingExtraError
 
 try:
@@ -10,4 +12,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("plotly", "report") from error
 
-__all__ = ["go", "make_subplots"]
+__all__ = ["go", "layout", "make_subplots"]
+
+
+def layout(drawn: go.Figure) -> Any:  # noqa: ANN401 (plotly makes a layout's attributes as it runs)
+    """A figure's layout."""
+    return drawn.layout

@@ -21,6 +21,7 @@ from reseed.errors import MissingExtraError
 from reseed.files import write_text
 from reseed.numbers import interval, percent, rounded
 from reseed.report import theme, words
+from reseed.report._plotly import layout
 from reseed.report.bars import attribution
 from reseed.report.figures import KINDS, figure
 
@@ -64,7 +65,7 @@ def page(findings: Findings) -> str:
     """The report as one HTML document."""
     figures = _figures(findings)
     plots = {
-        place: Plot(number, drawn.layout.meta["alt"], drawn.layout.height)
+        place: Plot(number, layout(drawn).meta["alt"], layout(drawn).height)
         for number, (place, drawn) in enumerate(figures.items())
     }
     template = _environment().get_template("page.html.j2")
@@ -129,7 +130,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
+    filters: dict[str, Any] = {
         "rounded": rounded,
         "percent": percent,
         "interval": lambda estimate: interval(estimate.low, estimate.high),
@@ -140,7 +141,9 @@ def _environment() -> jinja2.Environment:
         "steps": words.steps,
         "thousands": lambda number: f"{number:,}",
     }
-    environment.globals |= {"words": words, "asset": _template, "nan": math.nan}
+    names: dict[str, Any] = {"words": words, "asset": _template, "nan": math.nan}
+    environment.filters |= filters
+    environment.globals |= names
     return environment
 
 
@@ -154,7 +157,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 (whatever a study or a store has 
         return {True: "yes", False: "no", None: "not set"}[value]
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return ", ".join(_shown(each) for each in value)
     return str(value)
 
@@ -167,6 +170,6 @@ def _abbreviated(rolled: int) -> str:
 def _without_null(value: Any) -> Any:  # noqa: ANN401 (TOML has no null)
     if isinstance(value, dict):
         return {key: _without_null(each) for key, each in value.items() if each is not None}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_without_null(each) for each in value if each is not None]
     return value

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from reseed.numbers import rounded
-from reseed.report._plotly import go
+from reseed.report._plotly import go, layout
 from reseed.report.axes import (
     Label,
     agreement_range,
@@ -120,7 +120,7 @@ def _framed(
     drawn.update_layout(
         xaxis=step_axis(condition.steps),
         yaxis=value_axis(*span, ticks=round_ticks(*span)),
-        annotations=margin_labels(labels, span, drawn.layout.height - _EDGES),
+        annotations=margin_labels(labels, span, layout(drawn).height - _EDGES),
     )
     return drawn
 
