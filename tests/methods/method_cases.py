@@ -20,7 +20,7 @@ VARIANTS = {
     "ra-topk": [
         {},
         {"delta": 0.0},
-        {"delta": 0.25, "delta_norm": "paper", "multiplier": False, "decoder_bias": True},
+        {"delta": 0.25, "delta_norm": "paper", "multiplier": False},
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],

@@ -28,7 +28,8 @@ __all__ = ["Archetypal"]
 class Archetypal(Method, ABC):
     """A top-k autoencoder with an archetypal dictionary; its leaves say how far atoms may leave the hull of the points.
 
-    The state has `points` (C), `weights` (W), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries.
+    The state has `points` (C), `weights` (W), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries; there is
+    no decoder bias.
     Abstract, between `Method` and two leaves that differ in one number only.
     """
 
@@ -44,8 +45,6 @@ class Archetypal(Method, ABC):
     """tied: encoder directions start as the dictionary's; independent: random directions from the encoder die"""
     encoder_bias: bool = True
     """whether the encoder's bias, 0 at the start, is trained"""
-    decoder_bias: bool = False
-    """whether a bias, the mean activation at the start, is trained; False: there is none (published form)"""
     rescale: bool = True
     """whether activations and points are divided by the scale of the activations first; False: published form"""
 
@@ -68,7 +67,6 @@ class Archetypal(Method, ABC):
             "relaxation": self.radius > 0,
             "multiplier": self.multiplier,
             "encoder_bias": self.encoder_bias,
-            "decoder_bias": self.decoder_bias,
         }
         return ("weights", "encoder", *(name for name, wanted in optional.items() if wanted))
 
@@ -92,7 +90,7 @@ class Archetypal(Method, ABC):
             rolled_encoder,
             k=self.k,
             start=self.encoder_start,
-            decoder_bias=self.decoder_bias,
+            decoder_bias=False,
             rescale=self.rescale,
         )
         return {**state, **parts}
