@@ -28,9 +28,8 @@ __all__ = ["Archetypal"]
 class Archetypal(Method, ABC):
     """A top-k autoencoder with an archetypal dictionary; its leaves say how far atoms may leave the hull of the points.
 
-    The state has `points` (C), `weights` (W), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries; there is
-    no decoder bias.
-    Abstract, between `Method` and two leaves that differ in one number only.
+    The state has `points` (C), `weights` (W), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries, and no
+    decoder bias. Abstract, between `Method` and two leaves that differ in one number only.
     """
 
     mixes_points: ClassVar[bool] = True
