@@ -150,7 +150,8 @@ def _form_cosines(matching: Matching, a: Tensor, b: Tensor, form: Tensor) -> Flo
         raise ValueError(f"atoms have {a.shape[1]} dimensions, but the covariance has shape {tuple(form.shape)}")
     form = form.cpu()
     d, e = unit_rows(a).cpu()[matching.rows], unit_rows(b).cpu()[matching.cols]
-    product, d_square, e_square = (((x @ form) * y).sum(dim=1) for x, y in ((d, e), (d, d), (e, e)))
+    d_form, e_form = d @ form, e @ form
+    product, d_square, e_square = ((x * y).sum(dim=1) for x, y in ((d_form, e), (d_form, d), (e_form, e)))
     flat = torch.minimum(d_square, e_square) <= _ROUNDING * form.diagonal().mean()
     cosine = (product / (d_square * e_square).clamp(min=0).sqrt()).masked_fill(flat, 0.0).clamp(-1.0, 1.0)
     return cosine.abs() if matching.sign == "abs" else cosine
