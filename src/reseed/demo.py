@@ -58,5 +58,5 @@ def demo_study(model: str, activations: Path) -> Study:
             Arm(name="topk-kmeans", method=topk, start=kmeans),
             Arm(name="ra-topk-kmeans", method=archetypal, start=kmeans),
         ),
-        training=Training(steps=600, batch_size=1024),
+        training=Training(steps=400, batch_size=1024),
     )
