@@ -190,7 +190,7 @@ def _run_findings(runs: Sequence[Trajectory], groups: dict[str, int]) -> tuple[R
     )
 
 
-def _metrics(run: Trajectory) -> dict[str, tuple[float, ...]]:
+def _metrics(run: Trajectory) -> dict[str, tuple[float | int, ...]]:
     """All metrics of a run that has ended; of one that has not, only the steps that it has reached."""
     if run.done is None:
         return {"step": run.steps}
