@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -81,12 +82,27 @@ def reseed(*arguments, wait=True, **more):
     return process
 
 
-@cache
 def finished(tmp_path_factory):
-    """A finished study of two arms, its toml and its activations, made once by the command line: (folder, toml)."""
-    folder = tmp_path_factory.mktemp("finished")
-    small = study(matrix(folder / "acts.npy"), arm("topk", start={"kind": "random"}), arm("ra-topk"))
+    """A study of two arms that the command line has run once for all tests: its folder, and the ended process.
+
+    The activations lie beside the folder as `acts.npy`, and the study as `study.toml`.
+    """
+    return _finished(tmp_path_factory.getbasetemp() / "finished")
+
+
+@cache
+def _finished(folder):
+    folder.mkdir()
+    matrix(folder / "acts.npy")
+    small = study("acts.npy", arm("topk", start={"kind": "random"}), arm("ra-topk"))
     small.write(folder / "study.toml")
-    done = reseed("run", folder / "study.toml", "--quiet")
-    assert done.returncode == 0, done.stderr_text
-    return folder / "study", done
+    process = reseed("run", folder / "study.toml", "--quiet")
+    assert process.returncode == 0, process.stderr_text
+    return folder / "study", process
+
+
+def begun_again(tmp_path_factory, folder):
+    """The finished study, copied with its toml and its activations to where a test may spoil it."""
+    finished_folder, _ = finished(tmp_path_factory)
+    shutil.copytree(finished_folder.parent, folder, dirs_exist_ok=True)
+    return folder / "study"
