@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reseed.agreement import floor_adjusted
 from reseed.numbers import digits_apart, interval, rounded
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def _stabilizing(e: Evidence, limits: Limits) -> bool:
 
 def _inherited(e: Evidence, limits: Limits) -> bool:
     if e.init_groups == 1:  # nothing to compare with but the floor: it takes the place of B in the init memory
-        return floor_adjusted(e.within.value, e.floor) >= limits.memory
+        return e.floor < 1 and (e.within.value - e.floor) / (1 - e.floor) >= limits.memory
     return _apart(e) and e.memory >= limits.memory and e.within.low > e.between.high
 
 
