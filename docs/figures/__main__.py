@@ -1,0 +1,25 @@
+"""Draw the pictures of the documentation into docs/assets:  python docs/figures  [name ...]."""  # noqa: INP001
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+from reseed.files import write_text
+
+ASSETS = Path(__file__).parents[1] / "assets"
+EXACT = ("dice", "floors", "galaxy", "words")
+"""Pictures of exact computations, made in seconds; a test compares them with those that are committed."""
+MEASURED = ("trajectories",)
+"""Pictures of training runs, which differ in the last digits between machines."""
+
+
+def main(names: tuple[str, ...]) -> None:
+    """Draw some pictures, or all of them."""
+    for name in names or (*EXACT, *MEASURED):
+        write_text(ASSETS / f"{name}.svg", import_module(name).draw())
+
+
+if __name__ == "__main__":
+    main(tuple(sys.argv[1:]))

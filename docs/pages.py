@@ -1,0 +1,248 @@
+# ruff: noqa: INP001, RUF001 (a script, with prose in it)
+"""Write the pages that are made from the source:  python docs/pages.py.  A test compares them with those committed."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from reseed.fields import Described, describe, summary
+from reseed.files import write_text
+from reseed.methods import METHODS
+from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
+from reseed.starts import Start
+from reseed.template import template, toml_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic import BaseModel
+
+DOCS = Path(__file__).parent
+
+# study.toml
+
+_STUDY = """\
+# study.toml
+
+<!-- Made by docs/pages.py from the models in src/reseed/spec.py, starts.py and methods/. Edit those. -->
+
+A study is arms × preprocessings. An arm is a method and where its dictionaries start; seen through one preprocessing it
+is a *condition*, called `arm@preprocessing`. Every condition is trained from `starts` independent starts, and
+`runs_per_start` times from each of them. Words are those of the [glossary](glossary.md).
+
+`reseed init` writes the whole file [with comments](#the-file-that-reseed-init-writes). This much is enough:
+
+```toml
+activations = "activations"
+
+[[arms]]
+name = "topk"
+method = { kind = "topk", n_atoms = 2048, k = 32 }
+start = { kind = "random" }
+
+[[arms]]
+name = "ra-topk"
+method = { kind = "ra-topk", n_atoms = 2048, k = 32 }
+start = { kind = "kmeans" }
+```
+
+A field that is not known, or a value that is not allowed, is an error that names the field; nothing is ignored. What
+decides a run's result (method, start, training, rolls, preprocessing, activations) decides its identity. Changing
+`name`, `floors` or `thresholds`, or adding arms, preprocessings, starts or runs, keeps the runs that are trained;
+changing anything that decides a run needs another study folder.
+
+"""
+
+_PREPROCESSINGS = """\
+### Preprocessings
+
+Applied when rows are read; the stored activations are never rewritten. μ and Σ are the mean and covariance of the
+training rows, d is d_model.
+
+| name | x becomes |
+|---|---|
+| `none` | x |
+| `centre` | x − μ |
+| `centre-scale` | (x − μ) / √(tr Σ / d): one scalar, so that the mean squared norm is d |
+| `standardise` | every dimension divided by its own standard deviation after centring; a constant one becomes 0 |
+| `whiten` | Σ^(−1/2) (x − μ), with Σ shrunk by a hundredth towards a multiple of the identity |
+| `unit-norm` | x / ‖x‖; a zero row stays zero |
+
+"""
+
+_METHODS = """\
+## `[arms.method]`
+
+`kind` chooses the method; the other fields depend on it. All of them are sparse autoencoders: with u = x / scale −
+decoder_bias the codes are relu(encoder · u + encoder_bias), and the reconstruction is scale · (codes · dictionary +
+decoder_bias). `scale` is the root mean square distance of the activations to their mean, per dimension, or 1 without
+`rescale`. The loss is the mean squared error over tokens and dimensions in these units, for `relu` plus its penalty.
+Adam with betas .9 and .999 updates what is trained.
+
+"""
+
+_ARCHETYPAL = """\
+The dictionary is D = (W C + Λ) · exp(m): C are the points of the start, the rows of W are non-negative and sum to 1,
+every row of Λ stays in a ball, m is one number (@fel2025archetypal). For `a-topk` Λ is 0. After each update W and Λ
+are put back where they belong, outside the gradient. `resample_every` must not be set: an activation is no mixture of
+the points.
+
+"""
+
+_START = """\
+The start draws from the `points`, `kmeans` and `init` dice; see [starts and dice](concepts/dice.md). Archetypal methods
+cannot start at `random`. Where a start has more points than the method has atoms, methods that are not archetypal
+take the first `n_atoms` of them, as does `weights = "identity"`.
+
+"""
+
+_DICE = """\
+`shared`: all runs throw it together. `start`: the runs of one start throw it together. `run`: every run throws its own.
+An arm's own `dice` table overrides this one. See [starts, runs and six dice](concepts/dice.md).
+
+"""
+
+_THRESHOLDS = """\
+How they enter the rules is told in [how far to read a verdict](concepts/verdicts.md). They are read when a study is
+judged, so that a finished study can be judged by others: edit the `study.toml` in the study folder and run
+`reseed report STUDY --rejudge`.
+
+"""
+
+
+def study_toml() -> str:
+    """The reference page of study.toml."""
+    methods = (part for kind, model in METHODS.items() for part in _method(kind, model))
+    return "".join(
+        [
+            _STUDY,
+            "## The study\n\n",
+            _table(Study, leave_out={"arms", "training", "dice", "floors", "thresholds"}),
+            _PREPROCESSINGS,
+            f"## `[[arms]]`\n\n{summary(Arm)}\n\n",
+            _table(Arm, leave_out={"method", "start"}),
+            _METHODS,
+            *methods,
+            f"## `[arms.start]`\n\n{summary(Start)}\n\n",
+            _START,
+            _table(Start),
+            f"## `[training]`\n\n{summary(Training)}\n\n",
+            _table(Training),
+            f"## `[dice]`\n\n{summary(Dice)}\n\n",
+            _DICE,
+            _table(Dice),
+            f"## `[floors]`\n\n{summary(Floors)} See [floors](concepts/floors.md).\n\n",
+            _table(Floors),
+            f"## `[thresholds]`\n\n{summary(Thresholds)}\n\n",
+            _THRESHOLDS,
+            _table(Thresholds),
+            "## The file that `reseed init` writes\n\n```toml\n",
+            template("activations"),
+            "```\n",
+        ]
+    )
+
+
+def _method(kind: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"### `{kind}`\n\n{summary(model)}\n\n"
+    if model.mixes_points:
+        yield _ARCHETYPAL
+    yield _table(model)
+
+
+def _table(model: type[BaseModel], *, leave_out: frozenset[str] | set[str] = frozenset()) -> str:
+    fields = (field for field in describe(model) if field.name not in leave_out)
+    rows = [f"| `{field.name}` | {_allowed(field)} | {_default(field)} | {_sentence(field)} |" for field in fields]
+    return "\n".join(["| field | value | default | |", "|---|---|---|---|", *rows]) + "\n\n"
+
+
+def _allowed(field: Described) -> str:
+    return (
+        ", ".join(f"`{word}`" for word in field.choices) or field.kind.replace(">=", "≥").replace("<=", "≤") or "table"
+    )
+
+
+def _default(field: Described) -> str:
+    if field.required:
+        return "required"
+    return "not set" if field.default is None else f"`{toml_value(field.default)}`"
+
+
+def _sentence(field: Described) -> str:
+    """What the field means, in TOML's words."""
+    return field.meaning.replace("None:", "not set:").replace("False:", "false:").replace("|", "\\|")
+
+
+# References
+
+_REFERENCES = """\
+# References
+
+<!-- Made by docs/pages.py from docs/references.bib. Edit that. -->
+
+Source and documentation cite by key. The entries are in [references.bib](references.bib).
+
+"""
+
+
+class Reference(NamedTuple):
+    """One entry of the bibliography."""
+
+    key: str
+    fields: dict[str, str]
+
+
+def references() -> str:
+    """The page of references."""
+    entries = bibliography((DOCS / "references.bib").read_text(encoding="utf-8"))
+    return _REFERENCES + "\n".join(_reference(entry) for entry in sorted(entries)) + "\n"
+
+
+def bibliography(bib: str) -> list[Reference]:
+    """The entries of a .bib file whose fields stand one on a line."""
+    entries = re.findall(r"^@\w+\{(\w+),\n(.*?)^\}", bib, flags=re.MULTILINE | re.DOTALL)
+    return [
+        Reference(key, dict(re.findall(r"^\s*(\w+)\s*=\s*\{(.*)\},$", body, flags=re.MULTILINE)))
+        for key, body in entries
+    ]
+
+
+def _reference(entry: Reference) -> str:
+    fields = {name: _plain(value) for name, value in entry.fields.items()}
+    where = next((fields[name] for name in ("journal", "booktitle", "howpublished") if name in fields), "")
+    volume = f" {fields['volume']}" if "volume" in fields else ""
+    pages = f", {fields['pages']}" if "pages" in fields else ""
+    link = f" [arXiv {fields['eprint']}](https://arxiv.org/abs/{fields['eprint']})." if "eprint" in fields else ""
+    place = f" *{where}*{volume}{pages}." if where else ""
+    title = fields["title"] + ("" if fields["title"].endswith("?") else ".")
+    who = f"{_authors(fields['author'])} ({fields['year']})."
+    return f'- <a id="{entry.key}"></a>`@{entry.key}` {who} {title}{place}{link}'
+
+
+def _authors(names: str) -> str:
+    """Family names; four and more become the first and "et al."."""
+    families = [name.split(",")[0] for name in names.split(" and ")]
+    if len(families) > 3:  # noqa: PLR2004 (what fits)
+        return f"{families[0]} et al."
+    return " and ".join(filter(None, (", ".join(families[:-1]), families[-1])))
+
+
+_ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "u": "\u0306", "c": "\u0327"}
+
+
+def _plain(tex: str) -> str:
+    """TeX's accents, dashes and braces as plain characters."""
+    tex = re.sub(r"\{\\([`'\"uc])\{?(\w)\}?\}", lambda m: m[2] + _ACCENTS[m[1]], tex.replace(r"{\l}", "ł"))
+    tex = re.sub(r"`([^`']*)'s'", "‘\\1’s’", tex)
+    return unicodedata.normalize("NFC", tex.replace("{", "").replace("}", "").replace("--", "–"))
+
+
+PAGES = {"study-toml.md": study_toml, "references.md": references}
+"""The pages and what makes them."""
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        write_text(DOCS / name, make())

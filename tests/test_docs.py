@@ -1,0 +1,204 @@
+"""The documentation says what the code does: commands, words, generated pages, examples, links and citations."""
+
+import importlib
+import re
+import runpy
+import sys
+import tomllib
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import typer
+
+from reseed.activations import PREPROCESSINGS
+from reseed.cli import app
+from reseed.dice import DICE
+from reseed.fields import describe
+from reseed.findings import Floor
+from reseed.methods import METHODS
+from reseed.numbers import rounded
+from reseed.pairs import COMPANIONS
+from reseed.spec import Scope, Study, Thresholds
+from reseed.starts import Start
+from reseed.verdict import Outcome
+
+ROOT = Path(__file__).parents[1]
+DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
+PAGES = sorted(DOCS.rglob("*.md"))
+AWAITED = {ROOT / "docs" / "assets" / "report.png"}  # a screenshot of the demo's report
+GENERATED = runpy.run_path(str(DOCS / "pages.py"))
+COMMANDS = typer.main.get_command(app).commands
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def text_of(path: Path | str) -> str:
+    return (DOCS / path).read_text(encoding="utf-8")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+def prose(page: Path) -> str:
+    """The page without code."""
+    return re.sub(r"^```.*?^```", "", text_of(page), flags=re.MULTILINE | re.DOTALL)
+
+
+# Commands.
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_a_page_that_names_all_it_takes(command):
+    found, page = COMMANDS[command], text_of(f"commands/{command}.md")
+    assert found.help
+    assert page.startswith(f"# reseed {command}\n")
+    for taken in found.params:
+        if taken.name == "help":
+            continue
+        assert taken.help, f"{command} {taken.name} has no help"
+        names = taken.opts if taken.param_type_name == "option" else [taken.name.upper()]
+        assert all(f"`{name}`" in page or f" {name}" in page or f"[{name}" in page for name in names), names
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_pages_tell_the_defaults_of_options(command):
+    for taken in COMMANDS[command].params:
+        default = taken.default() if callable(taken.default) else taken.default
+        if taken.param_type_name == "option" and isinstance(default, (int, str, Path)) and default is not False:
+            row = next(
+                line for line in text_of(f"commands/{command}.md").splitlines() if f"| `{taken.opts[0]}` |" in line
+            )
+            assert str(getattr(default, "value", default)) in row
+
+
+def test_the_overview_names_every_command():
+    assert all(f"reseed {command}" in text_of("commands/index.md") for command in COMMANDS)
+
+
+# Pages that are made.
+
+
+@pytest.mark.parametrize("page", GENERATED["PAGES"])
+def test_generated_pages_are_what_the_source_says(page):
+    assert text_of(page) == GENERATED["PAGES"][page](), "the source changed: run  python docs/pages.py"
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The scripts that draw the pictures, out of the way of other modules afterwards."""
+    before = set(sys.modules)
+    monkeypatch.syspath_prepend(DOCS / "figures")
+    yield importlib.import_module
+    for name in set(sys.modules) - before:
+        if str(DOCS) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("name", ["dice", "floors", "galaxy", "words"])
+def test_pictures_of_exact_computations_are_what_the_code_computes(name, figures):
+    assert text_of(f"assets/{name}.svg") == figures(name).draw(), f"run  python docs/figures {name}"
+
+
+# Examples.
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
+def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    known = dict(METHODS)
+    space = {"__name__": "page"}
+    try:
+        for block in blocks(page, "python"):
+            exec(compile(block, name_of(page), "exec"), space)  # noqa: S102 (our own page)
+    finally:
+        METHODS.clear()
+        METHODS.update(known)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)
+def test_the_toml_of_a_page_is_a_study(page):
+    for block in blocks(page, "toml"):
+        assert Study.parse(tomllib.loads(block)).arms
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=name_of)
+def test_examples_run(example, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(example)])
+    runpy.run_path(str(example), run_name="__main__")
+    assert capsys.readouterr().out
+
+
+def test_example_studies_can_be_read():
+    studies = [Study.read(path) for path in sorted(EXAMPLES.glob("*.toml"))]
+    assert all(study.conditions for study in studies)
+
+
+# Words.
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_told_where_verdicts_are(outcome):
+    assert f"**{outcome}**" in text_of("concepts/verdicts.md")
+    assert f"**{outcome}**" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert str(outcome) in text_of("glossary.md")
+
+
+def test_the_rules_name_every_threshold_with_its_default():
+    for field in describe(Thresholds):
+        assert f"`{field.name}` ({rounded(field.default, 2).rstrip('0')})" in text_of("concepts/verdicts.md"), (
+            field.name
+        )
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("concepts/floors.md", get_args(Floor.model_fields["name"].annotation)),
+        ("concepts/measures.md", COMPANIONS),
+        ("concepts/dice.md", (*DICE, *get_args(Scope), *get_args(Start.model_fields["kind"].annotation))),
+        ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *get_args(Start.model_fields["kind"].annotation))),
+        ("study-toml.md", (*METHODS, *PREPROCESSINGS)),
+    ],
+)
+def test_pages_name_everything_of_their_kind(page, words):
+    rows = prose(DOCS / page)
+    assert [word for word in words if f"`{word}`" not in rows] == []
+
+
+# Links and citations.
+
+
+def headings(page: Path) -> set[str]:
+    """What a link can point at: headings as the site names them, and anchors."""
+    named = re.findall(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)
+    slugs = {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", name).strip().lower()) for name in named}
+    return slugs | set(re.findall(r'<a id="(.*?)">', text_of(page)))
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=name_of)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)(.*?)\)", prose(page)):
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists() or linked in AWAITED, target
+        assert not anchor or anchor in headings(linked), target
+
+
+def test_the_site_has_every_page():
+    nav = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]["nav"]
+    listed = re.findall(r"'([\w/-]+\.md)'", str(nav))
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES)
+
+
+def test_every_citation_is_in_the_bibliography_once():
+    entries = GENERATED["bibliography"](text_of("references.bib"))
+    keys = [entry.key for entry in entries]
+    assert len(keys) == len(set(keys)) == text_of("references.bib").count("\n@")
+    assert all({"author", "title", "year"} <= set(entry.fields) for entry in entries)
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("tests/**/*.py"), *ROOT.glob("benchmarks/**/*.py"), *PAGES]
+    cited = {key for path in sources for key in re.findall(r"@([a-z]+\d{4}[a-z]+)", path.read_text(encoding="utf-8"))}
+    assert cited <= set(keys)
