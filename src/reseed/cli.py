@@ -37,6 +37,7 @@ app = typer.Typer(
 _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
+_INTERRUPTED = 130
 _WITHOUT_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -268,6 +269,7 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # which typer makes of Ctrl-C itself, without a word
         typer.echo("reseed: stopped; the same command goes on from here", err=True)
-        code = 130
     sys.exit(code if isinstance(code, int) else 0)

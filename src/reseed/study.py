@@ -25,7 +25,7 @@ from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
 from reseed.kmeans import kmeans
 from reseed.spec import WITHOUT_EFFECT
-from reseed.training import Room, train
+from reseed.training import Interrupted, Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
 if TYPE_CHECKING:
@@ -224,3 +224,5 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
         yield asked.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+    if asked.is_set():  # after the last step, when nobody asked any more
+        raise Interrupted
