@@ -23,6 +23,10 @@ from reseed.trajectory import StudyFolder
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
 
 
+LAST_STEP = 30
+SNAPSHOTS = (0, 1, 2, 5, 10, 15, 30)
+
+
 def arm(kind, *, name=None, start=None, **settings):
     """An arm of any method, small; archetypal ones and those without a start of their own begin at k-means points."""
     sparsity = {"k": K} if "k" in METHODS[kind].model_fields else {}
@@ -94,7 +98,8 @@ def finished(tmp_path_factory):
 def _finished(folder):
     folder.mkdir()
     matrix(folder / "acts.npy")
-    small = study("acts.npy", arm("topk", start={"kind": "random"}), arm("ra-topk"))
+    arms = arm("topk", start={"kind": "random"}), arm("ra-topk")
+    small = study("acts.npy", *arms, training={"steps": LAST_STEP, "checkpoint_seconds": 0.0})
     small.write(folder / "study.toml")
     process = reseed("run", folder / "study.toml", "--quiet")
     assert process.returncode == 0, process.stderr_text

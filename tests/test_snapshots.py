@@ -10,7 +10,7 @@ from reseed.agreement import r2
 from reseed.snapshots import record
 from reseed.starts import draw
 from reseed.trajectory import StudyFolder
-from studies import N_ATOMS, K, arm, finished, matrix, room, specs_of, study
+from studies import LAST_STEP, N_ATOMS, K, arm, finished, matrix, room, specs_of, study
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def heldout(tmp_path_factory):
 
 def test_metrics_are_what_the_files_say(last_snapshots, heldout):
     for run in last_snapshots:
-        last, row = run.snapshot(12), run.metrics.row(-1, named=True)
+        last, row = run.snapshot(LAST_STEP), run.metrics.row(-1, named=True)
         x_hat = last.codes @ last.atoms + last.tensor("decoder_bias")
         assert row["loss"] == pytest.approx((heldout - x_hat).square().mean().item(), rel=1e-4)
         assert row["r2"] == pytest.approx(r2(heldout, x_hat, torch.zeros(heldout.shape[1])), abs=1e-4)
@@ -94,7 +94,7 @@ def test_metrics_are_what_the_files_say(last_snapshots, heldout):
 
 def test_codes_are_what_the_encoder_in_the_file_gives(last_snapshots, heldout):
     for run in last_snapshots:
-        last = run.snapshot(12)
+        last = run.snapshot(LAST_STEP)
         z = (heldout @ last.encoder.T + last.tensor("encoder_bias")).relu()
         kept = z.topk(K, dim=1)
         assert torch.allclose(last.codes, torch.zeros_like(z).scatter(1, kept.indices, kept.values), atol=1e-4)

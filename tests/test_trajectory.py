@@ -10,9 +10,7 @@ from reseed.errors import TrajectoryError
 from reseed.files import write_json
 from reseed.spec import Study
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, Trajectory, pack_codes, points_name, read_header
-from studies import D_MODEL, N_ATOMS, begun_again, contents, finished
-
-STEPS = (0, 1, 2, 5, 6, 12)
+from studies import D_MODEL, LAST_STEP, N_ATOMS, SNAPSHOTS, begun_again, contents, finished
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,7 @@ def test_a_study_folder_holds_its_runs_in_the_order_of_the_study(folder):
 
 def test_a_trajectory_has_its_snapshots_by_step_from_0(folder):
     for run in folder.runs("ra-topk@centre"):
-        assert run.steps == STEPS
+        assert run.steps == SNAPSHOTS
         for step, snapshot in run.snapshots.items():
             assert snapshot.header == {"format_version": 1, "run": run.id, "step": step, "n_atoms": N_ATOMS}
             assert snapshot.atoms.shape == snapshot.encoder.shape == (N_ATOMS, D_MODEL)
@@ -53,7 +51,7 @@ def test_a_trajectory_has_its_snapshots_by_step_from_0(folder):
 
 def test_an_ended_run_leaves_no_resume_point(folder):
     for run in folder.runs("topk@centre"):
-        assert run.done == {"status": "finished", "step": 12}
+        assert run.done == {"status": "finished", "step": LAST_STEP}
         assert not run.resume_point.exists()
 
 
@@ -161,5 +159,5 @@ def test_specs_are_json_that_anybody_can_read(folder):
     (run, *_) = folder.runs("topk@centre")
     spec = json.loads((run.folder / "spec.json").read_text())
     assert spec["method"]["kind"] == "topk"
-    assert spec["training"]["steps"] == 12
+    assert spec["training"]["steps"] == LAST_STEP
     assert "threads" not in spec["training"]
