@@ -53,7 +53,8 @@ def analyse_condition(
     judgement = judge(evidence, limits)
     steps = torch.tensor(pairs.steps)
     memory = agreement.half_life(steps, torch.tensor(curves["memory"].value))
-    contraction = agreement.contraction(1 - evidence.between.value, 1 - evidence.between_first.value)
+    born_apart = 1 - evidence.between_first.value if evidence.init_groups > 1 else 0.0
+    contraction = agreement.contraction(1 - evidence.between.value, born_apart)
     last = [run.snapshots[pairs.steps[-1]].atoms for run in finished]
     findings = ConditionFindings(
         **_identity(runs),
