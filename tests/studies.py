@@ -7,18 +7,21 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from reseed.activations import open_activations, view
+from reseed.dice import generator
+from reseed.files import write_json, write_tensors, write_text
 from reseed.methods import METHODS
-from reseed.spec import Arm, Study, Training
+from reseed.spec import Arm, Dice, Study, Training
 from reseed.study import workers
 from reseed.synthetic import planted
 from reseed.training import Room
-from reseed.trajectory import StudyFolder
+from reseed.trajectory import StudyFolder, pack_codes
 
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
 
@@ -111,3 +114,52 @@ def begun_again(tmp_path_factory, folder):
     finished_folder, _ = finished(tmp_path_factory)
     shutil.copytree(finished_folder.parent, folder, dirs_exist_ok=True)
     return folder / "study"
+
+
+def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
+    """A study folder written by hand: for each condition and run, the atoms at every step.
+
+    Args:
+        folder: where it goes.
+        atoms: condition -> run id -> step -> atoms. A run's encoder is its dictionary.
+        heldout: the tokens whose codes travel along; 40 random ones by default.
+        status: how the runs ended.
+        metrics: those that differ from what the atoms give, such as `r2`.
+    """
+    first = next(iter(next(iter(next(iter(atoms.values())).values())).values()))
+    n_atoms, d_model = first.shape
+    heldout = torch.randn(40, d_model, generator=generator(1)) if heldout is None else heldout
+    study_folder = StudyFolder(folder)
+    arms = [arm("topk", name=name.split("@")[0], n_atoms=n_atoms, start={"kind": "random"}) for name in atoms]
+    write_text(folder / "study.toml", study("acts.npy", *arms, preprocess=("none",)).to_toml())
+    conditions = [(name, list(runs)) for name, runs in atoms.items()]
+    manifest = {"format_version": 1, "reseed": "0", "machine": {}, "activations": {}, "conditions": conditions}
+    write_json(folder / "manifest.json", manifest)
+    moments = {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()}
+    write_tensors(study_folder.moments_path("none"), moments, {})
+    for kind, draw in product(("data", "kmeans"), range(3)):
+        drawn = torch.randn(n_atoms, d_model, generator=generator(draw, kind))
+        write_tensors(study_folder.floor_path("none", n_atoms, kind, draw), {"atoms": drawn}, {})
+    for name, runs in atoms.items():
+        for number, (run_id, by_step) in enumerate(runs.items()):
+            write_run(study_folder.run(run_id), name, number, by_step, heldout=heldout, status=status, metrics=metrics)
+    return StudyFolder.open(folder)
+
+
+def write_run(run, condition, number, by_step, *, heldout, status, metrics):
+    """One run of a folder written by hand."""
+    name, preprocess = condition.split("@")
+    by_arm = arm("topk", name=name, n_atoms=len(by_step[0]), start={"kind": "random"})
+    run.write_spec(
+        {"condition": condition, "arm": name, "preprocess": preprocess, "start_index": number, "run_index": 0}
+        | {"rolls": Dice().rolls(number, 0), "points": None}
+        | by_arm.model_dump(mode="json", include={"method", "start"})
+    )
+    rows = []
+    for step, atoms in by_step.items():
+        codes = (heldout @ atoms.T).relu()
+        run.write_snapshot(step, {"atoms": atoms, "encoder": atoms.clone()} | pack_codes(codes))
+        kept = torch.cosine_similarity(atoms, by_step[0], dim=1).mean().item()
+        row = {"step": step, "r2": 0.9, "l0": (codes > 0).sum().item() / len(codes), "retention": kept}
+        rows.append(row | {"alive": codes.any(dim=0).double().mean().item()} | metrics)
+    run.finish(rows, status=status, step=max(by_step))
