@@ -1,0 +1,246 @@
+"""Conditions written by hand, whose every number is known, and trained ones at the edge of what is allowed."""
+
+import math
+from itertools import combinations
+
+import polars as pl
+import pytest
+import torch
+
+from reseed.conditions import analyse_condition
+from reseed.dice import generator
+from reseed.floors import isotropic
+from reseed.matching import match
+from reseed.spec import Thresholds
+from reseed.study import workers
+from reseed.trajectory import StudyFolder
+from reseed.verdict import Limits, Outcome
+from studies import N_ATOMS, arm, hand_made, matrix, study
+
+LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
+N, D, STARTS, RUNS = 20, 16, 3, 2
+
+
+def drawn(*number):
+    return torch.randn(N, D, generator=generator(*number))
+
+
+def trajectories(born, ended, *, starts=STARTS, runs=RUNS):
+    """Runs from `born(start)` to `ended(start, run)`, halfway at step 4 of 10."""
+    return {
+        f"s{s}.r{r}": {0: born(s), 4: (born(s) + ended(s, r)) / 2, 10: ended(s, r)}
+        for s in range(starts)
+        for r in range(runs)
+    }
+
+
+def near(atoms, *number, amount=0.1):
+    return atoms + amount * drawn(*number)
+
+
+KNOWN = {
+    Outcome.CONVERGENT: trajectories(drawn, lambda s, r: near(drawn(9), s, r)),
+    Outcome.STABILIZING: trajectories(drawn, lambda s, r: near(drawn(9), s, r, amount=0.5)),
+    Outcome.INHERITED: trajectories(drawn, lambda s, r: near(drawn(s), s, r, amount=0.5)),
+    Outcome.FROZEN: trajectories(drawn, lambda s, r: near(drawn(s), s, r, amount=0.01)),
+    Outcome.UNSTABLE: trajectories(drawn, drawn),
+    Outcome.DIVERGING: trajectories(lambda s: near(drawn(9), s, amount=0.5), drawn),
+}
+BORN_IDENTICAL = {
+    Outcome.INHERITED: trajectories(lambda _: drawn(9), lambda s, r: near(drawn(9), s, r, amount=0.5)),
+    Outcome.FROZEN: trajectories(lambda _: drawn(9), lambda s, r: near(drawn(9), s, r, amount=0.01)),
+    Outcome.DIVERGING: trajectories(lambda _: drawn(9), drawn),
+}
+
+
+def analysed(folder, runs, **more):
+    made = hand_made(folder, {"topk@none": runs}, **more)
+    with workers(1) as pool:
+        return analyse_condition(made.runs("topk@none"), made, LIMITS, pool, level=0.95)
+
+
+def agreements(runs, step):
+    """Mean agreement of pairs of one start and of two, from the atoms alone."""
+    pairs = combinations(runs.items(), 2)
+    known = [(a[:2] == b[:2], match(x[step], y[step]).agreement) for (a, x), (b, y) in pairs]
+    return tuple(
+        math.fsum(value for same, value in known if same == within)
+        / max(1, sum(1 for same, _ in known if same == within))
+        for within in (True, False)
+    )
+
+
+@pytest.mark.parametrize("outcome", KNOWN)
+def test_a_known_trajectory_gets_its_verdict(tmp_path, outcome):
+    assert analysed(tmp_path, KNOWN[outcome]).findings.verdict.outcome == outcome
+
+
+@pytest.mark.parametrize("outcome", BORN_IDENTICAL)
+def test_runs_born_identical_get_theirs_and_no_contraction(tmp_path, outcome):
+    findings = analysed(tmp_path, BORN_IDENTICAL[outcome]).findings
+    assert findings.verdict.outcome == outcome
+    assert findings.init_groups == 1
+    assert math.isnan(findings.contraction)
+    assert findings.contraction_reason == "the runs were born identical: they cannot stabilize or converge"
+    assert all(math.isnan(value) for value in findings.curves["between"].value)
+    assert [floor.name for floor in findings.floors] == ["isotropic", "data", "kmeans"]
+
+
+def test_curves_and_estimates_are_the_means_over_pairs(tmp_path):
+    runs = KNOWN[Outcome.STABILIZING]
+    findings = analysed(tmp_path, runs).findings
+    for place, step in enumerate(findings.steps):
+        within, between = agreements(runs, step)
+        assert findings.curves["within"].value[place] == pytest.approx(within)
+        assert findings.curves["between"].value[place] == pytest.approx(between)
+    assert findings.steps == (0, 4, 10)
+    first, last = agreements(runs, 0), agreements(runs, 10)
+    assert findings.estimates["within"].value == pytest.approx(last[0])
+    assert findings.estimates["between at step 0"].value == pytest.approx(first[1])
+    assert findings.estimates["between"].value == pytest.approx(last[1])
+    assert findings.estimates["gain"].value == pytest.approx(last[1] - first[1])
+    assert findings.contraction == pytest.approx((1 - last[1]) / (1 - first[1]))
+    memory = (last[0] - last[1]) / (1 - first[1])
+    assert findings.curves["memory"].value[-1] == pytest.approx(memory)
+    assert findings.curves["memory"].value[0] == pytest.approx(1.0)
+
+
+def test_the_strictest_floor_judges(tmp_path):
+    runs = KNOWN[Outcome.STABILIZING]
+    whole = analysed(tmp_path, runs)
+    floors = {floor.name: floor for floor in whole.findings.floors}
+    assert floors.keys() == {"isotropic", "data", "kmeans", "step 0"}
+    assert floors["isotropic"].value == isotropic(D, N)
+    assert floors["step 0"].value == pytest.approx(agreements(runs, 0)[1])
+    assert floors["step 0"].n == 12
+    assert whole.findings.strictest == max(floors, key=lambda name: floors[name].value)
+    assert whole.floor == floors[whole.findings.strictest].value
+    between, gain = (whole.findings.estimates[name].value for name in ("between", "gain"))
+    adjusted = (between - whole.floor) / (1 - whole.floor)
+    assert whole.findings.estimates["between adjusted"].value == pytest.approx(adjusted)
+    assert whole.findings.estimates["gain adjusted"].value == pytest.approx(gain / (1 - whole.floor))
+
+
+def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(tmp_path):
+    findings = analysed(tmp_path, KNOWN[Outcome.CONVERGENT]).findings
+    memory = findings.curves["memory"].value
+    steps = (0, 4, 10)
+    after = next(i for i, value in enumerate(memory) if value <= 0.5)
+    share = (memory[after - 1] - 0.5) / (memory[after - 1] - memory[after])
+    expected = steps[after - 1] + share * (steps[after] - steps[after - 1])
+    assert findings.half_life == pytest.approx(expected)
+
+
+def test_what_is_never_forgotten_has_no_half_life(tmp_path):
+    assert math.isnan(analysed(tmp_path, KNOWN[Outcome.FROZEN]).findings.half_life)
+
+
+def test_every_pair_has_its_curve(tmp_path):
+    findings = analysed(tmp_path, KNOWN[Outcome.UNSTABLE]).findings
+    assert len(findings.pairs) == math.comb(STARTS * RUNS, 2)
+    for pair in findings.pairs:
+        assert pair.relation == ("within" if pair.run_a[:2] == pair.run_b[:2] else "between")
+        assert len(pair.agreement) == 3
+
+
+def test_runs_know_their_group_their_dice_and_their_metrics(tmp_path):
+    findings = analysed(tmp_path, KNOWN[Outcome.INHERITED]).findings
+    assert [run.init_group for run in findings.runs] == [0, 0, 1, 1, 2, 2]
+    assert all(len(run.rolls) == 6 and run.status == "finished" and run.remedy is None for run in findings.runs)
+    assert findings.runs[0].metrics["step"] == (0, 4, 10)
+
+
+def test_the_spread_is_over_starts_from_three_on_and_over_runs_below(tmp_path):
+    for starts, unit in ((3, "start"), (2, "run")):
+        runs = trajectories(drawn, lambda s, r: near(drawn(9), s, r), starts=starts)
+        findings = analysed(tmp_path / str(starts), runs).findings
+        assert findings.estimates["between"].unit == unit
+        assert findings.verdict.outcome == (Outcome.CONVERGENT if unit == "start" else Outcome.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize(("starts", "runs"), [(1, 2), (2, 1), (3, 1), (1, 3)])
+def test_few_runs_never_break_an_analysis(tmp_path, starts, runs):
+    known = trajectories(drawn, lambda s, r: near(drawn(9), s, r), starts=starts, runs=runs)
+    findings = analysed(tmp_path, known).findings
+    assert findings.init_groups == starts
+    assert findings.verdict.outcome in {Outcome.CONVERGENT, Outcome.INCONCLUSIVE, Outcome.INHERITED}
+    assert starts >= 3 or findings.verdict.outcome != Outcome.CONVERGENT
+
+
+def test_one_run_cannot_be_compared(tmp_path):
+    findings = analysed(tmp_path, trajectories(drawn, drawn, starts=1, runs=1)).findings
+    assert findings.verdict.outcome == Outcome.NOT_TESTABLE
+    assert (findings.steps, findings.pairs, findings.curves, findings.floors) == ((), (), {}, ())
+    assert findings.runs[0].status == "finished"
+
+
+def test_diverged_runs_are_named_and_not_compared(tmp_path):
+    findings = analysed(tmp_path, KNOWN[Outcome.CONVERGENT], status="diverged").findings
+    assert findings.verdict.outcome == Outcome.NOT_TESTABLE
+    assert {run.status for run in findings.runs} == {"diverged"}
+    assert {run.init_group for run in findings.runs} == {-1}
+
+
+@pytest.mark.parametrize("r2", [0.29, -5.0, math.nan])
+def test_runs_that_do_not_fit_are_not_judged(tmp_path, r2):
+    assert analysed(tmp_path, KNOWN[Outcome.CONVERGENT], r2=r2).findings.verdict.outcome == Outcome.NOT_FITTED
+
+
+# Trained, and at the edge.
+
+
+@pytest.fixture(scope="module")
+def edge(tmp_path_factory):
+    """Findings of conditions whose starts are special, two starts of two runs each."""
+    folder = tmp_path_factory.mktemp("edge")
+    shared = {"points": "shared", "kmeans": "shared"}
+    few = {"kind": "data", "n_points": 20, "allow_fewer_points": True}
+    arms = (
+        arm("ra-topk", name="shared-hull").model_copy(update={"dice": shared}),
+        arm("topk", name="permuted", start={"kind": "kmeans-permuted", "kmeans_steps": 3}),
+        arm("ra-topk", name="permuted-hull", start={"kind": "kmeans-permuted", "kmeans_steps": 3}),
+        arm("ra-topk", name="few-points", start=few),
+        arm("a-topk", name="no-relaxation"),
+        arm("ra-topk", name="zero-delta", delta=0.0),
+    )
+    small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors={"draws": 2, "kmeans_steps": 2})
+    return small.run(folder / "study", quiet=True), StudyFolder.open(folder / "study")
+
+
+@pytest.mark.parametrize("name", ["shared-hull", "permuted", "permuted-hull"])
+def test_a_shared_start_is_one_init_group_at_distance_0_and_is_never_said_to_stabilize(edge, name):
+    findings = edge[0].condition(f"{name}@centre")
+    assert findings.init_groups == 1
+    assert findings.curves["within"].value[0] == pytest.approx(1.0, abs=1e-9)
+    assert all(pair.agreement[0] == pytest.approx(1.0, abs=1e-9) for pair in findings.pairs)
+    assert math.isnan(findings.contraction)
+    assert "born identical" in findings.contraction_reason
+    assert any(f"{name}@centre" in warning and "born identical" in warning for warning in edge[0].warnings)
+    assert findings.verdict.outcome not in {Outcome.STABILIZING, Outcome.CONVERGENT}
+
+
+@pytest.mark.parametrize("name", ["permuted", "permuted-hull"])
+def test_the_permuted_control_starts_in_other_orders_of_the_same_rows(edge, name):
+    born = [run.snapshot(0).atoms for run in edge[1].runs(f"{name}@centre")]
+    assert torch.equal(born[0], born[1])
+    assert not torch.allclose(born[0], born[2], atol=1e-3)
+    assert torch.allclose(born[0].sort(dim=0).values, born[2].sort(dim=0).values, atol=1e-5)
+
+
+def test_fewer_points_than_atoms_leave_zero_atoms_that_are_counted(edge):
+    findings, folder = edge[0].condition("few-points@centre"), edge[1]
+    assert findings.init_groups == 2
+    for run in folder.runs("few-points@centre"):
+        assert (run.snapshot(0).atoms.norm(dim=1) == 0).sum() == N_ATOMS - 20
+    pairs = pl.read_parquet(folder.path / "pairs.parquet")
+    born = pairs.filter((pl.col("condition") == "few-points@centre") & (pl.col("step") == 0))
+    assert set(born["zero_a"]) == set(born["zero_b"]) == {N_ATOMS - 20}
+
+
+@pytest.mark.parametrize("name", ["few-points", "no-relaxation", "zero-delta", "shared-hull"])
+def test_every_metric_is_finite_but_for_a_saturation_that_does_not_exist(edge, name):
+    undefined = {"relaxation_saturation"} if name in {"no-relaxation", "zero-delta"} else set()
+    for run in edge[0].condition(f"{name}@centre").runs:
+        for metric, values in run.metrics.items():
+            expected = values[1:] if metric == "training_loss" else values
+            assert all(map(math.isfinite, expected)) == (metric not in undefined), metric
