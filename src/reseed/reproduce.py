@@ -81,7 +81,7 @@ def ablating_archetypes(model: str, activations: str) -> Study:
             Arm(name="topk-shared", method=topk, start=kmeans, dice=shared),
             Arm(name="ra-topk-independent", method=archetypal, start=kmeans),
         ),
-        training=Training(steps=EPOCHS * TOKENS // BATCH, batch_size=BATCH),
+        training=Training(steps=EPOCHS * TOKENS // BATCH, batch_size=BATCH, decay=0.0),
     )
 
 

@@ -100,7 +100,7 @@ class Training(_Frozen):
     """Tokens per update."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises linearly from zero."""
-    decay: float = Field(default=0.0, ge=0.0, le=1.0)
+    decay: float = Field(default=0.2, ge=0.0, le=1.0)
     """Final fraction of the steps over which the learning rate falls linearly to zero."""
     evenly: int = Field(default=8, ge=1)
     """Evenly spaced snapshots, to the last step; before the first of them, steps 0, 1, 2, 5, 10, 20, 50, ..."""
