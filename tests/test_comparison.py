@@ -1,0 +1,158 @@
+import math
+from dataclasses import replace
+
+import polars as pl
+import pytest
+import torch
+
+from reseed.comparison import compare_arms
+from reseed.conditions import analyse_condition
+from reseed.dice import generator
+from reseed.pairs import Pairs
+from reseed.spec import Thresholds
+from reseed.study import workers
+from reseed.verdict import Limits
+from studies import hand_made
+
+FLOOR = 0.4
+
+
+@pytest.fixture(scope="module")
+def arm_of(tmp_path_factory):
+    """Makes a condition from what its pairs of runs agree on; its findings are those of some condition or other."""
+    drawn = {f"r{i}": {0: torch.randn(6, 5, generator=generator(i))} for i in range(2)}
+    made = hand_made(tmp_path_factory.mktemp("any"), {"any@none": drawn})
+    with workers(1) as pool:
+        limits = Limits(**Thresholds().model_dump(exclude={"level"}))
+        any_condition = analyse_condition(made.runs("any@none"), made, limits, pool, level=0.95)
+
+    def make(name, matched, starts, start="random", preprocess="none"):
+        known = {"arm": name, "start": start, "preprocess": preprocess, "name": f"{name}@{preprocess}"}
+        pairs = Pairs((0, 10), starts, {"agreement": matched}, pl.DataFrame())
+        return replace(
+            any_condition, findings=any_condition.findings.model_copy(update=known), pairs=pairs, floor=FLOOR
+        )
+
+    return make
+
+
+def starts_of(n_starts, n_runs):
+    return torch.arange(n_starts).repeat_interleave(n_runs)
+
+
+def matched(starts, *, between, within=(1.0, 0.9), spread=0.01, chance=0):
+    """Pair matrices at step 0 and at the end; at the end every start has an effect of its own on all its pairs."""
+    same = starts[:, None] == starts[None, :]
+    effect = spread * torch.randn(int(starts.max()) + 1, generator=generator(chance)).double()[starts]
+    effects = torch.stack([torch.zeros_like(same).double(), effect[:, None] + effect[None, :]])
+    level = [torch.where(same, w, b).double() for w, b in zip(within, between, strict=True)]
+    matrices = torch.stack(level) + effects
+    matrices.diagonal(dim1=1, dim2=2).fill_(math.nan)
+    return matrices
+
+
+def compared(arm_of, x, y, *, n_starts=4, n_runs=2, start="random", **both):
+    starts = starts_of(n_starts, n_runs)
+    arms = [arm_of(name, matched(starts, **both | each), starts, start) for name, each in (("y", y), ("x", x))]
+    (comparison,) = compare_arms(arms, margin=0.03, level=0.95)
+    return comparison
+
+
+def test_the_gap_is_what_was_born_plus_what_was_earned(arm_of):
+    comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.25, 0.6)})
+    assert (comparison.first, comparison.second, comparison.preprocess) == ("x", "y", "none")
+    assert comparison.first_pairs == comparison.second_pairs == "between"
+    assert comparison.gap.value == pytest.approx(0.2)
+    assert comparison.born.value == pytest.approx(0.05)
+    assert comparison.earned.value == pytest.approx(0.15)
+
+
+def test_the_test_is_about_floor_adjusted_gains_between_independent_starts(arm_of):
+    comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.25, 0.6)}, start="kmeans")
+    assert comparison.gain_difference.value == pytest.approx((0.5 - 0.35) / (1 - FLOOR))
+
+
+def test_the_published_gap_is_within_the_start_where_a_kmeans_start_would_be_shared(arm_of):
+    x, y = {"between": (0.3, 0.4), "within": (1.0, 0.95)}, {"between": (0.3, 0.4), "within": (1.0, 0.85)}
+    comparison = compared(arm_of, x, y, start="kmeans", spread=0.0)
+    assert comparison.first_pairs == comparison.second_pairs == "within"
+    assert comparison.gap.value == pytest.approx(0.1)
+    assert comparison.born.value == pytest.approx(0.0)
+
+
+def test_without_two_runs_of_one_start_the_published_gap_is_between_starts(arm_of):
+    comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.3, 0.6)}, start="kmeans", n_runs=1)
+    assert comparison.first_pairs == "between"
+    assert comparison.gap.value == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome", "words"),
+    [
+        ((0.8, 0.6), "advantage", "x gains more"),
+        ((0.6, 0.8), "disadvantage", "x gains less"),
+        ((0.7, 0.701), "equivalent", "x gains as much, within the margin"),
+    ],
+)
+def test_arms_get_the_word_that_their_gains_allow(arm_of, ends, outcome, words):
+    comparison = compared(arm_of, *({"between": (0.3, end)} for end in ends))
+    assert comparison.outcome == outcome
+    assert words in comparison.sentence
+    assert comparison.runs_to_decide is None
+
+
+def test_too_wide_a_spread_is_inconclusive_with_the_starts_that_would_decide(arm_of):
+    x, y = {"between": (0.3, 0.7), "chance": 1, "spread": 0.1}, {"between": (0.3, 0.6), "chance": 2, "spread": 0.1}
+    comparison = compared(arm_of, x, y)
+    assert comparison.outcome == "inconclusive"
+    assert comparison.runs_to_decide > 4
+    assert "x cannot be told from it" in comparison.sentence
+
+
+def test_arms_that_threw_the_same_dice_are_compared_start_by_start(arm_of):
+    x, y = {"between": (0.3, 0.7)}, {"between": (0.3, 0.6)}
+    same = compared(arm_of, x, y, spread=0.1)  # what makes a start agree well makes it do so in both arms
+    other = compared(arm_of, x, y | {"chance": 2}, spread=0.1)
+    assert same.gap.value == pytest.approx(0.1)
+    assert same.gap.standard_error < 1e-6 < other.gap.standard_error
+
+
+def test_an_arm_that_lost_a_run_is_compared_as_another_sample(arm_of):
+    starts = starts_of(4, 2)
+    x = arm_of("x", matched(starts, between=(0.3, 0.8)), starts)
+    y = arm_of("y", matched(starts[1:], between=(0.3, 0.6)), starts[1:])
+    (comparison,) = compare_arms([y, x], margin=0.03, level=0.95)
+    assert comparison.outcome == "advantage"
+    assert (comparison.gap.unit, comparison.gap.n_units) == ("start", 4)
+    assert comparison.gap.value == pytest.approx(0.2, abs=0.02)
+
+
+def test_arms_of_one_start_cannot_be_told_apart_in_what_they_gain_between_starts(arm_of):
+    comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.3, 0.6)}, n_starts=1)
+    assert comparison.outcome == "inconclusive"
+    assert math.isnan(comparison.gain_difference.value)
+    assert comparison.runs_to_decide is None
+    assert "n/a" in comparison.sentence
+
+
+def test_unlike_starts_are_called_unlike(arm_of):
+    starts = starts_of(4, 2)
+    x, y = (arm_of(kind, matched(starts, between=(0.3, 0.8)), starts, kind) for kind in ("kmeans", "random"))
+    (comparison,) = compare_arms([y, x], margin=0.03, level=0.95)
+    assert not comparison.like_with_like
+    assert (comparison.first_pairs, comparison.second_pairs) == ("within", "between")
+    assert "(not like with like: kmeans against random starts)" in comparison.sentence
+
+
+def test_arms_without_pairs_or_under_other_preprocessings_are_not_compared(arm_of):
+    starts = starts_of(4, 2)
+    numbers = matched(starts, between=(0.3, 0.8))
+    here, there = arm_of("a", numbers, starts), arm_of("b", numbers, starts, preprocess="centre")
+    assert compare_arms([here, there, replace(here, pairs=None)], margin=0.03, level=0.95) == ()
+
+
+def test_three_arms_are_three_comparisons_the_later_against_the_earlier(arm_of):
+    starts = starts_of(4, 2)
+    three = [arm_of(name, matched(starts, between=(0.3, 0.8)), starts) for name in "abc"]
+    named = [(each.first, each.second) for each in compare_arms(three, margin=0.03, level=0.95)]
+    assert named == [("b", "a"), ("c", "a"), ("c", "b")]
