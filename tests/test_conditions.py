@@ -1,6 +1,7 @@
 """Conditions written by hand, whose every number is known, and trained ones at the edge of what is allowed."""
 
 import math
+from functools import cache
 from itertools import combinations
 
 import polars as pl
@@ -18,7 +19,7 @@ from reseed.verdict import Limits, Outcome
 from studies import N_ATOMS, arm, hand_made, matrix, study
 
 LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
-N, D, STARTS, RUNS = 20, 16, 3, 2
+N, D, STARTS, RUNS = 12, 10, 3, 2
 
 
 def drawn(*number):
@@ -59,6 +60,17 @@ def analysed(folder, runs, **more):
         return analyse_condition(made.runs("topk@none"), made, LIMITS, pool, level=0.95)
 
 
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """The known trajectory of an outcome, analysed once."""
+
+    @cache
+    def of(outcome):
+        return analysed(tmp_path_factory.mktemp("known"), KNOWN[outcome])
+
+    return of
+
+
 def agreements(runs, step):
     """Mean agreement of pairs of one start and of two, from the atoms alone."""
     pairs = combinations(runs.items(), 2)
@@ -71,8 +83,8 @@ def agreements(runs, step):
 
 
 @pytest.mark.parametrize("outcome", KNOWN)
-def test_a_known_trajectory_gets_its_verdict(tmp_path, outcome):
-    assert analysed(tmp_path, KNOWN[outcome]).findings.verdict.outcome == outcome
+def test_a_known_trajectory_gets_its_verdict(known, outcome):
+    assert known(outcome).findings.verdict.outcome == outcome
 
 
 @pytest.mark.parametrize("outcome", BORN_IDENTICAL)
@@ -86,9 +98,9 @@ def test_runs_born_identical_get_theirs_and_no_contraction(tmp_path, outcome):
     assert [floor.name for floor in findings.floors] == ["isotropic", "data", "kmeans"]
 
 
-def test_curves_and_estimates_are_the_means_over_pairs(tmp_path):
+def test_curves_and_estimates_are_the_means_over_pairs(known):
     runs = KNOWN[Outcome.STABILIZING]
-    findings = analysed(tmp_path, runs).findings
+    findings = known(Outcome.STABILIZING).findings
     for place, step in enumerate(findings.steps):
         within, between = agreements(runs, step)
         assert findings.curves["within"].value[place] == pytest.approx(within)
@@ -105,9 +117,9 @@ def test_curves_and_estimates_are_the_means_over_pairs(tmp_path):
     assert findings.curves["memory"].value[0] == pytest.approx(1.0)
 
 
-def test_the_strictest_floor_judges(tmp_path):
+def test_the_strictest_floor_judges(known):
     runs = KNOWN[Outcome.STABILIZING]
-    whole = analysed(tmp_path, runs)
+    whole = known(Outcome.STABILIZING)
     floors = {floor.name: floor for floor in whole.findings.floors}
     assert floors.keys() == {"isotropic", "data", "kmeans", "step 0"}
     assert floors["isotropic"].value == isotropic(D, N)
@@ -121,8 +133,8 @@ def test_the_strictest_floor_judges(tmp_path):
     assert whole.findings.estimates["gain adjusted"].value == pytest.approx(gain / (1 - whole.floor))
 
 
-def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(tmp_path):
-    findings = analysed(tmp_path, KNOWN[Outcome.CONVERGENT]).findings
+def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):
+    findings = known(Outcome.CONVERGENT).findings
     memory = findings.curves["memory"].value
     steps = (0, 4, 10)
     after = next(i for i, value in enumerate(memory) if value <= 0.5)
@@ -131,20 +143,20 @@ def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(tmp_
     assert findings.half_life == pytest.approx(expected)
 
 
-def test_what_is_never_forgotten_has_no_half_life(tmp_path):
-    assert math.isnan(analysed(tmp_path, KNOWN[Outcome.FROZEN]).findings.half_life)
+def test_what_is_never_forgotten_has_no_half_life(known):
+    assert math.isnan(known(Outcome.FROZEN).findings.half_life)
 
 
-def test_every_pair_has_its_curve(tmp_path):
-    findings = analysed(tmp_path, KNOWN[Outcome.UNSTABLE]).findings
+def test_every_pair_has_its_curve(known):
+    findings = known(Outcome.UNSTABLE).findings
     assert len(findings.pairs) == math.comb(STARTS * RUNS, 2)
     for pair in findings.pairs:
         assert pair.relation == ("within" if pair.run_a[:2] == pair.run_b[:2] else "between")
         assert len(pair.agreement) == 3
 
 
-def test_runs_know_their_group_their_dice_and_their_metrics(tmp_path):
-    findings = analysed(tmp_path, KNOWN[Outcome.INHERITED]).findings
+def test_runs_know_their_group_their_dice_and_their_metrics(known):
+    findings = known(Outcome.INHERITED).findings
     assert [run.init_group for run in findings.runs] == [0, 0, 1, 1, 2, 2]
     assert all(len(run.rolls) == 6 and run.status == "finished" and run.remedy is None for run in findings.runs)
     assert findings.runs[0].metrics["step"] == (0, 4, 10)
