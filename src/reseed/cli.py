@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import reseed
-from reseed.errors import ReseedError
+from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
     from reseed.findings import Findings
@@ -153,7 +153,7 @@ def run(
     from reseed.spec import Study
 
     wanted = _outcomes(require)
-    folder = out or study.with_suffix("")
+    folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
     findings = Study.read(study).run(folder, quiet=quiet)
     _show(findings, folder)
     _check_required(findings, wanted)
@@ -172,6 +172,8 @@ def report(
     from reseed.findings import Findings
 
     wanted = _outcomes(require)
+    if html is not None and json:
+        raise SpecError("--html and --json were both given: choose one")
     if rejudge:
         from reseed.study import rejudge as judge_again
 
@@ -219,7 +221,6 @@ def _print(findings: Findings) -> None:
 
 def _outcomes(require: str | None) -> frozenset[Outcome]:
     """The outcomes that `--require` names: known before hours of training, not after."""
-    from reseed.errors import SpecError
     from reseed.verdict import Outcome
 
     wanted = frozenset(Outcome) if require is None else {word.strip() for word in require.split(",")}

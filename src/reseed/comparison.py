@@ -54,9 +54,11 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
     gap = _difference(lambda curve: curve[-1], *published, level)
     born = _difference(lambda curve: curve[0], *published, level)
     earned = _difference(agreement.gain, *published, level)
-    test = inference.equivalence(
-        _difference(agreement.gain, _independent(x), _independent(y), level), margin=margin, alpha=1 - level
-    )
+    floor = max(x.floor, y.floor)  # one scale for both: each by its own floor would stretch one arm's gain
+    independent = _independent(x, floor), _independent(y, floor)
+    test = inference.equivalence(_difference(agreement.gain, *independent, level), margin=margin, alpha=1 - level)
+    # over the runs of two starts nothing is known about other starts
+    test = test if test.difference.unit == "start" else replace(test, outcome="inconclusive", runs_to_decide=None)
     alike = x.findings.start == y.findings.start
     return Comparison(
         first=x.findings.arm,
@@ -82,9 +84,9 @@ def _published(each: Analysed) -> _Side:
     return side if shared else replace(side, which="between")
 
 
-def _independent(each: Analysed) -> _Side:
+def _independent(each: Analysed, floor: float) -> _Side:
     """Pairs of independent starts, floor-adjusted."""
-    adjusted = agreement.floor_adjusted(_pairs(each).measures["agreement"], each.floor)
+    adjusted = agreement.floor_adjusted(_pairs(each).measures["agreement"], floor)
     return replace(_side(each, adjusted), which="between")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from reseed.findings import Findings
 
-__all__ = ["LAYERS", "collect_bundled", "demo_study", "run_demo"]
+__all__ = ["LAYERS", "collect_bundled", "demo_study", "run_demo", "run_written"]
 
 LAYERS = {"smollm2": 10, "minilm": 4}
 """The layer that the demo listens to; later layers of smollm2 carry massive activations."""
@@ -25,9 +25,13 @@ N_ATOMS, N_POINTS, ACTIVE = 512, 1024, 16
 def run_demo(model: str, out: Path, *, quiet: bool = False) -> Findings:
     """Collect activations of a bundled model, run the demo's study on them, and return what it found."""
     collect_bundled(model, out / "activations", tokens=250_000, quiet=quiet)
-    study = demo_study(model, out / "activations")
+    return run_written(demo_study(model, "activations"), out, quiet=quiet)
+
+
+def run_written(study: Study, out: Path, *, quiet: bool) -> Findings:
+    """Write `study.toml` into a folder, as a user would, and run it from there into `study`."""
     study.write(out / "study.toml")
-    return study.run(out / "study", quiet=quiet)
+    return Study.read(out / "study.toml").run(out / "study", quiet=quiet)
 
 
 def collect_bundled(model: str, out: Path, *, tokens: int, quiet: bool) -> None:
@@ -44,14 +48,14 @@ def collect_bundled(model: str, out: Path, *, tokens: int, quiet: bool) -> None:
     )
 
 
-def demo_study(model: str, activations: Path) -> Study:
+def demo_study(model: str, activations: str) -> Study:
     """TopK from random starts, TopK from k-means, and the archetypal dictionary from the same k-means points."""
     kmeans = Start(kind="kmeans", n_points=N_POINTS, kmeans_steps=10)
     topk = TopK(n_atoms=N_ATOMS, k=ACTIVE, decoder_bias=False)
     archetypal = RATopK(n_atoms=N_ATOMS, k=ACTIVE)
     return Study(
         name=f"reseed demo: {model}, layer {LAYERS[model]}",
-        activations=str(activations),
+        activations=activations,
         preprocess=("none", "centre"),
         arms=(
             Arm(name="topk-random", method=topk, start=Start(kind="random")),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reseed.demo import LAYERS, collect_bundled
+from reseed.demo import LAYERS, collect_bundled, run_written
 from reseed.methods import RATopK, TopK
 from reseed.numbers import interval, rounded
 from reseed.spec import Arm, Study, Training
@@ -52,9 +52,7 @@ def reproduce(published: str, model: str, out: Path, *, quiet: bool = False) -> 
     """Run the published study again; what it found, and a Markdown table beside the published numbers."""
     del published  # there is one, and the command line names it
     collect_bundled(model, out / "activations", tokens=TOKENS, quiet=quiet)
-    study = ablating_archetypes(model, str(out / "activations"))
-    study.write(out / "study.toml")
-    findings = study.run(out / "study", quiet=quiet)
+    findings = run_written(ablating_archetypes(model, "activations"), out, quiet=quiet)
     return findings, _table(findings)
 
 

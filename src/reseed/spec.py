@@ -119,8 +119,8 @@ class Training(_Frozen):
         return tuple(sorted({0, 1} | {step for step in early if step < min(later)} | later))
 
 
-WITHOUT_EFFECT = {"threads", "checkpoint_seconds"}
-"""The settings of `Training` that the results do not depend on."""
+NO_IDENTITY = {"device", "threads", "checkpoint_seconds"}
+"""The settings of `Training` that are no part of what a run is; a study stays on the device that its manifest names."""
 
 
 class Floors(_Frozen):
@@ -167,7 +167,7 @@ class RunSpec(_Frozen):
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The spec as JSON, without the settings that change no result: a run may be continued with others."""
-        return self.model_dump(mode="json", exclude={"training": WITHOUT_EFFECT})
+        return self.model_dump(mode="json", exclude={"training": NO_IDENTITY})
 
     @cached_property
     def id(self) -> str:

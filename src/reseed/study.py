@@ -24,7 +24,7 @@ from reseed.dice import generator, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
 from reseed.kmeans import kmeans
-from reseed.spec import WITHOUT_EFFECT
+from reseed.spec import NO_IDENTITY
 from reseed.training import Interrupted, Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["rejudge", "run", "workers"]
 
-NOT_HASHED = {"activations": True, "training": WITHOUT_EFFECT}
+NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
 
 
@@ -107,6 +107,8 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         folder = StudyFolder.open(out)
         _check_same_study(folder, conditions)
         machine = folder.manifest["machine"]
+        if machine["device"] == "cuda":
+            _device("cuda")
     folder.clear_remains()
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -143,7 +145,10 @@ def _check_same_study(folder: StudyFolder, conditions: list[tuple[str, list[str]
 def _device(wanted: str) -> str:
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
-        raise SpecError('device = "cuda", but torch sees no GPU: use "auto" or "cpu", or install a CUDA build of torch')
+        raise SpecError(
+            'device = "cuda", asked for or begun with, but torch sees no GPU: go on where there is one, install a CUDA '
+            'build of torch, or use device = "cpu" and another --out'
+        )
     return "cuda" if available and wanted != "cpu" else "cpu"
 
 

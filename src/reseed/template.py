@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomli_w
@@ -17,6 +16,7 @@ from reseed.spec import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from reseed.fields import Described
 
@@ -42,7 +42,7 @@ def write_template(path: Path, *, activations: str, force: bool) -> None:
 
 def template(activations: str) -> str:
     """The text of the file: the demo's arms, and the default of everything else."""
-    study = Study(activations=activations, arms=demo_study("smollm2", Path()).arms)
+    study = Study(activations=activations, arms=demo_study("smollm2", activations).arms)
     lines = [*_HEAD, "", *_table(study, "", set())]
     return "\n".join(lines).strip() + "\n"
 

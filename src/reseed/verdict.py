@@ -1,8 +1,9 @@
 """From evidence to one word and one sentence. Pure: nothing is measured, read or printed here.
 
 The rules are asked in the order of `_RULES`; the first that holds gives the outcome. Agreements are compared on the
-floor-adjusted scale, (A - floor) / (1 - floor), with the largest applicable floor; an outcome that claims something
-needs its whole confidence interval on the right side of the threshold, and what no rule can claim is inconclusive.
+floor-adjusted scale, (A - floor) / (1 - floor), with the largest applicable floor; an outcome
+that claims something about independent starts needs the whole confidence interval of B(T) or of the gain on the right
+side of its threshold, and what no rule can claim is inconclusive. R², retention and init memory count as measured.
 """
 
 from __future__ import annotations
@@ -208,14 +209,15 @@ def _say_stabilizing(e: Evidence, _: Limits) -> str:
     return f"Runs that started apart came together, though not to one dictionary: matched {_path(e)}."
 
 
-def _say_inherited(e: Evidence, _: Limits) -> str:
+def _say_inherited(e: Evidence, limits: Limits) -> str:
     if e.init_groups == 1:
         return (
             f"All runs were born identical and still agree {_with_interval(e.within)}: this is their common start, and "
             "says nothing about other starts."
         )
+    apart = ", and independent starts end further apart" if e.adjusted_gain.high < -limits.margin else ""
     return (
-        f"Agreement is inherited from the start: runs born identical agree {_with_interval(e.within)}, "
+        f"Agreement is inherited from the start{apart}: runs born identical agree {_with_interval(e.within)}, "
         f"while {_path(e)}; {_remembered(e.memory)} of the difference at step 0 is still there."
     )
 
@@ -252,13 +254,14 @@ def _say_inconclusive(e: Evidence, _: Limits) -> str:
 def _more_starts(e: Evidence, limits: Limits) -> str:
     if not _many_starts(e):
         return "At least three independent starts."
-    needed = _units_to_decide(e.adjusted_gain, limits.margin)
-    return f"About {needed} {e.adjusted_gain.unit}s with this spread." if needed else "More starts."
+    gained = e.adjusted_gain.low > limits.margin  # then it is the floor that is not cleared
+    needed = _starts_to_decide(e.adjusted, 0.0) if gained else _starts_to_decide(e.adjusted_gain, limits.margin)
+    return f"About {needed} starts with this spread." if needed else "More starts."
 
 
-def _units_to_decide(estimate: Estimate, margin: float) -> int | None:
-    """Units whose interval would exclude the margin, above or below 0, if the spread stays what it is."""
-    distance = min(abs(estimate.value - margin), abs(estimate.value + margin))
+def _starts_to_decide(estimate: Estimate, threshold: float) -> int | None:
+    """Starts whose interval would exclude the threshold, above or below 0, if the spread stays what it is."""
+    distance = min(abs(estimate.value - threshold), abs(estimate.value + threshold))
     half_width = (estimate.high - estimate.low) / 2
     if not distance > 0 or not math.isfinite(half_width):
         return None
@@ -266,7 +269,7 @@ def _units_to_decide(estimate: Estimate, margin: float) -> int | None:
 
 
 _SENTENCES: dict[Outcome, tuple[Callable[[Evidence, Limits], str], Callable[[Evidence, Limits], str]]] = {
-    Outcome.NOT_TESTABLE: (_say_not_testable, lambda _, __: "At least two starts with two runs each."),
+    Outcome.NOT_TESTABLE: (_say_not_testable, lambda _, __: "At least three starts with two runs each."),
     Outcome.NOT_FITTED: (
         _say_not_fitted,
         lambda _, __: "More steps, or a learning rate chosen on reconstruction, until the runs fit.",
