@@ -120,7 +120,6 @@ def test_a_run_is_called_by_its_condition_start_and_number():
     [
         {"training": {"steps": 7}},
         {"training": {"batch_size": 7}},
-        {"training": {"device": "cpu"}},
         {"dice": {"throw": 1}},
         {"dice": {"order": "shared"}},
         {"arms": [{**TOPK, "method": {**TOPK["method"], "learning_rate": 0.5}}]},
@@ -139,6 +138,7 @@ def test_other_activations_make_other_runs():
     "change",
     [
         {"training": {"threads": 7}},
+        {"training": {"device": "cpu"}},  # the manifest keeps a study on the device that it was begun on
         {"training": {"checkpoint_seconds": 0.0}},
         {"name": "another title"},
         {"thresholds": {"margin": 0.1}},
@@ -147,7 +147,7 @@ def test_other_activations_make_other_runs():
         {"arms": [TOPK]},
     ],
 )
-def test_whatever_no_result_of_the_run_depends_on_is_not(change):
+def test_whatever_the_study_settles_for_all_its_runs_is_not(change):
     assert runs(study(**change))[0].id == runs(study())[0].id
     assert runs(study(**change))[0].identity == runs(study())[0].identity
 
