@@ -30,7 +30,7 @@ demo: $(VENV)/reseed-demo.done
 	$(BIN)/reseed demo $(ARGS)
 
 test: $(VENV)/reseed-dev.done
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/reseed-dev.done
 	$(BIN)/ruff check
@@ -39,7 +39,7 @@ lint: $(VENV)/reseed-dev.done
 	$(BIN)/lint-imports
 
 docs: $(VENV)/reseed-docs.done
-	$(BIN)/zensical build --clean
+	$(BIN)/zensical build --clean --strict
 
 bench: $(VENV)/reseed-dev.done
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
