@@ -238,10 +238,11 @@ def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
         raise typer.Exit(2)
 
 
-def _version(asked: bool) -> None:  # noqa: FBT001 (a callback of typer)
+def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
     if asked:
         typer.echo(f"reseed {reseed.__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()
