@@ -1,0 +1,302 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import reseed
+from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
+from reseed.cli import main
+from reseed.findings import Findings
+from reseed.verdict import Outcome
+from studies import arm, begun_again, contents, finished, matrix, study
+
+COMMANDS = ["demo", "collect", "init", "run", "report", "reproduce"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return finished(tmp_path_factory)[0]
+
+
+@pytest.fixture
+def typed(capsys, monkeypatch):
+    """Runs a command line: exit code, stdout, stderr."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return run
+
+
+# What goes where.
+
+
+def test_a_run_prints_its_findings_on_stdout_and_says_where_the_report_is_on_stderr(tmp_path_factory):
+    folder, process = finished(tmp_path_factory)
+    assert process.returncode == 0
+    findings = Findings.read(folder)
+    assert all(name in process.stdout_text for name in findings.verdicts)
+    assert process.stderr_text == f"report: {folder / 'report.html'}\n"
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+def test_report_prints_what_run_printed(tmp_path_factory, typed):
+    folder, process = finished(tmp_path_factory)
+    assert typed("report", folder) == (0, process.stdout_text, "")
+
+
+def test_report_as_json_is_the_file(folder, typed):
+    assert typed("report", folder, "--json") == (0, (folder / "findings.json").read_text(), "")
+    assert typed("report", folder / "findings.json", "--json")[1] == (folder / "findings.json").read_text()
+
+
+def test_report_as_html_says_where_it_is(folder, typed, tmp_path):
+    code, out, _ = typed("report", folder, "--html", tmp_path / "page.html")
+    assert (code, out) == (0, f"{tmp_path / 'page.html'}\n")
+    assert (tmp_path / "page.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
+    again = begun_again(tmp_path_factory, tmp_path)
+    before = contents(again)
+    assert typed("report", again, "--rejudge")[0] == 0
+    assert contents(again) == before
+
+
+def test_progress_is_talk_and_data_is_the_same_without_it(tmp_path_factory, tmp_path, typed):
+    process = finished(tmp_path_factory)[1]
+    again = begun_again(tmp_path_factory, tmp_path)
+    code, out, err = typed("run", tmp_path / "study.toml")
+    assert (code, out) == (0, process.stdout_text)
+    assert "compare" in err
+    assert contents(again) == contents(finished(tmp_path_factory)[0])
+
+
+def test_a_run_goes_where_out_says_and_exits_with_2_below_what_is_required(tmp_path, typed):
+    matrix(tmp_path / "acts.npy", 300)
+    training = {"steps": 1, "batch_size": 20, "evenly": 1, "device": "cpu"}
+    study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1).write(tmp_path / "study.toml")
+    options = ("--out", tmp_path / "elsewhere", "--quiet", "--require", "convergent,stabilizing")
+    assert typed("run", tmp_path / "study.toml", *options)[0] == 2
+    assert Findings.read(tmp_path / "elsewhere").conditions
+    assert not (tmp_path / "study").exists()
+
+
+# Exit codes.
+
+
+def outcomes(folder):
+    return {str(verdict.outcome) for verdict in Findings.read(folder).verdicts.values()}
+
+
+def test_a_verdict_that_is_good_enough_exits_with_0(folder, typed):
+    assert typed("report", folder, "--require", ", ".join(outcomes(folder)))[0] == 0
+    assert typed("report", folder, "--require", ",".join(Outcome))[0] == 0
+
+
+def test_a_verdict_below_what_is_required_exits_with_2_and_names_the_condition(folder, typed):
+    code, out, err = typed("report", folder, "--require", "convergent")
+    assert code == 2
+    assert out.startswith(typed("report", folder)[1])
+    assert err.splitlines() == [
+        f"{name} is {verdict.outcome}; required: convergent" for name, verdict in Findings.read(folder).verdicts.items()
+    ]
+
+
+@pytest.mark.parametrize("command", ["run", "report"])
+def test_an_unknown_requirement_is_refused_before_any_work(tmp_path, typed, command):
+    code, out, err = typed(command, tmp_path / "study.toml", "--require", "convergant")
+    assert (code, out) == (1, "")
+    assert err == f"reseed: --require convergant: choose from {', '.join(Outcome)}\n"
+
+
+USAGE = {
+    "an unknown command": (["runn"], "No such command 'runn'"),
+    "an unknown option": (["run", "study.toml", "--quite"], "No such option"),
+    "a missing argument": (["run"], "Missing argument"),
+    "a missing option": (["collect", "smollm2"], "Missing option"),
+    "a word for a number": (["collect", "m", "--layer", "x", "--text", "t", "--tokens", "9", "--out", "o"], "--layer"),
+    "a number out of range": (
+        ["collect", "m", "--layer", "-1", "--text", "t", "--tokens", "9", "--out", "o"],
+        "--layer",
+    ),
+    "an unknown model": (["demo", "--model", "gpt"], "smollm2"),
+    "an unknown study": (["reproduce", "everything"], "ablating-archetypes"),
+    "an option without its value": (["run", "study.toml", "--out"], "requires an argument"),
+    "one argument too many": (["report", "a", "b"], "unexpected extra argument"),
+}
+
+
+@pytest.mark.parametrize("mistake", USAGE)
+def test_a_slip_of_the_fingers_exits_with_1_and_says_what_was_meant(mistake, typed):
+    arguments, words = USAGE[mistake]
+    code, out, err = typed(*arguments)
+    assert (code, out) == (1, "")
+    assert words in err
+
+
+def test_the_version_is_printed(typed):
+    assert typed("--version") == (0, f"reseed {reseed.__version__}\n", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_a_word_on_every_option(command, typed):
+    code, out, _ = typed(command, "--help")
+    assert code == 0
+    options = [line for line in out.splitlines() if line.startswith("  --")]
+    assert options
+    assert all(len(line.split("  ")) > 2 or line.startswith("  --help") for line in options if len(line) < 40)
+
+
+def test_help_lists_every_command(typed):
+    _, out, _ = typed("--help")
+    assert [line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()] == COMMANDS
+
+
+def test_help_needs_no_torch():
+    light = (
+        "import sys, reseed.cli\n"
+        "try: reseed.cli.main(['run', '--help'])\n"
+        "except SystemExit: sys.exit('torch' in sys.modules or 'polars' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", light], check=False, stdout=subprocess.DEVNULL).returncode == 0
+
+
+# Errors: one clear line, exit code 1, nothing half-written.
+
+
+def poor(path, spoil):
+    rows = np.load(matrix(path / "whole.npy", 300))
+    np.save(path / "acts.npy", spoil(rows))
+    return "acts.npy"
+
+
+def nan_in_row(number):
+    def spoil(rows):
+        rows[number, 3] = np.nan
+        return rows
+
+    return spoil
+
+
+def damaged_store(path):
+    """A store with one flipped bit in its second shard."""
+    rows = torch.from_numpy(np.load(matrix(path / "whole.npy", 300)))
+    store = path / "store"
+    manifest = begin_store(store, about={"model": "by hand"}, d_model=rows.shape[1], dtype="fp32")
+    manifest = write_heldout(store, manifest, rows[:40])
+    for shard in (rows[40:160], rows[160:]):
+        manifest = append_shard(store, manifest, shard)
+    finish_store(store, manifest)
+    shard = store / "shard-00001.safetensors"
+    damaged = bytearray(shard.read_bytes())
+    damaged[-5] ^= 1
+    shard.write_bytes(damaged)
+    return "store"
+
+
+def no_floats(path):
+    save_file({"x": torch.ones(300, 4, dtype=torch.int64)}, path / "acts.safetensors")
+    return "acts.safetensors"
+
+
+def two_tensors(path):
+    save_file({"x": torch.ones(300, 4), "y": torch.ones(300, 4)}, path / "acts.safetensors")
+    return "acts.safetensors"
+
+
+def no_matrix(path):
+    (path / "acts.npy").write_bytes(b"\x93NUMPY and nothing else")
+    return "acts.npy"
+
+
+ACTIVATIONS = {
+    "a missing file": (lambda _: "nothing.npy", "nothing.npy does not exist"),
+    "a file of another kind": (lambda path: (path / "acts.txt").write_text("1 2") and "acts.txt", "is not one of .npy"),
+    "a file that is no matrix": (no_matrix, "cannot be read as a .npy matrix"),
+    "whole numbers": (no_floats, "holds torch.int64"),
+    "two tensors": (two_tensors, "holds 2 tensors"),
+    "a cube": (lambda path: poor(path, lambda rows: rows.reshape(30, 10, -1)), r"of shape (30, 10, 17)"),
+    "a row with NaN": (lambda path: poor(path, nan_in_row(7)), "row 7 holds NaN"),
+    "a held-out row with NaN": (lambda path: poor(path, nan_in_row(299)), "row 299 holds NaN"),
+    "too few rows": (lambda path: poor(path, lambda rows: rows[:9]), "at least 10 are needed"),
+    "too few tokens for the batch": (lambda path: poor(path, lambda rows: rows[:33]), "too few for a batch of 31"),
+    "too few tokens for the atoms": (lambda path: poor(path, lambda rows: rows[:35]), "has 32 training tokens"),
+    "an empty folder": (lambda path: (path / "acts").mkdir() or "acts", "holds neither"),
+    "a store with a flipped bit": (damaged_store, "shard-00001.safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", ACTIVATIONS)
+def test_bad_activations_are_one_line_and_leave_nothing_behind(tmp_path, typed, case):
+    make, words = ACTIVATIONS[case]
+    study(make(tmp_path), arm("topk", start={"kind": "random"})).write(tmp_path / "study.toml")
+    before = contents(tmp_path)
+    code, out, err = typed("run", tmp_path / "study.toml", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.startswith("reseed: ")
+    assert len(err.splitlines()) == 1
+    assert words in err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "does not exist: write one with  reseed init"),
+        ("starts = ", "cannot be read as TOML"),
+        (
+            "activations = 'a.npy'\n[[arms]]\nname = 'a'\nmethod = 'topk'\nstart = { kind = 'data' }",
+            "a method is a table",
+        ),
+        ("activations = 'a.npy'\nstarts = 0\narms = []", "starts: Input should be greater than or equal to 1"),
+    ],
+)
+def test_a_bad_study_is_told_with_its_field_and_leaves_nothing_behind(tmp_path, typed, content, words):
+    if content is not None:
+        (tmp_path / "study.toml").write_text(content)
+    code, out, err = typed("run", tmp_path / "study.toml", "--quiet")
+    assert (code, out) == (1, "")
+    assert err.startswith("reseed: ")
+    assert words in err
+    assert len(list(tmp_path.iterdir())) == (content is not None)
+
+
+def test_a_matrix_in_the_place_of_a_study_is_told_as_no_toml(tmp_path, typed):
+    code, _, err = typed("run", matrix(tmp_path / "acts.npy", 300), "--quiet")
+    assert code == 1
+    assert "cannot be read as TOML" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_file_in_the_place_of_the_study_folder_is_one_line(tmp_path, typed):
+    study(matrix(tmp_path / "acts.npy", 300), arm("topk", start={"kind": "random"})).write(tmp_path / "study.toml")
+    (tmp_path / "out").write_text("mine")
+    code, _, err = typed("run", tmp_path / "study.toml", "--out", tmp_path / "out", "--quiet")
+    assert (code, len(err.splitlines())) == (1, 1)
+    assert str(tmp_path / "out") in err
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--rejudge"], ["--html", "page.html"]])
+def test_a_report_on_nothing_is_one_line(tmp_path, typed, arguments):
+    code, out, err = typed("report", tmp_path, *arguments)
+    assert (code, out) == (1, "")
+    assert err.startswith("reseed: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_a_report_on_findings_of_another_version_says_which(folder, tmp_path, typed):
+    document = json.loads((folder / "findings.json").read_text()) | {"findings_version": 99}
+    (tmp_path / "findings.json").write_text(json.dumps(document))
+    code, _, err = typed("report", tmp_path)
+    assert code == 1
+    assert "has findings version 99; this reseed reads version 1" in err
