@@ -16,7 +16,7 @@ VARIANTS = {
     **{kind: {} for kind in METHODS},
     "topk": {"resample_every": 3},
     "relu": {"resample_every": 4, "encoder_start": "independent"},
-    "ra-topk": {"encoder_start": "independent", "decoder_bias": True},
+    "ra-topk": {"encoder_start": "independent"},
 }
 
 
