@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -12,7 +13,7 @@ from reseed.activations.writer import append_shard, begin_store, finish_store, w
 from reseed.cli import main
 from reseed.findings import Findings
 from reseed.verdict import Outcome
-from studies import arm, begun_again, contents, finished, matrix, study
+from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
 COMMANDS = ["demo", "collect", "init", "run", "report", "reproduce"]
 
@@ -58,12 +59,6 @@ def test_report_as_json_is_the_file(folder, typed):
     assert typed("report", folder / "findings.json", "--json")[1] == (folder / "findings.json").read_text()
 
 
-def test_report_as_html_says_where_it_is(folder, typed, tmp_path):
-    code, out, _ = typed("report", folder, "--html", tmp_path / "page.html")
-    assert (code, out) == (0, f"{tmp_path / 'page.html'}\n")
-    assert (tmp_path / "page.html").read_bytes() == (folder / "report.html").read_bytes()
-
-
 def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
     again = begun_again(tmp_path_factory, tmp_path)
     before = contents(again)
@@ -71,23 +66,43 @@ def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
     assert contents(again) == before
 
 
-def test_progress_is_talk_and_data_is_the_same_without_it(tmp_path_factory, tmp_path, typed):
-    process = finished(tmp_path_factory)[1]
-    again = begun_again(tmp_path_factory, tmp_path)
-    code, out, err = typed("run", tmp_path / "study.toml")
-    assert (code, out) == (0, process.stdout_text)
-    assert "compare" in err
-    assert contents(again) == contents(finished(tmp_path_factory)[0])
-
-
-def test_a_run_goes_where_out_says_and_exits_with_2_below_what_is_required(tmp_path, typed):
+@pytest.fixture
+def small(tmp_path, typed):
+    """A study of a second, run with progress bars and a requirement that it misses: its folder and what was told."""
     matrix(tmp_path / "acts.npy", 300)
     training = {"steps": 1, "batch_size": 20, "evenly": 1, "device": "cpu"}
     study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1).write(tmp_path / "study.toml")
-    options = ("--out", tmp_path / "elsewhere", "--quiet", "--require", "convergent,stabilizing")
-    assert typed("run", tmp_path / "study.toml", *options)[0] == 2
-    assert Findings.read(tmp_path / "elsewhere").conditions
-    assert not (tmp_path / "study").exists()
+    told = typed("run", tmp_path / "study.toml", "--out", tmp_path / "elsewhere", "--require", "convergent,stabilizing")
+    return tmp_path / "elsewhere", told
+
+
+def test_a_run_goes_where_out_says_and_talks_on_stderr_only(small, typed):
+    folder, (code, out, err) = small
+    assert code == 2
+    assert not (folder.parent / "study").exists()
+    assert [
+        word for word in ("floors @centre", "train topk@centre", "compare", "report:", "required:") if word not in err
+    ] == []
+    assert typed("report", folder) == (0, out, "")
+    assert typed("report", folder, "--html", folder / "page.html") == (0, f"{folder / 'page.html'}\n", "")
+    assert (folder / "page.html").read_bytes() == (folder / "report.html").read_bytes()
+
+
+@pytest.mark.parametrize("file", ["runs/*/step-000000.safetensors", "findings.json"])
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(small, tmp_path, typed, file):
+    whole, again = small[0], tmp_path / "again"
+    command = ("run", tmp_path / "study.toml", "--out", again, "--quiet")
+    with full_disk(min(path.stat().st_size for path in whole.glob(file)) - 1):
+        code, out, err = typed(*command)
+    assert (code, out) == (1, "")
+    name = file.rsplit("/", 1)[-1]
+    made = rf"reseed: File too large: {again}/.*{name}; make room, and the same command goes on from here\n"
+    assert re.fullmatch(made, err)
+    expected = contents(whole)
+    assert {path: expected[path] for path in contents(again)} == contents(again)
+    assert file not in contents(again)
+    assert typed(*command)[0] == 0
+    assert contents(again) == {path: digest for path, digest in expected.items() if path != "page.html"}
 
 
 # Exit codes.

@@ -1,8 +1,6 @@
 import errno
 import json
 import math
-import resource
-from contextlib import contextmanager
 
 import polars as pl
 import pytest
@@ -10,6 +8,7 @@ import torch
 from safetensors import safe_open
 
 from reseed.files import HEADER, canonical_json, remove_partial, replacing, write_json, write_tensors, write_text
+from studies import full_disk
 
 
 def write_table(path, n_rows):
@@ -28,17 +27,6 @@ WRITERS = {
 @pytest.fixture(params=list(WRITERS))
 def write(request):
     return WRITERS[request.param]
-
-
-@contextmanager
-def full_disk(size):
-    """No file of this process may grow beyond `size` bytes: the write fails in the kernel, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_is_there_with_its_folder_once_it_is_written(tmp_path, write):
