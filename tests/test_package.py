@@ -4,7 +4,6 @@ import ast
 import re
 import subprocess
 import sys
-import time
 import tomllib
 from importlib.metadata import requires, version
 from importlib.resources import files
@@ -40,17 +39,17 @@ def test_importing_reseed_loads_no_heavy_library():
 
 
 def test_asking_for_help_loads_no_heavy_library():
-    code = "import sys, reseed.cli; print(*sys.modules, sep='\\n')"
-    assert {name.partition(".")[0] for name in python(code).split()}.isdisjoint(set(HEAVY) - {"rich"})
-
-
-def test_help_answers_at_once():
-    taken = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "reseed", "--help"], check=True, capture_output=True, timeout=60)
-        taken.append(time.perf_counter() - begun)
-    assert min(taken) < 0.5  # it is 0.1 s; the best of five, because a machine that tests may be busy
+    code = """
+import sys
+from reseed.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print(*sys.modules, sep="\\n")
+"""
+    printed = python(code)
+    assert "reproduce" in printed  # help was really given; how fast is for benchmarks/
+    assert {name.partition(".")[0] for name in printed.split()}.isdisjoint(set(HEAVY) - {"rich"})
 
 
 @pytest.mark.parametrize("name", reseed.__all__)
