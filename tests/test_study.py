@@ -1,4 +1,6 @@
 import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
@@ -220,6 +222,17 @@ def test_a_study_is_judged_again_to_the_same_bytes_without_its_activations(tmp_p
 def test_what_is_no_study_cannot_be_judged_again(tmp_path):
     with pytest.raises(TrajectoryError, match="is not a study"):
         rejudge(tmp_path, quiet=True)
+
+
+# The process.
+
+
+def test_a_study_may_run_in_any_thread_and_leaves_signals_and_threads_as_they_were(acts, ended, tmp_path):
+    before = signal.getsignal(signal.SIGINT), torch.get_num_threads()
+    with ThreadPoolExecutor(1) as elsewhere:
+        files = elsewhere.submit(run, tiny(acts), tmp_path / "out").result()
+    assert files == ended[1] | {name: files[name] for name in ("study.toml", "findings.json")}
+    assert (signal.getsignal(signal.SIGINT), torch.get_num_threads()) == before
 
 
 # Divergence.
