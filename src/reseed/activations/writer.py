@@ -23,7 +23,7 @@ from reseed.activations.manifest import (
 from reseed.activations.matrix import Matrix, check_finite, read_shard
 from reseed.activations.moments import moments_of
 from reseed.errors import ActivationsError
-from reseed.files import write_json, write_tensors
+from reseed.files import remove_partial, write_json, write_tensors
 
 __all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
 
@@ -42,8 +42,7 @@ def begin_store(folder: Path, *, about: About, d_model: int, dtype: Dtype) -> Ma
     """
     fresh = Manifest(about=about, d_model=d_model, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob(".*.safetensors.*"):  # half a file, from a process that was killed while it wrote
-        leftover.unlink()
+    remove_partial(folder)
     if not (folder / MANIFEST).exists():
         return _written(folder, fresh)
     found = read_manifest(folder)
