@@ -2,6 +2,8 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ import reseed
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.cli import main
 from reseed.findings import Findings
+from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
@@ -66,43 +69,49 @@ def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
     assert contents(again) == before
 
 
-@pytest.fixture
-def small(tmp_path, typed):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
     """A study of a second, run with progress bars and a requirement that it misses: its folder and what was told."""
-    matrix(tmp_path / "acts.npy", 300)
+    folder = tmp_path_factory.mktemp("small")
+    matrix(folder / "acts.npy", 300)
     training = {"steps": 1, "batch_size": 20, "evenly": 1, "device": "cpu"}
-    study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1).write(tmp_path / "study.toml")
-    told = typed("run", tmp_path / "study.toml", "--out", tmp_path / "elsewhere", "--require", "convergent,stabilizing")
-    return tmp_path / "elsewhere", told
+    study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1).write(folder / "study.toml")
+    command = ["run", str(folder / "study.toml"), "--out", str(folder / "elsewhere"), "--require", "convergent"]
+    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, pytest.raises(SystemExit) as ended:
+        main(command)
+    return folder / "elsewhere", ended.value.code, out.getvalue(), err.getvalue()
 
 
-def test_a_run_goes_where_out_says_and_talks_on_stderr_only(small, typed):
-    folder, (code, out, err) = small
+def test_a_run_goes_where_out_says_and_talks_on_stderr_only(small):
+    folder, code, out, err = small
+    words = ("floors @centre", "train topk@centre", "compare", "report:", "required: convergent")
     assert code == 2
     assert not (folder.parent / "study").exists()
-    assert [
-        word for word in ("floors @centre", "train topk@centre", "compare", "report:", "required:") if word not in err
-    ] == []
-    assert typed("report", folder) == (0, out, "")
-    assert typed("report", folder, "--html", folder / "page.html") == (0, f"{folder / 'page.html'}\n", "")
-    assert (folder / "page.html").read_bytes() == (folder / "report.html").read_bytes()
+    assert [word for word in words if word not in err] == []
+    assert [word for word in words if word in out and word != "compare"] == []
+    assert "topk@centre" in out
+
+
+def test_report_as_html_says_where_it_is(small, typed, tmp_path):
+    page = tmp_path / "page.html"
+    assert typed("report", small[0], "--html", page) == (0, f"{page}\n", "")
+    assert page.read_bytes() == (small[0] / "report.html").read_bytes()
 
 
 @pytest.mark.parametrize("file", ["runs/*/step-000000.safetensors", "findings.json"])
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(small, tmp_path, typed, file):
-    whole, again = small[0], tmp_path / "again"
-    command = ("run", tmp_path / "study.toml", "--out", again, "--quiet")
-    with full_disk(min(path.stat().st_size for path in whole.glob(file)) - 1):
-        code, out, err = typed(*command)
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(small, typed, file):
+    toml, again = small[0].with_name("study.toml"), small[0].with_name(f"without-{file[-8:]}")
+    with full_disk(min(path.stat().st_size for path in small[0].glob(file)) - 1):
+        code, out, err = typed("run", toml, "--out", again, "--quiet")
     assert (code, out) == (1, "")
     name = file.rsplit("/", 1)[-1]
     made = rf"reseed: File too large: {again}/.*{name}; make room, and the same command goes on from here\n"
     assert re.fullmatch(made, err)
-    expected = contents(whole)
+    expected = contents(small[0])
     assert {path: expected[path] for path in contents(again)} == contents(again)
-    assert file not in contents(again)
-    assert typed(*command)[0] == 0
-    assert contents(again) == {path: digest for path, digest in expected.items() if path != "page.html"}
+    assert "findings.json" not in contents(again)
+    Study.read(toml).run(again, quiet=True)
+    assert contents(again) | {"report.html": expected["report.html"]} == expected
 
 
 # Exit codes.

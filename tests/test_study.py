@@ -96,8 +96,7 @@ MORE = {
     "another arm": {"arms": (arm("topk", start=RANDOM), arm("ra-topk"))},
     "more starts and runs": {"starts": 3, "runs_per_start": 2},
     "another preprocessing": {"preprocess": ("centre", "none")},
-    "more draws": {"floors": {"draws": 3, "kmeans_steps": 1}},
-    "other draws": {"floors": {"draws": 2, "kmeans_steps": 2}},
+    "more draws of longer k-means": {"floors": {"draws": 3, "kmeans_steps": 2}},
     "other words": {"name": "another title", "thresholds": {"margin": 0.2}},
 }
 
