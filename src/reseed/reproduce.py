@@ -84,10 +84,10 @@ def ablating_archetypes(model: str, activations: str) -> Study:
 
 
 def _table(findings: Findings) -> str:
-    """Distances 1 - A at step 0 and at the end, with the R² in brackets, beside the published ones."""
+    """Distances 1 - A at step 0 and at the end, their strictest floor and R², beside the published ones."""
     lines = [
-        "| arm | activations | published 1 - A (R²) | 1 - A at step 0 | 1 - A at the end | R² | verdict |",
-        "|---|---|---|---|---|---|---|",
+        "| arm | activations | published 1 - A (R²) | 1 - A at step 0 | 1 - A at the end | its floor | R² | verdict |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     return "\n".join([*lines, *(_row(condition) for condition in findings.conditions)])
 
@@ -102,7 +102,14 @@ def _row(condition: ConditionFindings) -> str:
         f"{rounded(published.distance, 3)} ({rounded(published.r2)})" if published else "not published",
         rounded(1 - curve.value[0], 3),
         f"{distance} {interval(1 - curve.high[-1], 1 - curve.low[-1], 3)}".rstrip(),
+        _floor(condition),
         rounded(condition.r2.value),
         condition.verdict.outcome,
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _floor(condition: ConditionFindings) -> str:
+    """The distance that the strictest floor gives, and its name."""
+    floor = next(floor for floor in condition.floors if floor.name == condition.strictest)
+    return f"{rounded(1 - floor.value, 3)} {floor.name}"
