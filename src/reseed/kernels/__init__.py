@@ -10,10 +10,20 @@ from jaxtyping import Float
 from torch import Tensor, float32
 
 from reseed.kernels import cpu, dense, sparse
-from reseed.kernels._codes import Codes, Gradients, Pass
-from reseed.kernels.reference import densify
+from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
 
-__all__ = ["Codes", "Gradients", "Pass", "decode", "densify", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = [
+    "Codes",
+    "Gradients",
+    "Pass",
+    "compress",
+    "decode",
+    "densify",
+    "encode_topk",
+    "relu_pass",
+    "row_gradients",
+    "topk_pass",
+]
 
 
 def encode_topk(

@@ -1,11 +1,12 @@
-"""Sparse codes, and what a batch asks of the autoencoder that gave them."""
+"""Sparse codes, from dense ones and back; and what a batch asks of the autoencoder that gave them."""
 
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Codes", "Gradients", "Pass"]
+__all__ = ["Codes", "Gradients", "Pass", "compress", "densify"]
 
 
 class Codes(NamedTuple):
@@ -36,3 +37,24 @@ class Pass(NamedTuple):
     fired: Bool[Tensor, "runs atoms"]
     """Which atoms are active for at least one token."""
     gradients: Gradients
+
+
+def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
+    """The codes as a dense array, with 0 for every inactive atom."""
+    dense = codes.values.new_zeros(*codes.values.shape[:2], n_atoms)
+    return dense.scatter_add(
+        -1, codes.indices, codes.values
+    )  # an empty place may name an atom that is active elsewhere
+
+
+def compress(dense: Float[Tensor, "runs batch atoms"]) -> Codes:
+    """Dense codes as a list for each token, as long as the longest; active atoms come in their own order."""
+    run, token, atom = dense.nonzero(as_tuple=True)
+    row = run * dense.shape[1] + token
+    counts = torch.bincount(row, minlength=len(dense) * dense.shape[1])
+    place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
+    shape = (*dense.shape[:2], int(counts.max()) if counts.numel() else 0)
+    codes = Codes(dense.new_zeros(shape), torch.zeros(shape, dtype=torch.int64, device=dense.device))
+    codes.values[run, token, place] = dense[run, token, atom]
+    codes.indices[run, token, place] = atom
+    return codes

@@ -6,17 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.kernels._codes import Codes, Gradients, Pass, densify
 
-__all__ = ["code_gradients", "decode", "densify", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
-
-
-def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
-    """The codes as a dense array, with 0 for every inactive atom."""
-    dense = codes.values.new_zeros(*codes.values.shape[:2], n_atoms)
-    return dense.scatter_add(
-        -1, codes.indices, codes.values
-    )  # an empty place may name an atom that is active elsewhere
+__all__ = ["code_gradients", "decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
