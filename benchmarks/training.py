@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from _contenders import Contender, Family, Task
+from _contenders import Contender, Family, Shape, Task
 from _machine import machine, versions
 from _peers import DictionaryLearning, Overcomplete, SAELens, Sparsify
 from _reseed import Reseed
@@ -38,16 +38,6 @@ FORMAT_VERSION = 1
 PER = 100_000
 HELDOUT = 8192
 RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4}
-
-
-class Shape(NamedTuple):
-    """Sizes that are measured."""
-
-    d_model: int
-    n_atoms: int
-    k: int
-    batch_size: int
-    n_points: int
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
