@@ -23,7 +23,7 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Task:
-    """The same for all: activations with a root mean square deviation of 1 per dimension, sizes and a constant rate."""
+    """The same for all: activations at a root mean square distance of 1 to their mean, sizes and a constant rate."""
 
     rows: Float[Tensor, "tokens d_model"]
     """training activations"""

@@ -155,13 +155,20 @@ class DictionaryLearning:
 
 
 class SAELens:
-    """`SAETrainer.step` of SAELens on its TopKTrainingSAE, which is what its `fit` calls for every batch."""
+    """`SAETrainer.step` of SAELens on its TopKTrainingSAE, which is what its `fit` calls for every batch.
 
-    def __init__(self, task: Task) -> None:
+    Its sparse activations need the rescaling by the decoder's norms off: sparse products have no gradient for that.
+    """
+
+    def __init__(self, task: Task, *, sparse: bool = False) -> None:
         sae, config = _imported("sae_lens.saes.topk_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)
         settings = sae.TopKTrainingSAEConfig(
-            d_in=task.d_model, d_sae=task.n_atoms, k=task.k, use_sparse_activations=False
+            d_in=task.d_model,
+            d_sae=task.n_atoms,
+            k=task.k,
+            use_sparse_activations=sparse,
+            rescale_acts_by_decoder_norm=not sparse,
         )
         self.trainer = _imported("sae_lens.training.sae_trainer").SAETrainer(
             config.SAETrainerConfig(
@@ -176,9 +183,10 @@ class SAELens:
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `step` per batch."""
-        for x in batches:
-            self.trainer.step(x)
-            self.trainer.n_training_steps += 1
+        with _quiet():
+            for x in batches:
+                self.trainer.step(x)
+                self.trainer.n_training_steps += 1
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """The autoencoder's forward."""

@@ -21,7 +21,7 @@ class Reseed:
         rate = task.learning_rate[family]
         settings = {"kind": family, "n_atoms": task.n_atoms, "k": task.k, "learning_rate": rate}
         self.runs = [Run(parse(settings), task, number) for number in range(runs)]
-        self.workers = ThreadPoolExecutor(torch.get_num_threads())
+        self.workers = ThreadPoolExecutor(torch.get_num_threads(), initializer=lambda: torch.set_num_threads(1))
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One update of every run per batch."""
@@ -59,11 +59,12 @@ def _start(method: Method, task: Task, number: int) -> StartPoint:
     """Random directions, or the points that the other contenders start from."""
     mixes = method.mixes_points
     random = torch.randn(task.n_atoms, task.d_model, generator=generator(number))
+    mean = task.rows.mean(0)
     return StartPoint(
         atoms=task.points[: task.n_atoms] if mixes else random,
         points=task.points if mixes else None,
         weights=torch.eye(task.n_atoms, len(task.points)) if mixes else None,
-        mean=task.rows.mean(0),
-        scale=1.0,
+        mean=mean,
+        scale=(task.rows - mean).square().mean().sqrt().item(),
         sample=task.rows[:1024],
     )

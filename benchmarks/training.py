@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,8 @@ class Entry(NamedTuple):
     family: Family
     package: str
     """what has to be installed"""
+    how: str
+    """what of the package is run"""
     make: Callable[[Task], Contender]
     runs: int = 1
 
@@ -65,22 +68,46 @@ class Measured:
 
 
 def entries(runs: int) -> list[Entry]:
-    """All contenders, reseed's first."""
+    """All contenders, reseed's first in each family."""
+    ours = "the update of `reseed run`"
+    overcomplete, lens = partial(Entry, package="overcomplete"), partial(Entry, package="sae-lens", family="topk")
     return [
-        Entry("reseed topk", "topk", "reseed", lambda task: Reseed(task, "topk")),
-        Entry(f"reseed topk, {runs} runs", "topk", "reseed", lambda task: Reseed(task, "topk", runs=runs), runs),
-        Entry("sparsify", "topk", "eai-sparsify", Sparsify),
-        Entry("dictionary_learning", "topk", "dictionary-learning", DictionaryLearning),
-        Entry("overcomplete", "topk", "overcomplete", lambda task: Overcomplete(task, "topk")),
+        Entry("reseed topk", "topk", "reseed", ours, partial(Reseed, family="topk")),
         Entry(
-            "overcomplete, auxiliary loss",
+            f"reseed topk, {runs} runs",
             "topk",
-            "overcomplete",
-            lambda task: Overcomplete(task, "topk", auxiliary=True),
+            "reseed",
+            f"the same for {runs} runs side by side",
+            partial(Reseed, family="topk", runs=runs),
+            runs,
         ),
-        Entry("SAELens", "topk", "sae-lens", SAELens),
-        Entry("reseed ra-topk", "ra-topk", "reseed", lambda task: Reseed(task, "ra-topk")),
-        Entry("overcomplete, archetypal", "ra-topk", "overcomplete", lambda task: Overcomplete(task, "ra-topk")),
+        Entry("sparsify", "topk", "eai-sparsify", "`Trainer.fit` with Adam", Sparsify),
+        Entry("dictionary_learning", "topk", "dictionary-learning", "`TopKTrainer.update`", DictionaryLearning),
+        overcomplete(
+            name="overcomplete",
+            family="topk",
+            how="`train_sae` of `TopKSAE`, mean squared error",
+            make=partial(Overcomplete, family="topk"),
+        ),
+        overcomplete(
+            name="overcomplete, auxiliary loss",
+            family="topk",
+            how="`train_sae` of `TopKSAE`, `top_k_auxiliary_loss`",
+            make=partial(Overcomplete, family="topk", auxiliary=True),
+        ),
+        lens(name="SAELens", how="`SAETrainer.step` of `TopKTrainingSAE`", make=SAELens),
+        lens(
+            name="SAELens, sparse activations",
+            how="the same with `use_sparse_activations`, without `rescale_acts_by_decoder_norm`",
+            make=partial(SAELens, sparse=True),
+        ),
+        Entry("reseed ra-topk", "ra-topk", "reseed", ours, partial(Reseed, family="ra-topk")),
+        overcomplete(
+            name="overcomplete, archetypal",
+            family="ra-topk",
+            how="`train_sae` of `RATopKSAE`, mean squared error",
+            make=partial(Overcomplete, family="ra-topk"),
+        ),
     ]
 
 
@@ -117,8 +144,8 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="wide", help="sizes to measure (default: wide)")
-    parser.add_argument("--rounds", type=int, default=7, help="measured rounds (default: 7)")
-    parser.add_argument("--steps", type=int, default=8, help="steps of a contender in a round (default: 8)")
+    parser.add_argument("--rounds", type=int, default=7, help="measured rounds, after one that warms up (default: 7)")
+    parser.add_argument("--steps", type=int, default=16, help="steps of a contender in a round (default: 16)")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads (default: 1)")
     parser.add_argument("--runs", type=int, default=4, help="runs side by side in reseed's second row (default: 4)")
     parser.add_argument("--activations", type=Path, help="a folder that `reseed collect` made; default: planted ones")
@@ -141,8 +168,8 @@ def _read(folder: Path) -> tuple[Tensor, Tensor]:
 
 
 def _in_one_unit(rows: Tensor, heldout: Tensor) -> tuple[Tensor, Tensor]:
-    """Divided by the root mean square deviation of the training rows per dimension."""
-    scale = (rows - rows.mean(0)).square().mean().sqrt()
+    """Divided by the root mean square distance of a training row to their mean: peers start sensibly in that unit."""
+    scale = (rows - rows.mean(0)).square().sum(1).mean().sqrt()
     return rows / scale, heldout / scale
 
 
@@ -198,6 +225,7 @@ def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Ta
         "name": each.entry.name,
         "family": each.entry.family,
         "package": each.entry.package,
+        "how": each.entry.how,
         "runs": each.entry.runs,
         "cpu_seconds": round(statistics.median(each.cpu), 3),
         "wall_seconds": round(statistics.median(each.wall), 3),
