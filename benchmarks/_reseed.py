@@ -31,7 +31,8 @@ class Reseed:
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """What the first run makes of activations."""
         method, state = self.runs[0].method, self.runs[0].state
-        return method.decode(state, method.encode(state, x.unsqueeze(0)))[0]
+        read = method.snapshot(state)
+        return (method.encode(state, x.unsqueeze(0)) @ read["atoms"] + read["decoder_bias"].unsqueeze(1))[0]
 
 
 class Run:

@@ -88,12 +88,23 @@ class Snapshot:
         return self.tensor("encoder")
 
     @property
+    def active(self) -> tuple[Int[Tensor, " active"], Int[Tensor, " active"], Float[Tensor, " active"]]:
+        """The codes of the held-out tokens that are not 0: which token, ascending, which atom, and what value."""
+        counts = self.tensor("codes.row_offsets").long().diff()
+        tokens = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        return tokens, self.tensor("codes.atoms").long(), self.tensor("codes.values")
+
+    @property
+    def n_tokens(self) -> int:
+        """Held-out tokens."""
+        return len(self.tensor("codes.row_offsets")) - 1
+
+    @property
     def codes(self) -> Float[Tensor, "tokens atoms"]:
         """The codes of the held-out tokens, dense."""
-        offsets, atoms = self.tensor("codes.row_offsets").long(), self.tensor("codes.atoms").long()
-        tokens = torch.repeat_interleave(torch.arange(len(offsets) - 1), offsets.diff())
-        codes = torch.zeros(len(offsets) - 1, self.header["n_atoms"])
-        codes[tokens, atoms] = self.tensor("codes.values")
+        tokens, atoms, values = self.active
+        codes = torch.zeros(self.n_tokens, self.header["n_atoms"])
+        codes[tokens, atoms] = values
         return codes
 
     @property
