@@ -6,7 +6,8 @@ import pytest
 import tomli_w
 import torch
 
-from reseed.analysis import analyse
+from reseed import pairs
+from reseed.analysis import NOTHING, analyse, compare
 from reseed.dice import generator
 from reseed.files import write_tensors
 from reseed.findings import Findings
@@ -55,6 +56,22 @@ def test_the_headline_counts_the_verdicts(two, tmp_path):
     assert two[1].headline == "2 conditions: 1 convergent, 1 unstable."
     one = analysed(hand_made(tmp_path, {"b@none": TWO["b@none"]}))
     assert one.headline == "1 condition: 1 unstable."
+
+
+def test_pairs_that_are_known_are_not_matched_again(two, tmp_path, monkeypatch):
+    whole = pl.read_parquet(two[0].pairs_path)
+    folder = hand_made(tmp_path, TWO)
+    with workers(1) as pool:
+        known = compare(folder, "a@none", pool, NOTHING)
+        assert known.equals(whole.filter(pl.col("condition") == "a@none"))
+        known = compare(folder, "b@none", pool, known)
+        assert pl.read_parquet(folder.pairs_path).equals(whole)
+        told = []
+        monkeypatch.setattr(pairs, "match", None)
+        assert compare(folder, "b@none", pool, known, advance=told.append).equals(known)
+        assert sum(told) == 2 * math.comb(6, 2)
+        with pytest.raises(TypeError):  # one pair at one step is missing: the whole pair is measured
+            compare(folder, "a@none", pool, known[1:])
 
 
 def test_findings_and_pairs_are_written_and_are_the_same_when_judged_again(two):

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 
 from reseed.comparison import compare_arms
-from reseed.conditions import analyse_condition
+from reseed.conditions import analyse_condition, compare_runs
 from reseed.files import replacing
 from reseed.findings import Findings, Geometry
 from reseed.verdict import Limits
@@ -21,19 +21,58 @@ if TYPE_CHECKING:
 
     from reseed.conditions import Analysed
     from reseed.findings import ConditionFindings
+    from reseed.pairs import Pairs
     from reseed.trajectory import StudyFolder
 
-__all__ = ["analyse"]
+__all__ = ["NOTHING", "analyse", "compare"]
+
+NOTHING = pl.DataFrame()
+"""No pairs are known."""
 
 
-def analyse(folder: StudyFolder, pool: Executor, *, advance: Callable[[int], None] = lambda _: None) -> Findings:
-    """Compare, judge, and write `pairs.parquet` and `findings.json`.
+def compare(
+    folder: StudyFolder,
+    condition: str,
+    pool: Executor,
+    known: pl.DataFrame,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> pl.DataFrame:
+    """Match the pairs of one condition that are not known yet, and write `pairs.parquet`.
+
+    Args:
+        folder: a study; runs that have not ended take no part.
+        condition: its name.
+        pool: threads that pairs of runs are matched on.
+        known: rows of `pairs.parquet`, of any conditions.
+        advance: told how many pairs lie behind, snapshot by snapshot.
+
+    Returns:
+        `known` with all pairs of this condition.
+    """
+    pairs = compare_runs(folder.runs(condition), folder, pool, known=_of(known, condition), advance=advance)
+    others = known.remove(pl.col("condition") == condition) if "condition" in known.columns else known
+    table = others if pairs is None else pl.concat([others, _named(pairs, condition)], how="diagonal")
+    _write_pairs(folder, table)
+    return table
+
+
+def analyse(
+    folder: StudyFolder,
+    pool: Executor,
+    *,
+    known: pl.DataFrame | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Findings:
+    """Compare what is not known yet, judge, and write `pairs.parquet` and `findings.json`.
 
     Args:
         folder: a study whose runs have ended; what is unfinished is named in the warnings.
         pool: threads that pairs of runs are matched on.
+        known: what `compare` gave; None: nothing is known.
         advance: told after every condition.
     """
+    known = NOTHING if known is None else known
     study = tomllib.loads((folder.path / "study.toml").read_text(encoding="utf-8"))
     thresholds = dict(study["thresholds"])
     level = thresholds.pop("level")
@@ -41,9 +80,11 @@ def analyse(folder: StudyFolder, pool: Executor, *, advance: Callable[[int], Non
     for condition, _ in folder.manifest["conditions"]:
         runs = folder.runs(condition)
         if runs:
-            analysed.append(analyse_condition(runs, folder, Limits(**thresholds), pool, level=level))
+            mine = _of(known, condition)
+            analysed.append(analyse_condition(runs, folder, Limits(**thresholds), pool, level=level, known=mine))
         advance(1)
-    _write_pairs(folder, analysed)
+    tables = [_named(each.pairs, each.findings.name) for each in analysed if each.pairs is not None]
+    _write_pairs(folder, pl.concat(tables) if tables else NOTHING)
     conditions = tuple(each.findings for each in analysed)
     findings = Findings(
         reseed=folder.manifest["reseed"],
@@ -60,15 +101,18 @@ def analyse(folder: StudyFolder, pool: Executor, *, advance: Callable[[int], Non
     return findings
 
 
-def _write_pairs(folder: StudyFolder, analysed: Sequence[Analysed]) -> None:
-    tables = [
-        each.pairs.table.select(pl.lit(each.findings.name).alias("condition"), pl.all())
-        for each in analysed
-        if each.pairs is not None
-    ]
-    if tables:
-        with replacing(folder.path / "pairs.parquet") as temporary:
-            pl.concat(tables).write_parquet(temporary)
+def _named(pairs: Pairs, condition: str) -> pl.DataFrame:
+    return pairs.table.select(pl.lit(condition).alias("condition"), pl.all())
+
+
+def _of(known: pl.DataFrame, condition: str) -> pl.DataFrame:
+    return known.filter(pl.col("condition") == condition) if "condition" in known.columns else known
+
+
+def _write_pairs(folder: StudyFolder, table: pl.DataFrame) -> None:
+    if len(table):
+        with replacing(folder.pairs_path) as temporary:
+            table.write_parquet(temporary)
 
 
 def _headline(conditions: Sequence[ConditionFindings]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -21,10 +21,12 @@ from reseed.verdict import Evidence, Limits, judge
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    import polars as pl
+
     from reseed.inference import Estimate
     from reseed.trajectory import StudyFolder, Trajectory
 
-__all__ = ["Analysed", "analyse_condition", "interval"]
+__all__ = ["Analysed", "analyse_condition", "compare_runs", "interval"]
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,37 @@ class Analysed:
     floor: float
 
 
-def analyse_condition(
-    runs: Sequence[Trajectory], folder: StudyFolder, limits: Limits, pool: Executor, *, level: float
-) -> Analysed:
-    """Compare the finished runs of one condition with each other and judge them."""
-    finished = [run for run in runs if (run.done or {}).get("status") == "finished"]
+def compare_runs(
+    runs: Sequence[Trajectory],
+    folder: StudyFolder,
+    pool: Executor,
+    *,
+    known: pl.DataFrame | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Pairs | None:
+    """The pairs of the finished runs of one condition; None where fewer than two finished. See `measure_pairs`."""
+    finished = _finished(runs)
     if len(finished) < 2:  # noqa: PLR2004 (a pair)
+        return None
+    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
+    return measure_pairs(finished, covariance, pool, known=known, advance=advance)
+
+
+def analyse_condition(
+    runs: Sequence[Trajectory],
+    folder: StudyFolder,
+    limits: Limits,
+    pool: Executor,
+    *,
+    level: float,
+    known: pl.DataFrame | None = None,
+) -> Analysed:
+    """Compare the finished runs of one condition with each other, as far as it is not `known`, and judge them."""
+    finished = _finished(runs)
+    pairs = compare_runs(runs, folder, pool, known=known)
+    if pairs is None:
         return _not_compared(runs, finished, limits)
     covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
-    pairs = measure_pairs(finished, covariance, pool)
     curves = _curves(pairs, finished, level)
     found, companion_floors = condition_floors(folder, finished, pairs, covariance)
     strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)
@@ -90,6 +114,10 @@ def interval(estimate: Estimate) -> Interval:
         unit=estimate.unit,
         reason=estimate.reason or None,
     )
+
+
+def _finished(runs: Sequence[Trajectory]) -> list[Trajectory]:
+    return [run for run in runs if (run.done or {}).get("status") == "finished"]
 
 
 def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -60,31 +60,66 @@ class _Seen:
     retention: Float[Tensor, " atoms"]
 
 
-def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model d_model"], pool: Executor) -> Pairs:
+def measure_pairs(
+    runs: Sequence[Trajectory],
+    covariance: Float[Tensor, "d_model d_model"],
+    pool: Executor,
+    *,
+    known: pl.DataFrame | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Pairs:
     """Match every pair of runs at every step that all of them have, and measure how they agree.
 
     Args:
         runs: at least two runs of one condition, each with a step 0.
         covariance: of the activations as the runs saw them.
         pool: threads that the pairs are shared out to.
+        known: the table of an earlier call; pairs that it has at all these steps are not measured again.
+        advance: told how many pairs lie behind, step by step.
     """
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
-    born = [run.snapshots[0].atoms for run in runs]
     indices = list(combinations(range(len(runs)), 2))
-    born_matchings = dict(
-        zip(indices, pool.map(lambda pair: match(born[pair[0]], born[pair[1]]), indices), strict=True)
-    )
-    groups = init_groups({pair: matching.distance for pair, matching in born_matchings.items()}, born)
+    measured = _known(known, runs, indices, steps)
+    fresh = [pair for pair in indices if (steps[0], *pair) not in measured]
+    advance((len(indices) - len(fresh)) * len(steps))
+    born = [run.snapshots[0].atoms for run in runs]
+    born_matchings = list(pool.map(lambda pair: match(born[pair[0]], born[pair[1]]), fresh))
+    for step in steps if fresh else ():
+        needed = sorted({run for pair in fresh for run in pair})
+        snapshots = (runs[run].snapshots[step] for run in needed)
+        seen = dict(
+            zip(needed, pool.map(partial(_see, covariance), snapshots, (born[run] for run in needed)), strict=True)
+        )
+        sides = zip(*((seen[i], seen[j]) for i, j in fresh), strict=True)
+        for pair, measures in zip(fresh, pool.map(_measured, *sides, born_matchings), strict=True):
+            measured[step, *pair] = measures
+            advance(1)
+    groups = init_groups({pair: 1 - measured[0, *pair]["agreement"] for pair in indices}, born)
     rows = []
-    for step in steps:
-        seen = list(pool.map(partial(_see, covariance), (run.snapshots[step] for run in runs), born))
-        sides = zip(*((seen[i], seen[j], born_matchings[i, j]) for i, j in indices), strict=True)
-        measured = pool.map(_measured, *sides)
-        for (i, j), measures in zip(indices, measured, strict=True):
-            relation = "within" if groups[i] == groups[j] else "between"
-            rows.append({"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation, **measures})
+    for step, (i, j) in product(steps, indices):
+        relation = "within" if groups[i] == groups[j] else "between"
+        names = {"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation}
+        rows.append(names | measured[step, i, j])
     table = pl.DataFrame(rows)
     return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
+
+
+def _known(
+    table: pl.DataFrame | None, runs: Sequence[Trajectory], indices: Sequence[tuple[int, int]], steps: Sequence[int]
+) -> dict[tuple[int, int, int], dict[str, float]]:
+    """By step and pair of runs, what a table says of the pairs that it has at all steps."""
+    if table is None or table.is_empty():
+        return {}
+    names = ("step", "run_a", "run_b")
+    no_measures = {*names, "relation", "condition"}
+    found = {tuple(row[name] for name in names): row for row in table.iter_rows(named=True)}
+    measured = {}
+    for i, j in indices:
+        rows = [found.get((step, runs[i].id, runs[j].id)) for step in steps]
+        for step, row in zip(steps, rows, strict=True):
+            if row is not None and all(rows):
+                measured[step, i, j] = {name: value for name, value in row.items() if name not in no_measures}
+    return measured
 
 
 def _see(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -12,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -19,7 +21,7 @@ from torch import Tensor
 import reseed
 from reseed import progress
 from reseed.activations import batch_rows, open_activations, view
-from reseed.analysis import analyse
+from reseed.analysis import NOTHING, analyse, compare
 from reseed.dice import generator, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
@@ -55,6 +57,7 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     }
     folder = _prepare(study, out, plan, activations)
     device = torch.device(folder.manifest["machine"]["device"])
+    known = _known_pairs(folder)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         for seen in views:
             _write_moments(folder, seen)
@@ -65,7 +68,20 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
                     total = len(specs) * study.training.steps
                     with _stoppable() as stop:
                         train(specs, room, advance=show(f"train {name}", total), stop=stop)
-        return analyse(folder, pool, advance=show("compare", len(plan)))
+                    n_pairs = math.comb(len(specs), 2) * len(study.training.snapshots)
+                    known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
+        return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
+
+
+def _known_pairs(folder: StudyFolder) -> pl.DataFrame:
+    """The pairs that an earlier call has measured, of runs that had ended then: they are not measured again."""
+    if not folder.pairs_path.exists():
+        return NOTHING
+    ended = [run.parent.name for run in folder.path.glob("runs/*/done")]
+    try:
+        return pl.read_parquet(folder.pairs_path).filter(pl.col("run_a").is_in(ended), pl.col("run_b").is_in(ended))
+    except (OSError, pl.exceptions.PolarsError):  # a damaged table is made anew
+        return NOTHING
 
 
 def rejudge(path: Path, *, quiet: bool = False) -> Findings:
@@ -109,6 +125,8 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         machine = folder.manifest["machine"]
         if machine["device"] == "cuda":
             _device("cuda")
+        if folder.manifest["reseed"] != reseed.__version__:  # which may have measured otherwise
+            folder.pairs_path.unlink(missing_ok=True)
     folder.clear_remains()
     manifest = {
         "format_version": FORMAT_VERSION,

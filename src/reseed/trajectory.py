@@ -251,6 +251,11 @@ class StudyFolder:
         named = (self.run(run_id) for name, ids in self.manifest["conditions"] if name == condition for run_id in ids)
         return tuple(run for run in named if 0 in run.snapshots)
 
+    @property
+    def pairs_path(self) -> Path:
+        """Where the measures of all pairs of runs lie."""
+        return self.path / "pairs.parquet"
+
     def moments(self, preprocess: str) -> dict[str, Tensor]:
         """`mean` and `covariance` of the training activations after one preprocessing, in float64."""
         return _read_tensors(self.moments_path(preprocess))
