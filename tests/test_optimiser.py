@@ -28,6 +28,17 @@ def test_twenty_updates_follow_torch_adam():
         torch.testing.assert_close(moments.second[name], adam.state[tensor]["exp_avg_sq"], rtol=1e-6, atol=1e-8)
 
 
+def test_a_gradient_that_is_a_transposed_view_moves_the_entries_it_is_for():
+    gradient = torch.randn(2, 4, 5, generator=torch.Generator().manual_seed(1)).mT
+    moved = []
+    for given in (gradient, gradient.contiguous()):
+        state = {"atoms": torch.zeros(2, 5, 4)}
+        moments = optimiser.begin(state, ("atoms",))
+        optimiser.update(state, {"atoms": given}, moments, step=0, learning_rate=0.1)
+        moved.append(state["atoms"])
+    assert torch.equal(*moved)
+
+
 def test_entries_that_are_not_trained_stay_as_they_are():
     state = draw(torch.Generator().manual_seed(0))
     before = state["multiplier"].clone()

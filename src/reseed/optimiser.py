@@ -48,7 +48,7 @@ def update(
     beta1, beta2 = BETAS
     adam(
         [state[name] for name in names],
-        [gradients[name] for name in names],
+        [gradients[name].contiguous() for name in names],  # the fused update walks memory, whatever the strides
         [moments.first[name] for name in names],
         [moments.second[name] for name in names],
         max_exp_avg_sqs=[],

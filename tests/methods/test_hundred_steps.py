@@ -1,0 +1,39 @@
+"""Training with the fast kernels ends where training with dense autograd ends."""
+
+import pytest
+import torch
+from method_cases import ALL, born, name_of, tokens
+
+from reseed import kernels, optimiser
+from reseed.activations import batch_rows
+from reseed.kernels import reference
+from reseed.methods import parse
+
+STEPS = 100
+
+
+def trained(method, seen, dtype):
+    """The dictionary after some steps, in any precision."""
+    state = {name: tensor.to(dtype) for name, tensor in born(method, seen).items()}
+    moments = optimiser.begin(state, method.trained)
+    for step in range(STEPS):
+        x = seen.rows(batch_rows(seen.n_tokens, 256, step, roll=1)).unsqueeze(0).to(dtype)
+        gradients, _ = method.gradients(state, x)
+        optimiser.update(state, gradients, moments, step=step, learning_rate=method.learning_rate)
+        method.project(state)
+    return method.dictionary(state).double()
+
+
+@pytest.mark.parametrize("settings", ALL, ids=name_of)
+def test_a_hundred_steps_end_within_1e_5_of_dense_autograd(settings, monkeypatch):
+    method, seen = parse(settings), tokens()
+    fast = trained(method, seen, torch.float32)
+    monkeypatch.setattr(kernels, "topk_pass", reference.topk_pass)
+    monkeypatch.setattr(kernels, "relu_pass", reference.relu_pass)
+    dense = trained(method, seen, torch.float64)
+    assert (fast - born_in_double(method, seen)).norm() > 1e-2 * dense.norm()  # something was learnt
+    assert (fast - dense).norm() < 1e-5 * dense.norm()
+
+
+def born_in_double(method, seen):
+    return method.dictionary(born(method, seen)).double()
