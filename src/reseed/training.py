@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import optimiser, stack
-from reseed.activations import batch_rows
 from reseed.dice import generator
+from reseed.feed import Feed
 from reseed.snapshots import record
 from reseed.starts import draw, draw_points, points_identity
 from reseed.trajectory import points_name
@@ -76,10 +76,10 @@ def train(
     stacks = _stacks(specs, room)
     advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
     saved = time.monotonic()
+    feed = Feed(room.view, room.device, batch_size=specs[0].training.batch_size, steps=steps)
     for step in range(min((each.step for each in stacks), default=steps), steps):
-        read: dict[int, Tensor] = {}
         advance(sum(len(each) for each in stacks if each.step == step))
-        stepped = room.workers.map(lambda each: _stepped(each, step, read, room), stacks)  # noqa: B023 (used up here)
+        stepped = room.workers.map(lambda each: _stepped(each, step, feed, room), stacks)  # noqa: B023 (used up here)
         stacks = [each for each in stepped if len(each)]
         interrupted = stop()
         if interrupted or time.monotonic() - saved > checkpoint_seconds:
@@ -135,12 +135,12 @@ def _points_identity(spec: RunSpec, room: Room) -> tuple[object, ...]:
     return (room.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
-def _stepped(each: Stack, step: int, read: dict[int, Tensor], room: Room) -> Stack:
+def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
     """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each
     training = each.specs[0].training
-    x = _batch(each, read, room)
+    x = torch.stack([feed.batch(spec.rolls["order"], step) for spec in each.specs])
     gradients, outcome = each.method.gradients(each.state, x)
     rate = optimiser.learning_rate_at(
         each.step,
@@ -162,16 +162,6 @@ def _stepped(each: Stack, step: int, read: dict[int, Tensor], room: Room) -> Sta
     if due and len(each):
         record(each, room.view, room.heldout, room.folder)
     return each
-
-
-def _batch(each: Stack, read: dict[int, Tensor], room: Room) -> Float[Tensor, "runs batch d_model"]:
-    """The batches of a stack at its step; `read` holds what other runs with the same order have read already."""
-    for spec in each.specs:
-        order = spec.rolls["order"]
-        if order not in read:
-            index = batch_rows(room.view.n_tokens, spec.training.batch_size, each.step, roll=order)
-            read[order] = room.view.rows(index).to(room.device)
-    return torch.stack([read[spec.rolls["order"]] for spec in each.specs])
 
 
 def _resample(each: Stack, room: Room) -> None:
