@@ -6,10 +6,10 @@ alone or in company.
 
 Importing this file takes Triton; with TRITON_INTERPRET=1 set before, the same kernels run on CPU tensors, slowly.
 
-The costs of a step, at 8 runs x 4,096 tokens, 16,384 atoms, d_model 768, k = 64: the product is 0.8 TFLOP, for which
-nothing beats the vendor's own; its float32 results are 2 GB, written and read once, a third of the product's time, and
-picking k of them in registers takes about 15 counts of 16,384. The gathers are 6 GB for the reconstruction (the same
-rows, still in registers, give the gradients of the codes) and as much for each of the two gradients by atom.
+What a step has to do, at 8 runs x 4,096 tokens, 16,384 atoms, d_model 768 and k = 64: the product is 0.8 TFLOP and is
+left to cuBLAS, run by run, so that its 2 GB of float32 results pass through one buffer; they are written once and read
+once, since a row of them fits in registers, where the k largest are found by counting. The reconstruction gathers 6 GB
+of rows, and the same rows, still in registers, give the gradients of the codes; each gradient by atom gathers 6 GB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from triton import cdiv, next_power_of_2
 from reseed.kernels import _triton
 from reseed.kernels._codes import Codes
 
-__all__ = ["Reverse", "code_gradients", "decode", "encode_topk", "reverse", "row_gradients"]
+__all__ = ["Reverse", "code_gradients", "decode", "encode_topk", "product", "reverse", "row_gradients"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
@@ -75,11 +75,20 @@ def encode_topk(
     keys = torch.empty(runs, batch, k, dtype=torch.int64, device=x.device)
     for run in range(runs):
         for first in range(0, batch, n_tokens):
-            products = _product(x_rounded[run, first : first + n_tokens], encoder_rounded[run])
+            products = product(x_rounded[run, first : first + n_tokens], encoder_rounded[run])
             _select(products, bias[run], keys[run, first : first + n_tokens])
     keys = keys.sort(dim=-1, descending=True).values
     values = (keys >> 32).int().view(torch.float32)
     return Codes(values, _triton.INDEX_BITS.value - (keys & _triton.INDEX_BITS.value))
+
+
+def product(
+    x: Float[Tensor, "tokens d_model"], encoder: Float[Tensor, "atoms d_model"]
+) -> Float[Tensor, "tokens atoms"]:
+    """Pre-activations of one run without their bias: bfloat16 in, float32 sums out."""
+    if x.is_cuda and "dtype" in torch.ops.aten.mm.overloads():  # from torch 2.8 on
+        return torch.mm(x, encoder.T, out_dtype=torch.float32)
+    return x.float() @ encoder.float().T  # the same, since a product of two bfloat16 numbers is exact in float32
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -141,13 +150,6 @@ def reverse(
     )
 
 
-def _product(x: Tensor, encoder: Tensor) -> Tensor:
-    """Pre-activations of one run, (tokens, atoms): bfloat16 in, float32 sums out."""
-    if x.is_cuda and "dtype" in torch.ops.aten.mm.overloads():  # from torch 2.8 on
-        return torch.mm(x, encoder.T, out_dtype=torch.float32)
-    return x.float() @ encoder.float().T  # the same, since a product of two bfloat16 numbers is exact in float32
-
-
 def _select(products: Tensor, bias: Tensor, keys: Tensor) -> None:
     n_tokens, n_atoms = products.shape
     atoms = next_power_of_2(n_atoms)
@@ -163,7 +165,8 @@ def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float) -> tup
     """What the reconstruction of x leaves, and the gradients of the codes: factor times its products with the rows."""
     runs, batch, k = codes.values.shape
     _, n_atoms, d_model = dictionary.shape
-    residual, gradients = torch.empty_like(x), torch.empty_like(codes.values)
+    residual = torch.empty(runs, batch, d_model, device=x.device)
+    gradients = torch.empty(runs, batch, k, device=x.device)
     with torch.cuda.device_of(x):
         _triton.leave_residual[runs * batch,](
             codes.values.contiguous(), codes.indices.contiguous(), dictionary.contiguous(), x.contiguous(),
