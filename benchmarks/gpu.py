@@ -15,12 +15,16 @@ import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from reseed.kernels import sparse
 from reseed.optimiser import Moments, update
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 SIZES = [(4096, 768, 32), (16384, 768, 64), (4096, 2304, 32), (16384, 2304, 64)]
 """n_atoms, d_model, k"""
@@ -67,10 +71,12 @@ def check(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: in
     torch.testing.assert_close(for_codes, sparse.code_gradients(codes, dictionary, x), **near)
     for_rows = (kernels.row_gradients(codes, for_codes, x, n_atoms=n_atoms) for kernels in (gpu, sparse))
     torch.testing.assert_close(*for_rows, **near)
-    together = gpu.reverse(codes, dictionary, x)
-    alone = gpu.reverse(gpu.encode_topk(x[:1], encoder[:1], bias[:1], k=k), dictionary[:1], x[:1])
-    assert all(torch.equal(a, b) for a, b in zip(together, gpu.reverse(codes, dictionary, x), strict=True))
-    assert all(torch.equal(a[:1], b) for a, b in zip(together, alone, strict=True))
+    together, again = (gpu.topk_pass(x, encoder, bias, dictionary, k=k) for _ in range(2))
+    alone = gpu.topk_pass(x[:1], encoder[:1], bias[:1], dictionary[:1], k=k)
+    for other in (again, alone):
+        assert torch.equal(together.residual[: len(other.residual)], other.residual)
+        for ours, others in zip(together.gradients, other.gradients, strict=True):
+            assert torch.equal(ours[: len(others)], others)
 
 
 def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: int) -> dict[str, Ways]:
@@ -88,16 +94,9 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
         gradients = {"dictionary": for_dictionary, "encoder": for_encoder}
         update(learnt, gradients, moments, step=100, learning_rate=0.0)
 
-    def torch_step() -> None:
-        found = sparse.encode_topk(x, encoder, bias, k=k)
-        per_entry = (sparse.decode(found, dictionary) - x) * (2 / x[0].numel())
-        for_codes = sparse.code_gradients(found, dictionary, per_entry)
-        for_dictionary = sparse.row_gradients(found, found.values, per_entry, n_atoms=n_atoms)
-        adam(for_dictionary, sparse.row_gradients(found, for_codes, x, n_atoms=n_atoms))
-
-    def reseed_step() -> None:
-        reverse = gpu.reverse(gpu.encode_topk(x, encoder, bias, k=k), dictionary, x)
-        adam(reverse.dictionary, reverse.encoder)
+    def step(kernels: ModuleType) -> None:
+        gradients = kernels.topk_pass(x, encoder, bias, dictionary, k=k).gradients
+        adam(gradients.dictionary, gradients.encoder)
 
     return {
         "encode": {
@@ -122,11 +121,11 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
             "reseed": lambda: gpu.row_gradients(codes, codes.values, x, n_atoms=n_atoms),
             "reseed, bfloat16 rows": lambda: gpu.row_gradients(codes, codes.values, x_half, n_atoms=n_atoms),
         },
-        "all after encode": {"reseed": lambda: gpu.reverse(codes, dictionary, x)},
         "step": {
             "Adam alone": lambda: adam(dictionary, encoder),
-            "torch": torch_step,
-            "reseed": reseed_step,
+            "torch": lambda: step(sparse),
+            "reseed, without Adam": lambda: gpu.topk_pass(x, encoder, bias, dictionary, k=k),
+            "reseed": lambda: step(gpu),
         },
     }
 

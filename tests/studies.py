@@ -170,7 +170,10 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics):
     rows = []
     for step, atoms in by_step.items():
         codes = (heldout @ atoms.T).relu()
-        run.write_snapshot(step, {"atoms": atoms, "encoder": atoms.clone()} | pack_codes(codes))
+        run.write_snapshot(
+            step,
+            {"atoms": atoms, "encoder": atoms.clone()} | pack_codes(codes, torch.arange(len(atoms)).expand_as(codes)),
+        )
         kept = torch.cosine_similarity(atoms, by_step[0], dim=1).mean().item()
         row = {"step": step, "r2": 0.9, "l0": (codes > 0).sum().item() / len(codes), "retention": kept}
         rows.append(row | {"alive": codes.any(dim=0).double().mean().item()} | metrics)

@@ -26,7 +26,9 @@ def test_codes_come_back_as_they_were_packed(tmp_path_factory, n_tokens, n_atoms
         torch.rand(n_tokens, n_atoms, generator=generator) > 0.6
     )
     run = Trajectory(tmp_path_factory.mktemp("run"))
-    run.write_snapshot(3, {"atoms": torch.zeros(n_atoms, 2)} | pack_codes(codes))
+    run.write_snapshot(
+        3, {"atoms": torch.zeros(n_atoms, 2)} | pack_codes(codes, torch.arange(n_atoms).expand_as(codes))
+    )
     assert torch.equal(run.snapshot(3).codes, codes)
     assert torch.equal(run.snapshot(3).alive, (codes > 0).any(dim=0))
 

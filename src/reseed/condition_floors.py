@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import floors
+from reseed.agreement import projections
 from reseed.dice import roll
 from reseed.findings import Floor
 from reseed.matching import match
@@ -75,7 +76,11 @@ def _companions(
     drawn: Sequence[Float[Tensor, "atoms d_model"]], covariance: Float[Tensor, "d_model d_model"]
 ) -> dict[str, float]:
     """The companions that untrained dictionaries have: no codes, and each is its own encoder."""
-    measured = [dictionary_measures(match(a, b), (a, b), (a, b), covariance) for a, b in combinations(drawn, 2)]
+    prepared = [(atoms, projections(atoms, covariance)) for atoms in drawn]
+    measured = [
+        dictionary_measures(match(a, b), (a, b), (a, b), (of_a, of_b))
+        for (a, of_a), (b, of_b) in combinations(prepared, 2)
+    ]
     return {
         measure: math.fsum(each[measure] for each in measured) / len(measured)
         for measure in COMPANIONS

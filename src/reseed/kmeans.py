@@ -8,10 +8,11 @@ from torch import Tensor
 
 from reseed import kernels
 from reseed.dice import generator
+from reseed.products import row_products
 
 __all__ = ["KMeans", "kmeans"]
 
-_BLOCK = 8192  # rows per product: bounds memory at block x n_points
+_BLOCK = 2**19  # products of a row with a point at a time: 2 MB, which stay in the cache
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,10 @@ def _nearest(
     rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"]
 ) -> tuple[Int[Tensor, " tokens"], Float[Tensor, " tokens"]]:
     """Index of each row's nearest point, and the squared distance to it."""
-    half = points.square().sum(1) / 2
-    best = [torch.addmm(half, block, points.T, alpha=-1).min(1) for block in rows.split(_BLOCK)]
+    half = points.square().sum(1) / -2
+    best = [row_products(block, points, bias=half).max(1) for block in rows.split(max(1, _BLOCK // len(points)))]
     values, labels = torch.cat([found.values for found in best]), torch.cat([found.indices for found in best])
-    return labels, (2 * values + rows.square().sum(1)).clamp(min=0)
+    return labels, (rows.square().sum(1) - 2 * values).clamp(min=0)
 
 
 def _centroids(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import agreement
@@ -54,8 +54,8 @@ class _Seen:
 
     atoms: Float[Tensor, "atoms d_model"]
     encoder: Float[Tensor, "atoms d_model"]
-    codes: Float64[Tensor, "atoms tokens"]
-    """Standardised."""
+    codes: agreement.StandardCodes
+    projections: agreement.Projections
     alive: Bool[Tensor, " atoms"]
     retention: Float[Tensor, " atoms"]
 
@@ -77,9 +77,9 @@ def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model
     groups = init_groups({pair: matching.distance for pair, matching in born_matchings.items()}, born)
     rows = []
     for step in steps:
-        seen = [_see(run.snapshots[step], first) for run, first in zip(runs, born, strict=True)]
+        seen = list(pool.map(partial(_see, covariance), (run.snapshots[step] for run in runs), born))
         sides = zip(*((seen[i], seen[j], born_matchings[i, j]) for i, j in indices), strict=True)
-        measured = pool.map(partial(_measured, covariance), *sides)
+        measured = pool.map(_measured, *sides)
         for (i, j), measures in zip(indices, measured, strict=True):
             relation = "within" if groups[i] == groups[j] else "between"
             rows.append({"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation, **measures})
@@ -87,17 +87,21 @@ def measure_pairs(runs: Sequence[Trajectory], covariance: Float[Tensor, "d_model
     return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
 
 
-def _see(snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
+def _see(
+    covariance: Float[Tensor, "d_model d_model"], snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]
+) -> _Seen:
+    atoms = snapshot.atoms
     return _Seen(
-        atoms=snapshot.atoms,
+        atoms=atoms,
         encoder=snapshot.encoder,
-        codes=agreement.standardise(snapshot.codes),
+        codes=agreement.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms)),
+        projections=agreement.projections(atoms, covariance),
         alive=snapshot.alive,
-        retention=agreement.retention(snapshot.atoms, born),
+        retention=agreement.retention(atoms, born),
     )
 
 
-def _measured(covariance: Float[Tensor, "d_model d_model"], a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
+def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
     matching = match(a.atoms, b.atoms)
     return {
         "agreement": matching.agreement,
@@ -105,7 +109,7 @@ def _measured(covariance: Float[Tensor, "d_model d_model"], a: _Seen, b: _Seen, 
         "zero_a": matching.zero_rows,
         "zero_b": matching.zero_cols,
         "code": agreement.standard_correlations(matching, a.codes, b.codes).mean().item(),
-        **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), covariance),
+        **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), (a.projections, b.projections)),
         "alive": _alive_agreement(a, b, matching),
         "explained": agreement.explained_by_retention(born, a.retention, b.retention),
     }
@@ -115,7 +119,7 @@ def dictionary_measures(
     matching: Matching,
     atoms: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
     encoders: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
-    covariance: Float[Tensor, "d_model d_model"],
+    projections: tuple[agreement.Projections, agreement.Projections],
 ) -> dict[str, float]:
     """The companions that need no codes; a floor's dictionary is its own encoder."""
     best = agreement.mmcs(*atoms)
@@ -124,7 +128,7 @@ def dictionary_measures(
         "mmcs_ab": best.forward,
         "mmcs_ba": best.backward,
         "shared": agreement.shared_fraction(matching, *encoders),
-        "projection": agreement.projection_agreement(matching, *atoms, covariance),
+        "projection": agreement.projection_correlations(matching, *projections).mean().item(),
     }
 
 

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.trajectory import pack_codes
+from reseed import kernels
+from reseed.trajectory import join_codes, pack_codes
 
 if TYPE_CHECKING:
     from reseed.activations import View
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["record"]
 
-CHUNK = 1024  # held-out tokens whose dense codes are in memory at a time
+_AT_A_TIME = 2**20  # dense codes (runs x tokens x atoms) that are in memory at a time: few enough to stay in the cache
 
 
 def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], folder: StudyFolder) -> None:
@@ -31,21 +32,20 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
     (mean cosine of the atoms with their own step 0, by index) and the method's own diagnostics.
     """
     method, state = stack.method, stack.state
-    codes, squared_error = _evaluated(method, state, heldout)
-    total = (heldout - view.moments.mean.to(heldout)).double().square().sum().item()
     diagnostics, tensors = method.diagnostics(state), method.snapshot(state)
+    packed, squared_error = _evaluated(method, state, tensors, heldout)
+    total = _squared(heldout - view.moments.mean.to(heldout)).item()
     for run, spec in enumerate(stack.specs):
-        packed = pack_codes(codes[run])
         trajectory = folder.run(spec.id)
-        trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in tensors.items()} | packed)
+        trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in tensors.items()} | packed[run])
         row: Row = {
             "step": stack.step,
             "tokens": stack.step * spec.training.batch_size,
             "training_loss": stack.loss_sum[run].item() / stack.loss_count if stack.loss_count else math.nan,
             "loss": squared_error[run].item() / heldout.numel(),
             "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
-            "l0": len(packed["codes.values"]) / len(heldout),
-            "alive": codes[run].any(dim=0).double().mean().item(),
+            "l0": len(packed[run]["codes.values"]) / len(heldout),
+            "alive": len(packed[run]["codes.atoms"].unique()) / method.n_atoms,
             "retention": _retention(tensors["atoms"][run], trajectory.snapshot(0).atoms),
         }
         stack.rows[run].append(row | {name: value[run].item() for name, value in diagnostics.items()})
@@ -54,18 +54,24 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
 
 
 def _evaluated(
-    method: Method, state: State, heldout: Float[Tensor, "tokens d_model"]
-) -> tuple[Float[Tensor, "runs tokens atoms"], Float[Tensor, " runs"]]:
-    """The codes of the held-out tokens, and their squared error summed over tokens and dimensions."""
+    method: Method, state: State, tensors: dict[str, Tensor], heldout: Float[Tensor, "tokens d_model"]
+) -> tuple[list[dict[str, Tensor]], Float[Tensor, " runs"]]:
+    """Each run's packed codes of the held-out tokens, and their squared error summed over tokens and dimensions."""
     n_runs = len(state["encoder"])
     squared_error = torch.zeros(n_runs, dtype=torch.float64, device=heldout.device)
-    codes = []
-    for rows in heldout.split(CHUNK):
+    packed = []
+    for rows in heldout.split(max(1, _AT_A_TIME // (n_runs * method.n_atoms))):
         x = rows.expand(n_runs, -1, -1)
-        z = method.encode(state, x)
-        squared_error += (x - method.decode(state, z)).double().square().sum(dim=(1, 2))
-        codes.append(z)
-    return torch.cat(codes, dim=1), squared_error
+        codes = kernels.compress(method.encode(state, x))
+        x_hat = kernels.decode(codes, tensors["atoms"]) + tensors["decoder_bias"].unsqueeze(1)
+        squared_error += _squared(x - x_hat)
+        packed.append([pack_codes(*run) for run in zip(*codes, strict=True)])
+    return [join_codes(parts) for parts in zip(*packed, strict=True)], squared_error
+
+
+def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float[Tensor, "*runs"]:
+    """The sum of all squares: of a token in single precision, of the tokens in double."""
+    return rows.square().sum(dim=-1).double().sum(dim=-1)
 
 
 def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -40,6 +40,7 @@ __all__ = [
     "Snapshot",
     "StudyFolder",
     "Trajectory",
+    "join_codes",
     "opened",
     "pack_codes",
     "points_name",
@@ -87,12 +88,23 @@ class Snapshot:
         return self.tensor("encoder")
 
     @property
+    def active(self) -> tuple[Int[Tensor, " active"], Int[Tensor, " active"], Float[Tensor, " active"]]:
+        """The codes of the held-out tokens that are not 0: which token, ascending, which atom, and what value."""
+        counts = self.tensor("codes.row_offsets").long().diff()
+        tokens = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        return tokens, self.tensor("codes.atoms").long(), self.tensor("codes.values")
+
+    @property
+    def n_tokens(self) -> int:
+        """Held-out tokens."""
+        return len(self.tensor("codes.row_offsets")) - 1
+
+    @property
     def codes(self) -> Float[Tensor, "tokens atoms"]:
         """The codes of the held-out tokens, dense."""
-        offsets, atoms = self.tensor("codes.row_offsets").long(), self.tensor("codes.atoms").long()
-        tokens = torch.repeat_interleave(torch.arange(len(offsets) - 1), offsets.diff())
-        codes = torch.zeros(len(offsets) - 1, self.header["n_atoms"])
-        codes[tokens, atoms] = self.tensor("codes.values")
+        tokens, atoms, values = self.active
+        codes = torch.zeros(self.n_tokens, self.header["n_atoms"])
+        codes[tokens, atoms] = values
         return codes
 
     @property
@@ -108,16 +120,22 @@ def points_name(identity: Sequence[object]) -> str:
     return sha256_of_text(canonical_json([str(part) for part in identity]))[:16]
 
 
-def pack_codes(codes: Float[Tensor, "tokens atoms"]) -> dict[str, Tensor]:
-    """The sparse form in which a snapshot keeps its held-out codes."""
-    token, atom = codes.nonzero(as_tuple=True)
-    counts = torch.bincount(token, minlength=len(codes))
-    offsets = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0).cpu()])
+def pack_codes(values: Float[Tensor, "tokens k"], atoms: Int[Tensor, "tokens k"]) -> dict[str, Tensor]:
+    """The form in which a snapshot keeps its held-out codes: those of each token that are not 0, and their atoms."""
+    active = values != 0
+    counts = active.sum(dim=1).cpu()
     return {
-        "codes.row_offsets": offsets.to(torch.int32),
-        "codes.atoms": atom.to(torch.int32),
-        "codes.values": codes[token, atom].float(),
+        "codes.row_offsets": torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]).to(torch.int32),
+        "codes.atoms": atoms[active].to(torch.int32),
+        "codes.values": values[active].float(),
     }
+
+
+def join_codes(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Packed codes of tokens that follow each other as one."""
+    ends = torch.cat([part["codes.row_offsets"].diff() for part in parts]).cumsum(0, dtype=torch.int32)
+    joined = {name: torch.cat([part[name] for part in parts]) for name in ("codes.atoms", "codes.values")}
+    return {"codes.row_offsets": torch.cat([ends.new_zeros(1), ends]), **joined}
 
 
 @dataclass(frozen=True)

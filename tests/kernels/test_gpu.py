@@ -73,18 +73,27 @@ def test_shapes_that_fill_no_tile_have_the_gradients_of_dense_autograd(batch, n_
 
 @pytest.mark.parametrize("k", [1, 7, 40, 64])
 def test_ties_zeros_and_the_smallest_and_largest_numbers_are_ranked_exactly(k):
-    few = torch.tensor([-float("inf"), -1.0, -0.0, 0.0, 2.0**-120, 0.5, 1.0, 1.0078125, 2.0**120, float("inf")])
+    few = torch.tensor([-(2.0**120), -1.0, -0.0, 0.0, 2.0**-120, 0.5, 1.0, 1.0078125, 2.0**120, float("inf")])
     chosen = torch.randint(len(few), (8, 64, 1), generator=torch.Generator().manual_seed(k))
     one, encoder, bias = torch.ones(8, 1, 1, device=GPU), few.to(GPU)[chosen], torch.zeros(8, 64, device=GPU)
     assert_same(gpu.encode_topk(one, encoder, bias, k=k), reference.encode_topk(one, encoder, bias, k=k))
 
 
-def test_a_token_that_is_not_a_number_shows_it_and_leaves_the_others_alone(x, codes):
+def test_a_token_that_is_not_a_number_leaves_the_others_alone(x, codes):
     x[1, 3] = float("nan")
     broken = gpu.encode_topk(x, normal(RUNS, N_ATOMS, D_MODEL, roll=2), normal(RUNS, N_ATOMS, roll=3), k=K)
     assert broken.values[1, 3].isnan().all()
     assert broken.values.isnan().sum() == K
     assert torch.equal(broken.values[0], codes.values[0])
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # the interpreter multiplies with numpy
+@pytest.mark.parametrize("poison", [float("nan"), -float("nan"), float("inf"), -float("inf")])
+def test_what_is_not_finite_is_never_taken_for_an_inactive_atom(poison, x, dictionary):
+    bias = torch.zeros(RUNS, N_ATOMS, device=GPU)
+    bias[:, 7] = poison
+    residual = gpu.topk_pass(x, dictionary, bias, dictionary, k=K).residual
+    assert not residual.isfinite().all(-1).any()
 
 
 def test_an_atom_with_many_tokens_is_shared_out_and_joined(monkeypatch, x):
@@ -106,42 +115,44 @@ def test_a_small_buffer_gives_the_same_bits(monkeypatch, x, codes):
     assert_near(pieces.values, codes.values)
 
 
-def test_a_run_in_company_has_the_bits_of_the_run_alone(x, dictionary, codes):
-    company = gpu.reverse(codes, dictionary, x)
+@pytest.fixture
+def parts(x, dictionary):
+    return x, normal(RUNS, N_ATOMS, D_MODEL, roll=2), normal(RUNS, N_ATOMS, roll=3), dictionary
+
+
+def flat(there_and_back):
+    return *there_and_back[:-1], *there_and_back.gradients
+
+
+def test_a_pass_equals_dense_autograd(parts):
+    actual, expected = gpu.topk_pass(*parts, k=K), reference.topk_pass(*parts, k=K)
+    for a, b in zip(flat(actual), flat(expected), strict=True):
+        assert_near(a, b)
+
+
+def test_a_run_in_company_has_the_bits_of_the_run_alone(parts):
+    company = flat(gpu.topk_pass(*parts, k=K))
     for run in range(RUNS):
-        own = slice(run, run + 1)
-        alone = gpu.encode_topk(
-            x[own], normal(RUNS, N_ATOMS, D_MODEL, roll=2)[own], normal(RUNS, N_ATOMS, roll=3)[own], k=K
-        )
-        assert_same(alone, [each[own] for each in codes])
-        assert_same(gpu.reverse(alone, dictionary[own], x[own]), [each[own] for each in company])
+        alone = gpu.topk_pass(*(part[run : run + 1] for part in parts), k=K)
+        assert_same(flat(alone), [each[run : run + 1] for each in company])
 
 
-def test_all_in_one_go_is_what_each_function_says(x, dictionary, codes):
-    together = gpu.reverse(codes, dictionary, x)
-    residual = gpu.decode(codes, dictionary) - x
-    assert_near(together.residual, residual)
-    per_entry = residual * (2 / residual[0].numel())
-    for_codes = gpu.code_gradients(codes, dictionary, per_entry)
-    assert_near(together.dictionary, gpu.row_gradients(codes, codes.values, per_entry, n_atoms=N_ATOMS))
-    assert_near(together.encoder, gpu.row_gradients(codes, for_codes, x, n_atoms=N_ATOMS))
-    for_bias = kernels.densify(kernels.Codes(for_codes, codes.indices), n_atoms=N_ATOMS).sum(1)
-    assert_near(together.encoder_bias, for_bias)
-    assert torch.equal(together.fired, (kernels.densify(codes, n_atoms=N_ATOMS) > 0).any(1))
+def test_tensors_may_lie_in_memory_as_they_like(parts):
+    turned = [part.mT.contiguous().mT for part in parts]
+    for a, b in zip(flat(gpu.topk_pass(*turned, k=K)), flat(gpu.topk_pass(*parts, k=K)), strict=True):
+        assert_near(a, b)
 
 
-def test_tensors_may_lie_in_memory_as_they_like(x, dictionary, codes):
-    def turned(tensor):
-        return tensor.mT.contiguous().mT
-
-    expected = gpu.reverse(codes, dictionary, x)
-    actual = gpu.reverse(kernels.Codes(*map(turned, codes)), turned(dictionary), turned(x))
-    assert_same(actual, expected)
+def test_codes_without_a_place_are_as_good_as_empty_ones(x, dictionary):
+    nothing = kernels.Codes(x.new_zeros(RUNS, BATCH, 0), torch.zeros(RUNS, BATCH, 0, dtype=torch.int64, device=GPU))
+    assert (gpu.decode(nothing, dictionary) == 0).all()
+    assert gpu.code_gradients(nothing, dictionary, x).shape == nothing.values.shape
+    assert (gpu.row_gradients(nothing, nothing.values, x, n_atoms=N_ATOMS) == 0).all()
 
 
 def test_training_ends_where_it_ends_with_the_sparse_kernels(monkeypatch):
     born, expected = trained(steps=8)
-    for name in ("encode_topk", "decode", "code_gradients", "row_gradients"):
+    for name in ("encode_topk", "decode", "topk_pass"):
         monkeypatch.setattr(kernels, name, getattr(gpu, name))
     _, actual = trained(steps=8)
     assert cosine(actual, expected) > 0.999

@@ -75,3 +75,9 @@ def perturbed(method, state, amount=0.03):
 
 def stacked(states):
     return {name: torch.cat([state[name] for state in states]) for name in states[0]}
+
+
+def reconstruct(method, state, x):
+    """What a reader of a snapshot makes of the method's codes."""
+    read = method.snapshot(state)
+    return method.encode(state, x) @ read["atoms"] + read["decoder_bias"].unsqueeze(1)

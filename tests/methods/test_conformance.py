@@ -4,7 +4,18 @@ import math
 
 import pytest
 import torch
-from method_cases import D_MODEL, N_ATOMS, VARIANTS, K, activations, born, perturbed, settings_of, stacked
+from method_cases import (
+    D_MODEL,
+    N_ATOMS,
+    VARIANTS,
+    K,
+    activations,
+    born,
+    perturbed,
+    reconstruct,
+    settings_of,
+    stacked,
+)
 from safetensors.torch import load_file, save_file
 
 from reseed import optimiser
@@ -32,7 +43,7 @@ def train(method, state, tokens, *, steps, moments=None, first=0):
 
 
 def r2(method, state, x):
-    error = (method.decode(state, method.encode(state, x)) - x).square().sum()
+    error = (reconstruct(method, state, x) - x).square().sum()
     return 1 - (error / (x - x.mean(1, keepdim=True)).square().sum()).item()
 
 
@@ -69,7 +80,7 @@ def test_shapes_are_those_of_the_contract(method, tokens):
     assert {name: g.shape for name, g in gradients.items()} == {name: state[name].shape for name in method.trained}
     assert method.dictionary(state).shape == method.encoder(state).shape == (2, N_ATOMS, D_MODEL)
     assert codes.shape == (2, 200, N_ATOMS)
-    assert method.decode(state, codes).shape == x.shape
+    assert reconstruct(method, state, x).shape == x.shape
     assert step.loss.shape == step.squared_error.shape == step.l0.shape == (2,)
     assert step.fired.shape == (2, N_ATOMS)
     assert all(figure.shape == (2,) for figure in method.diagnostics(state).values())
@@ -100,7 +111,7 @@ def test_the_figures_of_a_batch_are_those_of_its_codes(method, tokens):
     _, step = method.gradients(state, x)
     codes = method.encode(state, x)
     torch.testing.assert_close(
-        step.squared_error, (x - method.decode(state, codes)).square().sum((1, 2)), rtol=1e-4, atol=0
+        step.squared_error, (x - reconstruct(method, state, x)).square().sum((1, 2)), rtol=1e-4, atol=0
     )
     torch.testing.assert_close(step.l0, (codes > 0).sum((1, 2)) / 200)
     assert torch.equal(step.fired, (codes > 0).any(1))
@@ -117,7 +128,7 @@ def test_reading_never_writes(method, tokens):
     state = perturbed(method, born(method, tokens))
     before = {name: tensor.clone() for name, tensor in state.items()}
     x = batch(tokens)
-    method.decode(state, method.encode(state, x))
+    reconstruct(method, state, x)
     method.gradients(state, x)
     for read in (method.snapshot(state), method.diagnostics(state)):
         for tensor in read.values():
@@ -176,7 +187,7 @@ def test_a_snapshot_is_enough_to_encode_and_decode(method, tokens):
     active = method.encode(state, x) > 0
     torch.testing.assert_close(method.encode(state, x), codes * active, rtol=1e-4, atol=1e-2)
     x_hat = (codes * active) @ read["atoms"] + read["decoder_bias"].unsqueeze(1)
-    torch.testing.assert_close(method.decode(state, method.encode(state, x)), x_hat, rtol=1e-4, atol=1e-2)
+    torch.testing.assert_close(reconstruct(method, state, x), x_hat, rtol=1e-4, atol=1e-2)
 
 
 def test_untrained_biases_stay_zero(method, tokens):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from method_cases import rolls_of
+from method_cases import reconstruct, rolls_of
 
 from reseed import optimiser
 from reseed.activations import batch_rows, open_activations, view
@@ -49,5 +49,5 @@ def test_defaults_explain_the_activations_within_100_steps(activations, kind, st
 
 def r2(method, state, seen):
     x = seen.heldout.rows.unsqueeze(0)
-    error = (method.decode(state, method.encode(state, x)) - x).square().sum()
+    error = (reconstruct(method, state, x) - x).square().sum()
     return 1 - (error / (x - seen.moments.mean.float()).square().sum()).item()

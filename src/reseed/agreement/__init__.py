@@ -1,6 +1,14 @@
 """How much dictionaries agree: pure functions from matchings, codes and pair matrices to numbers (science §3, §5)."""
 
-from reseed.agreement.codes import code_agreement, code_correlations, r2, standard_correlations, standardise
+from reseed.agreement.codes import (
+    StandardCodes,
+    code_agreement,
+    code_correlations,
+    r2,
+    standard_correlations,
+    standardise,
+    standardise_active,
+)
 from reseed.agreement.curves import (
     BORN_IDENTICAL,
     between_start,
@@ -14,10 +22,13 @@ from reseed.agreement.curves import (
 )
 from reseed.agreement.dictionaries import (
     Mmcs,
+    Projections,
     alive_only,
     mean_norm_squared,
     mmcs,
     projection_agreement,
+    projection_correlations,
+    projections,
     shared_fraction,
     shared_pairs,
     stable_rank,
@@ -30,7 +41,9 @@ from reseed.agreement.retention import explained_by_retention, persistence, rete
 __all__ = [
     "BORN_IDENTICAL",
     "Mmcs",
+    "Projections",
     "Reading",
+    "StandardCodes",
     "alive_only",
     "between_start",
     "code_agreement",
@@ -46,6 +59,8 @@ __all__ = [
     "no_memory_reason",
     "persistence",
     "projection_agreement",
+    "projection_correlations",
+    "projections",
     "r2",
     "retention",
     "shared_fraction",
@@ -53,6 +68,7 @@ __all__ = [
     "stable_rank",
     "standard_correlations",
     "standardise",
+    "standardise_active",
     "subspace_overlap",
     "whitened_agreement",
     "within_start",

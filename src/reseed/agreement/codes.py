@@ -1,14 +1,39 @@
 """Agreement of what two dictionaries say about the same tokens (science §3)."""
 
+from dataclasses import dataclass
+
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from reseed.agreement._loops import common_products
 from reseed.matching import Matching
 
-__all__ = ["code_agreement", "code_correlations", "r2", "standard_correlations", "standardise"]
+__all__ = [
+    "StandardCodes",
+    "code_agreement",
+    "code_correlations",
+    "r2",
+    "standard_correlations",
+    "standardise",
+    "standardise_active",
+]
 
-_BLOCK = 1024  # matched pairs at a time: bounds memory at tokens x block
+
+@dataclass(frozen=True)
+class StandardCodes:
+    """Codes of some tokens atom by atom, as far as they are not 0, with what makes a correlation of a product."""
+
+    n_tokens: int
+    ends: Int[Tensor, " atoms_and_one"]
+    """Atom i has the entries ends[i] to ends[i + 1] of the two that follow."""
+    tokens: Int[Tensor, " active"]
+    """Ascending for each atom."""
+    values: Float64[Tensor, " active"]
+    mean: Float64[Tensor, " atoms"]
+    """Over all tokens."""
+    norm: Float64[Tensor, " atoms"]
+    """Of the values about their mean; 0 for an atom that is constant."""
 
 
 def code_correlations(
@@ -30,22 +55,52 @@ def code_correlations(
     return standard_correlations(matching, standardise(codes_a), standardise(codes_b))
 
 
-def standardise(codes: Float[Tensor, "tokens atoms"]) -> Float64[Tensor, "atoms tokens"]:
-    """Each atom's codes about their mean and at length 1, one row per atom; zeros for an atom that is constant."""
-    codes = codes.T.to(torch.float64).contiguous()
-    constant = codes.amax(dim=1) == codes.amin(dim=1)  # exact, where a variance would be the rounding of its mean
-    centred = codes - codes.mean(dim=1, keepdim=True)
-    norm = torch.linalg.vector_norm(centred, dim=1)
-    return (centred / norm.masked_fill(constant, 1.0)[:, None]).masked_fill(constant[:, None], 0.0)
+def standardise(codes: Float[Tensor, "tokens atoms"]) -> StandardCodes:
+    """Codes atom by atom, from dense ones."""
+    tokens, atoms = codes.nonzero(as_tuple=True)
+    return standardise_active(tokens, atoms, codes[tokens, atoms], n_tokens=len(codes), n_atoms=codes.shape[1])
 
 
-def standard_correlations(
-    matching: Matching, a: Float64[Tensor, "a_atoms tokens"], b: Float64[Tensor, "b_atoms tokens"]
-) -> Float64[Tensor, " pairs"]:
+def standardise_active(
+    tokens: Int[Tensor, " active"],
+    atoms: Int[Tensor, " active"],
+    values: Float[Tensor, " active"],
+    *,
+    n_tokens: int,
+    n_atoms: int,
+) -> StandardCodes:
+    """Codes atom by atom, from those that are not 0: token, ascending, atom and value."""
+    atoms, order = atoms.cpu().long().sort(stable=True)
+    tokens, values = tokens.cpu().long()[order], values.cpu().double()[order]
+    counts = torch.bincount(atoms, minlength=n_atoms)
+    ends = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    mean = values.new_zeros(n_atoms).index_add_(0, atoms, values) / n_tokens
+    squares = values.new_zeros(n_atoms).index_add_(0, atoms, (values - mean[atoms]).square())
+    norm = (squares + (n_tokens - counts) * mean.square()).sqrt()
+    return StandardCodes(
+        n_tokens, ends, tokens, values, mean, norm.masked_fill(_constant(atoms, values, counts, n_tokens), 0.0)
+    )
+
+
+def _constant(
+    atoms: Int[Tensor, " active"], values: Float64[Tensor, " active"], counts: Int[Tensor, " atoms"], n_tokens: int
+) -> Bool[Tensor, " atoms"]:
+    """Which atoms have one value for all tokens: exactly so, where a variance would be the rounding of its mean."""
+    largest, smallest = (
+        values.new_zeros(len(counts)).scatter_reduce_(0, atoms, values, kind, include_self=False)
+        for kind in ("amax", "amin")
+    )
+    return (counts == 0) | ((counts == n_tokens) & (largest == smallest))
+
+
+def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes) -> Float64[Tensor, " pairs"]:
     """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs that a run is part of."""
-    blocks = zip(matching.rows.split(_BLOCK), matching.cols.split(_BLOCK), strict=True)
-    products = [torch.linalg.vecdot(a[rows], b[cols]) for rows, cols in blocks]
-    correlation = torch.cat(products).cpu().clamp(-1.0, 1.0)
+    rows, cols = matching.rows, matching.cols
+    entries = (part.numpy() for codes in (a, b) for part in (codes.ends, codes.tokens, codes.values))
+    products = torch.from_numpy(common_products(rows.numpy(), cols.numpy(), *entries))
+    covariance = products - a.n_tokens * a.mean[rows] * b.mean[cols]
+    norms = a.norm[rows] * b.norm[cols]
+    correlation = (covariance / norms).masked_fill(norms == 0, 0.0).clamp(-1.0, 1.0)
     return correlation.abs() if matching.sign == "abs" else correlation
 
 

@@ -12,10 +12,13 @@ from reseed.matching.similarity import check_dictionaries
 
 __all__ = [
     "Mmcs",
+    "Projections",
     "alive_only",
     "mean_norm_squared",
     "mmcs",
     "projection_agreement",
+    "projection_correlations",
+    "projections",
     "shared_fraction",
     "shared_pairs",
     "stable_rank",
@@ -74,17 +77,52 @@ def shared_fraction(
     return float(shared_pairs(matching, encoder_a, encoder_b, threshold=threshold).to(torch.float64).mean())
 
 
+class Projections(NamedTuple):
+    """What the projections of activations on a dictionary's atoms have in common with those on another's."""
+
+    directions: Float64[Tensor, "atoms d_model"]
+    """The atoms at length 1."""
+    covariances: Float64[Tensor, "atoms d_model"]
+    """Of the projection on each atom with the activation."""
+    variances: Float64[Tensor, " atoms"]
+    """Of the projection on each atom; 0 where it is rounding."""
+
+
+def projections(atoms: Float[Tensor, "atoms d_model"], covariance: Float[Tensor, "d_model d_model"]) -> Projections:
+    """A dictionary as `projection_correlations` takes it, prepared once for all pairs that it is part of."""
+    if covariance.shape != (atoms.shape[1], atoms.shape[1]):
+        raise ValueError(
+            f"atoms have {atoms.shape[1]} dimensions, but the covariance has shape {tuple(covariance.shape)}"
+        )
+    sigma = covariance.cpu().to(torch.float64)
+    directions = unit_rows(atoms).cpu()
+    covariances = directions @ sigma
+    variances = (covariances * directions).sum(dim=1)
+    flat = variances <= _ROUNDING * sigma.diagonal().mean()
+    return Projections(directions, covariances, variances.masked_fill(flat, 0.0))
+
+
+def projection_correlations(matching: Matching, a: Projections, b: Projections) -> Float64[Tensor, " pairs"]:
+    """D'Sd' / sqrt(d'Sd . d''Sd') of each matched pair, S being the covariance of the activations: in [-1, 1].
+
+    0 for zero atoms, and for atoms along which nothing varies.
+    """
+    shared = torch.linalg.vecdot(a.covariances[matching.rows], b.directions[matching.cols])
+    size = (a.variances[matching.rows] * b.variances[matching.cols]).sqrt()
+    correlation = (shared / size).masked_fill(size == 0, 0.0).clamp(-1.0, 1.0)
+    return correlation.abs() if matching.sign == "abs" else correlation
+
+
 def projection_agreement(
     matching: Matching,
     a: Float[Tensor, "a_atoms d_model"],
     b: Float[Tensor, "b_atoms d_model"],
     covariance: Float[Tensor, "d_model d_model"],
 ) -> float:
-    """Mean over matched pairs of d'Sd' / sqrt(d'Sd . d''Sd'): the correlation of the two projections, in [-1, 1].
-
-    S is the covariance of the activations. Zero atoms, and atoms along which nothing varies, count 0.
-    """
-    return float(_form_cosines(matching, a, b, covariance.to(torch.float64)).mean())
+    """The mean over matched pairs of `projection_correlations`: in [-1, 1]."""
+    check_dictionaries(a, b)
+    _check_fits(matching, a, b)
+    return float(projection_correlations(matching, projections(a, covariance), projections(b, covariance)).mean())
 
 
 def whitened_agreement(
@@ -101,7 +139,7 @@ def whitened_agreement(
     """
     sigma = covariance.to(torch.float64)
     sphere = torch.eye(len(sigma), dtype=torch.float64, device=sigma.device) * sigma.diagonal().mean()
-    return float(_form_cosines(matching, a, b, torch.linalg.inv(sigma.lerp(sphere, shrinkage))).mean())
+    return projection_agreement(matching, a, b, torch.linalg.inv(sigma.lerp(sphere, shrinkage)))
 
 
 def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, rank: int) -> Reading:
@@ -141,20 +179,6 @@ def stable_rank(atoms: Float[Tensor, "atoms d_model"]) -> Reading:
     gram = atoms.to(torch.float64).T @ atoms.to(torch.float64)
     largest = float(torch.linalg.eigvalsh(gram)[-1])
     return Reading(float(gram.trace()) / largest) if largest > 0 else Reading.undefined("all atoms are zero")
-
-
-def _form_cosines(matching: Matching, a: Tensor, b: Tensor, form: Tensor) -> Float64[Tensor, " pairs"]:
-    check_dictionaries(a, b)
-    _check_fits(matching, a, b)
-    if form.shape != (a.shape[1], a.shape[1]):
-        raise ValueError(f"atoms have {a.shape[1]} dimensions, but the covariance has shape {tuple(form.shape)}")
-    form = form.cpu()
-    d, e = unit_rows(a).cpu()[matching.rows], unit_rows(b).cpu()[matching.cols]
-    d_form, e_form = d @ form, e @ form
-    product, d_square, e_square = ((x * y).sum(dim=1) for x, y in ((d_form, e), (d_form, d), (e_form, e)))
-    flat = torch.minimum(d_square, e_square) <= _ROUNDING * form.diagonal().mean()
-    cosine = (product / (d_square * e_square).clamp(min=0).sqrt()).masked_fill(flat, 0.0).clamp(-1.0, 1.0)
-    return cosine.abs() if matching.sign == "abs" else cosine
 
 
 def _leading_directions(atoms: Tensor, rank: int) -> Float64[Tensor, "d_model rank"] | None:

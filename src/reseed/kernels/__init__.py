@@ -1,10 +1,83 @@
 """Sparse encode and decode with exact gradients.
 
-`sparse` runs on every device that torch knows; `reference` is the dense formula that it is tested against.
+`cpu` is for float32 on a CPU and `sparse` for everything else, with `dense` for codes that are not sparse; `reference`
+has the formulas that all of them are tested against.
 """
 
-from reseed.kernels._codes import Codes
-from reseed.kernels.reference import densify
-from reseed.kernels.sparse import code_gradients, decode, encode_topk, row_gradients
+from types import ModuleType
 
-__all__ = ["Codes", "code_gradients", "decode", "densify", "encode_topk", "row_gradients"]
+from jaxtyping import Float
+from torch import Tensor, float32
+
+from reseed.kernels import cpu, dense, sparse
+from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
+
+__all__ = [
+    "Codes",
+    "Gradients",
+    "Pass",
+    "compress",
+    "decode",
+    "densify",
+    "encode_topk",
+    "relu_pass",
+    "row_gradients",
+    "topk_pass",
+]
+
+
+def encode_topk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k largest of relu(encoder x + bias) for each token; among equals the lowest index wins."""
+    return _for(x).encode_topk(x, encoder, bias, k=k)
+
+
+def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
+    """The sum of each token's atoms, weighted by its codes."""
+    return _for(dictionary).decode(codes, dictionary)
+
+
+def row_gradients(
+    codes: Codes,
+    weights: Float[Tensor, "runs batch k"],
+    rows: Float[Tensor, "runs batch columns"],
+    *,
+    n_atoms: int,
+) -> Float[Tensor, "runs atoms columns"]:
+    """For each atom the sum over its tokens of weight times row: the gradient of anything that has a row per atom."""
+    return _for(rows).row_gradients(codes, weights, rows, n_atoms=n_atoms)
+
+
+def topk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+) -> Pass:
+    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
+    return _for(u).topk_pass(u, encoder, encoder_bias, dictionary, k=k)
+
+
+def relu_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float,
+) -> Pass:
+    """Codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    kernels = cpu if _for(u) is cpu else dense
+    return kernels.relu_pass(u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def _for(tensor: Tensor) -> ModuleType:
+    """The kernels for a tensor like this one."""
+    return cpu if tensor.device.type == "cpu" and tensor.dtype == float32 else sparse

@@ -45,8 +45,8 @@ def select(
     at = tokens.to(tl.int64)[:, None] * n_atoms + atoms[None, :]
     values = tl.load(products + at, mask=there, other=0.0)
     values += tl.load(bias + atoms, mask=atoms < n_atoms, other=0.0)[None, :]
-    values = tl.where(values <= 0, 0.0, values)
-    bits = tl.where(values == values, values.to(tl.int32, bitcast=True), NAN_BITS)  # noqa: PLR0124 (NaN comes first)
+    finite = values > float("-inf")  # nor is NaN; neither may pass for an inactive atom, and both come first
+    bits = tl.where(finite, tl.where(values > 0, values, 0.0).to(tl.int32, bitcast=True), NAN_BITS)
     bits = tl.where(there, bits, -1)
     low = tl.zeros([TOKENS], tl.int32)
     high = tl.max(bits, 1) + 1

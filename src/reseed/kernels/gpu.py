@@ -17,14 +17,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from triton import cdiv, next_power_of_2
 
 from reseed.kernels import _triton
-from reseed.kernels._codes import Codes
+from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["Reverse", "code_gradients", "decode", "encode_topk", "product", "reverse", "row_gradients"]
+__all__ = ["code_gradients", "decode", "encode_topk", "product", "row_gradients", "topk_pass"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
@@ -33,18 +33,6 @@ TILE = 8192
 SEGMENT = 256
 """Tokens of an atom that one program sums; an atom with more of them is shared out among several."""
 LAUNCH = {"enable_fp_fusion": True}  # said aloud, because Triton's default changes with its version
-
-
-class Reverse(NamedTuple):
-    """What a batch's codes leave, and gradients of mean((x_hat - x)^2) for what made them."""
-
-    residual: Float[Tensor, "runs batch d_model"]
-    """Reconstruction minus input."""
-    fired: Bool[Tensor, "runs atoms"]
-    """Which atoms are active for at least one token."""
-    dictionary: Float[Tensor, "runs atoms d_model"]
-    encoder: Float[Tensor, "runs atoms d_model"]
-    encoder_bias: Float[Tensor, "runs atoms"]
 
 
 class _Segments(NamedTuple):
@@ -132,22 +120,33 @@ def row_gradients(
     return _sums(_segments(codes.indices, n_atoms), weights, rows, n_atoms)
 
 
-def reverse(
-    codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"], x: Float[Tensor, "runs batch d_model"]
-) -> Reverse:
-    """All that follows from the codes of x, in one go: rows are read once, and places sorted by atom once."""
+def topk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+) -> Pass:
+    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
+    codes = encode_topk(u, encoder, encoder_bias, k=k)
     n_atoms = dictionary.shape[1]
-    factor = 2 / x[0].numel()
-    residual, for_codes = _residual(codes, dictionary, x, factor)
+    factor = 2 / u[0].numel()
+    residual, for_codes = _residual(codes, dictionary, u, factor)
     segments = _segments(codes.indices, n_atoms)
-    ones = x.new_ones(*x.shape[:2], 1)
-    return Reverse(
-        residual=residual,
-        fired=_sums(segments, (codes.values > 0).float(), ones, n_atoms).squeeze(-1) > 0,
+    ones = u.new_ones(*u.shape[:2], 1)
+    active = codes.values > 0
+    for_bias = _sums(segments, for_codes, ones, n_atoms).squeeze(-1)
+    gradients = Gradients(
         dictionary=_sums(segments, codes.values * factor, residual, n_atoms),
-        encoder=_sums(segments, for_codes, x, n_atoms),
-        encoder_bias=_sums(segments, for_codes, ones, n_atoms).squeeze(-1),
+        encoder=_sums(segments, for_codes, u, n_atoms),
+        encoder_bias=for_bias,
+        decoder_bias=torch.stack(
+            [factor * residual[run].sum(0) - for_bias[run] @ encoder[run] for run in range(len(u))]
+        ),
     )
+    fired = _sums(segments, active.float(), ones, n_atoms).squeeze(-1) > 0
+    return Pass(residual, active.sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
 
 
 def _select(products: Tensor, bias: Tensor, keys: Tensor) -> None:
@@ -177,7 +176,7 @@ def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float) -> tup
 
 def _token_tile(k: int, d_model: int) -> dict[str, int]:
     """All of a token's places, and as many columns of their rows as fit beside them."""
-    places = next_power_of_2(k)
+    places = next_power_of_2(max(1, k))
     return {"PLACES": places, "COLUMNS": max(1, min(next_power_of_2(d_model), TILE // places)), "num_warps": 8} | LAUNCH
 
 

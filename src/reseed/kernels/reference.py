@@ -1,18 +1,14 @@
-"""The same four functions as dense formulas under autograd: slow and short, what the fast ones are tested against."""
+"""The same functions as dense formulas under autograd: slow and short, what the fast ones are tested against."""
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.kernels._codes import Codes
+from reseed.kernels._codes import Codes, Gradients, Pass, densify
 
-__all__ = ["code_gradients", "decode", "densify", "encode_topk", "row_gradients"]
-
-
-def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
-    """The codes as a dense array, with 0 for every inactive atom."""
-    dense = codes.values.new_zeros(*codes.values.shape[:2], n_atoms)
-    return dense.scatter(-1, codes.indices, codes.values)
+__all__ = ["code_gradients", "decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -55,3 +51,58 @@ def row_gradients(
     atoms = torch.zeros(len(rows), n_atoms, rows.shape[-1], dtype=rows.dtype, requires_grad=True)
     (gradient,) = torch.autograd.grad(decode(Codes(weights, codes.indices), atoms), atoms, rows)
     return gradient
+
+
+def topk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+) -> Pass:
+    """The largest k codes of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2)."""
+
+    def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
+        return densify(encode_topk(u, encoder, bias, k=k), n_atoms=encoder.shape[1])
+
+    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=0.0)
+
+
+def relu_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float,
+) -> Pass:
+    """Codes z of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+
+    def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
+        return torch.relu(u @ encoder.mT + bias.unsqueeze(1))
+
+    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def _pass(
+    encode: Callable[[Tensor, Tensor, Tensor], Tensor],
+    u: Tensor,
+    encoder: Tensor,
+    encoder_bias: Tensor,
+    dictionary: Tensor,
+    *,
+    penalty: float,
+) -> Pass:
+    """What autograd says. The decoder's bias is inside u, and comes back to the reconstruction."""
+    nothing = u.new_zeros(len(u), u.shape[2])
+    parts = [part.detach().requires_grad_() for part in (dictionary, encoder, encoder_bias, nothing)]
+    with torch.enable_grad():
+        atoms, directions, bias, shift = parts
+        seen = u - shift.unsqueeze(1)
+        codes = encode(seen, directions, bias)
+        residual = codes @ atoms - seen
+        loss = residual.square().mean((1, 2)).sum() + penalty * codes.sum()
+    gradients = Gradients(*torch.autograd.grad(loss, parts))
+    active, codes = codes > 0, codes.detach()
+    return Pass(residual.detach(), active.sum((1, 2)), codes.sum((1, 2)), active.any(1), gradients)

@@ -11,9 +11,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from reseed.kernels._codes import Codes
+from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["code_gradients", "decode", "encode_topk", "row_gradients"]
+__all__ = ["code_gradients", "decode", "encode_topk", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -71,6 +71,33 @@ def row_gradients(
         per_sample_weights=weights.flatten()[order],
     )
     return sums.unflatten(0, (runs, n_atoms))
+
+
+def topk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+) -> Pass:
+    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
+    codes = encode_topk(u, encoder, encoder_bias, k=k)
+    residual = decode(codes, dictionary) - u
+    per_entry = residual * (2 / residual[0].numel())
+    for_codes = code_gradients(codes, dictionary, per_entry)
+    n_atoms = dictionary.shape[1]
+    ones = for_codes.new_ones(*for_codes.shape[:2], 1)
+    for_bias = row_gradients(codes, for_codes, ones, n_atoms=n_atoms).squeeze(-1)
+    active = (codes.values > 0).flatten(1)
+    fired = torch.zeros_like(for_bias).scatter_reduce(1, codes.indices.flatten(1), active.to(u.dtype), "amax") > 0
+    gradients = Gradients(
+        dictionary=row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
+        encoder=row_gradients(codes, for_codes, u, n_atoms=n_atoms),
+        encoder_bias=for_bias,
+        decoder_bias=per_entry.sum(1) - torch.einsum("ra,rad->rd", for_bias, encoder),
+    )
+    return Pass(residual, active.sum(1), codes.values.sum((1, 2)), fired, gradients)
 
 
 def _decode(

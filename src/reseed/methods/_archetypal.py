@@ -21,6 +21,8 @@ from reseed.errors import SpecError
 from reseed.methods import _autoencoder as autoencoder
 from reseed.methods._autoencoder import EncoderStart
 from reseed.methods._base import Method, StartPoint, State, Step
+from reseed.products import product
+from reseed.scratch import scratch
 
 __all__ = ["Archetypal"]
 
@@ -104,7 +106,7 @@ class Archetypal(Method, ABC):
 
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
         """(W C + Lambda) exp(m), as the entries stand."""
-        mixtures = torch.baddbmm(state["relaxation"], state["weights"], state["points"])
+        mixtures = product(state["weights"], state["points"]) + state["relaxation"]
         return mixtures * state["multiplier"].exp().view(-1, 1, 1)
 
     def encode(
@@ -120,9 +122,10 @@ class Archetypal(Method, ABC):
         dictionary = self.dictionary(state)
         parts, step = autoencoder.topk_step(state, dictionary, x, k=self.k)
         for_mixtures = parts.dictionary * state["multiplier"].exp().view(-1, 1, 1)
+        into = scratch("gradient for weights", *state["weights"].shape, like=for_mixtures)
         every = {
             **parts._asdict(),
-            "weights": torch.bmm(for_mixtures, state["points"].mT),
+            "weights": product(for_mixtures, state["points"].mT, out=into),
             "relaxation": for_mixtures,
             "multiplier": (parts.dictionary * dictionary).sum((1, 2)),
         }

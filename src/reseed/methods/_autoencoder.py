@@ -6,10 +6,10 @@ rates, penalties and radii mean the same on every model; with scale 1 it is the 
 """
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reseed import kernels
@@ -18,7 +18,6 @@ from reseed.methods._base import StartPoint, State, Step
 
 __all__ = [
     "EncoderStart",
-    "PartGradients",
     "check_k",
     "encode_dense",
     "encoder_parts",
@@ -33,15 +32,6 @@ __all__ = [
 ]
 
 EncoderStart = Literal["tied", "independent"]
-
-
-class PartGradients(NamedTuple):
-    """Gradients for the parts of an autoencoder, before a method carries them on to its own entries."""
-
-    dictionary: Float[Tensor, "runs atoms d_model"]
-    encoder: Float[Tensor, "runs atoms d_model"]
-    encoder_bias: Float[Tensor, "runs atoms"]
-    decoder_bias: Float[Tensor, "runs d_model"]
 
 
 def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:
@@ -137,51 +127,21 @@ def topk_step(
     x: Float[Tensor, "runs batch d_model"],
     *,
     k: int,
-) -> tuple[PartGradients, Step]:
+) -> tuple[kernels.Gradients, Step]:
     """Gradients of mean((x - x_hat)^2) in the method's units for a top-k autoencoder, and the batch's figures."""
-    u = inputs(state, x)
-    codes = kernels.encode_topk(u, state["encoder"], state["encoder_bias"], k=k)
-    residual = kernels.decode(codes, dictionary) - u
-    per_entry = residual * (2 / residual[0].numel())
-    for_codes = kernels.code_gradients(codes, dictionary, per_entry)
-    n_atoms = dictionary.shape[1]
-    for_bias = _sum_by_atom(codes, for_codes, n_atoms=n_atoms)
-    through_encoder = torch.einsum("ra,rad->rd", for_bias, state["encoder"])
-    gradients = PartGradients(
-        dictionary=kernels.row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
-        encoder=kernels.row_gradients(codes, for_codes, u, n_atoms=n_atoms),
-        encoder_bias=for_bias,
-        decoder_bias=per_entry.sum(1) - through_encoder,
-    )
-    active = codes.values > 0
-    fired = torch.zeros_like(for_bias).scatter_reduce(
-        1, codes.indices.flatten(1), active.flatten(1).to(x.dtype), "amax"
-    )
-    return gradients, figures(state, residual, n_active=active.sum((1, 2)), fired=fired > 0)
+    there_and_back = kernels.topk_pass(inputs(state, x), state["encoder"], state["encoder_bias"], dictionary, k=k)
+    return there_and_back.gradients, figures(state, there_and_back)
 
 
-def _sum_by_atom(
-    codes: kernels.Codes, weights: Float[Tensor, "runs batch k"], *, n_atoms: int
-) -> Float[Tensor, "runs atoms"]:
-    ones = weights.new_ones(*weights.shape[:2], 1)
-    return kernels.row_gradients(codes, weights, ones, n_atoms=n_atoms).squeeze(-1)
-
-
-def figures(
-    state: Mapping[str, Tensor],
-    residual: Float[Tensor, "runs batch d_model"],
-    *,
-    n_active: Int[Tensor, " runs"],
-    fired: Bool[Tensor, "runs atoms"],
-    penalty: Float[Tensor, " runs"] | float = 0.0,
-) -> Step:
-    """What a batch says about each run; the residual is in the method's units."""
+def figures(state: Mapping[str, Tensor], there_and_back: kernels.Pass, *, penalty: float = 0.0) -> Step:
+    """What a batch says about each run; `penalty` is what a unit of code costs."""
+    residual = there_and_back.residual
     squared_error = residual.square().sum((1, 2))
     return Step(
-        loss=squared_error / residual[0].numel() + penalty,
+        loss=squared_error / residual[0].numel() + penalty * there_and_back.code_sum,
         squared_error=squared_error * state["scale"].square(),
-        l0=n_active / residual.shape[1],
-        fired=fired,
+        l0=there_and_back.n_active / residual.shape[1],
+        fired=there_and_back.fired,
     )
 
 

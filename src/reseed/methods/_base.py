@@ -121,10 +121,3 @@ class Method(BaseModel, ABC):
     def encoder(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
         """One encoder direction per atom."""
         return state["encoder"]
-
-    def decode(
-        self, state: Mapping[str, Tensor], codes: Float[Tensor, "runs batch atoms"]
-    ) -> Float[Tensor, "runs batch d_model"]:
-        """Reconstructions in the units of the activations, from codes in those units."""
-        scale = state["scale"].view(-1, 1, 1)
-        return codes @ self.dictionary(state) + state["decoder_bias"].unsqueeze(1) * scale

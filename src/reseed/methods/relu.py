@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
+from reseed import kernels
 from reseed.methods import _autoencoder as autoencoder
 from reseed.methods._autoencoder import EncoderStart
 from reseed.methods._base import Method, StartPoint, State, Step
@@ -77,37 +78,14 @@ class ReLU(Method):
     ) -> tuple[dict[str, Tensor], Step]:
         """Gradients for the `trained` entries, those of unit atoms at the unit atoms, and the batch's figures."""
         u = autoencoder.inputs(state, x)
-        codes = _codes(state, u)
-        residual = codes @ state["atoms"] - u
         penalty = self.l1 / (u.shape[1] * u.shape[2] ** 0.5)
-        every = self._backward(state, u, codes, residual, penalty=penalty)
-        active = codes > 0
-        step = autoencoder.figures(
-            state, residual, n_active=active.sum((1, 2)), fired=active.any(1), penalty=penalty * codes.sum((1, 2))
-        )
-        return {name: every[name] for name in self.trained}, step
-
-    def _backward(
-        self,
-        state: Mapping[str, Tensor],
-        u: Float[Tensor, "runs batch d_model"],
-        codes: Float[Tensor, "runs batch atoms"],
-        residual: Float[Tensor, "runs batch d_model"],
-        *,
-        penalty: float,
-    ) -> dict[str, Tensor]:
-        per_entry = residual * (2 / residual[0].numel())
-        for_codes = (per_entry @ state["atoms"].mT + penalty).masked_fill_(codes <= 0, 0.0)
-        for_bias = for_codes.sum(1)
-        for_atoms = codes.mT @ per_entry
-        return {
-            "atoms": autoencoder.without_parallel(for_atoms, state["atoms"])
-            if self.parallel == "removed"
-            else for_atoms,
-            "encoder": for_codes.mT @ u,
-            "encoder_bias": for_bias,
-            "decoder_bias": per_entry.sum(1) - torch.einsum("ra,rad->rd", for_bias, state["encoder"]),
-        }
+        there_and_back = kernels.relu_pass(u, state["encoder"], state["encoder_bias"], state["atoms"], penalty=penalty)
+        parts = there_and_back.gradients
+        for_atoms = parts.dictionary
+        if self.parallel == "removed":
+            for_atoms = autoencoder.without_parallel(for_atoms, state["atoms"])
+        every = {**parts._asdict(), "atoms": for_atoms}
+        return {name: every[name] for name in self.trained}, autoencoder.figures(state, there_and_back, penalty=penalty)
 
     def diagnostics(self, state: Mapping[str, Tensor]) -> dict[str, Float[Tensor, " runs"]]:
         """Nothing beyond what every method has."""

@@ -1,0 +1,269 @@
+"""The peers' contenders: each library's own model, loss, optimiser and training step, at its fastest exact setting.
+
+Every peer trains in float32 with Adam at a constant rate. What a library does beyond an update and can be told not to
+do (logging, progress bars, checkpoints) is switched off; whatever its training step always does is measured.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+import torch
+from _contenders import Family, Task
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+__all__ = ["DictionaryLearning", "Overcomplete", "SAELens", "Sparsify"]
+
+STAND_INS = {
+    "overcomplete": {"PIL": "reading pictures", "sklearn": "classical matrix factorisations"},
+    "dictionary_learning": {
+        "nnsight": "collecting activations from language models",
+        "zstandard": "reading compressed texts",
+    },
+}
+"""For each peer the packages that it imports and its training needs nothing from, with what they are for there."""
+
+ROLLED = 0
+SEQUENCE = 128
+"""Tokens per sequence, where a peer counts batches in sequences."""
+
+
+class _Empty(ModuleType):
+    """A package that is imported in vain; whatever is taken from it is a bare class."""
+
+    def __getattr__(self, name: str) -> type:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return object
+
+
+class _StandIns(MetaPathFinder, Loader):
+    """Finds an empty package under each of some names; asked last, so that what is installed is used."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        del path, target
+        return ModuleSpec(fullname, self, is_package=True) if fullname.partition(".")[0] in self.names else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return _Empty(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """There is nothing to run."""
+
+
+def _imported(name: str) -> Any:  # noqa: ANN401 (other people's modules)
+    """A peer's module; stand-ins are there for its import only, since others ask what is installed."""
+    os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "disabled"}
+    finder = _StandIns(STAND_INS.get(name.partition(".")[0], ()))
+    sys.meta_path.append(finder)
+    try:
+        with _quiet():
+            return importlib.import_module(name)
+    finally:
+        sys.meta_path.remove(finder)
+        for module in [module for module, found in sys.modules.items() if isinstance(found, _Empty)]:
+            del sys.modules[module]
+
+
+def _skip_init(package: str) -> None:
+    """Let a package's modules be imported without its __init__, which loads vision models and draws colour maps."""
+    if package not in sys.modules:
+        module = ModuleType(package)
+        module.__path__ = list(find_spec(package).submodule_search_locations)
+        sys.modules[package] = module
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what a peer prints and warns of out of the table."""
+    nowhere = io.StringIO()
+    with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+class Overcomplete:
+    """`train_sae` of overcomplete on its TopKSAE or RATopKSAE, without monitoring."""
+
+    def __init__(self, task: Task, family: Family, *, auxiliary: bool = False) -> None:
+        _skip_init("overcomplete")
+        sae, losses = _imported("overcomplete.sae"), _imported("overcomplete.sae.losses")
+        torch.manual_seed(ROLLED)
+        if family == "topk":
+            self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k)
+        else:
+            self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k)
+        self.criterion = losses.top_k_auxiliary_loss if auxiliary else _mean_squared_error
+        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=task.learning_rate[family])
+        self.train_sae = sae.train_sae
+
+    def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
+        """One epoch over the batches."""
+        self.train_sae(self.model, batches, self.criterion, self.optimiser, nb_epochs=1, monitoring=0)
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
+        """The third of what the model returns."""
+        return self.model.eval()(x)[2]
+
+
+def _mean_squared_error(x: Tensor, x_hat: Tensor, pre_codes: Tensor, codes: Tensor, dictionary: Tensor) -> Tensor:
+    del pre_codes, codes, dictionary
+    return (x - x_hat).square().mean()
+
+
+class DictionaryLearning:
+    """`TopKTrainer.update` of dictionary_learning, which is what its `trainSAE` calls for every batch."""
+
+    def __init__(self, task: Task) -> None:
+        self.trainer = _imported("dictionary_learning.trainers.top_k").TopKTrainer(
+            steps=task.steps,
+            activation_dim=task.d_model,
+            dict_size=task.n_atoms,
+            k=task.k,
+            layer=0,
+            lm_name="",
+            lr=task.learning_rate["topk"],
+            warmup_steps=0,
+            seed=ROLLED,
+            device="cpu",
+        )
+        self.step = 0
+
+    def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
+        """One `update` per batch."""
+        for x in batches:
+            self.trainer.update(self.step, x)
+            self.step += 1
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
+        """The autoencoder's forward."""
+        return self.trainer.ae(x)
+
+
+class SAELens:
+    """`SAETrainer.step` of SAELens on its TopKTrainingSAE, which is what its `fit` calls for every batch.
+
+    Its sparse activations need the rescaling by the decoder's norms off: sparse products have no gradient for that.
+    """
+
+    def __init__(self, task: Task, *, sparse: bool = False) -> None:
+        sae, config = _imported("sae_lens.saes.topk_sae"), _imported("sae_lens.config")
+        torch.manual_seed(ROLLED)
+        settings = sae.TopKTrainingSAEConfig(
+            d_in=task.d_model,
+            d_sae=task.n_atoms,
+            k=task.k,
+            use_sparse_activations=sparse,
+            rescale_acts_by_decoder_norm=not sparse,
+        )
+        self.trainer = _imported("sae_lens.training.sae_trainer").SAETrainer(
+            config.SAETrainerConfig(
+                total_training_samples=task.steps * task.batch_size,
+                train_batch_size_samples=task.batch_size,
+                lr=task.learning_rate["topk"],
+                lr_end=task.learning_rate["topk"],
+            ),
+            sae.TopKTrainingSAE(settings),
+            data_provider=iter(()),
+        )
+
+    def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
+        """One `step` per batch."""
+        with _quiet():
+            for x in batches:
+                self.trainer.step(x)
+                self.trainer.n_training_steps += 1
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
+        """The autoencoder's forward."""
+        return self.trainer.sae(x)
+
+
+class Sparsify:
+    """`Trainer.fit` of sparsify, on a model whose activation at token number i is row i of the batches.
+
+    Adam in place of its own default, a signed momentum, so that all contenders follow the same rule; constant rate; no
+    checkpoints, of which it would write one at the end of each call.
+    """
+
+    def __init__(self, task: Task) -> None:
+        sparsify = _imported("sparsify")
+        self.model = _Rows(task.rows[: task.batch_size])
+        config = sparsify.TrainConfig(
+            sae=sparsify.SparseCoderConfig(num_latents=task.n_atoms, k=task.k),
+            batch_size=task.batch_size // SEQUENCE,
+            optimizer="adam",
+            lr=task.learning_rate["topk"],
+            lr_warmup_steps=0,
+            hookpoints=["rows"],
+            init_seeds=[ROLLED],
+            log_to_wandb=False,
+        )
+        with _quiet():
+            self.trainer = sparsify.Trainer(config, _Sequences(task.batch_size), self.model)
+        self.trainer.lr_schedulers = []
+        self.trainer.save = lambda: None
+
+    def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
+        """One `fit`, from where the last one ended."""
+        before = torch.get_float32_matmul_precision()
+        self.model.rows = nn.Embedding.from_pretrained(batches.flatten(0, 1))
+        self.trainer.dataset = _Sequences(len(self.model.rows.weight))
+        with _quiet():
+            self.trainer.fit()
+        torch.set_float32_matmul_precision(before)  # `fit` sets it for the whole process
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
+        """The first thing that the coder returns."""
+        return self.trainer.saes["rows"](x).sae_out
+
+
+class _Rows(nn.Module):
+    """As much of a language model as sparsify asks for."""
+
+    def __init__(self, rows: Float[Tensor, "tokens d_model"]) -> None:
+        super().__init__()
+        self.rows = nn.Embedding.from_pretrained(rows)
+        self.dummy_inputs = {"input_ids": torch.zeros(1, 1, dtype=torch.int64)}
+        self.device = rows.device
+
+    @property
+    def base_model(self) -> "_Rows":
+        """Where sparsify looks for the modules that it hooks."""
+        return self
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """The activations at some token numbers."""
+        return self.rows(input_ids)
+
+
+class _Sequences(Dataset):
+    """The token numbers 0, 1, 2, ... in sequences."""
+
+    def __init__(self, n_tokens: int) -> None:
+        self.ids = torch.arange(n_tokens).unflatten(0, (-1, SEQUENCE))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, number: int) -> dict[str, Tensor]:
+        return {"input_ids": self.ids[number]}
+
+    def select(self, numbers: range) -> "_Sequences":
+        """All of them: a trainer that goes on passes over what it has read, and these are new."""
+        del numbers
+        return self

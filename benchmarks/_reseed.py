@@ -1,0 +1,71 @@
+"""reseed's contender: the updates of `reseed.training`, without its snapshots, files and metrics."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from _contenders import Family, Task
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed import optimiser
+from reseed.dice import generator
+from reseed.methods import Method, StartPoint, State, parse
+
+__all__ = ["Reseed"]
+
+
+class Reseed:
+    """Some runs of a method, each a stack of width 1 as on any CPU, on worker threads as `reseed run` uses them."""
+
+    def __init__(self, task: Task, family: Family, *, runs: int = 1) -> None:
+        rate = task.learning_rate[family]
+        settings = {"kind": family, "n_atoms": task.n_atoms, "k": task.k, "learning_rate": rate}
+        self.runs = [Run(parse(settings), task, number) for number in range(runs)]
+        self.workers = ThreadPoolExecutor(torch.get_num_threads(), initializer=lambda: torch.set_num_threads(1))
+
+    def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
+        """One update of every run per batch."""
+        for x in batches:
+            list(self.workers.map(lambda run: run.update(x), self.runs))  # noqa: B023 (used up here)
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
+        """What the first run makes of activations."""
+        method, state = self.runs[0].method, self.runs[0].state
+        read = method.snapshot(state)
+        return (method.encode(state, x.unsqueeze(0)) @ read["atoms"] + read["decoder_bias"].unsqueeze(1))[0]
+
+
+class Run:
+    """One run and its moments."""
+
+    def __init__(self, method: Method, task: Task, number: int) -> None:
+        self.method, self.step = method, 0
+        self.state: State = method.initialise(_start(method, task, number), rolled_encoder=number)
+        method.project(self.state)
+        self.moments = optimiser.begin(self.state, method.trained)
+        self.idle = torch.zeros(1, task.n_atoms, dtype=torch.int64)
+        self.diverged = False
+
+    def update(self, x: Float[Tensor, "batch d_model"]) -> None:
+        """One update, as `reseed.training` makes it; the only place of the benchmarks that knows how."""
+        gradients, outcome = self.method.gradients(self.state, x.unsqueeze(0))
+        optimiser.update(self.state, gradients, self.moments, step=self.step, learning_rate=self.method.learning_rate)
+        self.method.project(self.state)
+        self.step += 1
+        self.idle = torch.where(outcome.fired, 0, self.idle + 1)
+        self.diverged |= not outcome.loss.isfinite().all().item()
+
+
+def _start(method: Method, task: Task, number: int) -> StartPoint:
+    """Random directions, or the points that the other contenders start from."""
+    mixes = method.mixes_points
+    random = torch.randn(task.n_atoms, task.d_model, generator=generator(number))
+    mean = task.rows.mean(0)
+    return StartPoint(
+        atoms=task.points[: task.n_atoms] if mixes else random,
+        points=task.points if mixes else None,
+        weights=torch.eye(task.n_atoms, len(task.points)) if mixes else None,
+        mean=mean,
+        scale=(task.rows - mean).square().mean().sqrt().item(),
+        sample=task.rows[:1024],
+    )

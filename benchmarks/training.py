@@ -1,0 +1,259 @@
+"""What training a dictionary costs with reseed and with its peers: same data, batches, steps and learning rate.
+
+    make bench-peers                            reseed and every peer, in an environment made for them
+    python benchmarks/training.py               reseed and the peers that are installed
+    python benchmarks/training.py --shape small --rounds 2
+
+Contenders take turns: a chunk of steps each, round after round, and go on from where they were. The first round warms
+up and is not measured. Printed are medians over rounds, per 100,000 tokens and run, and the R² that each contender
+reaches on held-out tokens after all its steps: fast and wrong does not count. Everything is float32 on the CPU.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from _contenders import Contender, Family, Shape, Task
+from _machine import machine, versions
+from _peers import DictionaryLearning, Overcomplete, SAELens, Sparsify
+from _reseed import Reseed
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed.activations import open_activations, view
+from reseed.dice import generator
+from reseed.synthetic import planted
+
+FORMAT_VERSION = 1
+"""1: the first."""
+
+PER = 100_000
+HELDOUT = 8192
+RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4}
+
+
+SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
+
+
+class Entry(NamedTuple):
+    """A row of the table."""
+
+    name: str
+    family: Family
+    package: str
+    """what has to be installed"""
+    how: str
+    """what of the package is run"""
+    make: Callable[[Task], Contender]
+    runs: int = 1
+
+
+@dataclass
+class Measured:
+    """What a contender took, chunk by chunk, in seconds."""
+
+    entry: Entry
+    contender: Contender
+    cpu: list[float] = field(default_factory=list)
+    wall: list[float] = field(default_factory=list)
+
+
+def entries(runs: int) -> list[Entry]:
+    """All contenders, reseed's first in each family."""
+    ours = "the update of `reseed run`"
+    overcomplete, lens = partial(Entry, package="overcomplete"), partial(Entry, package="sae-lens", family="topk")
+    return [
+        Entry("reseed topk", "topk", "reseed", ours, partial(Reseed, family="topk")),
+        Entry(
+            f"reseed topk, {runs} runs",
+            "topk",
+            "reseed",
+            f"the same for {runs} runs side by side",
+            partial(Reseed, family="topk", runs=runs),
+            runs,
+        ),
+        Entry("sparsify", "topk", "eai-sparsify", "`Trainer.fit` with Adam", Sparsify),
+        Entry("dictionary_learning", "topk", "dictionary-learning", "`TopKTrainer.update`", DictionaryLearning),
+        overcomplete(
+            name="overcomplete",
+            family="topk",
+            how="`train_sae` of `TopKSAE`, mean squared error",
+            make=partial(Overcomplete, family="topk"),
+        ),
+        overcomplete(
+            name="overcomplete, auxiliary loss",
+            family="topk",
+            how="`train_sae` of `TopKSAE`, `top_k_auxiliary_loss`",
+            make=partial(Overcomplete, family="topk", auxiliary=True),
+        ),
+        lens(name="SAELens", how="`SAETrainer.step` of `TopKTrainingSAE`", make=SAELens),
+        lens(
+            name="SAELens, sparse activations",
+            how="the same with `use_sparse_activations`, without `rescale_acts_by_decoder_norm`",
+            make=partial(SAELens, sparse=True),
+        ),
+        Entry("reseed ra-topk", "ra-topk", "reseed", ours, partial(Reseed, family="ra-topk")),
+        overcomplete(
+            name="overcomplete, archetypal",
+            family="ra-topk",
+            how="`train_sae` of `RATopKSAE`, mean squared error",
+            make=partial(Overcomplete, family="ra-topk"),
+        ),
+    ]
+
+
+def main() -> None:
+    """Measure, print a table, and write the figures where asked."""
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    where, shape = machine(), SHAPES[arguments.shape]
+    rows, heldout = _in_one_unit(*(_read(arguments.activations) if arguments.activations else _planted(shape)))
+    task = _task(rows, shape, steps=(arguments.rounds + 1) * arguments.steps)
+    contenders = [entry for entry in entries(arguments.runs) if _installed(entry)]
+    measured = [Measured(entry, entry.make(task)) for entry in contenders]
+    for round_number in range(arguments.rounds + 1):
+        chunk = _chunk(task, round_number, arguments.steps)
+        for each in measured:
+            _measure(each, chunk, warm=round_number > 0)
+            print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    results = {
+        "format_version": FORMAT_VERSION,
+        "activations": "given" if arguments.activations else "planted",
+        "shape": {**shape._asdict(), "d_model": task.d_model},
+        "steps": {"measured": arguments.rounds * arguments.steps, "all": task.steps, "rounds": arguments.rounds},
+        "learning_rate": RATES,
+        "machine": where,
+        "versions": versions("reseed", "torch", "numpy", *sorted({each.entry.package for each in measured})),
+        "contenders": [_figures(each, measured, heldout, task) for each in measured],
+    }
+    print(_table(results))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, default="wide", help="sizes to measure (default: wide)")
+    parser.add_argument("--rounds", type=int, default=7, help="measured rounds, after one that warms up (default: 7)")
+    parser.add_argument("--steps", type=int, default=16, help="steps of a contender in a round (default: 16)")
+    parser.add_argument("--threads", type=int, default=1, help="torch's threads (default: 1)")
+    parser.add_argument("--runs", type=int, default=4, help="runs side by side in reseed's second row (default: 4)")
+    parser.add_argument("--activations", type=Path, help="a folder that `reseed collect` made; default: planted ones")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    return parser.parse_args()
+
+
+def _planted(shape: Shape) -> tuple[Tensor, Tensor]:
+    """Sparse combinations of as many planted atoms as are looked for, with noise."""
+    n_tokens = 16 * shape.batch_size
+    rows = planted(
+        n_tokens + HELDOUT, shape.d_model, n_atoms=shape.n_atoms, active=shape.k // 2, noise=1.0, offset=1.0
+    ).rows
+    return rows[:n_tokens], rows[n_tokens:]
+
+
+def _read(folder: Path) -> tuple[Tensor, Tensor]:
+    seen = view(open_activations(folder), "none")
+    return seen.rows(torch.arange(seen.n_tokens)), seen.heldout.rows[:HELDOUT]
+
+
+def _in_one_unit(rows: Tensor, heldout: Tensor) -> tuple[Tensor, Tensor]:
+    """Divided by the root mean square distance of a training row to their mean: peers start sensibly in that unit."""
+    scale = (rows - rows.mean(0)).square().sum(1).mean().sqrt()
+    return rows / scale, heldout / scale
+
+
+def _task(rows: Tensor, shape: Shape, *, steps: int) -> Task:
+    order = torch.randperm(len(rows), generator=generator(0))
+    return Task(
+        rows=rows,
+        points=rows[order[: shape.n_points]],
+        n_atoms=shape.n_atoms,
+        k=shape.k,
+        batch_size=shape.batch_size,
+        steps=steps,
+        learning_rate=RATES,
+    )
+
+
+def _installed(entry: Entry) -> bool:
+    """Whether the contender's package is there; says where to get it where it is not."""
+    try:
+        version(entry.package)
+    except PackageNotFoundError:
+        print(f"left out: {entry.name} ({entry.package} is not installed; `make bench-peers` has it)", file=sys.stderr)
+        return False
+    return True
+
+
+def _chunk(task: Task, round_number: int, steps: int) -> Float[Tensor, "steps batch d_model"]:
+    """The batches of a round: training rows in a new random order each time they have all been read."""
+    chunk = torch.arange(round_number * steps * task.batch_size, (round_number + 1) * steps * task.batch_size)
+    index = torch.empty_like(chunk)
+    for epoch in (chunk // len(task.rows)).unique().tolist():
+        order = torch.randperm(len(task.rows), generator=generator(1, epoch))
+        now = chunk // len(task.rows) == epoch
+        index[now] = order[chunk[now] % len(task.rows)]
+    return task.rows[index].view(steps, task.batch_size, -1)
+
+
+def _measure(each: Measured, chunk: Tensor, *, warm: bool) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    each.contender.train(chunk)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    if warm:
+        units = each.entry.runs * chunk.shape[0] * chunk.shape[1] / PER
+        each.cpu.append(cpu / units)
+        each.wall.append(wall / units)
+
+
+def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Task) -> dict[str, Any]:
+    """The contender's row; its ratio is to reseed's one run of the same family, the median over rounds."""
+    ours = next(other for other in measured if other.entry.family == each.entry.family)
+    ratios = [theirs / our for theirs, our in zip(each.cpu, ours.cpu, strict=True)]
+    return {
+        "name": each.entry.name,
+        "family": each.entry.family,
+        "package": each.entry.package,
+        "how": each.entry.how,
+        "runs": each.entry.runs,
+        "cpu_seconds": round(statistics.median(each.cpu), 3),
+        "wall_seconds": round(statistics.median(each.wall), 3),
+        "ratio": round(statistics.median(ratios), 3),
+        "r2": round(_r2(each.contender, heldout, task), 4),
+        "cpu_seconds_of_rounds": [round(seconds, 3) for seconds in each.cpu],
+    }
+
+
+@torch.no_grad()
+def _r2(contender: Contender, heldout: Tensor, task: Task) -> float:
+    """Share of the held-out tokens' squared distance to the training mean that the reconstruction takes away."""
+    residual = torch.cat([x - contender.reconstruct(x) for x in heldout.split(1024)])
+    return 1 - (residual.square().sum() / (heldout - task.rows.mean(0)).square().sum()).item()
+
+
+def _table(results: dict[str, Any]) -> str:
+    shape, steps, where = results["shape"], results["steps"], results["machine"]
+    lines = [
+        ", ".join(f"{name} {value}" for name, value in shape.items())
+        + f"; {steps['all']} steps; {where['threads']} threads; load before {where['load_before']}",
+        f"{'per 100,000 tokens and run':30} {'CPU s':>8} {'wall s':>8} {'ratio':>7} {'R2':>8}",
+    ]
+    for row in results["contenders"]:
+        figures = f"{row['cpu_seconds']:8.2f} {row['wall_seconds']:8.2f} {row['ratio']:7.2f} {row['r2']:8.4f}"
+        lines.append(f"{row['name']:30} {figures}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

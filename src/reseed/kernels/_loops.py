@@ -1,0 +1,235 @@
+"""The loops of the CPU kernels, for one run; arrays are C-contiguous float32 unless said otherwise.
+
+Sparse codes are flat: the places of token t are starts[t] to starts[t + 1] in `values` and `indices` (int64). A value
+of 0 is an empty place.
+"""
+
+import numpy as np
+
+from reseed.jit import compiled
+
+__all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", "weight_sums"]
+
+_INFINITY = 0x7F800000  # bits of float32: everything from here on is inf or NaN
+_NAN = 0x7FC00000
+_LAST = 0x7FFFFFFF  # an index is kept as its distance from here, so that among equal values the lowest index is largest
+
+
+@compiled
+def select(bits: np.ndarray, values: np.ndarray, indices: np.ndarray, maxima: np.ndarray, keys: np.ndarray) -> None:
+    """For each row the k largest positive values, the largest first, and their indices; 0 where there are fewer.
+
+    Floats are read as integers (`bits`, and `values` too), which positive ones are ordered like. Every g-th entry of a
+    row belongs to group g. At least k groups reach the k-th largest of the groups' maxima, and so do at least k
+    entries: those groups hold all that can win, which is little more than k.
+
+    Args:
+        bits: (rows, n) int32.
+        values: (rows, k) int32, overwritten; the first value of a row with inf or NaN becomes NaN.
+        indices: (rows, k) int64, overwritten.
+        maxima: scratch of one int32 per group, at least k and at most n of them.
+        keys: scratch of n + 1 int64.
+    """
+    n, k, n_groups = bits.shape[1], values.shape[1], len(maxima)
+    for number in range(len(bits)):
+        row = bits[number]
+        _group_maxima(row, maxima)
+        least = max(_reached_by(maxima, k), np.int32(1))
+        count = 0
+        for group in range(n_groups):
+            if maxima[group] >= least:
+                for i in range(group, n, n_groups):
+                    keys[count] = (np.int64(row[i]) << 32) | np.int64(_LAST - i)
+                    count += 1 if row[i] >= least else 0
+        for i in range(count):
+            rank = 0
+            for j in range(count):
+                rank += 1 if keys[j] > keys[i] else 0
+            if rank < k:
+                values[number, rank] = np.int32(keys[i] >> 32)
+                indices[number, rank] = _LAST - (keys[i] & _LAST)
+        for empty in range(count, k):
+            values[number, empty] = 0
+            indices[number, empty] = 0
+        if not _finite(row):
+            values[number, 0] = _NAN
+
+
+@compiled
+def _group_maxima(row: np.ndarray, maxima: np.ndarray) -> None:
+    n, n_groups = len(row), len(maxima)
+    maxima[:] = row[:n_groups]
+    for start in range(n_groups, n, n_groups):
+        part = row[start : start + n_groups]
+        for group in range(len(part)):
+            maxima[group] = max(maxima[group], part[group])
+
+
+@compiled
+def _reached_by(maxima: np.ndarray, k: int) -> np.int32:
+    """A threshold >= 0 that at least k of the maxima reach, or 0: bisected, close to the k-th largest."""
+    low, high = np.int32(0), np.int32(0)
+    for group in range(len(maxima)):
+        high = max(high, maxima[group])
+    for _ in range(16):
+        middle = np.int32(low + ((high - low) >> 1))
+        reached = np.int32(0)
+        for group in range(len(maxima)):
+            reached += np.int32(1) if maxima[group] >= middle else np.int32(0)
+        if reached >= k:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def _finite(row: np.ndarray) -> bool:
+    worst = np.int32(0)
+    for i in range(len(row)):
+        worst = max(worst, np.int32(row[i] & np.int32(_LAST)))
+    return bool(worst < _INFINITY)
+
+
+@compiled
+def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray) -> bool:
+    """Append the positive entries (and NaN) of each row to the flat codes; False: there are more than fit.
+
+    Args:
+        activations: (rows, n).
+        starts: (rows + 1) int64: starts[0] is given, the others are overwritten.
+        values: (places), overwritten.
+        indices: (places) int64, overwritten.
+    """
+    n = activations.shape[1]
+    count = starts[0]
+    for number in range(len(activations)):
+        if count + n > len(values):
+            return False
+        row = activations[number]
+        for i in range(n):
+            values[count] = row[i]
+            indices[count] = i
+            count += 0 if row[i] <= 0 else 1
+        starts[number + 1] = count
+    return True
+
+
+@compiled
+def decode(
+    starts: np.ndarray, values: np.ndarray, indices: np.ndarray, dictionary: np.ndarray, x_hat: np.ndarray
+) -> None:
+    """Per token the sum of its atoms, weighted by its codes."""
+    for token in range(len(x_hat)):
+        x_hat[token] = 0
+        _add_atoms(values, indices, starts[token], starts[token + 1], dictionary, x_hat[token])
+
+
+@compiled
+def residuals(
+    starts: np.ndarray,
+    values: np.ndarray,
+    indices: np.ndarray,
+    dictionary: np.ndarray,
+    u: np.ndarray,
+    factor: float,
+    penalty: float,
+    residual: np.ndarray,
+    for_values: np.ndarray,
+) -> None:
+    """Per token the reconstruction minus u; for each code `factor` times its atom's product with that, plus `penalty`.
+
+    An empty place gets 0. Both visits to an atom are made while it is near: a token's atoms come from memory once.
+    """
+    for token in range(len(u)):
+        mine = residual[token]
+        mine[:] = -u[token]
+        _add_atoms(values, indices, starts[token], starts[token + 1], dictionary, mine)
+        for place in range(starts[token], starts[token + 1]):
+            gradient = np.float32(0)
+            if values[place] != 0:
+                atom = dictionary[indices[place]]
+                product = np.float32(0)
+                for d in range(len(mine)):
+                    product += mine[d] * atom[d]
+                gradient = np.float32(factor) * product + np.float32(penalty)
+            for_values[place] = gradient
+
+
+@compiled
+def _add_atoms(
+    values: np.ndarray, indices: np.ndarray, start: int, end: int, dictionary: np.ndarray, row: np.ndarray
+) -> None:
+    for place in range(start, end):
+        value = values[place]
+        if value != 0:
+            atom = dictionary[indices[place]]
+            for d in range(len(row)):
+                row[d] += value * atom[d]
+
+
+@compiled
+def by_atom(
+    starts: np.ndarray,
+    values: np.ndarray,
+    indices: np.ndarray,
+    ends: np.ndarray,
+    places: np.ndarray,
+    tokens: np.ndarray,
+) -> None:
+    """Where each atom is active, atom after atom, in the order of the tokens.
+
+    Args:
+        starts: of each token.
+        values: flat.
+        indices: flat.
+        ends: (n_atoms + 1) int64, overwritten: atom a has the entries ends[a] to ends[a + 1] of the two that follow.
+        places: (places) int64, overwritten as far as there are codes.
+        tokens: (places) int64, the same for the token of each place.
+    """
+    ends[:] = 0
+    for place in range(starts[0], starts[-1]):
+        if values[place] != 0:
+            ends[indices[place] + 1] += 1
+    for atom in range(1, len(ends)):
+        ends[atom] += ends[atom - 1]
+    for token in range(len(starts) - 1):
+        for place in range(starts[token], starts[token + 1]):
+            if values[place] != 0:
+                entry = ends[indices[place]]
+                places[entry] = place
+                tokens[entry] = token
+                ends[indices[place]] = entry + 1
+    for atom in range(len(ends) - 1, 0, -1):
+        ends[atom] = ends[atom - 1]
+    ends[0] = 0
+
+
+@compiled
+def row_sums(
+    ends: np.ndarray,
+    places: np.ndarray,
+    tokens: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    factor: float,
+    sums: np.ndarray,
+) -> None:
+    """For each atom `factor` times the sum over its places of weight times the token's row."""
+    for atom in range(len(sums)):
+        total = sums[atom]
+        total[:] = 0
+        for entry in range(ends[atom], ends[atom + 1]):
+            weight, row = np.float32(factor) * weights[places[entry]], rows[tokens[entry]]
+            for column in range(len(total)):
+                total[column] += weight * row[column]
+
+
+@compiled
+def weight_sums(ends: np.ndarray, places: np.ndarray, weights: np.ndarray, sums: np.ndarray) -> None:
+    """For each atom the sum of the weights at its places."""
+    for atom in range(len(sums)):
+        total = np.float32(0)
+        for entry in range(ends[atom], ends[atom + 1]):
+            total += weights[places[entry]]
+        sums[atom] = total

@@ -1,0 +1,211 @@
+"""The kernels for float32 on a CPU: oneDNN's product, and loops for what no tensor operation does in one pass.
+
+Runs are taken one after the other, so that a run in a stack gives the same bits as the run alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed.kernels import _loops, dense
+from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.products import row_products
+from reseed.scratch import scratch
+
+__all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
+
+_BLOCK = 2**19  # activations (tokens x atoms) at a time: 2 MB, which stay in the cache until the codes are taken
+_GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
+_SPARSE = 1 / 8  # of a ReLU's codes: with more active ones dense products are as fast
+
+
+class _Flat(NamedTuple):
+    """The codes of one run as the loops take them."""
+
+    starts: np.ndarray
+    values: np.ndarray
+    indices: np.ndarray
+
+
+def encode_topk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k largest of relu(encoder x + bias) for each token; among equals the lowest index wins."""
+    codes = Codes(x.new_empty(*x.shape[:2], k), torch.empty(*x.shape[:2], k, dtype=torch.int64))
+    for parts in zip(x, encoder, bias, *codes, strict=True):
+        _select(*parts)
+    return codes
+
+
+def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
+    """The sum of each token's atoms, weighted by its codes."""
+    x_hat = dictionary.new_empty(*codes.values.shape[:2], dictionary.shape[2])
+    for values, indices, atoms, into in zip(*codes, dictionary, x_hat, strict=True):
+        _loops.decode(*_flat(values, indices), _array(atoms), into.numpy())
+    return x_hat
+
+
+def row_gradients(
+    codes: Codes,
+    weights: Float[Tensor, "runs batch k"],
+    rows: Float[Tensor, "runs batch columns"],
+    *,
+    n_atoms: int,
+) -> Float[Tensor, "runs atoms columns"]:
+    """For each atom the sum over its tokens of weight times row: the gradient of anything that has a row per atom."""
+    sums = rows.new_empty(len(rows), n_atoms, rows.shape[2])
+    for values, indices, weight, row, into in zip(*codes, weights, rows, sums, strict=True):
+        entries = _by_atom(_flat(values, indices), n_atoms)
+        _loops.row_sums(*entries, _array(weight).reshape(-1), _array(row), 1.0, into.numpy())
+    return sums
+
+
+def topk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+) -> Pass:
+    """The largest k codes of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2)."""
+    codes = encode_topk(u, encoder, encoder_bias, k=k)
+    flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
+    return _joined([_pass(*parts) for parts in zip(flat, u, encoder, dictionary, strict=True)])
+
+
+def relu_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float,
+) -> Pass:
+    """Codes z of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2) + penalty sum(z).
+
+    Each run takes the way that suits its codes: through the active ones only, or dense.
+    """
+    return _joined([_relu_pass(*run, penalty) for run in zip(u, encoder, encoder_bias, dictionary, strict=True)])
+
+
+def _relu_pass(
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    penalty: float,
+) -> Pass:
+    flat = _positives(u, encoder, bias)
+    if flat is not None:
+        return _pass(flat, u, encoder, dictionary, penalty)
+    return dense.relu_pass(*(part.unsqueeze(0) for part in (u, encoder, bias, dictionary)), penalty=penalty)
+
+
+def _select(
+    x: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    values: Float[Tensor, "batch k"],
+    indices: Int[Tensor, "batch k"],
+) -> None:
+    """Write the codes of the k strongest atoms of each token."""
+    n_atoms, step = len(encoder), _tokens_at_a_time(len(encoder))
+    maxima = np.empty(min(n_atoms, max(_GROUPS, values.shape[1])), np.int32)
+    keys = np.empty(n_atoms + 1, np.int64)
+    for rows, value, index in zip(x.split(step), values.split(step), indices.split(step), strict=True):
+        activations = row_products(rows, encoder, bias=bias)
+        _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
+
+
+def _positives(
+    x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
+) -> _Flat | None:
+    """The positive codes; None where they are too many to be worth a list."""
+    n_atoms, step = len(encoder), _tokens_at_a_time(len(encoder))
+    capacity = int(_SPARSE * len(x) * n_atoms) + n_atoms
+    values = scratch("codes", capacity, like=x)
+    indices = scratch("atoms", capacity, like=x, dtype=torch.int64)
+    flat = _Flat(np.zeros(len(x) + 1, np.int64), values.numpy(), indices.numpy())
+    for start, rows in zip(range(0, len(x), step), x.split(step), strict=True):
+        activations = row_products(rows, encoder, bias=bias)
+        starts = flat.starts[start : start + len(rows) + 1]
+        if not _loops.positives(activations.numpy(), starts, flat.values, flat.indices):
+            return None
+    return flat
+
+
+def _pass(
+    flat: _Flat,
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    penalty: float = 0.0,
+) -> Pass:
+    """From one run's codes to its gradients."""
+    rows, atoms = _array(u), _array(dictionary)
+    residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
+    factor = 2 / u.numel()
+    _loops.residuals(*flat, atoms, rows, factor, penalty, residual.numpy(), for_values)
+    entries = _by_atom(flat, len(atoms))
+    for_dictionary, for_encoder, for_bias = torch.empty(atoms.shape), torch.empty(atoms.shape), torch.empty(len(atoms))
+    _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
+    _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
+    _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
+    for_shift = residual.sum(0) * factor - for_bias @ encoder
+    values = torch.from_numpy(flat.values[: flat.starts[-1]])
+    return Pass(
+        residual=residual.unsqueeze(0),
+        n_active=torch.tensor([entries.ends[-1]]),
+        code_sum=values.sum().unsqueeze(0),
+        fired=torch.from_numpy(np.diff(entries.ends) > 0).unsqueeze(0),
+        gradients=Gradients(*(g.unsqueeze(0) for g in (for_dictionary, for_encoder, for_bias, for_shift))),
+    )
+
+
+def _joined(runs: list[Pass]) -> Pass:
+    """The passes of single runs as that of a stack."""
+    if len(runs) == 1:
+        return runs[0]
+    gradients = Gradients(*(torch.cat(part) for part in zip(*(run.gradients for run in runs), strict=True)))
+    residual, n_active, code_sum, fired = (torch.cat(part) for part in zip(*(run[:-1] for run in runs), strict=True))
+    return Pass(residual, n_active, code_sum, fired, gradients)
+
+
+class _Entries(NamedTuple):
+    """Where each atom is active; see _loops.by_atom."""
+
+    ends: np.ndarray
+    places: np.ndarray
+    tokens: np.ndarray
+
+
+def _by_atom(flat: _Flat, n_atoms: int) -> _Entries:
+    n_places = int(flat.starts[-1])
+    entries = _Entries(np.empty(n_atoms + 1, np.int64), np.empty(n_places, np.int64), np.empty(n_places, np.int64))
+    _loops.by_atom(*flat, *entries)
+    return entries
+
+
+def _flat(values: Float[Tensor, "batch k"], indices: Int[Tensor, "batch k"]) -> _Flat:
+    tokens, k = values.shape
+    return _Flat(np.arange(tokens + 1) * k, _array(values).reshape(-1), _array(indices).reshape(-1))
+
+
+def _tokens_at_a_time(n_atoms: int) -> int:
+    return max(1, _BLOCK // n_atoms)
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.contiguous().numpy()
+
+
+def _bits(values: Float[Tensor, "rows columns"]) -> np.ndarray:
+    return values.view(torch.int32).numpy()

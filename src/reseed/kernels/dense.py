@@ -1,0 +1,37 @@
+"""Codes that are kept whole, zeros and all: what a ReLU autoencoder needs while most of its atoms are active."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed.kernels._codes import Gradients, Pass
+from reseed.products import product
+
+__all__ = ["relu_pass"]
+
+
+def relu_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float,
+) -> Pass:
+    """Codes z of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2) + penalty sum(z).
+
+    The gradients are exact, for each of the stacked runs as if it were alone.
+    """
+    codes = product(u, encoder.mT).add_(encoder_bias.unsqueeze(1)).relu_()
+    residual = product(codes, dictionary) - u
+    per_entry = residual * (2 / residual[0].numel())
+    active = codes > 0
+    for_codes = product(per_entry, dictionary.mT).add_(penalty).masked_fill_(~active, 0.0)
+    for_bias = for_codes.sum(1)
+    gradients = Gradients(
+        dictionary=product(codes.mT, per_entry),
+        encoder=product(for_codes.mT, u),
+        encoder_bias=for_bias,
+        decoder_bias=per_entry.sum(1) - torch.einsum("ra,rad->rd", for_bias, encoder),
+    )
+    return Pass(residual, active.sum((1, 2)), codes.sum((1, 2)), active.any(1), gradients)
