@@ -77,12 +77,14 @@ $(VENV)/reseed-peers.done: benchmarks/peers.txt pyproject.toml $(PINS)
 	@mv $@.list $@
 
 # torch first and by its exact version: a range could fetch gigabytes of CUDA that a CPU has no use for. The pins then
-# follow the torch that is there, and leave sympy to it when it is another one.
+# follow the torch that is there, and leave sympy to it when it is another one, and triton when it brings its own.
 $(PINS): constraints.txt | $(BIN)/python
 	@$(BIN)/python -c 'import torch' 2> /dev/null || $(PIP) install --quiet "$$(grep '^torch==' constraints.txt)"
 	@has="$$($(BIN)/python -c 'from importlib.metadata import version; print(version("torch"))')" \
 	  && { grep -qxF "torch==$${has%+*}" constraints.txt && cat constraints.txt || grep -v '^sympy==' constraints.txt; } \
-	  | sed "s/^torch==.*/torch==$$has/" > $@
+	  | sed "s/^torch==.*/torch==$$has/" \
+	  | { $(BIN)/python -c 'from importlib.metadata import requires; exit("triton" not in str(requires("torch")))' \
+	      && grep -v '^triton==' || cat; } > $@
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "reseed needs Python 3.11 or newer: name it, as in  make PYTHON=python3.12 demo")'

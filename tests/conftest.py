@@ -6,6 +6,7 @@ import shutil
 from jaxtyping import install_import_hook
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; each worker of xdist has a core
+os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported; 0 on a machine with a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 install_import_hook("reseed", "checked_shapes.checked")
