@@ -1,9 +1,12 @@
 """Sparse encode and decode with exact gradients.
 
-`cpu` is for float32 on a CPU and `sparse` for everything else, with `dense` for codes that are not sparse; `reference`
-has the formulas that all of them are tested against.
+`cpu` is for float32 on a CPU, `gpu` for float32 where there are CUDA and Triton, and `sparse` for everything else, with
+`dense` for codes that are not sparse; `reference` has the formulas that all of them are tested against.
 """
 
+import importlib
+from functools import cache
+from importlib.util import find_spec
 from types import ModuleType
 
 from jaxtyping import Float
@@ -80,4 +83,14 @@ def relu_pass(
 
 def _for(tensor: Tensor) -> ModuleType:
     """The kernels for a tensor like this one."""
-    return cpu if tensor.device.type == "cpu" and tensor.dtype == float32 else sparse
+    if tensor.dtype != float32:
+        return sparse
+    if tensor.is_cuda and _has_triton():
+        return importlib.import_module("reseed.kernels.gpu")
+    return cpu if tensor.device.type == "cpu" else sparse
+
+
+@cache
+def _has_triton() -> bool:
+    """torch brings Triton along where it is built for a GPU, but not on every system."""
+    return find_spec("triton") is not None
