@@ -92,5 +92,5 @@ def _for(tensor: Tensor) -> ModuleType:
 
 @cache
 def _has_triton() -> bool:
-    """torch brings Triton along where it is built for a GPU, but not on every system."""
+    """Whether Triton is installed: it comes with the torch that is built for a GPU, but not on every system."""
     return find_spec("triton") is not None
