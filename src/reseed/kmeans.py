@@ -12,7 +12,7 @@ from reseed.products import row_products
 
 __all__ = ["KMeans", "kmeans"]
 
-_BLOCK = 2**19  # products of a row with a point at a time: 2 MB, which stay in the cache
+_ROWS = 256  # that look for their point at a time: see kernels.cpu
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def _nearest(
 ) -> tuple[Int[Tensor, " tokens"], Float[Tensor, " tokens"]]:
     """Index of each row's nearest point, and the squared distance to it."""
     half = points.square().sum(1) / -2
-    best = [row_products(block, points, bias=half).max(1) for block in rows.split(max(1, _BLOCK // len(points)))]
+    best = [row_products(block, points, bias=half).max(1) for block in rows.split(_ROWS)]
     values, labels = torch.cat([found.values for found in best]), torch.cat([found.indices for found in best])
     return labels, (rows.square().sum(1) - 2 * values).clamp(min=0)
 

@@ -17,7 +17,7 @@ from reseed.scratch import scratch
 
 __all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
 
-_BLOCK = 2**19  # activations (tokens x atoms) at a time: 2 MB, which stay in the cache until the codes are taken
+_TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
 _SPARSE = 1 / 8  # of a ReLU's codes: with more active ones dense products are as fast
 
@@ -117,10 +117,10 @@ def _select(
     indices: Int[Tensor, "batch k"],
 ) -> None:
     """Write the codes of the k strongest atoms of each token."""
-    n_atoms, step = len(encoder), _tokens_at_a_time(len(encoder))
+    n_atoms = len(encoder)
     maxima = np.empty(min(n_atoms, max(_GROUPS, values.shape[1])), np.int32)
     keys = np.empty(n_atoms + 1, np.int64)
-    for rows, value, index in zip(x.split(step), values.split(step), indices.split(step), strict=True):
+    for rows, value, index in zip(x.split(_TOKENS), values.split(_TOKENS), indices.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
 
@@ -129,12 +129,11 @@ def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
     """The positive codes; None where they are too many to be worth a list."""
-    n_atoms, step = len(encoder), _tokens_at_a_time(len(encoder))
-    capacity = int(_SPARSE * len(x) * n_atoms) + n_atoms
+    capacity = int(_SPARSE * len(x) * len(encoder)) + len(encoder)
     values = scratch("codes", capacity, like=x)
     indices = scratch("atoms", capacity, like=x, dtype=torch.int64)
     flat = _Flat(np.zeros(len(x) + 1, np.int64), values.numpy(), indices.numpy())
-    for start, rows in zip(range(0, len(x), step), x.split(step), strict=True):
+    for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         starts = flat.starts[start : start + len(rows) + 1]
         if not _loops.positives(activations.numpy(), starts, flat.values, flat.indices):
@@ -197,10 +196,6 @@ def _by_atom(flat: _Flat, n_atoms: int) -> _Entries:
 def _flat(values: Float[Tensor, "batch k"], indices: Int[Tensor, "batch k"]) -> _Flat:
     tokens, k = values.shape
     return _Flat(np.arange(tokens + 1) * k, _array(values).reshape(-1), _array(indices).reshape(-1))
-
-
-def _tokens_at_a_time(n_atoms: int) -> int:
-    return max(1, _BLOCK // n_atoms)
 
 
 def _array(tensor: Tensor) -> np.ndarray:

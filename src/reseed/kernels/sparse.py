@@ -1,9 +1,8 @@
-"""Encode and decode that touch only the active atoms, with exact gradients.
+"""Encode and decode that touch only the active atoms, with exact gradients, in operations that torch has everywhere.
 
 Apart from the encoder's own product, nothing here is as large as batch x atoms. Sums over the atoms of a token, and
 over the tokens of an atom, are both `embedding_bag`s: a gather and a weighted sum in one pass, in a fixed order, so
-the same numbers come out every time. See `benchmarks/kernels.py` for what the alternatives cost. (`sampled_addmm` would
-halve the time for `code_gradients`, a tenth of a step, but warns at every user that it is beta.)
+the same numbers come out every time. See `benchmarks/kernels.py` for what else there is.
 """
 
 import torch
