@@ -3,6 +3,7 @@
 Runs are taken one after the other, so that a run in a stack gives the same bits as the run alone.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ __all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
 
 _TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
+_DENSE = 512  # tokens whose dense codes are in memory at a time
 _SPARSE = 1 / 8  # of a ReLU's codes: with more active ones dense products are as fast
 
 
@@ -106,7 +108,19 @@ def _relu_pass(
     flat = _positives(u, encoder, bias)
     if flat is not None:
         return _pass(flat, u, encoder, dictionary, penalty)
-    return dense.relu_pass(*(part.unsqueeze(0) for part in (u, encoder, bias, dictionary)), penalty=penalty)
+    weights = [part.unsqueeze(0) for part in (encoder, bias, dictionary)]
+    parts = [dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in u.unsqueeze(0).split(_DENSE, dim=1)]
+    return Pass(
+        residual=torch.cat([part.residual for part in parts], dim=1),
+        n_active=_total(part.n_active for part in parts),
+        code_sum=_total(part.code_sum for part in parts),
+        fired=torch.stack([part.fired for part in parts]).any(0),
+        gradients=Gradients(*(_total(gradient) for gradient in zip(*(part.gradients for part in parts), strict=True))),
+    )
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum(0)
 
 
 def _select(
