@@ -10,18 +10,21 @@ from reseed.matching.auction import Market, auction
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
 from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.groups import dealt, grouped, places_of
+from reseed.matching.pages import Goods, Pages, Sides, with_more_room
 from reseed.matching.products import Directions, rounding
+from reseed.matching.renewal import renew
 from reseed.matching.survey import Best, survey
-from reseed.matching.tiles import Goods, Sides, Tiles, with_more_room
 
 __all__ = ["Assignment", "assign"]
 
 TOLERANCE = 1e-6
 
-_GROUPS = 512
-_HEIGHT = 32  # rows of a tile
-_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 1e-5, 1e-7)
-_FINE = 5e-10
+_GROUPS = 512  # of columns, up to twice as many
+
+_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 1e-5, 3e-7)
+_DEPTH = 16  # columns of a group, more only where there would be too many groups
+_RENEWED = 1e-3  # auctions finer than this leave lists as they are
+_FINE = 1e-9
 _ROUNDS = 20
 
 
@@ -41,13 +44,13 @@ class Assignment:
 
 
 def assign(
-    rows: Directions, cols: Directions, *, absolute: bool, n_groups: int = _GROUPS, elements: int = 2**22
+    rows: Directions, cols: Directions, *, absolute: bool, n_groups: int | None = None, elements: int = 2**22
 ) -> Assignment:
     """Give each row a column of its own; there are at least as many columns as rows."""
     if not len(rows):
         return Assignment(np.empty(0, np.int64), np.empty(0), 0.0, np.empty(0), np.full(len(cols), np.nan))
-    n_groups = min(n_groups, len(cols))
-    row_order, col_order = grouped(rows.unit, -(-len(rows) // _HEIGHT)), grouped(cols.unit, n_groups)
+    n_groups = min(n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
+    row_order, col_order = grouped(rows.unit, min(n_groups, len(rows))), grouped(cols.unit, n_groups)
     cards = dealt(col_order, n_groups)
     row_unit, col_unit = rows.unit[row_order], cols.unit[cards]
     offers, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, elements=elements)
@@ -68,12 +71,11 @@ def assign(
     return _assignment(pairs, held, gap, best, cards)
 
 
-def _closed(n_rows: int, n_groups: int, depth: int) -> Tiles:
-    n_tiles = min(1024, -(-n_rows // _HEIGHT) * n_groups)
-    return Tiles(
-        index=np.full((-(-n_rows // _HEIGHT), n_groups), -1),
+def _closed(n_rows: int, n_groups: int, depth: int) -> Pages:
+    return Pages(
+        index=np.full((n_rows, n_groups), -1, np.int32),
         used=np.zeros(1, np.int64),
-        values=np.empty((n_tiles, _HEIGHT, depth), np.float32),
+        values=np.empty((n_rows, depth), np.float32),
     )
 
 
@@ -81,7 +83,9 @@ def _market(places: np.ndarray, n_rows: int) -> Market:
     prices = np.where(places < 0, np.inf, 0.0)
     return Market(
         prices=prices.flatten(),
-        low=prices.min(axis=1),
+        references=np.zeros((2, places.size)),
+        low=prices.min(axis=1)[None].repeat(2, axis=0),
+        lowest=np.zeros(1),
         owner=np.full(places.size, -1),
         held=np.full(n_rows, -1),
         worth=np.zeros(n_rows),
@@ -94,10 +98,12 @@ def _settle(
     """Auctions until the gap is closed: the column that each row holds in the end, and the gap."""
     for epsilon in _COARSE:
         goods = _sell(epsilon, goods, market, pairs)
+        if epsilon > _RENEWED:
+            renew(goods, market)
     gap, before = np.inf, np.inf
     for _ in range(_ROUNDS):
         before, (gap, goods) = gap, _prove(goods, market, pairs, sides)
-        if gap <= 2 * _FINE or before / 2 < gap <= TOLERANCE:
+        if gap <= 4 * _FINE or before / 2 < gap <= TOLERANCE:
             break
         goods = _sell(_FINE, goods, market, pairs)
     return market.held, gap

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reseed.jit import compiled
-from reseed.matching.tiles import Goods, open_tile
+from reseed.matching.pages import CLOSED, Goods, open_page
 
 __all__ = ["Market", "auction", "look"]
 
@@ -20,8 +20,12 @@ class Market(NamedTuple):
 
     prices: np.ndarray
     """(groups * depth,) float64; inf at an empty place."""
+    references: np.ndarray
+    """(times, groups * depth): earlier prices, at which rows made their lists; the first are 0."""
     low: np.ndarray
-    """(groups,): the lowest price of each group."""
+    """(times, groups): how far all prices of a group have risen since, at least."""
+    lowest: np.ndarray
+    """(1,): no price is below this."""
     owner: np.ndarray
     """The row that holds a column; -1 without, the number of rows for an idle bidder."""
     held: np.ndarray
@@ -34,19 +38,30 @@ class Market(NamedTuple):
 def look(i: int, enough: float, goods: Goods, market: Market) -> tuple[float, float, int, float]:
     """What row i likes best: the profit, the next best profit or a bound for it, the column and its cosine.
 
-    Tiles are opened while what they hide may be above the best profit by more than `enough`. The column is NO_ROOM
-    where there is no room for one more tile.
+    Pages are opened while what they hide may be above the best profit by more than `enough`. The column is NO_ROOM
+    where there is no room for one more page.
     """
     best, second, at, worth = _look_at_list(i, goods, market)
-    lowest = market.low[market.low.argmin()]
-    if goods.offers.most[i] - lowest <= min(second, best + enough):
+    low = market.low[0]
+    if goods.offers.since[i] == 0 and goods.offers.most[i] - market.lowest[0] <= min(second, best + enough):
         return best, second, at, worth
-    best, second, at, worth, hidden, g = _look_at_tiles(i, enough, goods, market, (best, second, at, worth))
-    while hidden > best + enough:
-        if not open_tile(i, g, goods):
+    closed = np.empty(len(low), np.int64)
+    best, second, at, worth, n_closed = _look_at_open(i, enough, goods, market, closed)
+    rest = goods.offers.rest[i]
+    while True:
+        hidden, which = -np.inf, NOTHING
+        for k in range(n_closed):
+            most = rest[closed[k]] - low[closed[k]]
+            if most > hidden:
+                hidden, which = most, k
+        if not hidden > best + enough:
+            return best, max(second, hidden), at, worth
+        g = closed[which]
+        if not open_page(i, g, goods, market.references):
             return best, second, NO_ROOM, worth
-        best, second, at, worth, hidden, g = _look_at_tiles(i, enough, goods, market, _look_at_list(i, goods, market))
-    return best, max(second, hidden), at, worth
+        closed[which] = closed[n_closed - 1]
+        n_closed -= 1
+        best, second, at, worth = _look_at_page(i, g, goods, market, (best, second, at, worth))
 
 
 @compiled
@@ -63,36 +78,43 @@ def _look_at_list(i: int, goods: Goods, market: Market) -> tuple[float, float, i
 
 
 @compiled
-def _look_at_tiles(
-    i: int, enough: float, goods: Goods, market: Market, seen: tuple[float, float, int, float]
-) -> tuple[float, float, int, float, float, int]:
-    """The same with all tiles that are open, and the most that a closed one may hide, and which."""
-    best, second, at, worth = seen
-    hidden, closed = -np.inf, NOTHING
-    rest, low, prices, depth = goods.offers.rest[i], market.low, market.prices, goods.tiles.values.shape[2]
-    index = goods.tiles.index[i // goods.tiles.values.shape[1]]
-    row = i % goods.tiles.values.shape[1]
+def _look_at_open(
+    i: int, enough: float, goods: Goods, market: Market, closed: np.ndarray
+) -> tuple[float, float, int, float, int]:
+    """The same with all open pages that may matter; the closed ones that may are written down and counted."""
+    best, second, at, worth = _look_at_list(i, goods, market)
+    rest, low, low_open, n_closed = goods.offers.rest[i], market.low[0], market.low[goods.offers.since[i]], 0
+    index = goods.pages.index[i]
     for g in range(len(rest)):
-        most = rest[g] - low[g]
-        if most <= min(second, best + enough):
-            continue
-        if index[g] == NOTHING:
-            if most > hidden:
-                hidden, closed = most, g
-            continue
-        for k in range(depth):
-            value = np.float64(goods.tiles.values[index[g], row, k])
-            profit = value - prices[g * depth + k]
-            if profit > best:
-                best, second, at, worth = profit, best, g * depth + k, value
-            elif profit > second:
-                second = profit
-    return best, second, at, worth, hidden, closed
+        if index[g] == CLOSED:
+            if rest[g] - low[g] > min(second, best + enough):
+                closed[n_closed] = g
+                n_closed += 1
+        elif rest[g] - low_open[g] > min(second, best + enough):
+            best, second, at, worth = _look_at_page(i, g, goods, market, (best, second, at, worth))
+    return best, second, at, worth, n_closed
+
+
+@compiled
+def _look_at_page(
+    i: int, g: int, goods: Goods, market: Market, seen: tuple[float, float, int, float]
+) -> tuple[float, float, int, float]:
+    best, second, at, worth = seen
+    page, prices = goods.pages.values[goods.pages.index[i, g]], market.prices
+    depth = len(page)
+    for k in range(depth):
+        value = np.float64(page[k])
+        profit = value - prices[g * depth + k]
+        if profit > best:
+            best, second, at, worth = profit, best, g * depth + k, value
+        elif profit > second:
+            second = profit
+    return best, second, at, worth
 
 
 @compiled
 def auction(epsilon: float, n_idle: int, goods: Goods, market: Market) -> bool:
-    """Bid until every row has a column that it likes within epsilon of its best; False if there was no room for tiles.
+    """Bid until every row has a column that it likes within epsilon of its best; False if there was no room for pages.
 
     Idle bidders stand for the rows that are missing where there are more columns than rows: to them all columns are
     alike and they take the cheapest, so that what no row wants has the lowest price.
@@ -128,6 +150,7 @@ def auction(epsilon: float, n_idle: int, goods: Goods, market: Market) -> bool:
 def _release(epsilon: float, goods: Goods, market: Market, queue: np.ndarray) -> int:
     """Part rows from columns that they like less than their best by more than epsilon; all rows without one queue."""
     waiting = 0
+    market.lowest[0] = market.low[0].min()
     for i in range(len(market.held)):
         c = market.held[i]
         if c != NOTHING:
@@ -143,7 +166,7 @@ def _release(epsilon: float, goods: Goods, market: Market, queue: np.ndarray) ->
 @compiled
 def _release_idle(epsilon: float, market: Market) -> int:
     """Part idle bidders from columns that are not the cheapest within epsilon; how many still hold one."""
-    ceiling, idle, holding = market.low.min() + epsilon, len(market.held), 0
+    ceiling, idle, holding = market.lowest[0] + epsilon, len(market.held), 0
     for c in range(len(market.owner)):
         if market.owner[c] == idle:
             if market.prices[c] > ceiling:
@@ -155,8 +178,8 @@ def _release_idle(epsilon: float, market: Market) -> int:
 
 @compiled
 def _cheapest(market: Market) -> int:
-    g = market.low.argmin()
-    depth = len(market.prices) // len(market.low)
+    depth = len(market.prices) // market.low.shape[1]
+    g = market.low[0].argmin()
     return int(g * depth + market.prices[g * depth : (g + 1) * depth].argmin())
 
 
@@ -164,10 +187,20 @@ def _cheapest(market: Market) -> int:
 def _take(c: int, taker: int, rise: float, market: Market) -> int:
     """Give the column to another at a higher price; returns the owner before."""
     before, market.owner[c] = market.owner[c], taker
-    depth = len(market.prices) // len(market.low)
+    depth = len(market.prices) // market.low.shape[1]
     g = c // depth
-    lowest = market.prices[c] <= market.low[g]
+    paid = market.prices[c]
     market.prices[c] += rise
-    if lowest:
-        market.low[g] = market.prices[g * depth : (g + 1) * depth].min()
+    for time in range(len(market.low)):
+        if paid - market.references[time, c] <= market.low[time, g]:
+            market.low[time, g] = lowest_rise(g * depth, (g + 1) * depth, market.prices, market.references[time])
     return before
+
+
+@compiled
+def lowest_rise(begin: int, end: int, prices: np.ndarray, reference: np.ndarray) -> float:
+    """How far all of some prices are above the reference, at least; empty places do not count."""
+    rise = np.inf
+    for c in range(begin, end):
+        rise = min(rise, prices[c] - reference[c])
+    return rise

@@ -10,10 +10,11 @@ import torch
 from reseed.jit import compiled
 from reseed.matching.auction import Market, look
 from reseed.matching.exact import Pairs, pair_cosine
+from reseed.matching.pages import CLOSED, top_of
 
 if TYPE_CHECKING:
+    from reseed.matching.pages import Goods
     from reseed.matching.products import Directions
-    from reseed.matching.tiles import Goods
 
 __all__ = ["bound_profits", "exact_profits", "gap_of"]
 
@@ -24,7 +25,7 @@ _CHUNK = 256
 def bound_profits(
     goods: Goods, market: Market, pairs: Pairs, margins: np.ndarray, found: tuple[np.ndarray, np.ndarray]
 ) -> bool:
-    """Find the most that each row could gain at the present prices; False if there was no room for tiles.
+    """Find the most that each row could gain at the present prices; False if there was no room for pages.
 
     Float32 cosines that are less than twice the row's margin from its best are made exact: what is below that cannot
     be the best. A row with more of them than its list has room for is not proven.
@@ -61,23 +62,25 @@ def _sharpened(i: int, margin: float, goods: Goods, market: Market, pairs: Pairs
 
 @compiled
 def _enlist(i: int, least: float, goods: Goods, market: Market) -> bool:
-    """Put the columns of open tiles that offer at least this much on the row's list; False if it is full."""
-    offers, tiles = goods.offers, goods.tiles
-    height, depth = tiles.values.shape[1:]
+    """Put the columns of open pages that offer at least this much on the row's list; False if it is full."""
+    offers, pages = goods.offers, goods.pages
+    if pages.index[i].max() == CLOSED:
+        return True
+    depth = pages.values.shape[1]
     for g in range(offers.rest.shape[1]):
-        if offers.rest[i, g] - market.low[g] <= least:
+        if pages.index[i, g] == CLOSED or offers.rest[i, g] - market.low[offers.since[i], g] <= least:
             continue
-        tile = tiles.values[tiles.index[i // height, g], i % height]
+        page = pages.values[pages.index[i, g]]
         for k in range(depth):
-            if tile[k] - market.prices[g * depth + k] < least:
+            if page[k] - market.prices[g * depth + k] < least:
                 continue
             at = offers.count[i]
             if at == offers.columns.shape[1]:
                 return False
-            offers.columns[i, at], offers.values[i, at], offers.sharp[i, at] = g * depth + k, tile[k], False
+            offers.columns[i, at], offers.values[i, at], offers.sharp[i, at] = g * depth + k, page[k], False
             offers.count[i] += 1
-            tile[k] = -np.inf
-        offers.rest[i, g] = tile.max()
+            page[k] = -np.inf
+        offers.rest[i, g] = top_of(page, market.references[offers.since[i], g * depth : (g + 1) * depth])
     offers.most[i] = offers.rest[i].max()
     return True
 

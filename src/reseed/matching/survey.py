@@ -10,12 +10,13 @@ from jaxtyping import Float32
 from torch import Tensor
 
 from reseed.jit import compiled
+from reseed.matching.pages import Offers
 from reseed.matching.products import product, spread
-from reseed.matching.tiles import Offers
 
 __all__ = ["Best", "survey"]
 
 _WIDTH = 64  # columns on a row's list, more only where cosines are equal
+_EVERY = 4  # groups, one of so many tells about how high the best of a row are
 _ELEMENTS = 2**22  # of a block of cosines: 16 MB, which the C library hands out again without asking the system
 
 
@@ -62,6 +63,7 @@ def _no_offers(n: int, room: int, n_groups: int) -> Offers:
         columns=np.empty((n, room), np.int32),
         values=np.empty((n, room)),
         sharp=np.zeros((n, room), np.bool_),
+        since=np.zeros(n, np.int64),
         count=np.empty(n, np.int64),
         rest=np.empty((n, n_groups), np.float32),
         most=np.empty(n),
@@ -70,49 +72,46 @@ def _no_offers(n: int, room: int, n_groups: int) -> Offers:
 
 @compiled
 def _list_best(block: np.ndarray, first: int, width: int, offers: Offers) -> None:
-    n_cols, n_groups = block.shape[1], offers.rest.shape[1]
-    depth, columns, values = (
-        (n_cols + n_groups - 1) // n_groups,
-        np.empty(n_cols, np.int64),
-        np.empty(n_cols, np.float32),
-    )
+    columns = np.empty(block.shape[1], np.int64)
     for i in range(len(block)):
         row, tops = block[i], offers.rest[i]
-        tops[:] = row[:n_groups]
-        for begin in range(n_groups, n_cols, n_groups):
-            for g in range(min(n_groups, n_cols - begin)):
-                tops[g] = max(tops[g], row[begin + g])
-        count = _gather(row, _at_least(tops, width), (first + i) % n_cols, tops, (columns, values))
-        least = _at_least(values[:count], width)
-        offers.count[i] = _list(
-            columns[:count], values[:count], least, depth, (offers.columns[i], offers.values[i], tops)
-        )
+        _group_tops(row, tops)
+        count = _gather(row, _at_least(tops[::_EVERY], max(1, width // _EVERY)), (first + i) % len(row), tops, columns)
+        offers.count[i] = _list(row, columns[:count], width, tops, (offers.columns[i], offers.values[i]))
         offers.most[i] = tops.max()
 
 
 @compiled
+def _group_tops(row: np.ndarray, tops: np.ndarray) -> None:
+    n_groups = len(tops)
+    tops[:] = row[:n_groups]
+    for begin in range(n_groups, len(row), n_groups):
+        for g in range(min(n_groups, len(row) - begin)):
+            tops[g] = row[begin + g] if row[begin + g] > tops[g] else tops[g]  # noqa: FURB136 - max minds NaN: slower
+
+
+@compiled
 def _at_least(values: np.ndarray, width: int) -> float:
-    """What the `width` largest of some values reach."""
+    """What the `width` largest of some values reach, or all of them."""
     return np.partition(values, len(values) - width)[len(values) - width] if width < len(values) else values.min()
 
 
 @compiled
-def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> int:
+def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray) -> int:
     """Find the columns that are not below `least`, from the row's own on; the tops become those of the others."""
     n_cols, n_groups, count = len(row), len(tops), 0
-    columns, values = found
     depth, k_own, g = (n_cols + n_groups - 1) // n_groups, own // n_groups, own % n_groups
     for _ in range(n_groups):
         if tops[g] >= least:
             left, k = np.float32(-np.inf), k_own
             for _ in range(depth):
                 j = k * n_groups + g
-                x = row[j] if j < n_cols else np.float32(-np.inf)
-                if x >= least:
-                    columns[count], values[count] = g * depth + k, x
-                    count += 1
-                elif x > left:
-                    left = x
+                if j < n_cols:
+                    if row[j] >= least:
+                        columns[count] = j
+                        count += 1
+                    elif row[j] > left:
+                        left = row[j]
                 k = k + 1 if k + 1 < depth else 0
             tops[g] = left
         g = g + 1 if g + 1 < n_groups else 0
@@ -121,18 +120,25 @@ def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, found: tu
 
 @compiled
 def _list(
-    columns: np.ndarray, values: np.ndarray, least: float, depth: int, to: tuple[np.ndarray, np.ndarray, np.ndarray]
+    row: np.ndarray,
+    found: np.ndarray,
+    width: int,
+    tops: np.ndarray,
+    to: tuple[np.ndarray, np.ndarray],
 ) -> int:
-    """List what is not below `least`, up to three quarters of the room; what is left goes back to its group's top."""
-    to_columns, to_values, tops = to
-    count, room = 0, max(3 * len(to_columns) // 4, 1)
-    for k in range(len(columns)):
-        if values[k] >= least and count < room:
-            to_columns[count], to_values[count] = columns[k], values[k]
+    """List the columns found, or the `width` best where that are too many; what has no room goes back to its group."""
+    columns, values = to
+    count, room = 0, max(3 * len(columns) // 4, 1)
+    least = _at_least(row[found], width) if len(found) > room else np.float32(-np.inf)
+    n_groups = len(tops)
+    depth = (len(row) + n_groups - 1) // n_groups
+    for j in found:
+        g = j % n_groups
+        if row[j] >= least and count < room:
+            columns[count], values[count] = g * depth + j // n_groups, row[j]
             count += 1
         else:
-            g = columns[k] // depth
-            tops[g] = max(tops[g], values[k])
+            tops[g] = max(tops[g], row[j])
     return count
 
 
