@@ -21,7 +21,7 @@ from torch import Tensor
 
 import reseed
 from reseed.matching import cosines
-from reseed.matching.products import product, spread
+from reseed.matching.products import product, workers
 
 try:
     import lap
@@ -69,7 +69,8 @@ REGIMES = {"independent": independent, "noisy copy": noisy_copy, "half shared": 
 def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
-    spread(lambda begin: product(a[begin : begin + height], b).sum(), range(0, len(a), height))
+    with workers() as spread:
+        list(spread(lambda begin: product(a[begin : begin + height], b), range(0, len(a), height)))
 
 
 def by_scipy(a: Tensor, b: Tensor) -> float:

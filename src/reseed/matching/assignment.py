@@ -11,7 +11,7 @@ from reseed.matching.certificate import bound_profits, exact_profits, gap_of
 from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.groups import dealt, grouped, places_of
 from reseed.matching.pages import Goods, Pages, Sides, with_more_room
-from reseed.matching.products import Directions, rounding
+from reseed.matching.products import Directions, Spread, rounding
 from reseed.matching.renewal import renew
 from reseed.matching.survey import Best, survey
 
@@ -44,16 +44,22 @@ class Assignment:
 
 
 def assign(
-    rows: Directions, cols: Directions, *, absolute: bool, n_groups: int | None = None, elements: int = 2**22
+    rows: Directions,
+    cols: Directions,
+    *,
+    absolute: bool,
+    spread: Spread = map,
+    n_groups: int | None = None,
+    elements: int = 2**22,
 ) -> Assignment:
     """Give each row a column of its own; there are at least as many columns as rows."""
     if not len(rows):
         return Assignment(np.empty(0, np.int64), np.empty(0), 0.0, np.empty(0), np.full(len(cols), np.nan))
     n_groups = min(n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
-    row_order, col_order = grouped(rows.unit, min(n_groups, len(rows))), grouped(cols.unit, n_groups)
+    row_order, col_order = spread(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     cards = dealt(col_order, n_groups)
     row_unit, col_unit = rows.unit[row_order], cols.unit[cards]
-    offers, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, elements=elements)
+    offers, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, spread=spread, elements=elements)
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),

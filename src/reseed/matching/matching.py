@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed.matching.assignment import assign
-from reseed.matching.products import directions
+from reseed.matching.products import directions, workers
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
 
 __all__ = ["Matching", "match"]
@@ -74,17 +74,19 @@ def match(
 
     Raises ValueError for shapes that do not fit and for NaN or inf.
     """
-    check_dictionaries(a, b)
-    check_sign(sign)
-    swapped = len(a) > len(b)
-    first, second = directions(a), directions(b)
-    found = assign(second, first, absolute=sign == "abs") if swapped else assign(first, second, absolute=sign == "abs")
-    fewer, more = torch.arange(len(found.partners)), torch.from_numpy(found.partners)
-    order = more.argsort() if swapped else fewer
+    with workers() as spread:
+        check_dictionaries(a, b)
+        check_sign(sign)
+        first, second = spread(directions, (a, b))
+        swapped = len(a) > len(b)
+        fewer, more = (second, first) if swapped else (first, second)
+        found = assign(fewer, more, absolute=sign == "abs", spread=spread)
+    own, partners = torch.arange(len(found.partners)), torch.from_numpy(found.partners)
+    order = partners.argsort() if swapped else own
     best = torch.from_numpy(found.best), torch.from_numpy(found.partner_best)
     return Matching(
-        rows=(more if swapped else fewer)[order],
-        cols=(fewer if swapped else more)[order],
+        rows=(partners if swapped else own)[order],
+        cols=(own if swapped else partners)[order],
         cosines=torch.from_numpy(found.cosines)[order],
         n_rows=len(a),
         n_cols=len(b),

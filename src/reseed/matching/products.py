@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any
 
 import torch
 from jaxtyping import Float, Float32, Float64
@@ -12,12 +14,9 @@ from torch import Tensor
 
 from reseed.matching.similarity import is_zero
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+__all__ = ["Directions", "Spread", "directions", "product", "rounding", "workers"]
 
-__all__ = ["Directions", "directions", "product", "rounding", "spread"]
-
-Item = TypeVar("Item")
+Spread = Callable[..., Iterator[Any]]
 
 _CHUNK = 1024  # rows that are normalised at a time: their float64 copy stays in the cache
 _HALF_ULP = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}  # to what torch may round the factors of a product
@@ -65,15 +64,20 @@ def rounding(d_model: int) -> float:
     return (d_model + 8) * 2.0**-24 + 4 * _HALF_ULP[torch.get_float32_matmul_precision()]
 
 
-def spread(work: Callable[[Item], None], items: Iterable[Item]) -> None:
-    """Do the work on torch's threads, one item a thread: no item's result depends on how many threads there are."""
+@contextmanager
+def workers() -> Iterator[Spread]:
+    """A `map` whose calls run on as many threads as torch has, which itself has one meanwhile.
+
+    So no result depends on how many threads there are, and no thread of torch's waits in a busy loop for work: beside
+    other processes that doubled the time of a matching.
+    """
     count = torch.get_num_threads()
     if count == 1:
-        for item in items:
-            work(item)
+        yield map
         return
+    torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(count, initializer=lambda: torch.set_num_threads(1)) as pool:
-            list(pool.map(work, items))
+            yield pool.map
     finally:
         torch.set_num_threads(count)

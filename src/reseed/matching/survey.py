@@ -11,7 +11,7 @@ from torch import Tensor
 
 from reseed.jit import compiled
 from reseed.matching.pages import Offers
-from reseed.matching.products import product, spread
+from reseed.matching.products import Spread, product
 
 __all__ = ["Best", "survey"]
 
@@ -34,6 +34,7 @@ def survey(
     *,
     n_groups: int,
     absolute: bool,
+    spread: Spread = map,
     elements: int = _ELEMENTS,
 ) -> tuple[Offers, Best]:
     """Look at every cosine once, block by block. Every n_groups-th column is of the same group."""
@@ -54,7 +55,7 @@ def survey(
         with lock:
             _merge(col_values, of_cols, some_values, some_rows)
 
-    spread(look, range(0, n, height))
+    list(spread(look, range(0, n, height)))
     return offers, Best(of_rows, of_cols)
 
 
