@@ -144,7 +144,7 @@ def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
         "zero_a": matching.zero_rows,
         "zero_b": matching.zero_cols,
         "code": agreement.standard_correlations(matching, a.codes, b.codes).mean().item(),
-        **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), (a.projections, b.projections)),
+        **dictionary_measures(matching, (a.encoder, b.encoder), (a.projections, b.projections)),
         "alive": _alive_agreement(a, b, matching),
         "explained": agreement.explained_by_retention(born, a.retention, b.retention),
     }
@@ -152,12 +152,11 @@ def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
 
 def dictionary_measures(
     matching: Matching,
-    atoms: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
     encoders: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
     projections: tuple[agreement.Projections, agreement.Projections],
 ) -> dict[str, float]:
     """The companions that need no codes; a floor's dictionary is its own encoder."""
-    best = agreement.mmcs(*atoms)
+    best = agreement.mmcs(matching)
     return {
         "mmcs": (best.forward + best.backward) / 2,
         "mmcs_ab": best.forward,
