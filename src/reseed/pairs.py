@@ -16,6 +16,7 @@ from torch import Tensor
 from reseed import agreement
 from reseed.init_groups import init_groups
 from reseed.matching import match
+from reseed.trajectory import read_header
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -76,8 +77,13 @@ def measure_pairs(
         pool: threads that the pairs are shared out to.
         known: the table of an earlier call; pairs that it has at all these steps are not measured again.
         advance: told how many pairs lie behind, step by step.
+
+    Raises:
+        TrajectoryError: a snapshot is damaged, needed or not.
     """
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
+    for run, step in product(runs, steps):
+        read_header(run.snapshots[step].path)
     indices = list(combinations(range(len(runs)), 2))
     measured = _known(known, runs, indices, steps)
     fresh = [pair for pair in indices if (steps[0], *pair) not in measured]
