@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -334,7 +335,15 @@ def _trained_by(measured: dict[str, Any]) -> str:
     return "What is run for each:\n\n" + "\n".join(rows) + "\n\n"
 
 
-PAGES = {"study-toml.md": study_toml, "references.md": references, "speed.md": speed}
+# Scale
+
+
+def scale() -> str:
+    """The page of what grows with what; it has a file of its own."""
+    return runpy.run_path(str(DOCS / "scale.py"))["page"]()
+
+
+PAGES = {"study-toml.md": study_toml, "references.md": references, "speed.md": speed, "scale.md": scale}
 """The pages and what makes them."""
 
 if __name__ == "__main__":

@@ -56,6 +56,16 @@ def test_a_study_folder_holds_all_that_the_design_names(acts, tmp_path):
         assert f"runs/{one}/{file}" in files
 
 
+def test_runs_that_were_trained_in_parts_are_taken_over_by_the_whole_study(acts, tmp_path):
+    arms = (arm("topk", start=RANDOM), arm("ra-topk"))
+    for number, one in enumerate(arms):
+        tiny(acts, one).run(tmp_path / f"part-{number}", quiet=True)
+        shutil.copytree(tmp_path / f"part-{number}", tmp_path / "whole", dirs_exist_ok=True)
+    trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "whole").glob("runs/*/*")}
+    assert run(tiny(acts, *arms), tmp_path / "whole") == run(tiny(acts, *arms), tmp_path / "at-once")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "whole").glob("runs/*/*")} == trained
+
+
 def test_the_same_study_gives_the_same_bytes_on_any_number_of_threads(acts, tmp_path):
     alike = [run(tiny(acts, training=TINY | {"threads": n}), tmp_path / str(n)) for n in (1, 3)]
     told = {"study.toml", "manifest.json", "findings.json"}  # which say what was asked for

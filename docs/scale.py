@@ -1,0 +1,286 @@
+# ruff: noqa: INP001, RUF001 (a script, with prose in it)
+"""The page of what grows with what, for `pages.py`: measured curves, and plans on paper that say so."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reseed.numbers import percent, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Figures = dict[str, Any]
+MEASURED = Path(__file__).parent / "assets/scale.json"
+
+
+class Size(NamedTuple):
+    """A dictionary to plan for."""
+
+    n_atoms: int
+    d_model: int
+    k: int = 64
+    batch_size: int = 4096
+
+
+PLANNED = (Size(16_384, 768), Size(65_536, 2048), Size(131_072, 4096))
+FLOPS, BYTES = 4e14, 2e12  # assumed of a GPU, per second
+RUNS, TOKENS = 8, 1e9
+
+_HEAD = """\
+# Scale
+
+<!-- Made by docs/scale.py and docs/pages.py from docs/assets/scale.json, which benchmarks/growth.py writes. -->
+
+What an audit costs when something in it grows: first as measured on one thread of a CPU, then what follows on paper for
+larger machines. [Speed](speed.md) compares one size with other libraries.
+
+## Measured
+
+"""
+
+_READING = """\
+A slope is that of the line through the logarithms of a curve's upper half, by least squares: 1 is in proportion, 2 is
+quadratic, 0 is flat. Time is the median step's CPU time; where a curve starts flat, its first points hold what every
+step costs at any size. Memory is the peak above what the process held before; *own* memory is the process's numbers,
+while pages of the mapped activation files come on top as far as there is room, and go when something else needs it.
+Every point is a process of its own that trains, matches or clusters as `reseed run` does, from a store on disk.
+
+![CPU time against atoms or points, both logarithmic](assets/growth.svg)
+
+"""
+
+_AUDIT = """\
+## What comparing costs beside training
+
+Training is run after run, comparing is pair after pair, so that their shares depend on how long the runs are.
+
+"""
+
+_PLAN = """\
+## Planning a larger machine
+
+**No GPU has been measured for this page.** What follows is arithmetic, with n atoms, d dimensions, P points, b tokens
+per batch and k active atoms.
+
+Memory, in bytes per run: 24·n·d for dictionary, encoder and Adam's two moments of each, in float32; 8·n·d for
+gradients during a step; about b·(12·d + 40·k) for a batch; on a GPU 2·n·d for the encoder in bfloat16, and 256 MiB
+once for all runs. An archetypal method adds 16·n·P for mixing weights, their moments and gradient, and 4·P·d for the
+points. Activations: 2·d bytes per token on disk, whatever is trained on them. A snapshot is 8·n·d bytes and the
+held-out codes, a resume point 24·n·d. What a run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by
+the curve above: the peak is where a snapshot is written, whose retention is computed in float64; a GPU leaves that
+part to its host.
+
+Time, per token and run: 2·n·d operations for the encoder's product; and memory traffic, 12·k·d bytes for the rows of
+active atoms, 8·n for writing and reading pre-activations, and 56·n·d / b for Adam, whose step is shared by a batch. The
+table **assumes** a GPU that keeps up 400 TFLOP/s in bfloat16 (two fifths of a peak of 1,000) and 2 TB/s, one after the
+other, never waits for data and does nothing else.
+
+"""
+
+_NODE = """\
+### One node of eight GPUs, and beyond
+
+Given the activations, runs do not talk to each other, so that eight GPUs, or eight nodes of them, need no network. One
+`reseed run` uses one GPU. What can be shared out today is conditions: write a study.toml for each GPU with its arms and
+preprocessings, and afterwards one that has them all.
+
+```
+for gpu in 0 1 2 3 4 5 6 7; do
+  CUDA_VISIBLE_DEVICES=$gpu reseed run part-$gpu.toml --out part-$gpu --quiet &
+done; wait
+mkdir whole; for part in part-?; do cp -r $part/. whole; done
+reseed run whole.toml --out whole
+```
+
+The last command trains nothing: a run is known by what it is made from, and all of them are there. It compares the arms
+and writes the one report. Everything that decides a run has to be the same in the parts and in the whole: training,
+dice, starts, runs per start.
+
+Not there yet: the runs of one condition on several GPUs, and two `reseed run` on one study folder, which nothing locks.
+A condition has to fit one GPU; where it does not, take fewer starts or runs per start. Runs with orders of their own
+read a batch each: where reading is what a GPU waits for, `order = "shared"` in the study's dice reads one for all.
+
+### Comparing large dictionaries
+
+All cosines of a pair take 2·n²·d operations, exactly as many as the encoder spends on n tokens; the matched agreement
+and MMCS take that table once each. Comparing R runs at S snapshots therefore costs (R − 1)·S·n tokens' worth of each
+run's encoding, plus the assignments: for 8 runs at 16 snapshots 0.5 million tokens at 4,096 atoms, and 15 million at
+131,072. Comparing is done on the CPU, in float64, where an operation costs far more than in training on a GPU.
+
+"""
+
+_AGAIN = """\
+## Measure it yourself
+
+```
+python benchmarks/growth.py --json docs/assets/scale.json && python docs/pages.py && python docs/figures growth
+```
+
+takes about ten minutes; `--only match` measures one curve anew and keeps the others of the file.
+"""
+
+CURVES = ("atoms", "d_model", "runs", "points", "tokens", "match", "kmeans")
+UNITS = {"cpu_seconds": "CPU seconds", "anonymous_mib": "own MiB", "file_mib": "file MiB"}
+SAID = {
+    "n_atoms": "{:,} atoms",
+    "d_model": "d_model {}",
+    "k": "k {}",
+    "batch_size": "batches of {:,}",
+    "runs": "{} runs",
+    "tokens": "{:,} tokens stored",
+    "n_points": "{:,} points",
+    "rows": "{:,} rows",
+}
+TOLD = {
+    "training": ("n_atoms", "d_model", "k", "batch_size", "runs", "n_points"),
+    "matching": ("d_model",),
+    "clustering": ("d_model", "rows"),
+}
+
+
+def page(file: Path = MEASURED) -> str:
+    """The page of the figures in a file."""
+    measured = json.loads(file.read_text(encoding="utf-8"))
+    found = [name for name in CURVES if name in measured]
+    parts = [_HEAD, _measured_on(measured), *(_curve(measured[name]) for name in found), _READING]
+    parts += [_AUDIT, _audit(measured["audit"])] if "audit" in measured else []
+    return "".join(
+        [
+            *parts,
+            _PLAN.format(per_weight=_per_weight(measured["atoms"])),
+            _planned(),
+            _NODE,
+            _compared(measured["match"]),
+            _AGAIN,
+        ]
+    )
+
+
+def _measured_on(measured: Figures) -> str:
+    where = measured["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    loads = [measured[name]["load_before"] for name in (*CURVES, "audit") if name in measured]
+    return (
+        f"{where['processor']} with {where['cores']} cores and {where['instructions']}, {where['threads']} thread, "
+        f"load {min(loads):g} to {max(loads):g} before. {packages}. Planted activations in bfloat16.\n\n"
+    )
+
+
+def _curve(curve: Figures) -> str:
+    """One curve lies down: its points are columns, the slope the last one."""
+    axis, points, settings = curve["axis"], curve["points"], curve["settings"]
+    fixed = [name for name in TOLD[curve["what"]] if name != axis and settings[name]]
+    said = ", ".join(SAID[name].format(settings[name]) for name in fixed).replace("1 runs", "1 run")
+    head = [f"{curve['title']}: {_word(axis)}", *(f"{point[axis]:,}" for point in points), "slope"]
+    lines = [
+        [unit, *(_number(point[name]) for point in points), rounded(curve["slopes"][name])]
+        for name, unit in UNITS.items()
+        if name != "file_mib" or axis == "tokens"
+    ]
+    return f"{_table(head, lines)}\n{said}.\n\n"
+
+
+def _word(axis: str) -> str:
+    return {"n_atoms": "atoms", "n_points": "points", "tokens": "tokens stored"}.get(axis, axis)
+
+
+def _audit(audit: Figures) -> str:
+    settings, costs, shares = audit["settings"], audit["costs"], audit["shares"]
+    said = ", ".join(SAID[name].format(settings[name]) for name in ("n_atoms", "d_model", "k", "batch_size"))
+    rows = {
+        "a training step of one run": "step",
+        f"a snapshot of one run ({_number(costs['snapshot_mib'])} MiB), with its held-out codes": "snapshot",
+        "a run made ready for its pairs, at one snapshot": "see",
+        "a pair compared at one snapshot": "compare",
+        "of which the matching": "match",
+    }
+    first = _table(["", "CPU seconds"], [[name, _number(costs[cost])] for name, cost in rows.items()])
+    head = [
+        "tokens per run",
+        "training, CPU hours",
+        "comparing all pairs",
+        "snapshots",
+        "k-means starts",
+        "the same, 10⁶ activations",
+    ]
+    lines = [
+        [
+            f"{row['tokens']:,}",
+            _number(row["training_cpu_seconds"] / 3600),
+            *(percent(row[part]) if row[part] < 1 else f"{row[part]:.1f} times" for part in PARTS),
+        ]
+        for row in shares
+    ]
+    enough = shares[0]["tokens"] * shares[0]["compare"] / 0.05
+    return (
+        f"{said}; dictionaries after {settings['steps']} steps, whose matched agreement is "
+        f"{rounded(costs['agreement'])}.\n\n{first}\n"
+        f"A condition of {audit['runs']} runs with {audit['snapshots']} snapshots each, which makes "
+        f"{math.comb(audit['runs'], 2)} pairs at every snapshot, in shares of the training time; k-means is 20 steps "
+        f"on 32 activations per point, or on a million, once for each run:\n\n{_table(head, lines)}\n"
+        f"Comparing is below 5 % of the training from {_number(enough / 1e6)} million tokens per run on.\n\n"
+    )
+
+
+PARTS = ("compare", "snapshots", "kmeans", "kmeans_million")
+
+
+def _per_weight(curve: Figures) -> float:
+    """Bytes of memory for each entry of a dictionary, from the ends of the curve."""
+    first, last = curve["points"][0], curve["points"][-1]
+    more = 2**20 * (last["anonymous_mib"] - first["anonymous_mib"])
+    return more / (last["n_atoms"] - first["n_atoms"]) / curve["settings"]["d_model"]
+
+
+def _planned() -> str:
+    head = ["n × d, k 64, batches of 4,096", "memory per run, in a step", "a snapshot", "product, µs", "traffic, µs"]
+    head += ["8 runs × 10⁹ tokens, GPU hours", "10⁹ activations on disk"]
+    lines = []
+    for size in PLANNED:
+        n, d, k, b = size
+        product, traffic = 2 * n * d / FLOPS, (12 * k * d + 8 * n + 56 * n * d / b) / BYTES
+        batch = b * (12 * d + 40 * k)
+        sizes = [_bytes(34 * n * d + batch), _bytes(8 * n * d)]
+        times = [f"{1e6 * product:.2f}", f"{1e6 * traffic:.2f}"]
+        hours = RUNS * TOKENS * (product + traffic) / 3600
+        lines.append([f"{n:,} × {d:,}", *sizes, *times, _number(hours), _bytes(TOKENS * 2 * d)])
+    return f"{_table(head, lines)}\nOn paper; times are per token and run.\n\n"
+
+
+def _compared(match: Figures) -> str:
+    """The measured curve of matching, prolonged."""
+    last, slopes = match["points"][-1], match["slopes"]
+    head = ["atoms, d 768", "matching a pair, CPU seconds", "own memory", "one table of cosines, TFLOP"]
+    head += ["the same at d 4,096, TFLOP"]
+    lines = []
+    for n in (size.n_atoms for size in PLANNED):
+        grown = {name: last[name] * (n / last["n_atoms"]) ** slopes[name] for name in UNITS}
+        tflop = [_number(2 * n * n * d / 1e12) for d in (768, 4096)]
+        lines.append([f"{n:,}", _number(grown["cpu_seconds"]), _bytes(grown["anonymous_mib"] * 2**20), *tflop])
+    return (
+        f"{_table(head, lines)}\nSeconds and memory are prolonged from {last['n_atoms']:,} atoms with the measured "
+        f"slopes {rounded(slopes['cpu_seconds'])} and {rounded(slopes['anonymous_mib'])}, and not measured.\n\n"
+    )
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rule = "|---" * len(head) + "|\n"
+    first, *rest = (f"| {' | '.join(line)} |\n" for line in (head, *lines))
+    return "".join([first, rule, *rest])
+
+
+def _number(value: float) -> str:
+    """Two digits that count, and no fewer than the number has before its point."""
+    if value == 0:
+        return "0"
+    digits = max(0, 1 - math.floor(math.log10(abs(value))))
+    return f"{round(value, digits):,.{digits}f}"
+
+
+def _bytes(count: float) -> str:
+    power = min(4, int(math.log10(count) // 3))
+    return f"{_number(count / 1000**power)} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
