@@ -21,7 +21,8 @@ from torch import Tensor
 
 import reseed
 from reseed.matching import cosines
-from reseed.matching.products import product, workers
+from reseed.matching.products import workers
+from reseed.products import row_products
 
 try:
     import lap
@@ -70,7 +71,7 @@ def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
     with workers() as spread:
-        list(spread(lambda begin: product(a[begin : begin + height], b), range(0, len(a), height)))
+        list(spread(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
 
 
 def by_scipy(a: Tensor, b: Tensor) -> float:

@@ -21,10 +21,10 @@ TOLERANCE = 1e-6
 
 _GROUPS = 512  # of columns, up to twice as many
 
-_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 1e-5, 3e-7)
+_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer strides start price wars among equal atoms
 _DEPTH = 16  # columns of a group, more only where there would be too many groups
 _RENEWED = 1e-3  # auctions finer than this leave lists as they are
-_FINE = 1e-9
+_FINE = (1e-8, 1e-9)
 _ROUNDS = 20
 
 
@@ -52,9 +52,29 @@ def assign(
     n_groups: int | None = None,
     elements: int = 2**22,
 ) -> Assignment:
-    """Give each row a column of its own; there are at least as many columns as rows."""
-    if not len(rows):
-        return Assignment(np.empty(0, np.int64), np.empty(0), 0.0, np.empty(0), np.full(len(cols), np.nan))
+    """Give each row a column of its own; there are at least as many columns as rows.
+
+    To a zero atom all columns are alike: it gets one that the others leave.
+    """
+    live = np.flatnonzero(rows.scale.numpy() > 0)
+    if len(live) == len(rows) > 0:
+        return _assign_live(rows, cols, absolute=absolute, spread=spread, n_groups=n_groups, elements=elements)
+    if not len(live):
+        best = np.full(len(cols), 0.0 if len(rows) else np.nan)
+        return Assignment(np.arange(len(rows)), np.zeros(len(rows)), 0.0, np.zeros(len(rows)), best)
+    some = Directions(rows.atoms[live], rows.scale[live], rows.unit[live])
+    found = _assign_live(some, cols, absolute=absolute, spread=spread, n_groups=n_groups, elements=elements)
+    partners, cosines, best = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
+    dead = np.setdiff1d(np.arange(len(rows)), live)
+    partners[dead] = np.setdiff1d(np.arange(len(cols)), found.partners)[: len(dead)]
+    partners[live], cosines[live], best[live] = found.partners, found.cosines, found.best
+    gap = found.gap * len(live) / len(rows)
+    return Assignment(partners, cosines, gap, best, np.maximum(found.partner_best, 0.0))
+
+
+def _assign_live(
+    rows: Directions, cols: Directions, *, absolute: bool, spread: Spread, n_groups: int | None, elements: int
+) -> Assignment:
     n_groups = min(n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
     row_order, col_order = spread(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     cards = dealt(col_order, n_groups)
@@ -109,9 +129,10 @@ def _settle(
     gap, before = np.inf, np.inf
     for _ in range(_ROUNDS):
         before, (gap, goods) = gap, _prove(goods, market, pairs, sides)
-        if gap <= 4 * _FINE or before / 2 < gap <= TOLERANCE:
+        if gap <= 4 * _FINE[-1] or before / 2 < gap <= TOLERANCE:
             break
-        goods = _sell(_FINE, goods, market, pairs)
+        for epsilon in _FINE:
+            goods = _sell(epsilon, goods, market, pairs)
     return market.held, gap
 
 
@@ -125,8 +146,7 @@ def _sell(epsilon: float, goods: Goods, market: Market, pairs: Pairs) -> Goods:
 def _prove(goods: Goods, market: Market, pairs: Pairs, sides: tuple[Directions, Directions]) -> tuple[float, Goods]:
     n, margin = len(market.held), rounding(sides[0].atoms.shape[1])
     profits, proven = np.empty(n), np.empty(n, np.bool_)
-    margins = margin * (pairs.row_scale[pairs.row_at] > 0)  # products with a zero atom are exact
-    while not bound_profits(goods, market, pairs, margins, (profits, proven)):
+    while not bound_profits(goods, market, pairs, margin, (profits, proven)):
         goods = with_more_room(goods)
     prices = np.empty(len(sides[1]))
     real = pairs.col_at >= 0

@@ -23,16 +23,16 @@ _CHUNK = 256
 
 @compiled
 def bound_profits(
-    goods: Goods, market: Market, pairs: Pairs, margins: np.ndarray, found: tuple[np.ndarray, np.ndarray]
+    goods: Goods, market: Market, pairs: Pairs, margin: float, found: tuple[np.ndarray, np.ndarray]
 ) -> bool:
     """Find the most that each row could gain at the present prices; False if there was no room for pages.
 
-    Float32 cosines that are less than twice the row's margin from its best are made exact: what is below that cannot
+    Float32 cosines that are less than twice the margin from the row's best are made exact: what is below that cannot
     be the best. A row with more of them than its list has room for is not proven.
     """
     profits, proven = found
     for i in range(len(profits)):
-        profits[i], at, proven[i] = _sharpened(i, margins[i], goods, market, pairs)
+        profits[i], at, proven[i] = _sharpened(i, margin, goods, market, pairs)
         if at < -1:
             return False
     return True

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Int
 from torch import Tensor
 
 from reseed.jit import compiled
-from reseed.matching.products import product
+from reseed.products import row_products
 
 __all__ = ["dealt", "grouped", "places_of"]
 
@@ -22,9 +22,11 @@ def grouped(unit: Float32[Tensor, "atoms d_model"], n_groups: int) -> Int[np.nda
     By halving again and again along the direction in which atoms differ most.
     """
     order = np.arange(len(unit))
+    if n_groups == len(unit):
+        return order
     chance = torch.Generator().manual_seed(0)  # any sketch does that is always the same
     sketch = torch.randn(_SKETCH, unit.shape[1], generator=chance).to(unit.device)
-    _bisect(product(unit, sketch).cpu().numpy(), order, n_groups)
+    _bisect(row_products(unit, sketch).cpu().numpy(), order, n_groups)
     return order
 
 

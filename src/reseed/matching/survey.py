@@ -11,7 +11,8 @@ from torch import Tensor
 
 from reseed.jit import compiled
 from reseed.matching.pages import Offers
-from reseed.matching.products import Spread, product
+from reseed.matching.products import Spread
+from reseed.products import row_products
 
 __all__ = ["Best", "survey"]
 
@@ -47,7 +48,7 @@ def survey(
 
     def look(begin: int) -> None:
         part = slice(begin, begin + height)
-        block = product(rows[part], cols).cpu()
+        block = row_products(rows[part], cols).cpu()
         values = (block.abs_() if absolute else block).numpy()
         _list_best(values, begin, width, Offers(*(field[part] for field in offers)))
         some_values, some_rows = np.full(n_cols, -np.inf, np.float32), np.zeros(n_cols, np.int32)
