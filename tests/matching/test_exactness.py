@@ -11,7 +11,8 @@ import reseed
 from reseed.matching import cosines, survey
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
-from reseed.matching.products import directions, product, rounding, workers
+from reseed.matching.products import directions, rounding, workers
+from reseed.products import row_products
 
 
 def best_agreement(a, b, sign="signed"):
@@ -125,7 +126,7 @@ def test_a_row_that_float32_leaves_in_doubt_is_decided_in_float64(monkeypatch):
 def test_products_keep_the_rounding_that_the_proof_counts_on(d):
     a, b = (directions(normal(100, d, rolled=side)) for side in (0, 1))
     exact = (a.atoms.double() * a.scale[:, None]) @ (b.atoms.double() * b.scale[:, None]).T
-    assert (product(a.unit, b.unit) - exact).abs().max() <= rounding(d)
+    assert (row_products(a.unit, b.unit) - exact).abs().max() <= rounding(d)
 
 
 def test_no_block_of_cosines_is_larger_than_allowed(monkeypatch):
@@ -133,9 +134,9 @@ def test_no_block_of_cosines_is_larger_than_allowed(monkeypatch):
 
     def seen(x, y):
         shapes.append((len(x), len(y)))
-        return product(x, y)
+        return row_products(x, y)
 
-    monkeypatch.setattr(survey, "product", seen)
+    monkeypatch.setattr(survey, "row_products", seen)
     reseed.match(*independent(5000, 8))
     assert sum(rows for rows, _ in shapes) == 5000
     assert max(rows * cols for rows, cols in shapes) <= 2**22

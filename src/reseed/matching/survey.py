@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32
@@ -11,8 +12,10 @@ from torch import Tensor
 
 from reseed.jit import compiled
 from reseed.matching.pages import Offers
-from reseed.matching.products import Spread
 from reseed.products import row_products
+
+if TYPE_CHECKING:
+    from reseed.matching.products import Spread
 
 __all__ = ["Best", "survey"]
 
