@@ -31,7 +31,7 @@ def main(paths: list[str]) -> None:
     for name, floor in floors.items():
         adjusted = reseed.agreement.floor_adjusted(matching.agreement, floor)
         print(f"floor {rounded(floor, 3)} ({name}): adjusted {rounded(adjusted, 3)}")
-    best = reseed.agreement.mmcs(a, b)
+    best = reseed.agreement.mmcs(matching)
     print(f"mean best cosine {rounded(best.forward, 3)} and {rounded(best.backward, 3)}")
 
 

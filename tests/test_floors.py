@@ -39,7 +39,7 @@ def test_the_isotropic_floor_is_exact_where_it_can_be_worked_out():
 @pytest.mark.parametrize("sign", ["signed", "abs"])
 def test_the_isotropic_floor_is_what_random_atoms_measure(sign):
     a, b = (floors.isotropic_atoms(1024, 64, rolled=rolled) for rolled in (1, 2))
-    assert mmcs(a, b, sign=sign).forward == pytest.approx(floors.isotropic(64, 1024, sign=sign), abs=0.003)
+    assert mmcs(match(a, b, sign=sign)).forward == pytest.approx(floors.isotropic(64, 1024, sign=sign), abs=0.003)
     assert match(a, b, sign=sign).agreement < floors.isotropic(64, 1024, sign=sign)
 
 
@@ -55,7 +55,7 @@ def test_a_common_mean_alone_makes_atoms_agree(mean_share, expected):
     n_atoms, d_model = 2048, 512
     mean = torch.nn.functional.normalize(normal(d_model), dim=0) * mean_share**0.5
     a, b = (mean + normal(n_atoms, d_model, rolled=r) * ((1 - mean_share) / d_model) ** 0.5 for r in (1, 2))
-    measured = mmcs(a, b).forward
+    measured = mmcs(match(a, b)).forward
     assert measured == pytest.approx(expected, abs=0.003)  # science §4 asks for 0.01
     assert floors.mean_shift(mean_share, d_model, n_atoms) == pytest.approx(measured, abs=0.003)
 

@@ -78,8 +78,7 @@ def _companions(
     """The companions that untrained dictionaries have: no codes, and each is its own encoder."""
     prepared = [(atoms, projections(atoms, covariance)) for atoms in drawn]
     measured = [
-        dictionary_measures(match(a, b), (a, b), (a, b), (of_a, of_b))
-        for (a, of_a), (b, of_b) in combinations(prepared, 2)
+        dictionary_measures(match(a, b), (a, b), (of_a, of_b)) for (a, of_a), (b, of_b) in combinations(prepared, 2)
     ]
     return {
         measure: math.fsum(each[measure] for each in measured) / len(measured)

@@ -16,6 +16,7 @@ from torch import Tensor
 from reseed import agreement
 from reseed.init_groups import init_groups
 from reseed.matching import match
+from reseed.trajectory import read_header
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -76,8 +77,13 @@ def measure_pairs(
         pool: threads that the pairs are shared out to.
         known: the table of an earlier call; pairs that it has at all these steps are not measured again.
         advance: told how many pairs lie behind, step by step.
+
+    Raises:
+        TrajectoryError: a snapshot is damaged, needed or not.
     """
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
+    for run, step in product(runs, steps):
+        read_header(run.snapshots[step].path)
     indices = list(combinations(range(len(runs)), 2))
     measured = _known(known, runs, indices, steps)
     fresh = [pair for pair in indices if (steps[0], *pair) not in measured]
@@ -144,7 +150,7 @@ def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
         "zero_a": matching.zero_rows,
         "zero_b": matching.zero_cols,
         "code": agreement.standard_correlations(matching, a.codes, b.codes).mean().item(),
-        **dictionary_measures(matching, (a.atoms, b.atoms), (a.encoder, b.encoder), (a.projections, b.projections)),
+        **dictionary_measures(matching, (a.encoder, b.encoder), (a.projections, b.projections)),
         "alive": _alive_agreement(a, b, matching),
         "explained": agreement.explained_by_retention(born, a.retention, b.retention),
     }
@@ -152,12 +158,11 @@ def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
 
 def dictionary_measures(
     matching: Matching,
-    atoms: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
     encoders: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
     projections: tuple[agreement.Projections, agreement.Projections],
 ) -> dict[str, float]:
     """The companions that need no codes; a floor's dictionary is its own encoder."""
-    best = agreement.mmcs(*atoms)
+    best = agreement.mmcs(matching)
     return {
         "mmcs": (best.forward + best.backward) / 2,
         "mmcs_ab": best.forward,

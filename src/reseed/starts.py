@@ -104,9 +104,9 @@ def points_identity(start: Start, method: Method, rolls: Mapping[Die, int]) -> t
 
 
 def draw_points(
-    start: Start, method: Method, view: "View", rolls: Mapping[Die, int]
+    start: Start, method: Method, view: "View", rolls: Mapping[Die, int], *, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "points d_model"]:
-    """The activations, or the centroids of activations, that a start is made from.
+    """The activations, or the centroids of activations, that a start is made from; k-means runs on `device`.
 
     Raises:
         SpecError: more points than activations.
@@ -119,8 +119,8 @@ def draw_points(
     n_tokens = min(start.points_tokens or 32 * n_points, view.n_tokens)
     if n_tokens < n_points:
         raise SpecError(f"points_tokens = {n_tokens} for n_points = {n_points}: k-means needs a token for each point")
-    rows = _random_rows(view, n_tokens, rolled=rolls["points"])
-    return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points
+    rows = _random_rows(view, n_tokens, rolled=rolls["points"]).to(device)
+    return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
 
 
 def _weights(start: Start, rolls: Mapping[Die, int], *, n_atoms: int, n_points: int) -> Float[Tensor, "atoms points"]:

@@ -127,7 +127,8 @@ def _points(spec: RunSpec, room: Room) -> Float[Tensor, "points d_model"] | None
     if spec.start.kind == "random":
         return None
     return room.folder.remember_points(
-        _points_identity(spec, room), lambda: draw_points(spec.start, spec.method, room.view, spec.rolls)
+        _points_identity(spec, room),
+        lambda: draw_points(spec.start, spec.method, room.view, spec.rolls, device=room.device),
     )
 
 

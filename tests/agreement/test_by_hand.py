@@ -38,7 +38,7 @@ def plane(*degrees):
 def test_two_atoms_turned_by_30_degrees():
     a, b = plane(0, 90), plane(30, 120)
     assert match(a, b).agreement == pytest.approx(math.sqrt(3) / 2)
-    assert mmcs(a, b).forward == pytest.approx(math.sqrt(3) / 2)
+    assert mmcs(match(a, b)).forward == pytest.approx(math.sqrt(3) / 2)
 
 
 def test_matching_gives_up_a_best_partner_that_two_atoms_want():
@@ -46,7 +46,7 @@ def test_matching_gives_up_a_best_partner_that_two_atoms_want():
     matching = match(a, b)
     assert matching.cols.tolist() == [0, 1]
     assert matching.agreement == pytest.approx((math.cos(math.radians(5)) + math.cos(math.radians(50))) / 2)
-    assert mmcs(a, b).forward == pytest.approx(math.cos(math.radians(5)))
+    assert mmcs(matching).forward == pytest.approx(math.cos(math.radians(5)))
 
 
 def test_a_feature_is_shared_only_if_encoder_and_decoder_both_are():

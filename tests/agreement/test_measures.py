@@ -68,8 +68,8 @@ def zeroed(side: Side, index) -> Side:
 
 MEASURES: dict[str, Callable[[Case], float]] = {
     "agreement": lambda c: match(c.a.atoms, c.b.atoms, sign=c.sign).agreement,
-    "mmcs forward": lambda c: mmcs(c.a.atoms, c.b.atoms, sign=c.sign).forward,
-    "mmcs backward": lambda c: mmcs(c.a.atoms, c.b.atoms, sign=c.sign).backward,
+    "mmcs forward": lambda c: mmcs(match(c.a.atoms, c.b.atoms, sign=c.sign)).forward,
+    "mmcs backward": lambda c: mmcs(match(c.a.atoms, c.b.atoms, sign=c.sign)).backward,
     "shared": lambda c: shared_fraction(
         match(c.a.atoms, c.b.atoms, sign=c.sign), c.a.encoder, c.b.encoder, threshold=0.7
     ),
@@ -170,7 +170,7 @@ def test_flipping_single_signs_is_unseen_where_the_sign_is_open():
 def test_mmcs_is_never_below_the_matched_agreement():
     for rolled in range(10):
         a, b = noisy(rolled).atoms, noisy(100 + rolled).atoms
-        assert min(mmcs(a, b)) >= match(a, b).agreement
+        assert min(mmcs(match(a, b))) >= match(a, b).agreement
 
 
 def test_dead_atoms_are_left_out_of_alive_only_numbers():

@@ -125,3 +125,10 @@ def test_decoding_and_row_sums_equal_the_dense_products(parts):
     )
     sums = cpu.row_gradients(codes, codes.values, u, n_atoms=dictionary.shape[1])
     torch.testing.assert_close(sums.double(), whole.mT @ u.double(), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.02, 0.12, 0.13, 1.0])
+def test_mixtures_are_the_dense_product_however_sparse_the_weights(density):
+    weights, points = normal(2, 30, 400).abs(), normal(2, 400, 7, rolled=1)
+    weights *= torch.rand(weights.shape, generator=torch.Generator().manual_seed(2)) < density
+    torch.testing.assert_close(cpu.mix(weights, points), weights @ points, rtol=1e-5, atol=1e-4)

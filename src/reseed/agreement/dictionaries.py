@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from reseed.agreement.reading import Reading
-from reseed.matching import Matching, Sign, cosines, row_cosines, unit_rows
+from reseed.matching import Matching, row_cosines, unit_rows
 from reseed.matching.similarity import check_dictionaries
 
 __all__ = [
@@ -38,16 +38,13 @@ class Mmcs(NamedTuple):
     """Mean over the second dictionary's atoms of the best cosine in the first."""
 
 
-def mmcs(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, sign: Sign = "signed") -> Mmcs:
+def mmcs(matching: Matching) -> Mmcs:
     """Mean over atoms of the best cosine in the other dictionary (@sharkey2022superposition): in [-1, 1].
 
     For equal sizes neither way is below the matched agreement; what it is above shows atoms that were split or merged,
-    as one atom may be the best for many. Its floor is `floors.isotropic`. Raises as `matching.cosines`.
+    as one atom may be the best for many. Its floor is `floors.isotropic`.
     """
-    similarity = cosines(a, b, sign=sign)
-    if not similarity.numel():
-        return Mmcs(float("nan"), float("nan"))
-    return Mmcs(float(similarity.amax(dim=1).mean()), float(similarity.amax(dim=0).mean()))
+    return Mmcs(float(matching.best_rows.mean()), float(matching.best_cols.mean()))
 
 
 def shared_pairs(

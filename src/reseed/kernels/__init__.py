@@ -23,6 +23,7 @@ __all__ = [
     "decode",
     "densify",
     "encode_topk",
+    "mix",
     "relu_pass",
     "row_gradients",
     "topk_pass",
@@ -79,6 +80,13 @@ def relu_pass(
     """Codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     kernels = cpu if _for(u) is cpu else dense
     return kernels.relu_pass(u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def mix(
+    weights: Float[Tensor, "runs atoms points"], points: Float[Tensor, "runs points d_model"]
+) -> Float[Tensor, "runs atoms d_model"]:
+    """The sums of each run's points, weighted by weights that are not negative."""
+    return cpu.mix(weights, points) if _for(weights) is cpu else weights @ points
 
 
 def _for(tensor: Tensor) -> ModuleType:

@@ -3,6 +3,7 @@
 Runs are taken one after the other, so that a run in a stack gives the same bits as the run alone.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +16,12 @@ from reseed.kernels._codes import Codes, Gradients, Pass
 from reseed.products import row_products
 from reseed.scratch import scratch
 
-__all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
 
 _TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
-_SPARSE = 1 / 8  # of a ReLU's codes: with more active ones dense products are as fast
+_DENSE = 512  # tokens whose dense codes are in memory at a time
+_SPARSE = 1 / 8  # of a ReLU's codes, or of mixing weights: with more that are not 0 a dense product is as fast
 
 
 class _Flat(NamedTuple):
@@ -96,6 +98,24 @@ def relu_pass(
     return _joined([_relu_pass(*run, penalty) for run in zip(u, encoder, encoder_bias, dictionary, strict=True)])
 
 
+def mix(
+    weights: Float[Tensor, "runs atoms points"], points: Float[Tensor, "runs points d_model"]
+) -> Float[Tensor, "runs atoms d_model"]:
+    """The weighted sums of points, through the positive weights only where those are few; weights are not negative."""
+    return torch.stack([_mix(*run) for run in zip(weights, points, strict=True)])
+
+
+def _mix(
+    weights: Float[Tensor, "atoms points"], points: Float[Tensor, "points d_model"]
+) -> Float[Tensor, "atoms d_model"]:
+    flat = _room(*weights.shape, like=weights)
+    if not _loops.positives(_array(weights), *flat):
+        return row_products(weights, points.T)
+    mixtures = points.new_empty(len(weights), points.shape[1])
+    _loops.decode(*flat, _array(points), mixtures.numpy())
+    return mixtures
+
+
 def _relu_pass(
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
@@ -106,7 +126,19 @@ def _relu_pass(
     flat = _positives(u, encoder, bias)
     if flat is not None:
         return _pass(flat, u, encoder, dictionary, penalty)
-    return dense.relu_pass(*(part.unsqueeze(0) for part in (u, encoder, bias, dictionary)), penalty=penalty)
+    weights = [part.unsqueeze(0) for part in (encoder, bias, dictionary)]
+    parts = [dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in u.unsqueeze(0).split(_DENSE, dim=1)]
+    return Pass(
+        residual=torch.cat([part.residual for part in parts], dim=1),
+        n_active=_total(part.n_active for part in parts),
+        code_sum=_total(part.code_sum for part in parts),
+        fired=torch.stack([part.fired for part in parts]).any(0),
+        gradients=Gradients(*(_total(gradient) for gradient in zip(*(part.gradients for part in parts), strict=True))),
+    )
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(parts)).sum(0)
 
 
 def _select(
@@ -129,16 +161,20 @@ def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
     """The positive codes; None where they are too many to be worth a list."""
-    capacity = int(_SPARSE * len(x) * len(encoder)) + len(encoder)
-    values = scratch("codes", capacity, like=x)
-    indices = scratch("atoms", capacity, like=x, dtype=torch.int64)
-    flat = _Flat(np.zeros(len(x) + 1, np.int64), values.numpy(), indices.numpy())
+    flat = _room(len(x), len(encoder), like=x)
     for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         starts = flat.starts[start : start + len(rows) + 1]
         if not _loops.positives(activations.numpy(), starts, flat.values, flat.indices):
             return None
     return flat
+
+
+def _room(rows: int, columns: int, *, like: Tensor) -> _Flat:
+    """Empty codes for as many places as are worth a list."""
+    places = int(_SPARSE * rows * columns) + columns
+    values, indices = scratch("values", places, like=like), scratch("indices", places, like=like, dtype=torch.int64)
+    return _Flat(np.zeros(rows + 1, np.int64), values.numpy(), indices.numpy())
 
 
 def _pass(

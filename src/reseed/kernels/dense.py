@@ -17,16 +17,18 @@ def relu_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     penalty: float,
+    batch: int | None = None,
 ) -> Pass:
     """Codes z of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2) + penalty sum(z).
 
-    The gradients are exact, for each of the stacked runs as if it were alone.
+    The gradients are exact, for each of the stacked runs as if it were alone. Where u is a part of a batch, `batch` is
+    how many tokens the mean is over: the gradients of the parts then add up to those of the whole.
     """
     codes = product(u, encoder.mT).add_(encoder_bias.unsqueeze(1)).relu_()
     residual = product(codes, dictionary) - u
-    per_entry = residual * (2 / residual[0].numel())
+    per_entry = residual * (2 / ((batch or u.shape[1]) * u.shape[2]))
     active = codes > 0
-    for_codes = product(per_entry, dictionary.mT).add_(penalty).masked_fill_(~active, 0.0)
+    for_codes = torch.ops.aten.threshold_backward(product(per_entry, dictionary.mT).add_(penalty), codes, 0.0)
     for_bias = for_codes.sum(1)
     gradients = Gradients(
         dictionary=product(codes.mT, per_entry),

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-__all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "row_cosines", "unit_rows", "zero_atoms"]
+__all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "is_zero", "row_cosines", "unit_rows", "zero_atoms"]
 
 Sign = Literal["signed", "abs"]
 
@@ -16,7 +16,11 @@ _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction 
 
 def zero_atoms(atoms: Float[Tensor, "atoms d_model"]) -> Bool[Tensor, " atoms"]:
     """Which atoms are zero or as good as zero: shorter than 1e-6 times the median norm of those not exactly zero."""
-    norms = torch.linalg.vector_norm(atoms.to(torch.float64), dim=1)
+    return is_zero(torch.linalg.vector_norm(atoms, dim=1, dtype=torch.float64))
+
+
+def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
+    """The same, of atoms with these norms."""
     median = norms[norms > 0].quantile(0.5) if norms.any() else 0.0  # a dictionary may be dead for the most part
     return (norms == 0) | (norms < _ZERO * median)
 

@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
+from reseed import kernels
 from reseed.errors import SpecError
 from reseed.methods import _autoencoder as autoencoder
 from reseed.methods._autoencoder import EncoderStart
@@ -106,7 +107,7 @@ class Archetypal(Method, ABC):
 
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
         """(W C + Lambda) exp(m), as the entries stand."""
-        mixtures = product(state["weights"], state["points"]) + state["relaxation"]
+        mixtures = kernels.mix(state["weights"], state["points"]) + state["relaxation"]
         return mixtures * state["multiplier"].exp().view(-1, 1, 1)
 
     def encode(

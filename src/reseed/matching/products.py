@@ -1,0 +1,75 @@
+"""Atoms at length 1, and their cosines in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Float32, Float64
+from torch import Tensor
+
+from reseed.matching.similarity import is_zero
+
+__all__ = ["Directions", "Spread", "directions", "rounding", "workers"]
+
+Spread = Callable[..., Iterator[Any]]
+
+_CHUNK = 1024  # rows that are normalised at a time: their float64 copy stays in the cache
+_HALF_ULP = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}  # to what torch may round the factors of a product
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The atoms of a dictionary as they were given, and at length 1."""
+
+    atoms: Float[Tensor, "atoms d_model"]
+    """In float32, or in float64 at length 1; on the CPU."""
+    scale: Float64[Tensor, " atoms"]
+    """1 / norm of `atoms`, and 0 for a zero atom; on the CPU."""
+    unit: Float32[Tensor, "atoms d_model"]
+    """Where the dictionary was given."""
+
+    def __len__(self) -> int:
+        return len(self.atoms)
+
+
+def directions(given: Float[Tensor, "atoms d_model"]) -> Directions:
+    """The directions of a dictionary's atoms; zero atoms have none."""
+    atoms = given.detach().to("cpu", given.dtype if given.dtype == torch.float64 else torch.float32).contiguous()
+    norms = torch.linalg.vector_norm(atoms, dim=1, dtype=torch.float64)
+    scale = norms.reciprocal().masked_fill(is_zero(norms), 0.0)
+    if atoms.dtype == torch.float64:  # products of long or short atoms might leave the range of float64
+        atoms, scale = (atoms / norms[:, None]).masked_fill(scale[:, None] == 0, 0.0), (scale > 0).to(torch.float64)
+    unit = torch.empty(atoms.shape, dtype=torch.float32)
+    for begin in range(0, len(atoms), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        unit[part] = atoms[part] * scale[part, None]
+    return Directions(atoms, scale, unit.to(given.device))
+
+
+def rounding(d_model: int) -> float:
+    """How far a float32 product of unit rows can be from the cosine, in whatever order it is summed."""
+    return (d_model + 8) * 2.0**-24 + 4 * _HALF_ULP[torch.get_float32_matmul_precision()]
+
+
+@contextmanager
+def workers() -> Iterator[Spread]:
+    """A `map` whose calls run on as many threads as torch has, which itself has one meanwhile.
+
+    So no result depends on how many threads there are, and no thread of torch's waits in a busy loop for work: beside
+    other processes that doubled the time of a matching.
+    """
+    count = torch.get_num_threads()
+    if count == 1:
+        yield map
+        return
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(count, initializer=lambda: torch.set_num_threads(1)) as pool:
+            yield pool.map
+    finally:
+        torch.set_num_threads(count)

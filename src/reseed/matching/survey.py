@@ -1,0 +1,164 @@
+"""One pass over all cosines: each row's best columns, bounds for the rest, and the best of every row and column."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32
+from torch import Tensor
+
+from reseed.jit import compiled
+from reseed.matching.pages import Offers
+from reseed.matching.products import Spread
+from reseed.products import row_products
+
+__all__ = ["Best", "survey"]
+
+_WIDTH = 64  # columns on a row's list, more only where cosines are equal
+_EVERY = 4  # groups, one of so many tells about how high the best of a row are
+_ELEMENTS = 2**22  # of a block of cosines: 16 MB, which the C library hands out again without asking the system
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best partner of every row and every column by float32 cosine."""
+
+    of_rows: np.ndarray
+    of_cols: np.ndarray
+
+
+def survey(
+    rows: Float32[Tensor, "rows d_model"],
+    cols: Float32[Tensor, "cols d_model"],
+    *,
+    n_groups: int,
+    absolute: bool,
+    spread: Spread = map,
+    elements: int = _ELEMENTS,
+) -> tuple[Offers, Best]:
+    """Look at every cosine once, block by block. Every n_groups-th column is of the same group."""
+    n, n_cols = len(rows), len(cols)
+    width = min(_WIDTH, n_cols)
+    offers = _no_offers(n, 2 * width, n_groups)
+    of_rows, of_cols = np.empty(n, np.int64), np.zeros(n_cols, np.int64)
+    col_values, lock = np.full(n_cols, -np.inf, np.float32), threading.Lock()
+    height = max(64, min(1024, elements // n_cols))
+
+    def look(begin: int) -> None:
+        part = slice(begin, begin + height)
+        block = row_products(rows[part], cols).cpu()
+        values = (block.abs_() if absolute else block).numpy()
+        _list_best(values, begin, width, Offers(*(field[part] for field in offers)))
+        some_values, some_rows = np.full(n_cols, -np.inf, np.float32), np.zeros(n_cols, np.int32)
+        _find_best(values, begin, of_rows[part], (some_values, some_rows))
+        with lock:
+            _merge(col_values, of_cols, some_values, some_rows)
+
+    list(spread(look, range(0, n, height)))
+    return offers, Best(of_rows, of_cols)
+
+
+def _no_offers(n: int, room: int, n_groups: int) -> Offers:
+    return Offers(
+        columns=np.empty((n, room), np.int32),
+        values=np.empty((n, room)),
+        sharp=np.zeros((n, room), np.bool_),
+        since=np.zeros(n, np.int64),
+        count=np.empty(n, np.int64),
+        rest=np.empty((n, n_groups), np.float32),
+        most=np.empty(n),
+    )
+
+
+@compiled
+def _list_best(block: np.ndarray, first: int, width: int, offers: Offers) -> None:
+    columns = np.empty(block.shape[1], np.int64)
+    for i in range(len(block)):
+        row, tops = block[i], offers.rest[i]
+        _group_tops(row, tops)
+        count = _gather(row, _at_least(tops[::_EVERY], max(1, width // _EVERY)), (first + i) % len(row), tops, columns)
+        offers.count[i] = _list(row, columns[:count], width, tops, (offers.columns[i], offers.values[i]))
+        offers.most[i] = tops.max()
+
+
+@compiled
+def _group_tops(row: np.ndarray, tops: np.ndarray) -> None:
+    n_groups = len(tops)
+    tops[:] = row[:n_groups]
+    for begin in range(n_groups, len(row), n_groups):
+        for g in range(min(n_groups, len(row) - begin)):
+            tops[g] = row[begin + g] if row[begin + g] > tops[g] else tops[g]  # noqa: FURB136 - max minds NaN: slower
+
+
+@compiled
+def _at_least(values: np.ndarray, width: int) -> float:
+    """What the `width` largest of some values reach, or all of them."""
+    return np.partition(values, len(values) - width)[len(values) - width] if width < len(values) else values.min()
+
+
+@compiled
+def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray) -> int:
+    """Find the columns that are not below `least`, from the row's own on; the tops become those of the others."""
+    n_cols, n_groups, count = len(row), len(tops), 0
+    depth, k_own, g = (n_cols + n_groups - 1) // n_groups, own // n_groups, own % n_groups
+    for _ in range(n_groups):
+        if tops[g] >= least:
+            left, k = np.float32(-np.inf), k_own
+            for _ in range(depth):
+                j = k * n_groups + g
+                if j < n_cols:
+                    if row[j] >= least:
+                        columns[count] = j
+                        count += 1
+                    elif row[j] > left:
+                        left = row[j]
+                k = k + 1 if k + 1 < depth else 0
+            tops[g] = left
+        g = g + 1 if g + 1 < n_groups else 0
+    return count
+
+
+@compiled
+def _list(
+    row: np.ndarray,
+    found: np.ndarray,
+    width: int,
+    tops: np.ndarray,
+    to: tuple[np.ndarray, np.ndarray],
+) -> int:
+    """List the columns found, or the `width` best where that are too many; what has no room goes back to its group."""
+    columns, values = to
+    count, room = 0, max(3 * len(columns) // 4, 1)
+    least = _at_least(row[found], width) if len(found) > room else np.float32(-np.inf)
+    n_groups = len(tops)
+    depth = (len(row) + n_groups - 1) // n_groups
+    for j in found:
+        g = j % n_groups
+        if row[j] >= least and count < room:
+            columns[count], values[count] = g * depth + j // n_groups, row[j]
+            count += 1
+        else:
+            tops[g] = max(tops[g], row[j])
+    return count
+
+
+@compiled
+def _find_best(block: np.ndarray, first: int, of_rows: np.ndarray, of_cols: tuple[np.ndarray, np.ndarray]) -> None:
+    values, rows = of_cols
+    for i in range(len(block)):
+        row, at = block[i], np.int32(first + i)
+        for j in range(len(row)):
+            better = row[j] > values[j]
+            values[j] = row[j] if better else values[j]
+            rows[j] = at if better else rows[j]
+        of_rows[i] = row.argmax()
+
+
+@compiled
+def _merge(values: np.ndarray, rows: np.ndarray, other_values: np.ndarray, other_rows: np.ndarray) -> None:
+    """Blocks come in any order: of equals the first row counts."""
+    for j in range(len(values)):
+        if other_values[j] > values[j] or (other_values[j] == values[j] and other_rows[j] < rows[j]):
+            values[j], rows[j] = other_values[j], other_rows[j]

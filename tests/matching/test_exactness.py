@@ -1,0 +1,141 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from regimes import REGIMES, clustered, dice, independent, normal
+from scipy.optimize import linear_sum_assignment
+
+import reseed
+from reseed.matching import cosines, survey
+from reseed.matching.assignment import assign
+from reseed.matching.certificate import exact_profits, gap_of
+from reseed.matching.products import directions, product, rounding, workers
+
+
+def best_agreement(a, b, sign="signed"):
+    similarity = cosines(a, b, sign=sign).numpy()
+    return similarity[linear_sum_assignment(similarity, maximize=True)].mean()
+
+
+def assert_best(matching, a, b):
+    best = best_agreement(a, b, matching.sign)
+    assert matching.agreement <= best + 1e-12
+    assert best - matching.agreement <= matching.gap + 1e-12
+    assert matching.gap <= 1e-6
+    assert best - matching.agreement <= 1e-8
+    assert len(matching.rows.unique()) == len(matching.cols.unique()) == len(matching.rows) == min(len(a), len(b))
+    assert torch.equal(matching.rows, matching.rows.sort().values)
+    similarity = cosines(a, b, sign=matching.sign)
+    torch.testing.assert_close(matching.cosines, similarity[matching.rows, matching.cols], rtol=0, atol=1e-14)
+    torch.testing.assert_close(matching.best_rows, similarity.amax(dim=1), rtol=0, atol=2e-6)
+    torch.testing.assert_close(matching.best_cols, similarity.amax(dim=0), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("sign", ["signed", "abs"])
+@pytest.mark.parametrize("regime", REGIMES)
+def test_nothing_that_scipy_finds_is_better_and_the_gap_says_so(regime, sign):
+    a, b = REGIMES[regime]()
+    assert_best(reseed.match(a, b, sign=sign), a, b)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_other_precisions_are_matched_as_exactly(dtype):
+    a, b = (atoms.to(dtype) for atoms in independent())
+    assert_best(reseed.match(a, b), a, b)
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.data())
+def test_small_dictionaries_of_any_kind(data):
+    d = data.draw(st.integers(1, 4))
+    whole = st.integers(-2, 2).map(float)  # ties, zeros and duplicates are the rule
+    a, b = (
+        torch.from_numpy(data.draw(arrays(np.float64, (data.draw(st.integers(1, 9)), d), elements=whole)))
+        for _ in range(2)
+    )
+    assert_best(reseed.match(a, b, sign=data.draw(st.sampled_from(["signed", "abs"]))), a, b)
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_many_small_blocks_and_few_groups_give_as_good_a_matching(regime):
+    a, b = sorted(REGIMES[regime](), key=len)
+    found = assign(directions(a), directions(b), absolute=False, n_groups=7, elements=1)
+    assert found.cosines.mean() == pytest.approx(best_agreement(a, b), abs=1e-8)
+    assert found.gap <= 1e-6
+
+
+@pytest.mark.parametrize("regime", ["independent", "clustered", "duplicates", "fewer_rows"])
+def test_one_thread_and_two_give_the_same_bytes(regime):
+    a, b = REGIMES[regime]()
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with workers() as spread:
+                found.append(assign(directions(a), directions(b), absolute=False, spread=spread, elements=1))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    one, two = found
+    assert one.gap == two.gap
+    for field in ("partners", "cosines", "best", "partner_best"):
+        assert getattr(one, field).tobytes() == getattr(two, field).tobytes()
+
+
+def test_atoms_that_differ_by_less_than_float32_can_tell_find_themselves():
+    a = normal(200, 24).double().repeat(2, 1)
+    a[200:] += 1e-4 * normal(200, 24, rolled=1)
+    order = torch.randperm(400, generator=dice(2))
+    assert abs(reseed.match(a, a[order]).distance) <= 1e-8
+
+
+def test_atoms_of_any_length_that_float64_can_hold_are_matched():
+    a, b = (atoms.double() for atoms in independent(50))
+    assert reseed.match(a * 1e120, b * 1e120).agreement == pytest.approx(best_agreement(a, b), abs=1e-8)
+
+
+def test_a_worse_matching_has_a_gap_that_covers_what_it_loses():
+    a, b = clustered(200)
+    similarity = cosines(a, b).numpy()
+    rows, cols = linear_sum_assignment(similarity, maximize=True)
+    prices = np.random.default_rng(0).random(200)
+    profits = exact_profits(directions(a), directions(b), np.arange(200), prices, absolute=False)
+    np.testing.assert_allclose(profits, (similarity - prices).max(axis=1), atol=1e-14)
+    for swaps in (0, 1, 10, 100):
+        wrong = cols.copy()
+        wrong[: 2 * swaps] = wrong[: 2 * swaps][::-1]
+        lost = (similarity[rows, cols] - similarity[rows, wrong]).mean()
+        assert gap_of(profits, prices, similarity[rows, wrong]) >= lost
+
+
+def test_a_column_without_a_row_counts_in_the_gap_what_it_costs_above_the_cheapest():
+    assert gap_of(np.array([0.3]), np.array([0.1, 0.1]), np.array([0.4])) == pytest.approx(0)
+    assert gap_of(np.array([0.3]), np.array([0.1, 0.6]), np.array([0.4])) == pytest.approx(0.5)
+
+
+def test_a_row_that_float32_leaves_in_doubt_is_decided_in_float64(monkeypatch):
+    a, b = independent()
+    monkeypatch.setattr("reseed.matching.assignment.rounding", lambda _: 0.1)  # as if products were that wrong
+    assert_best(reseed.match(a, b), a, b)
+
+
+@pytest.mark.parametrize("d", [1, 24, 576])
+def test_products_keep_the_rounding_that_the_proof_counts_on(d):
+    a, b = (directions(normal(100, d, rolled=side)) for side in (0, 1))
+    exact = (a.atoms.double() * a.scale[:, None]) @ (b.atoms.double() * b.scale[:, None]).T
+    assert (product(a.unit, b.unit) - exact).abs().max() <= rounding(d)
+
+
+def test_no_block_of_cosines_is_larger_than_allowed(monkeypatch):
+    shapes = []
+
+    def seen(x, y):
+        shapes.append((len(x), len(y)))
+        return product(x, y)
+
+    monkeypatch.setattr(survey, "product", seen)
+    reseed.match(*independent(5000, 8))
+    assert sum(rows for rows, _ in shapes) == 5000
+    assert max(rows * cols for rows, cols in shapes) <= 2**22
