@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from reseed import match, stack
-from reseed.activations import View, open_activations, view
+from reseed.activations import View, batch_rows, open_activations, view
 from reseed.kmeans import kmeans
 from reseed.methods import METHODS, StartPoint
 from reseed.pairs import _measured, _see
@@ -115,7 +115,7 @@ def clustering(task: Task) -> Figures:
 
 
 def comparing(task: Task) -> Figures:
-    """What is done with trained runs: a snapshot of one, and one pair compared at one snapshot."""
+    """What is done beside training's steps: a batch read, a snapshot of a run, and a pair compared at one snapshot."""
     seen, runs, spec = _seen(task), _runs(task), _specs(task)[0]
     last = [run.snapshots[max(run.steps)] for run in runs]
     born = [run.snapshots[0].atoms for run in runs]
@@ -126,7 +126,9 @@ def comparing(task: Task) -> Figures:
     with workers(1) as pool:
         room = _room(task, seen, pool)
         recorded = _seconds(lambda: record(_stack(spec, seen, last[0].atoms), seen, room.heldout, room.folder))
+    wanted = batch_rows(seen.n_tokens, task["batch_size"], 1, roll=0)
     return {
+        "read": _seconds(lambda: seen.rows(wanted)),
         "snapshot": recorded,
         "snapshot_mib": round(last[0].path.stat().st_size / MIB, 1),
         "see": _seconds(lambda: _see(covariance, last[0], born[0])),
@@ -195,8 +197,9 @@ def _warm_up() -> None:
     kmeans(rows, 4, steps=1, rolled=0)
 
 
+MEASURING = {"training": training, "matching": matching, "clustering": clustering, "comparing": comparing}
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     _warm_up()
-    whats = {"training": training, "matching": matching, "clustering": clustering, "comparing": comparing}
-    print(json.dumps(whats[sys.argv[1]](json.loads(sys.argv[2]))))
+    print(json.dumps(MEASURING[sys.argv[1]](json.loads(sys.argv[2]))))

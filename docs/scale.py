@@ -69,10 +69,10 @@ per batch and k active atoms.
 Memory, in bytes per run: 24·n·d for dictionary, encoder and Adam's two moments of each, in float32; 8·n·d for
 gradients during a step; about b·(12·d + 40·k) for a batch; on a GPU 2·n·d for the encoder in bfloat16, and 256 MiB
 once for all runs. An archetypal method adds 16·n·P for mixing weights, their moments and gradient, and 4·P·d for the
-points. Activations: 2·d bytes per token on disk, whatever is trained on them. A snapshot is 8·n·d bytes and the
-held-out codes, a resume point 24·n·d. What a run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by
-the curve above: the peak is where a snapshot is written, whose retention is computed in float64; a GPU leaves that
-part to its host.
+points. Activations: 2·d bytes per token on disk, whatever is trained on them; only a k-means start holds what it
+looks at in memory, 4·d bytes each. A snapshot is 8·n·d bytes and the held-out codes, a resume point 24·n·d. What a
+run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by the curve above: the peak is where a snapshot
+is written, whose retention is computed in float64; a GPU leaves that part to its host.
 
 Time, per token and run: 2·n·d operations for the encoder's product; and memory traffic, 12·k·d bytes for the rows of
 active atoms, 8·n for writing and reading pre-activations, and 56·n·d / b for Adam, whose step is shared by a batch. The
@@ -193,6 +193,7 @@ def _audit(audit: Figures) -> str:
     said = ", ".join(SAID[name].format(settings[name]) for name in ("n_atoms", "d_model", "k", "batch_size"))
     rows = {
         "a training step of one run": "step",
+        "of which reading its batch": "read",
         f"a snapshot of one run ({_number(costs['snapshot_mib'])} MiB), with its held-out codes": "snapshot",
         "a run made ready for its pairs, at one snapshot": "see",
         "a pair compared at one snapshot": "compare",
@@ -221,7 +222,8 @@ def _audit(audit: Figures) -> str:
         f"{rounded(costs['agreement'])}.\n\n{first}\n"
         f"A condition of {audit['runs']} runs with {audit['snapshots']} snapshots each, which makes "
         f"{math.comb(audit['runs'], 2)} pairs at every snapshot, in shares of the training time; k-means is 20 steps "
-        f"on 32 activations per point, or on a million, once for each run:\n\n{_table(head, lines)}\n"
+        f"on 32 activations per point, or on a million, once for each run (runs of one start share theirs):\n\n"
+        f"{_table(head, lines)}\n"
         f"Comparing is below 5 % of the training from {_number(enough / 1e6)} million tokens per run on.\n\n"
     )
 
@@ -282,5 +284,5 @@ def _number(value: float) -> str:
 
 
 def _bytes(count: float) -> str:
-    power = min(4, int(math.log10(count) // 3))
+    power = min(4, int(math.log10(max(count, 1)) // 3))
     return f"{_number(count / 1000**power)} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
