@@ -1,6 +1,6 @@
 """How time and memory grow with tokens, atoms, runs, dimensions and points, on one thread of a CPU.
 
-    python benchmarks/growth.py --json docs/assets/scale.json      everything, about ten minutes
+    python benchmarks/growth.py --json docs/assets/scale.json      everything, in ten to fifteen minutes
     python benchmarks/growth.py --only match --json FILE           one curve; the others in FILE stay as they are
     python benchmarks/growth.py --quick                            small sizes, seconds
 
@@ -95,7 +95,7 @@ CURVES = {
     "match": Curve(
         "Matching a pair",
         "n_atoms",
-        (512, 1024, 2048, 4096, 8192),
+        (512, 1024, 2048, 4096, 8192, 16_384),
         what="matching",
         settings={"d_model": 768, "batch_size": 1024, "steps": 40, "runs": 2},
         quick={"runs": 2},
