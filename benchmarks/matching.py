@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from _machine import machine, versions
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
@@ -140,6 +141,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    where = machine()
     reseed.match(*independent(600, 32, torch.Generator()))  # compiles the loops
     print(f"d_model {given.d_model}, {given.threads} threads, seconds; products = reseed / product")
     print("".join(f"{column:>11}" for column in COLUMNS))
@@ -155,7 +157,8 @@ def main() -> None:
             rows.append(measure(n, given.d_model, name, given.times))
             print("".join(shown(rows[-1].get(column)) for column in COLUMNS), flush=True)
     if given.json:
-        given.json.write_text(json.dumps(rows, indent=1) + "\n")
+        found = {"d_model": given.d_model, "machine": where, "versions": versions("scipy", "lapx"), "rows": rows}
+        given.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import runpy
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reseed.fields import Described, describe, summary
 from reseed.files import write_text
 from reseed.methods import METHODS
-from reseed.numbers import rounded
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.starts import Start
 from reseed.template import template, toml_value
@@ -243,103 +241,16 @@ def _plain(tex: str) -> str:
     return unicodedata.normalize("NFC", tex.replace("{", "").replace("}", "").replace("--", "–"))
 
 
-# Speed
-
-_SPEED = """\
-# Speed
-
-<!-- Made by docs/pages.py from docs/assets/speed-training.json, which benchmarks/training.py writes. Edit those. -->
-
-An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
-gradients for the active atoms of a token only. No number is approximated for it; everything on this page is float32.
-Speed alone counts for nothing: beside what training costs stands the R² that it reaches.
-
-## Training beside other libraries
-
-"""
-
-_SPEED_READING = """\
-How to read it:
-
-- Each library is driven by its own training step, on the same batches in the same order, with Adam at the same constant
-  rate. Logging, progress bars and checkpoints are off. What a step always does is measured: clipped gradients, counts
-  of dead atoms, thresholds.
-- Contenders take turns, a chunk of steps each, and go on from where they were; the first round warms up. Shown are
-  medians over the rounds. A ratio is of CPU time to that of one run of reseed's method, topk or ra-topk, in the same
-  round. On a quiet machine CPU and wall time agree.
-- Activations are at a root mean square distance of 1 to their mean, the unit in which the other libraries start best;
-  reseed's methods come to the same in any unit. R² is held-out and follows a few steps only: it says that all of them
-  learn, not which is best in the end. Libraries start their dictionaries and encoders differently, and those that
-  start with a random encoder or without a bias need longer; after thousands of steps the order can be another.
-- The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
-- Memory, and the cost of reading activations, are not compared.
-
-## Measure it yourself
-
-```
-make bench-peers
-```
-
-installs the libraries by exact version into an environment of their own, `.venv-peers`, and prints the table. `ARGS`
-reaches the benchmark: `ARGS='--shape small'` takes half a minute, `ARGS='--activations FOLDER'` trains on what
-[reseed collect](commands/collect.md) stored, `--threads`, `--rounds`, `--steps` and `--runs` say how much. In an
-environment that is there already, `python benchmarks/training.py` measures reseed and whatever of the others it has.
-This page is made anew by
-
-```
-make bench-peers ARGS='--json docs/assets/speed-training.json' && python docs/pages.py
-```
-
-## Watching over it
-
-`make regression` tells in seconds what a training step, a matching and a start cost, as ratios to plain work of the
-same size that takes turns with it: a step to the encoder's product of its batch, a matching to the product of all
-cosines, `reseed --help` to a bare interpreter. CI prints them with every change. Nothing fails on a time.
-"""
+# Pages with a file of their own
 
 
 def speed() -> str:
-    """The page of what training costs."""
-    measured = json.loads((DOCS / "assets/speed-training.json").read_text(encoding="utf-8"))
-    return "".join([_SPEED, _measured_on(measured), _speed_table(measured), _trained_by(measured), _SPEED_READING])
-
-
-def _measured_on(measured: dict[str, Any]) -> str:
-    shape, steps, where, rates = (measured[name] for name in ("shape", "steps", "machine", "learning_rate"))
-    data = {"planted": "activations with a planted dictionary", "given": "stored activations"}[measured["activations"]]
-    packages = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
-    threads = "1 thread" if where["threads"] == 1 else f"{where['threads']} threads"
-    return (
-        f"d_model {shape['d_model']}, {shape['n_atoms']:,} atoms, k {shape['k']}, batches of {shape['batch_size']:,}; "
-        f"archetypal dictionaries mix {shape['n_points']:,} points. {data.capitalize()}; {steps['all']} steps in all, "
-        f"{steps['measured']} of them measured in {steps['rounds']} rounds; rate {rates['topk']:g}, archetypal "
-        f"{rates['ra-topk']:g}. {where['processor']} with {where['cores']} cores and {where['instructions']}, "
-        f"{threads}, load {where['load_before']:g} before. {packages}.\n\n"
-    )
-
-
-def _speed_table(measured: dict[str, Any]) -> str:
-    lines = [
-        "| per 100,000 tokens and run | CPU seconds | wall seconds | CPU time, ratio | R² |",
-        "|---|---|---|---|---|",
-    ]
-    for row in measured["contenders"]:
-        name = f"**{row['name']}**" if row["package"] == "reseed" else row["name"]
-        figures = [f"{row['cpu_seconds']:.2f}", f"{row['wall_seconds']:.2f}", f"{row['ratio']:.2f}", rounded(row["r2"])]
-        lines.append(f"| {' | '.join([name, *figures])} |")
-    return "\n".join(lines) + "\n\n"
-
-
-def _trained_by(measured: dict[str, Any]) -> str:
-    rows = (f"- {row['name']}: {row['how']}" for row in measured["contenders"])
-    return "What is run for each:\n\n" + "\n".join(rows) + "\n\n"
-
-
-# Scale
+    """The page of what training and matching cost."""
+    return runpy.run_path(str(DOCS / "speed.py"))["page"]()
 
 
 def scale() -> str:
-    """The page of what grows with what; it has a file of its own."""
+    """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
 
 

@@ -1,4 +1,8 @@
-"""Loops that are compiled to machine code at their first call, and kept on disk for the next process."""
+"""Loops that are compiled to machine code at their first call, and kept on disk for the next process.
+
+numba sees when the file of a loop has changed, but not when that of a loop it calls has: after such an edit, delete
+`__pycache__/*.nb*`.
+"""
 
 from __future__ import annotations
 
@@ -17,4 +21,8 @@ _REORDER = {"reassoc", "contract", "nsz"}  # sums may run in lanes and fuse: sti
 
 def compiled(loop: Loop) -> Loop:
     """The loop as machine code that other threads run beside; NaN and inf keep their meaning."""
-    return njit(inspect.unwrap(loop), cache=True, nogil=True, fastmath=_REORDER)
+    plain = inspect.unwrap(loop)
+    try:
+        return njit(plain, cache=True, nogil=True, fastmath=_REORDER)
+    except RuntimeError:  # there is nowhere to keep it, so that each process compiles it again
+        return njit(plain, nogil=True, fastmath=_REORDER)

@@ -1,0 +1,184 @@
+# ruff: noqa: INP001 (a script)
+"""The page of what training and matching cost beside other libraries, for `pages.py`: from measurements only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reseed.numbers import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Figures = dict[str, Any]
+ASSETS = Path(__file__).parent / "assets"
+
+_HEAD = """\
+# Speed
+
+<!-- Made by docs/speed.py and docs/pages.py from what benchmarks/training.py and benchmarks/matching.py write. -->
+
+An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
+gradients for the active atoms of a token only. No number is approximated for it; everything on this page is float32.
+Speed alone counts for nothing: beside what training costs stands the R² that it reaches.
+
+## Training beside other libraries
+
+"""
+
+_READING = """\
+How to read it:
+
+- Each library is driven by its own training step, on the same batches in the same order, with Adam at the same constant
+  rate. Logging, progress bars and checkpoints are off. What a step always does is measured: clipped gradients, counts
+  of dead atoms, thresholds.
+- Contenders take turns, a chunk of steps each, and go on from where they were; the first round warms up. Shown are
+  medians over the rounds. A ratio is of CPU time to that of one run of reseed's method, topk or ra-topk, in the same
+  round. On a quiet machine CPU and wall time agree.
+- Activations are at a root mean square distance of 1 to their mean, the unit in which the other libraries start best;
+  reseed's methods come to the same in any unit. R² is held-out and follows a few steps only: it says that all of them
+  learn, not which is best in the end. Libraries start their dictionaries and encoders differently, and those that
+  start with a random encoder or without a bias need longer; after thousands of steps the order can be another.
+- The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
+- Memory, and the cost of reading activations, are not compared.
+"""
+
+_MATCHING = """\
+## Matching beside other solvers
+
+Two dictionaries of n atoms of {d_model} dimensions; {on}. *Product* is the time of all n² cosines in float32, block by
+block, which every exact matching needs. scipy is `linear_sum_assignment` and lap is lapx's `lapjv`, both with their
+product in float64; loss is how far reseed's agreement is below scipy's.
+
+"""
+
+_REGIMES = """\
+*Independent* dictionaries have nothing in common; a *noisy copy* has all atoms in common, *half shared* half of them;
+*clustered* ones have clusters of other sizes on either side, so that many atoms have to leave their cluster. The gap is
+proven by dual prices, with the rounding of every product counted in.
+
+"""
+
+_AGAIN = """\
+## Measure it yourself
+
+```
+make bench-peers
+```
+
+installs the libraries by exact version into an environment of their own, `.venv-peers`, and prints the table. `ARGS`
+reaches the benchmark: `ARGS='--shape small'` takes half a minute, `ARGS='--activations FOLDER'` trains on what
+[reseed collect](commands/collect.md) stored, `--threads`, `--rounds`, `--steps` and `--runs` say how much. In an
+environment that is there already, `python benchmarks/training.py` measures reseed and whatever of the others it has.
+This page is made anew by
+
+```
+make bench-peers ARGS='--json docs/assets/speed-training.json'
+python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
+python docs/pages.py
+```
+
+## Watching over it
+
+`make regression` tells in seconds what a training step, a matching and a start cost, as ratios to plain work of the
+same size that takes turns with it: a step to the encoder's product of its batch, a matching to the product of all
+cosines, `reseed --help` to a bare interpreter. CI prints them with every change. Nothing fails on a time.
+"""
+
+
+def page() -> str:
+    """The page of what training and matching cost."""
+    training, matching = (
+        json.loads((ASSETS / f"speed-{of}.json").read_text("utf-8")) for of in ("training", "matching")
+    )
+    return "".join(
+        [
+            _HEAD,
+            _measured_on(training),
+            _training_table(training),
+            _trained_by(training),
+            _READING,
+            _matching_section(matching),
+            _AGAIN,
+        ]
+    )
+
+
+def _measured(name: str) -> Figures:
+    return json.loads((ASSETS / f"speed-{name}.json").read_text(encoding="utf-8"))
+
+
+def _measured_on(measured: Figures) -> str:
+    shape, steps, where, rates = (measured[name] for name in ("shape", "steps", "machine", "learning_rate"))
+    data = {"planted": "activations with a planted dictionary", "given": "stored activations"}[measured["activations"]]
+    packages = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    return (
+        f"d_model {shape['d_model']}, {shape['n_atoms']:,} atoms, k {shape['k']}, batches of {shape['batch_size']:,}; "
+        f"archetypal dictionaries mix {shape['n_points']:,} points. {data.capitalize()}; {steps['all']} steps in all, "
+        f"{steps['measured']} of them measured in {steps['rounds']} rounds; rate {rates['topk']:g}, archetypal "
+        f"{rates['ra-topk']:g}. {where['processor']} with {where['cores']} cores and {where['instructions']}, "
+        f"{_threads(where)}, load {where['load_before']:g} before. {packages}.\n\n"
+    )
+
+
+def _training_table(measured: Figures) -> str:
+    lines = [
+        "| per 100,000 tokens and run | CPU seconds | wall seconds | CPU time, ratio | R² |",
+        "|---|---|---|---|---|",
+    ]
+    for row in measured["contenders"]:
+        name = f"**{row['name']}**" if row["package"] == "reseed" else row["name"]
+        figures = [f"{row['cpu_seconds']:.2f}", f"{row['wall_seconds']:.2f}", f"{row['ratio']:.2f}", rounded(row["r2"])]
+        lines.append(f"| {' | '.join([name, *figures])} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _trained_by(measured: Figures) -> str:
+    rows = (f"- {row['name']}: {row['how']}" for row in measured["contenders"])
+    return "What is run for each:\n\n" + "\n".join(rows) + "\n\n"
+
+
+def _matching_section(measured: Figures) -> str:
+    where = measured["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in measured["versions"].items())
+    on = f"{_threads(where)}, load {where['load_before']:g} before; {packages}"
+    head = _MATCHING.format(d_model=measured["d_model"], on=on)
+    return head + _matching_table(measured["rows"]) + _REGIMES + _largest(measured["rows"])
+
+
+def _threads(where: Figures) -> str:
+    return "1 thread" if where["threads"] == 1 else f"{where['threads']} threads"
+
+
+def _matching_table(rows: Sequence[Figures]) -> str:
+    lines = [
+        "| n | | product, s | reseed, s | reseed / product | scipy, s | scipy / reseed | lap, s | gap | loss |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if "product" in row:
+            beside = row["scipy"] / row["reseed"] if "scipy" in row else None
+            figures = (row["product"], row["reseed"], row["products"], row.get("scipy"), beside, row.get("lap"))
+            proof = ("" if each is None else f"{each:.0e}" for each in (row["gap"], row["loss"]))
+            cells = [f"{row['n']:,}", row["regime"], *map(_digits, figures), *proof]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _largest(rows: Sequence[Figures]) -> str:
+    """The sentence about the size whose memory was measured."""
+    largest = (row for row in rows if "peak GiB" in row)
+    return "".join(
+        f"{row['n']:,} {row['regime']} atoms took {_digits(row['reseed'])} s, and at the peak the whole process held "
+        f"{row['peak GiB']:.2f} GiB of memory.\n\n"
+        for row in largest
+    )
+
+
+def _digits(seconds: float | None) -> str:
+    """About two digits."""
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"  # noqa: PLR2004
