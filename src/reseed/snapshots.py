@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["record"]
 
 _AT_A_TIME = 2**20  # dense codes (runs x tokens x atoms) that are in memory at a time: few enough to stay in the cache
+_ROWS = 1024  # atoms that are in memory in double precision
 
 
 def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], folder: StudyFolder) -> None:
@@ -75,5 +76,7 @@ def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float[Tensor, "*run
 
 
 def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:
-    """R(t): a zero atom retains nothing."""
-    return torch.cosine_similarity(atoms.cpu().double(), born.double(), dim=-1).mean().item()
+    """R(t): a zero atom retains nothing. In double precision, and so in parts: this is where a run's memory peaks."""
+    parts = zip(atoms.cpu().split(_ROWS), born.split(_ROWS), strict=True)
+    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1) for now, first in parts]
+    return torch.cat(cosines).mean().item()
