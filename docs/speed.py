@@ -21,8 +21,9 @@ _HEAD = """\
 <!-- Made by docs/speed.py and docs/pages.py from what benchmarks/training.py and benchmarks/matching.py write. -->
 
 An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
-gradients for the active atoms of a token only. No number is approximated for it; everything on this page is float32.
-Speed alone counts for nothing: beside what training costs stands the R² that it reaches.
+gradients for the active atoms of a token only; a ReLU's codes are taken whole as long as more than an eighth of them are
+active. No number is approximated for it; everything on this page is float32. Speed alone counts for nothing: beside
+what training costs stands the R² that it reaches.
 
 ## Training beside other libraries
 
@@ -43,14 +44,17 @@ How to read it:
   start with a random encoder or without a bias need longer; after thousands of steps the order can be another.
 - The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
 - Memory, and the cost of reading activations, are not compared.
+
 """
 
 _MATCHING = """\
 ## Matching beside other solvers
 
-Two dictionaries of n atoms of {d_model} dimensions; {on}. *Product* is the time of all n² cosines in float32, block by
-block, which every exact matching needs. scipy is `linear_sum_assignment` and lap is lapx's `lapjv`, both with their
-product in float64; loss is how far reseed's agreement is below scipy's.
+Two dictionaries of n atoms of {d_model} dimensions; {on}.
+
+*Product* is the time of all n² cosines in float32, block by block, which every exact matching needs. scipy is
+`linear_sum_assignment` and lap is lapx's `lapjv`, both with their product in float64; both need the whole matrix. Loss
+is how far reseed's agreement is below scipy's.
 
 """
 
@@ -161,7 +165,7 @@ def _matching_table(rows: Sequence[Figures]) -> str:
         if "product" in row:
             beside = row["scipy"] / row["reseed"] if "scipy" in row else None
             figures = (row["product"], row["reseed"], row["products"], row.get("scipy"), beside, row.get("lap"))
-            proof = ("" if each is None else f"{each:.0e}" for each in (row["gap"], row["loss"]))
+            proof = ("" if each is None else f"{each:.0e}" if each else "0" for each in (row["gap"], row["loss"]))
             cells = [f"{row['n']:,}", row["regime"], *map(_digits, figures), *proof]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\n"
