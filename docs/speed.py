@@ -21,7 +21,7 @@ _HEAD = """\
 <!-- Made by docs/speed.py and docs/pages.py from what benchmarks/training.py and benchmarks/matching.py write. -->
 
 An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
-gradients for the active atoms of a token only; a ReLU's codes are taken whole as long as more than an eighth of them are
+gradients for the active atoms of a token only; a ReLU's codes are taken whole while more than an eighth of them are
 active. No number is approximated for it; everything on this page is float32. Speed alone counts for nothing: beside
 what training costs stands the R² that it reaches.
 
