@@ -96,9 +96,9 @@ mkdir whole; for part in part-?; do cp -r $part/. whole; done
 reseed run whole.toml --out whole
 ```
 
-The last command trains nothing: a run is known by what it is made from, and all of them are there. It compares the arms
-and writes the one report. Everything that decides a run has to be the same in the parts and in the whole: training,
-dice, starts, runs per start.
+The last command trains nothing: a run is known by what it is made from, and all of them are there. It compares pairs of
+runs, once more but for those of the last part, and arms, and writes the one report. Everything that decides a run has
+to be the same in the parts and in the whole: training, dice, starts, runs per start.
 
 Not there yet: the runs of one condition on several GPUs, and two `reseed run` on one study folder, which nothing locks.
 A condition has to fit one GPU; where it does not, take fewer starts or runs per start. Runs with orders of their own

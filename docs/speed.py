@@ -22,7 +22,7 @@ _HEAD = """\
 
 An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
 gradients for the active atoms of a token only; a ReLU's codes are taken whole while more than an eighth of them are
-active. No number is approximated for it; everything on this page is float32. Speed alone counts for nothing: beside
+active. No number is approximated for it; it computes in float32. Speed alone counts for nothing: beside
 what training costs stands the R² that it reaches.
 
 ## Training beside other libraries

@@ -7,7 +7,7 @@ import tomli_w
 import torch
 
 from reseed import pairs
-from reseed.analysis import NOTHING, analyse, compare
+from reseed.analysis import NOTHING, analyse, compare, known_pairs
 from reseed.dice import generator
 from reseed.files import write_tensors
 from reseed.findings import Findings
@@ -72,6 +72,34 @@ def test_pairs_that_are_known_are_not_matched_again(two, tmp_path, monkeypatch):
         assert sum(told) == 2 * math.comb(6, 2)
         with pytest.raises(TypeError):  # one pair at one step is missing: the whole pair is measured
             compare(folder, "a@none", pool, known[1:])
+
+
+def test_only_whole_pairs_of_runs_that_have_ended_are_known_to_a_study_that_goes_on(tmp_path):
+    folder = hand_made(tmp_path, TWO)
+    analysed(folder)
+    whole = pl.read_parquet(folder.pairs_path)
+    assert known_pairs(folder).equals(whole)
+    (folder.run("a.s0.r0").folder / "done").unlink()
+    left = whole.filter(~pl.any_horizontal(pl.col("run_a", "run_b") == "a.s0.r0"))
+    assert known_pairs(folder).equals(left)
+    assert pl.read_parquet(folder.pairs_path).equals(left)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda table: table.drop("explained"),
+        lambda table: table.with_columns(more=1),
+        lambda table: table.with_columns(code=pl.lit(None, dtype=pl.Float64)),
+        lambda table: table.clear(),
+    ],
+    ids=["a column less", "a column more", "nothing in a column", "no rows"],
+)
+def test_a_table_of_another_kind_is_made_anew(two, tmp_path, spoil):
+    folder = hand_made(tmp_path, TWO)
+    spoil(pl.read_parquet(two[0].pairs_path)).write_parquet(folder.pairs_path)
+    assert known_pairs(folder).is_empty()
+    assert not folder.pairs_path.exists()
 
 
 def test_findings_and_pairs_are_written_and_are_the_same_when_judged_again(two):

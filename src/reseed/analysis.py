@@ -13,6 +13,7 @@ from reseed.comparison import compare_arms
 from reseed.conditions import analyse_condition, compare_runs
 from reseed.files import replacing
 from reseed.findings import Findings, Geometry
+from reseed.pairs import MEASURES, NAMES
 from reseed.verdict import Limits
 
 if TYPE_CHECKING:
@@ -24,10 +25,30 @@ if TYPE_CHECKING:
     from reseed.pairs import Pairs
     from reseed.trajectory import StudyFolder
 
-__all__ = ["NOTHING", "analyse", "compare"]
+__all__ = ["NOTHING", "analyse", "compare", "known_pairs"]
 
 NOTHING = pl.DataFrame()
 """No pairs are known."""
+
+
+def known_pairs(folder: StudyFolder) -> pl.DataFrame:
+    """The rows of `pairs.parquet` about runs that have ended; all others are removed from the file.
+
+    A run that has not ended may become another one before its pairs are measured again.
+    """
+    if not folder.pairs_path.exists():
+        return NOTHING
+    ended = [done.parent.name for done in folder.path.glob("runs/*/done")]
+    try:
+        table = pl.read_parquet(folder.pairs_path)
+    except (OSError, pl.exceptions.PolarsError):
+        table = NOTHING
+    if set(table.columns) != {"condition", *NAMES, *MEASURES} or any(table.null_count().row(0)):
+        table = NOTHING  # damaged, or of another version: it is made anew
+    else:
+        table = table.filter(pl.col("run_a").is_in(ended), pl.col("run_b").is_in(ended))
+    _write_pairs(folder, table)
+    return table
 
 
 def compare(
@@ -51,7 +72,7 @@ def compare(
         `known` with all pairs of this condition.
     """
     pairs = compare_runs(folder.runs(condition), folder, pool, known=_of(known, condition), advance=advance)
-    others = known.remove(pl.col("condition") == condition) if "condition" in known.columns else known
+    others = known.filter(pl.col("condition") != condition) if "condition" in known.columns else known
     table = others if pairs is None else pl.concat([others, _named(pairs, condition)], how="diagonal")
     _write_pairs(folder, table)
     return table
@@ -110,9 +131,11 @@ def _of(known: pl.DataFrame, condition: str) -> pl.DataFrame:
 
 
 def _write_pairs(folder: StudyFolder, table: pl.DataFrame) -> None:
-    if len(table):
-        with replacing(folder.pairs_path) as temporary:
-            table.write_parquet(temporary)
+    if table.is_empty():
+        folder.pairs_path.unlink(missing_ok=True)
+        return
+    with replacing(folder.pairs_path) as temporary:
+        table.write_parquet(temporary)
 
 
 def _headline(conditions: Sequence[ConditionFindings]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,8 +21,8 @@ __all__ = ["Feed"]
 class Feed:
     """The batches of one training, step after step; steps that lie behind are forgotten.
 
-    On the CPU a batch is read by the thread that needs it first. Elsewhere the next batch is read, converted and on its
-    way to the device while this one is computed with.
+    On the CPU a batch is read by the thread that needs it first, and the others wait for it. Elsewhere the next batch
+    is read and converted while this one is computed with, and is sent to the device from pinned memory.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class Feed:
         self._batch_size, self._steps = batch_size, steps
         wanted = device.type != "cpu" if ahead is None else ahead
         self._reader = ThreadPoolExecutor(1) if wanted else None  # its own: those that step may all be waiting for it
-        self._read: dict[tuple[int, int], Callable[[], Tensor]] = {}
+        self._read: dict[tuple[int, int], Future[Tensor]] = {}
+        self._lock = threading.Lock()
 
     @property
     def kept(self) -> set[int]:
@@ -42,20 +43,31 @@ class Feed:
 
     def batch(self, order: int, step: int) -> Float[Tensor, "batch d_model"]:
         """The rows of a step in the order that this number names, on the device."""
-        now = self._read.get((order, step)) or self._begin(order, step)
-        if self._reader and step + 1 < self._steps and (order, step + 1) not in self._read:
-            self._begin(order, step + 1)
-        for behind in [key for key in list(self._read) if key[1] < step]:
-            self._read.pop(behind, None)
-        return now()
+        now = self._begun(order, step)
+        if self._reader and step + 1 < self._steps:
+            self._begun(order, step + 1)
+        with self._lock:
+            self._read = {key: future for key, future in self._read.items() if key[1] >= step}
+        return now.result()
 
-    def _begin(self, order: int, step: int) -> Callable[[], Tensor]:
+    def _begun(self, order: int, step: int) -> Future[Tensor]:
+        """A batch that somebody reads, or has read."""
+        with self._lock:
+            if (order, step) in self._read:
+                return self._read[order, step]
+            future: Future[Tensor] = Future()
+            self._read[order, step] = future
         if self._reader:
-            self._read[order, step] = self._reader.submit(self._rows, order, step).result
+            self._reader.submit(self._fill, future, order, step)
         else:
-            rows = self._rows(order, step)
-            self._read[order, step] = lambda: rows
-        return self._read[order, step]
+            self._fill(future, order, step)
+        return future
+
+    def _fill(self, future: Future[Tensor], order: int, step: int) -> None:
+        try:
+            future.set_result(self._rows(order, step))
+        except BaseException as error:  # noqa: BLE001 (it belongs to whoever asks for the batch)
+            future.set_exception(error)
 
     def _rows(self, order: int, step: int) -> Float[Tensor, "batch d_model"]:
         rows = self._view.rows(batch_rows(self._view.n_tokens, self._batch_size, step, roll=order))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reseed.matching import Matching
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["COMPANIONS", "Pairs", "dictionary_measures", "measure_pairs"]
+__all__ = ["COMPANIONS", "MEASURES", "NAMES", "Pairs", "dictionary_measures", "measure_pairs"]
 
 COMPANIONS = {
     "code": "correlation of matched atoms' codes on the held-out tokens, in [-1, 1]",
@@ -34,6 +34,14 @@ COMPANIONS = {
     "alive": "matched agreement of the atoms that fire on the held-out tokens, in [-1, 1]",
 }
 """The measures that travel with the matched agreement."""
+
+
+NAMES = ("step", "run_a", "run_b", "relation")
+MEASURES = (
+    *("agreement", "gap", "zero_a", "zero_b", "code", "mmcs", "mmcs_ab", "mmcs_ba"),
+    *("shared", "projection", "alive", "explained"),
+)
+"""The columns of a table of pairs: whom a row is about, and what was measured."""
 
 
 @dataclass(frozen=True)
@@ -116,15 +124,14 @@ def _known(
     """By step and pair of runs, what a table says of the pairs that it has at all steps."""
     if table is None or table.is_empty():
         return {}
-    names = ("step", "run_a", "run_b")
-    no_measures = {*names, "relation", "condition"}
+    names = NAMES[:3]
     found = {tuple(row[name] for name in names): row for row in table.iter_rows(named=True)}
     measured = {}
     for i, j in indices:
         rows = [found.get((step, runs[i].id, runs[j].id)) for step in steps]
         for step, row in zip(steps, rows, strict=True):
             if row is not None and all(rows):
-                measured[step, i, j] = {name: value for name, value in row.items() if name not in no_measures}
+                measured[step, i, j] = {name: row[name] for name in MEASURES}
     return measured
 
 

@@ -15,9 +15,11 @@ def scratch(name: str, *shape: int, like: Tensor, dtype: torch.dtype | None = No
 
     So it is the caller's until then, and nobody's to keep. Threads that end give their memory back.
     """
+    dtype = dtype or like.dtype
+    if like.device.type != "cpu":  # torch keeps a GPU's memory for the next tensor by itself
+        return torch.empty(shape, dtype=dtype, device=like.device)
     kept: dict[str, Tensor] = _mine.__dict__.setdefault("tensors", {})
     tensor = kept.get(name)
-    dtype = dtype or like.dtype
-    if tensor is None or (tensor.shape, tensor.dtype, tensor.device) != (shape, dtype, like.device):
-        kept[name] = tensor = torch.empty(shape, dtype=dtype, device=like.device)
+    if tensor is None or (tensor.shape, tensor.dtype) != (shape, dtype):
+        kept[name] = tensor = torch.empty(shape, dtype=dtype)
     return tensor

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["record"]
 
-_AT_A_TIME = 2**20  # dense codes (runs x tokens x atoms) that are in memory at a time: few enough to stay in the cache
+_AT_A_TIME = 2**20  # a run's dense codes (tokens x atoms) that are in memory at a time: as many as stay in the cache
+_AT_A_TIME_ON_GPU = 2**25
 _ROWS = 1024  # atoms that are in memory in double precision
 
 
@@ -61,7 +62,8 @@ def _evaluated(
     n_runs = len(state["encoder"])
     squared_error = torch.zeros(n_runs, dtype=torch.float64, device=heldout.device)
     packed = []
-    for rows in heldout.split(max(1, _AT_A_TIME // (n_runs * method.n_atoms))):
+    at_a_time = _AT_A_TIME if heldout.device.type == "cpu" else _AT_A_TIME_ON_GPU
+    for rows in heldout.split(max(1, at_a_time // method.n_atoms)):
         x = rows.expand(n_runs, -1, -1)
         codes = kernels.compress(method.encode(state, x))
         x_hat = kernels.decode(codes, tensors["atoms"]) + tensors["decoder_bias"].unsqueeze(1)

@@ -13,7 +13,6 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,7 +20,7 @@ from torch import Tensor
 import reseed
 from reseed import progress
 from reseed.activations import batch_rows, open_activations, view
-from reseed.analysis import NOTHING, analyse, compare
+from reseed.analysis import analyse, compare, known_pairs
 from reseed.dice import generator, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
@@ -57,7 +56,7 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     }
     folder = _prepare(study, out, plan, activations)
     device = torch.device(folder.manifest["machine"]["device"])
-    known = _known_pairs(folder)
+    known = known_pairs(folder)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         for seen in views:
             _write_moments(folder, seen)
@@ -71,17 +70,6 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
                     n_pairs = math.comb(len(specs), 2) * len(study.training.snapshots)
                     known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
         return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
-
-
-def _known_pairs(folder: StudyFolder) -> pl.DataFrame:
-    """The pairs that an earlier call has measured, of runs that had ended then: they are not measured again."""
-    if not folder.pairs_path.exists():
-        return NOTHING
-    ended = [run.parent.name for run in folder.path.glob("runs/*/done")]
-    try:
-        return pl.read_parquet(folder.pairs_path).filter(pl.col("run_a").is_in(ended), pl.col("run_b").is_in(ended))
-    except (OSError, pl.exceptions.PolarsError):  # a damaged table is made anew
-        return NOTHING
 
 
 def rejudge(path: Path, *, quiet: bool = False) -> Findings:

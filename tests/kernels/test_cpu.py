@@ -92,6 +92,17 @@ def test_among_equal_activations_the_lowest_index_wins(n_atoms):
     assert codes.values.tolist() == [[[2.0, 1, 1, 1, 1]] * 3]
 
 
+def test_more_candidates_than_are_worth_counting_come_in_order_too():
+    u, encoder = normal(1, 3, 8), normal(1, 900, 8, rolled=1)
+    encoder[0, 100:500] = encoder[0, 100]
+    codes = cpu.encode_topk(u, encoder, torch.ones(1, 900), k=900)
+    expected = reference.encode_topk(*double((u, encoder, torch.ones(1, 900))), k=900)
+    torch.testing.assert_close(codes.values.double(), expected.values, rtol=1e-5, atol=1e-5)
+    for token in range(3):
+        same = (codes.indices[0, token] >= 100) & (codes.indices[0, token] < 500) & (codes.values[0, token] > 0)
+        assert (codes.indices[0, token][same].diff() > 0).all()
+
+
 @pytest.mark.parametrize("poison", [float("nan"), -float("nan"), float("inf"), -float("inf")])
 def test_what_is_not_finite_is_never_taken_for_an_inactive_atom(poison):
     u, encoder, bias = normal(1, 4, 8), normal(1, 30, 8, rolled=1), torch.zeros(1, 30)

@@ -1,7 +1,8 @@
 """Sparse encode and decode with exact gradients.
 
 `cpu` is for float32 on a CPU, `gpu` for float32 where there are CUDA and Triton, and `sparse` for everything else, with
-`dense` for codes that are not sparse; `reference` has the formulas that all of them are tested against.
+`dense` for codes that are not sparse; `reference` has the formulas that all of them are tested against. On a GPU the
+encoder's product of `encode_topk` and `topk_pass` takes its factors in bfloat16; everything else is float32.
 """
 
 import importlib
@@ -14,6 +15,7 @@ from torch import Tensor, float32
 
 from reseed.kernels import cpu, dense, sparse
 from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
+from reseed.kernels.dense import encode_relu
 
 __all__ = [
     "Codes",
@@ -22,6 +24,7 @@ __all__ = [
     "compress",
     "decode",
     "densify",
+    "encode_relu",
     "encode_topk",
     "mix",
     "relu_pass",

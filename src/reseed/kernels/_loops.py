@@ -12,6 +12,7 @@ __all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", 
 
 _INFINITY = 0x7F800000  # bits of float32: everything from here on is inf or NaN
 _NAN = 0x7FC00000
+_MANY = 256  # keys, from which on sorting them is faster than to count for each how many are larger
 _LAST = 0x7FFFFFFF  # an index is kept as its distance from here, so that among equal values the lowest index is largest
 
 
@@ -41,18 +42,29 @@ def select(bits: np.ndarray, values: np.ndarray, indices: np.ndarray, maxima: np
                 for i in range(group, n, n_groups):
                     keys[count] = (np.int64(row[i]) << 32) | np.int64(_LAST - i)
                     count += 1 if row[i] >= least else 0
-        for i in range(count):
+        _write_largest(keys[:count], values[number], indices[number])
+        if not _finite(row):
+            values[number, 0] = _NAN
+
+
+@compiled
+def _write_largest(keys: np.ndarray, values: np.ndarray, indices: np.ndarray) -> None:
+    """Take keys apart, the largest first; 0 where there are no more."""
+    k, count = len(values), len(keys)
+    if count > _MANY:
+        keys.sort()
+    for i in range(count):
+        rank = count - 1 - i
+        if count <= _MANY:
             rank = 0
             for j in range(count):
                 rank += 1 if keys[j] > keys[i] else 0
-            if rank < k:
-                values[number, rank] = np.int32(keys[i] >> 32)
-                indices[number, rank] = _LAST - (keys[i] & _LAST)
-        for empty in range(count, k):
-            values[number, empty] = 0
-            indices[number, empty] = 0
-        if not _finite(row):
-            values[number, 0] = _NAN
+        if rank < k:
+            values[rank] = np.int32(keys[i] >> 32)
+            indices[rank] = _LAST - (keys[i] & _LAST)
+    for empty in range(count, k):
+        values[empty] = 0
+        indices[empty] = 0
 
 
 @compiled

@@ -7,7 +7,16 @@ from torch import Tensor
 from reseed.kernels._codes import Gradients, Pass
 from reseed.products import product
 
-__all__ = ["relu_pass"]
+__all__ = ["encode_relu", "relu_pass"]
+
+
+def encode_relu(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+) -> Float[Tensor, "runs batch atoms"]:
+    """relu(encoder x + bias)."""
+    return product(x, encoder.mT).add_(bias.unsqueeze(1)).relu_()
 
 
 def relu_pass(
@@ -24,7 +33,7 @@ def relu_pass(
     The gradients are exact, for each of the stacked runs as if it were alone. Where u is a part of a batch, `batch` is
     how many tokens the mean is over: the gradients of the parts then add up to those of the whole.
     """
-    codes = product(u, encoder.mT).add_(encoder_bias.unsqueeze(1)).relu_()
+    codes = encode_relu(u, encoder, encoder_bias)
     residual = product(codes, dictionary) - u
     per_entry = residual * (2 / ((batch or u.shape[1]) * u.shape[2]))
     active = codes > 0

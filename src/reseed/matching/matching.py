@@ -40,7 +40,10 @@ class Matching:
     """The same for the second dictionary."""
     sign: Sign = "signed"
     gap: float = 0.0
-    """How far `agreement` can be below the best possible one, rounding included: proven, and at most 1e-6."""
+    """How far `agreement` can be below the best possible one, rounding included: proven.
+
+    The search goes on until this is at most 1e-6, or until twenty more rounds have not closed it.
+    """
 
     @property
     def agreement(self) -> float:

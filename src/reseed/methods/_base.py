@@ -95,7 +95,10 @@ class Method(BaseModel, ABC):
     def gradients(
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> tuple[dict[str, Tensor], Step]:
-        """Exact gradients of the loss for the `trained` entries, and the figures of the batch."""
+        """Exact gradients of the loss for the `trained` entries, and the figures of the batch.
+
+        The next call from the same thread may write over them.
+        """
 
     @abstractmethod
     def diagnostics(self, state: Mapping[str, Tensor]) -> dict[str, Float[Tensor, " runs"]]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-import torch
 from jaxtyping import Bool, Float
 from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
@@ -71,7 +70,8 @@ class ReLU(Method):
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> Float[Tensor, "runs batch atoms"]:
         """Codes in the units of the activations, non-negative."""
-        return _codes(state, autoencoder.inputs(state, x)) * state["scale"].view(-1, 1, 1)
+        codes = kernels.encode_relu(autoencoder.inputs(state, x), state["encoder"], state["encoder_bias"])
+        return codes * state["scale"].view(-1, 1, 1)
 
     def gradients(
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
@@ -102,7 +102,3 @@ class ReLU(Method):
         """Point dead atoms at activations, with a weak encoder, in place."""
         changed = autoencoder.replace_atoms(state, dead, rows)
         return tuple(name for name in changed if name in self.trained)
-
-
-def _codes(state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"]) -> Float[Tensor, "runs batch atoms"]:
-    return torch.baddbmm(state["encoder_bias"].unsqueeze(1), u, state["encoder"].mT).relu_()
