@@ -18,6 +18,7 @@ from reseed.matching import match
 from reseed.pairs import COMPANIONS, dictionary_measures
 
 if TYPE_CHECKING:
+    from reseed.matching import Matching
     from reseed.pairs import Pairs
     from reseed.trajectory import StudyFolder, Trajectory
 
@@ -25,6 +26,9 @@ __all__ = ["condition_floors"]
 
 Companions = dict[str, dict[str, float]]
 """Measure, then floor, then value."""
+
+Matchings = dict[tuple[int, int], "Matching"]
+"""By pair of draws."""
 
 POLICIES: dict[Literal["data", "kmeans", "hull"], str] = {
     "data": "activations drawn at random, n_atoms of them for each dictionary",
@@ -45,15 +49,18 @@ def condition_floors(
     drawn["hull"] = _hull_dictionaries(folder, runs, pairs)
     for kind, policy in POLICIES.items():
         if len(drawn[kind]) > 1:
-            found.append(_measured(kind, policy, drawn[kind]))
-            for measure, value in _companions(drawn[kind], covariance).items():
+            pairs_of_draws = combinations(range(len(drawn[kind])), 2)
+            matchings = {(i, j): match(drawn[kind][i], drawn[kind][j]) for i, j in pairs_of_draws}
+            found.append(_measured(kind, policy, matchings))
+            for measure, value in _companions(drawn[kind], matchings, covariance).items():
                 companions[measure][kind] = value
     return [*found, *_born(pairs, companions)], companions
 
 
-def _measured(kind: Literal["data", "kmeans", "hull"], policy: str, drawn: Sequence[Tensor]) -> Floor:
-    floor = floors.from_draws(drawn, policy=policy)
-    return Floor(name=kind, value=floor.value, spread=floor.spread, n=math.comb(len(drawn), 2), policy=policy)
+def _measured(kind: Literal["data", "kmeans", "hull"], policy: str, matchings: Matchings) -> Floor:
+    draws = range(len({draw for pair in matchings for draw in pair}))
+    floor = floors.measured(draws, lambda i, j: matchings[i, j].agreement, policy=policy)
+    return Floor(name=kind, value=floor.value, spread=floor.spread, n=len(matchings), policy=policy)
 
 
 def _hull_dictionaries(
@@ -73,12 +80,15 @@ def _hull_dictionaries(
 
 
 def _companions(
-    drawn: Sequence[Float[Tensor, "atoms d_model"]], covariance: Float[Tensor, "d_model d_model"]
+    drawn: Sequence[Float[Tensor, "atoms d_model"]],
+    matchings: Matchings,
+    covariance: Float[Tensor, "d_model d_model"],
 ) -> dict[str, float]:
     """The companions that untrained dictionaries have: no codes, and each is its own encoder."""
-    prepared = [(atoms, projections(atoms, covariance)) for atoms in drawn]
+    prepared = [projections(atoms, covariance) for atoms in drawn]
     measured = [
-        dictionary_measures(match(a, b), (a, b), (of_a, of_b)) for (a, of_a), (b, of_b) in combinations(prepared, 2)
+        dictionary_measures(matching, (drawn[i], drawn[j]), (prepared[i], prepared[j]))
+        for (i, j), matching in matchings.items()
     ]
     return {
         measure: math.fsum(each[measure] for each in measured) / len(measured)
