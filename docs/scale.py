@@ -100,7 +100,7 @@ The last command trains nothing: a run is known by what it is made from, and all
 runs, once more but for those of the last part, and arms, and writes the one report. Everything that decides a run has
 to be the same in the parts and in the whole: training, dice, starts, runs per start.
 
-Not there yet: the runs of one condition on several GPUs, and two `reseed run` on one study folder, which nothing locks.
+Not there yet: the runs of one condition on several GPUs. Of two `reseed run` on one study folder the second is refused.
 A condition has to fit one GPU; where it does not, take fewer starts or runs per start. Runs with orders of their own
 read a batch each: where reading is what a GPU waits for, `order = "shared"` in the study's dice reads one for all.
 

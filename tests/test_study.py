@@ -149,6 +149,15 @@ def test_a_folder_that_holds_another_study_is_refused_and_left_alone(acts, ended
     assert contents(folder) == before
 
 
+def test_a_folder_in_which_another_process_trains_is_refused_and_left_alone(acts, ended):
+    folder, before = ended
+    with StudyFolder(folder).alone(), pytest.raises(TrajectoryError, match=r"another reseed run is at work in .*--out"):
+        run(tiny(acts), folder)
+    assert contents(folder) == before
+    run(tiny(acts), folder)
+    assert contents(folder) == before
+
+
 def test_other_activations_are_another_study(ended, tmp_path):
     with pytest.raises(SpecError, match="holds another study"):
         tiny(matrix(tmp_path / "other.npy", 300, rolled=1)).run(ended[0], quiet=True)

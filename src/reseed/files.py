@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock, Timeout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
 __all__ = [
+    "alone",
     "canonical_json",
     "remove_partial",
     "replacing",
@@ -54,6 +58,23 @@ def replacing(path: Path) -> Iterator[Path]:
         raise OSError(number, os.strerror(number), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock file while the context lasts; the system lets go of it when the process ends, however it ends.
+
+    The file stays, empty, or two processes could each lock a file of that name.
+
+    Raises:
+        BlockingIOError: somebody else holds it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0, thread_local=False):
+            yield
+    except Timeout as error:
+        raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK), str(path)) from error
 
 
 def _errno(error: Exception) -> int | None:

@@ -46,6 +46,7 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     Raises:
         SpecError: `out` holds another study, or the study does not suit its activations.
         ActivationsError: the activations are missing, damaged or too few.
+        TrajectoryError: another process runs a study in `out`, or what is there is damaged.
         Interrupted: Ctrl-C; every run is saved first.
     """
     activations = open_activations(study.activations)
@@ -54,7 +55,14 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     plan = {
         condition.name: study.runs_of(condition, activations=activations.fingerprint) for condition in study.conditions
     }
-    folder = _prepare(study, out, plan, activations)
+    machine = _machine(study, out, plan)
+    with StudyFolder(out).alone():
+        return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
+
+
+def _run(
+    study: Study, folder: StudyFolder, plan: dict[str, tuple[RunSpec, ...]], views: list[View], *, quiet: bool
+) -> Findings:
     device = torch.device(folder.manifest["machine"]["device"])
     known = known_pairs(folder)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
@@ -99,22 +107,32 @@ def _check_sizes(study: Study, activations: Activations) -> None:
         )
 
 
-def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], activations: Activations) -> StudyFolder:
-    """The study folder, new or continued; the machine's part of a continued one stays what it was."""
-    folder = StudyFolder(out)
-    conditions = [(name, [spec.id for spec in specs]) for name, specs in plan.items()]
+def _machine(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]]) -> dict[str, str]:
+    """What trains: this machine, or for a continued study what it was begun with. Refuses what cannot go on here."""
     machine = {
         "torch": torch.__version__,
         "device": _device(study.training.device),
     }
     if (out / "manifest.json").exists():
         folder = StudyFolder.open(out)
-        _check_same_study(folder, conditions)
+        _check_same_study(folder, plan)
         machine = folder.manifest["machine"]
         if machine["device"] == "cuda":
             _device("cuda")
-        if folder.manifest["reseed"] != reseed.__version__:  # which may have measured otherwise
-            folder.pairs_path.unlink(missing_ok=True)
+    return machine
+
+
+def _prepare(
+    study: Study,
+    out: Path,
+    plan: dict[str, tuple[RunSpec, ...]],
+    activations: Activations,
+    machine: dict[str, str],
+) -> StudyFolder:
+    """The study folder, new or continued."""
+    folder = StudyFolder(out)
+    if (out / "manifest.json").exists() and folder.manifest["reseed"] != reseed.__version__:
+        folder.pairs_path.unlink(missing_ok=True)  # another version may have measured otherwise
     folder.clear_remains()
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -122,7 +140,7 @@ def _prepare(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]], acti
         "machine": machine,
         "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
-        "conditions": conditions,
+        "conditions": [(name, [spec.id for spec in specs]) for name, specs in plan.items()],
     }
     write_text(out / "study.toml", _told_from(out, study).to_toml())
     write_json(out / "manifest.json", manifest)
@@ -138,9 +156,9 @@ def _told_from(out: Path, study: Study) -> Study:
     return study.model_copy(update={"activations": path})
 
 
-def _check_same_study(folder: StudyFolder, conditions: list[tuple[str, list[str]]]) -> None:
+def _check_same_study(folder: StudyFolder, plan: dict[str, tuple[RunSpec, ...]]) -> None:
     before = {run_id for _, ids in folder.manifest["conditions"] for run_id in ids}
-    lost = before - {run_id for _, ids in conditions for run_id in ids}
+    lost = before - {spec.id for specs in plan.values() for spec in specs}
     if lost:
         raise SpecError(
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "

@@ -17,7 +17,8 @@ FORMAT_VERSION history
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reseed.errors import TrajectoryError
-from reseed.files import HEADER, canonical_json, remove_partial, replacing, sha256_of_text, write_json, write_tensors
+from reseed.files import (
+    HEADER,
+    alone,
+    canonical_json,
+    remove_partial,
+    replacing,
+    sha256_of_text,
+    write_json,
+    write_tensors,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,6 +273,21 @@ class StudyFolder:
     def moments_path(self, preprocess: str) -> Path:
         """Where the moments and the map of one preprocessing lie."""
         return self.path / "moments" / f"{preprocess}.safetensors"
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes from training in this folder while the context lasts.
+
+        Raises:
+            TrajectoryError: one of them trains in it.
+        """
+        try:
+            with alone(self.path / ".lock"):
+                yield
+        except BlockingIOError as error:
+            raise TrajectoryError(
+                f"another reseed run is at work in {self.path}: wait until it has ended, or choose another --out"
+            ) from error
 
     def clear_remains(self) -> None:
         """Remove what a killed process left behind: half-written files, and resume points of runs that have ended."""
