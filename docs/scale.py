@@ -72,7 +72,7 @@ once for all runs. An archetypal method adds 16·n·P for mixing weights, their 
 points. Activations: 2·d bytes per token on disk, whatever is trained on them; only a k-means start holds what it
 looks at in memory, 4·d bytes each. A snapshot is 8·n·d bytes and the held-out codes, a resume point 24·n·d. What a
 run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by the curve above: the peak is where a snapshot
-is written, whose retention is computed in float64; a GPU leaves that part to its host.
+is made, from copies of its tensors and the dictionary of step 0.
 
 Time, per token and run: 2·n·d operations for the encoder's product; and memory traffic, 12·k·d bytes for the rows of
 active atoms, 8·n for writing and reading pre-activations, and 56·n·d / b for Adam, whose step is shared by a batch. The
