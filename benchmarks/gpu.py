@@ -67,9 +67,7 @@ def check(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: in
     assert torch.equal(codes.indices[0, tokens], ordered.indices[:, :k])
     near = {"rtol": 1e-4, "atol": 1e-3}
     torch.testing.assert_close(gpu.decode(codes, dictionary), sparse.decode(codes, dictionary), **near)
-    for_codes = gpu.code_gradients(codes, dictionary, x)
-    torch.testing.assert_close(for_codes, sparse.code_gradients(codes, dictionary, x), **near)
-    for_rows = (kernels.row_gradients(codes, for_codes, x, n_atoms=n_atoms) for kernels in (gpu, sparse))
+    for_rows = (kernels.row_gradients(codes, codes.values, x, n_atoms=n_atoms) for kernels in (gpu, sparse))
     torch.testing.assert_close(*for_rows, **near)
     together, again = (gpu.topk_pass(x, encoder, bias, dictionary, k=k) for _ in range(2))
     alone = gpu.topk_pass(x[:1], encoder[:1], bias[:1], dictionary[:1], k=k)
@@ -110,11 +108,6 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
             "torch": lambda: sparse.decode(codes, dictionary),
             "reseed": lambda: gpu.decode(codes, dictionary),
             "reseed, bfloat16 rows": lambda: gpu.decode(codes, dictionary_half),
-        },
-        "code gradients": {
-            "torch": lambda: sparse.code_gradients(codes, dictionary, x),
-            "reseed": lambda: gpu.code_gradients(codes, dictionary, x),
-            "reseed, bfloat16 rows": lambda: gpu.code_gradients(codes, dictionary_half, x),
         },
         "row gradients": {
             "torch": lambda: sparse.row_gradients(codes, codes.values, x, n_atoms=n_atoms),

@@ -10,7 +10,7 @@ from reseed.kernels import _triton
 
 H200 = GPUTarget("cuda", 90, 32)
 TYPES = {
-    "*fp32": "products bias values dictionary x x_hat residual residual_gradient gradients weights rows sums",
+    "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums",
     "*i64": "keys indices begins ends tokens owners",
     "i32": "n_tokens n_atoms k batch d_model n_columns n_rows n_further",
     "fp32": "factor",
@@ -19,7 +19,6 @@ TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names.split()
 TILES = {
     "select": {"TOKENS": 1, "ATOMS": 4096},
     "decode": {"PLACES": 64, "COLUMNS": 128},
-    "code_gradients": {"PLACES": 64, "COLUMNS": 128},
     "leave_residual": {"PLACES": 64, "COLUMNS": 128},
     "sum_segments": {"PLACES": 16, "COLUMNS": 256},
     "join_segments": {"COLUMNS": 256},

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 
-from reseed.kernels import gpu, sparse
+from reseed.kernels import cpu, gpu, sparse
 
 GPU = "cpu" if os.environ["TRITON_INTERPRET"] == "1" else "cuda"
 
@@ -17,7 +17,11 @@ class Implementation(NamedTuple):
     device: str = "cpu"
 
 
-ALL = {"sparse": Implementation(sparse, torch.float64), "gpu": Implementation(gpu, torch.float32, GPU)}
+ALL = {
+    "sparse": Implementation(sparse, torch.float64),
+    "cpu": Implementation(cpu, torch.float32),
+    "gpu": Implementation(gpu, torch.float32, GPU),
+}
 
 
 def normal(*shape, roll, like=ALL["gpu"]):

@@ -52,9 +52,16 @@ def test_the_decoder_equals_the_dense_product(fast, parts, codes):
     assert_near(fast.decode(codes, parts["dictionary"]), densify(codes) @ parts["dictionary"])
 
 
-def test_code_gradients_equal_dense_autograd(fast, parts, codes):
-    expected = reference.code_gradients(codes, parts["dictionary"], parts["x"])
-    assert_near(fast.code_gradients(codes, parts["dictionary"], parts["x"]), expected)
+@pytest.mark.parametrize("lower", [0.0, 8.0, 1e3], ids=["every place", "some places empty", "all places empty"])
+def test_a_pass_equals_dense_autograd(fast, parts, lower):
+    tensors = (parts["x"], parts["encoder"], parts["bias"] - lower, parts["dictionary"])
+    actual = fast.topk_pass(*tensors, k=K)
+    expected = reference.topk_pass(*(tensor.double() for tensor in tensors), k=K)
+    assert torch.equal(actual.n_active, expected.n_active)
+    assert torch.equal(actual.fired, expected.fired)
+    floats = zip((actual.residual, *actual.gradients), (expected.residual, *expected.gradients), strict=True)
+    for found, wanted in floats:
+        assert (found.double() - wanted).norm() <= 3e-6 * wanted.norm()
 
 
 def test_row_gradients_equal_dense_autograd(fast, parts, codes):
@@ -86,9 +93,9 @@ def test_places_below_zero_are_empty_and_have_no_gradient(fast, parts):
     empty = codes.values == 0
     assert empty.any()
     assert (~empty).any()
-    gradient = fast.code_gradients(codes, parts["dictionary"], parts["x"])
-    assert (gradient[empty] == 0).all()
-    assert (gradient[~empty] != 0).all()
+    step = fast.topk_pass(parts["x"], parts["encoder"], bias, parts["dictionary"], k=K)
+    assert torch.equal(step.n_active, (~empty).sum((1, 2)))
+    assert ((step.gradients.encoder_bias != 0) == step.fired).all()
 
 
 def test_where_nothing_is_positive_every_place_is_empty(fast, parts):
@@ -143,7 +150,7 @@ def test_the_same_call_gives_the_same_bits(fast, parts):
         codes = fast.encode_topk(single["x"], single["encoder"], single["bias"], k=K)
         return (
             fast.decode(codes, single["dictionary"]),
-            fast.code_gradients(codes, single["dictionary"], single["x"]),
+            *fast.topk_pass(*single.values(), k=K).gradients,
             fast.row_gradients(codes, codes.values, single["x"], n_atoms=N_ATOMS),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import triton
 import triton.language as tl
 
-__all__ = ["code_gradients", "decode", "join_segments", "leave_residual", "select", "sum_segments"]
+__all__ = ["decode", "join_segments", "leave_residual", "select", "sum_segments"]
 
 NAN_BITS = tl.constexpr(0x7FC00000)
 INDEX_BITS = tl.constexpr(0x7FFFFFFF)
@@ -102,34 +102,6 @@ def decode(
         columns = first + tl.arange(0, COLUMNS)
         tile = _rows(dictionary, rows, columns, d_model, value != 0)
         tl.store(x_hat + token * d_model + columns, tl.sum(value[:, None] * tile, 0), mask=columns < d_model)
-
-
-@_kernel
-def code_gradients(
-    values: tl.tensor,
-    indices: tl.tensor,
-    dictionary: tl.tensor,
-    residual_gradient: tl.tensor,
-    gradients: tl.tensor,
-    batch: tl.tensor,
-    n_atoms: tl.tensor,
-    d_model: tl.tensor,
-    k: tl.tensor,
-    PLACES: tl.constexpr,
-    COLUMNS: tl.constexpr,
-) -> None:
-    """The products of one token's rows with its gradient; 0 where the place is empty."""
-    token = tl.program_id(0).to(tl.int64)
-    places = tl.arange(0, PLACES)
-    value = tl.load(values + token * k + places, mask=places < k, other=0.0)
-    rows = tl.load(indices + token * k + places, mask=places < k, other=0) + token // batch * n_atoms
-    total = tl.zeros([PLACES], tl.float32)
-    for first in range(0, d_model, COLUMNS):
-        columns = first + tl.arange(0, COLUMNS)
-        tile = _rows(dictionary, rows, columns, d_model, value > 0)
-        gradient = tl.load(residual_gradient + token * d_model + columns, mask=columns < d_model, other=0.0)
-        total += tl.sum(tile * gradient[None, :], 1)
-    tl.store(gradients + token * k + places, total, mask=places < k)
 
 
 @_kernel

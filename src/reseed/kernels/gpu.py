@@ -24,7 +24,7 @@ from triton import cdiv, next_power_of_2
 from reseed.kernels import _triton
 from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["code_gradients", "decode", "encode_topk", "product", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "product", "row_gradients", "topk_pass"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
@@ -90,23 +90,6 @@ def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Flo
             batch, n_atoms, d_model, k, **_token_tile(k, d_model)
         )  # fmt: skip
     return x_hat
-
-
-def code_gradients(
-    codes: Codes,
-    dictionary: Float[Tensor, "runs atoms d_model"],
-    residual_gradient: Float[Tensor, "runs batch d_model"],
-) -> Float[Tensor, "runs batch k"]:
-    """Gradient of the loss for each code, given that for the reconstruction; 0 where the place is empty."""
-    runs, batch, k = codes.values.shape
-    _, n_atoms, d_model = dictionary.shape
-    gradients = torch.empty(runs, batch, k, device=dictionary.device)
-    with torch.cuda.device_of(gradients):
-        _triton.code_gradients[runs * batch,](
-            codes.values.contiguous(), codes.indices.contiguous(), dictionary.contiguous(),
-            residual_gradient.contiguous(), gradients, batch, n_atoms, d_model, k, **_token_tile(k, d_model)
-        )  # fmt: skip
-    return gradients
 
 
 def row_gradients(

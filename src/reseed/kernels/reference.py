@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reseed.kernels._codes import Codes, Gradients, Pass, densify
 
-__all__ = ["code_gradients", "decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -27,17 +27,6 @@ def encode_topk(
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
     """The sum of each token's atoms, weighted by its codes."""
     return densify(codes, n_atoms=dictionary.shape[1]) @ dictionary
-
-
-def code_gradients(
-    codes: Codes,
-    dictionary: Float[Tensor, "runs atoms d_model"],
-    residual_gradient: Float[Tensor, "runs batch d_model"],
-) -> Float[Tensor, "runs batch k"]:
-    """Gradient of the loss for each code, given that for the reconstruction; 0 where the place is empty."""
-    values = codes.values.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(decode(Codes(values, codes.indices), dictionary), values, residual_gradient)
-    return gradient * (codes.values > 0)
 
 
 def row_gradients(

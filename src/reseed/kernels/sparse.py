@@ -12,7 +12,7 @@ from torch.nn.functional import embedding_bag
 
 from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["code_gradients", "decode", "encode_topk", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -37,7 +37,7 @@ def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Flo
     return _decode(codes.values, codes.indices, dictionary)
 
 
-def code_gradients(
+def _code_gradients(
     codes: Codes,
     dictionary: Float[Tensor, "runs atoms d_model"],
     residual_gradient: Float[Tensor, "runs batch d_model"],
@@ -84,7 +84,7 @@ def topk_pass(
     codes = encode_topk(u, encoder, encoder_bias, k=k)
     residual = decode(codes, dictionary) - u
     per_entry = residual * (2 / residual[0].numel())
-    for_codes = code_gradients(codes, dictionary, per_entry)
+    for_codes = _code_gradients(codes, dictionary, per_entry)
     n_atoms = dictionary.shape[1]
     ones = for_codes.new_ones(*for_codes.shape[:2], 1)
     for_bias = row_gradients(codes, for_codes, ones, n_atoms=n_atoms).squeeze(-1)
