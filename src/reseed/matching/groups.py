@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor
 
+from reseed.dice import generator
 from reseed.jit import compiled
 from reseed.products import row_products
 
@@ -24,7 +25,7 @@ def grouped(unit: Float32[Tensor, "atoms d_model"], n_groups: int) -> Int[np.nda
     order = np.arange(len(unit))
     if n_groups == len(unit):
         return order
-    chance = torch.Generator().manual_seed(0)  # any sketch does that is always the same
+    chance = generator(0, "sketch")  # any sketch does that is always the same
     sketch = torch.randn(_SKETCH, unit.shape[1], generator=chance).to(unit.device)
     _bisect(row_products(unit, sketch).cpu().numpy(), order, n_groups)
     return order
