@@ -23,7 +23,7 @@ from reseed.pairs import _measured, _see
 from reseed.snapshots import record
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
-from reseed.study import workers
+from reseed.threads import workers
 from reseed.training import Room, train
 from reseed.trajectory import StudyFolder, Trajectory
 

@@ -22,7 +22,7 @@ from torch import Tensor
 
 import reseed
 from reseed.matching import cosines
-from reseed.matching.products import workers
+from reseed.matching.products import spreading
 from reseed.products import row_products
 
 try:
@@ -71,7 +71,7 @@ REGIMES = {"independent": independent, "noisy copy": noisy_copy, "half shared": 
 def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
-    with workers() as spread:
+    with spreading() as spread:
         list(spread(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
 
 

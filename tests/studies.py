@@ -19,8 +19,8 @@ from reseed.dice import generator
 from reseed.files import write_json, write_tensors, write_text
 from reseed.methods import METHODS
 from reseed.spec import Arm, Dice, Study, Training
-from reseed.study import workers
 from reseed.synthetic import planted
+from reseed.threads import workers
 from reseed.training import Room
 from reseed.trajectory import StudyFolder, pack_codes
 

@@ -11,7 +11,7 @@ from reseed.analysis import NOTHING, analyse, compare, known_pairs
 from reseed.dice import generator
 from reseed.files import write_tensors
 from reseed.findings import Findings
-from reseed.study import workers
+from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from studies import hand_made
 

@@ -10,7 +10,7 @@ from reseed.conditions import analyse_condition
 from reseed.dice import generator
 from reseed.pairs import Pairs
 from reseed.spec import Thresholds
-from reseed.study import workers
+from reseed.threads import workers
 from reseed.verdict import Limits
 from studies import hand_made
 

@@ -13,7 +13,7 @@ from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
 from reseed.spec import Thresholds
-from reseed.study import workers
+from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Limits, Outcome
 from studies import N_ATOMS, arm, hand_made, matrix, study

@@ -8,7 +8,7 @@ from reseed import agreement
 from reseed.dice import generator
 from reseed.matching import match
 from reseed.pairs import COMPANIONS, measure_pairs
-from reseed.study import workers
+from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, SNAPSHOTS, finished, hand_made
 

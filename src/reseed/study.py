@@ -7,7 +7,6 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -26,15 +25,18 @@ from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
 from reseed.kmeans import kmeans
 from reseed.spec import NO_IDENTITY
+from reseed.threads import workers
 from reseed.training import Interrupted, Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from reseed.activations import Activations, View
     from reseed.findings import Findings
     from reseed.spec import RunSpec, Study
 
-__all__ = ["rejudge", "run", "workers"]
+__all__ = ["rejudge", "run"]
 
 NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
@@ -222,18 +224,6 @@ FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}
 
 
 # The process.
-
-
-@contextmanager
-def workers(count: int | None) -> Iterator[Executor]:
-    """Threads whose kernels use no further threads: what they compute does not depend on how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(count or before, initializer=lambda: torch.set_num_threads(1)) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager

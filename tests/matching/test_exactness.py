@@ -11,7 +11,7 @@ import reseed
 from reseed.matching import cosines, survey
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
-from reseed.matching.products import directions, rounding, workers
+from reseed.matching.products import directions, rounding, spreading
 from reseed.products import row_products
 
 
@@ -74,7 +74,7 @@ def test_one_thread_and_two_give_the_same_bytes(regime):
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            with workers() as spread:
+            with spreading() as spread:
                 found.append(assign(directions(a), directions(b), absolute=False, spread=spread, elements=1))
             assert torch.get_num_threads() == count
     finally:

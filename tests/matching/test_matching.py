@@ -45,7 +45,7 @@ def test_float32_atoms_scaled_by_any_positive_factor_are_the_same_atoms():
     assert abs(reseed.match(a, a * factor).distance) <= 1e-12
 
 
-@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1.0, 1e30, 1e200])
 def test_the_overall_scale_of_a_dictionary_does_not_matter(scale):
     a, b = normal(20, 8), normal(20, 8, rolled=1)
     assert reseed.match(a * scale, b).agreement == pytest.approx(reseed.match(a, b).agreement, abs=1e-12)

@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed.matching.assignment import assign
-from reseed.matching.products import directions, workers
+from reseed.matching.products import directions, spreading
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
 
 __all__ = ["Matching", "match"]
@@ -77,7 +77,7 @@ def match(
 
     Raises ValueError for shapes that do not fit and for NaN or inf.
     """
-    with workers() as spread:
+    with spreading() as spread:
         check_dictionaries(a, b)
         check_sign(sign)
         first, second = spread(directions, (a, b))

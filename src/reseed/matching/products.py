@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,10 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
-from reseed.matching.similarity import is_zero
+from reseed.matching.similarity import is_zero, norms_of
+from reseed.threads import workers
 
-__all__ = ["Directions", "Spread", "directions", "rounding", "workers"]
+__all__ = ["Directions", "Spread", "directions", "rounding", "spreading"]
 
 Spread = Callable[..., Iterator[Any]]
 
@@ -40,7 +40,7 @@ class Directions:
 def directions(given: Float[Tensor, "atoms d_model"]) -> Directions:
     """The directions of a dictionary's atoms; zero atoms have none."""
     atoms = given.detach().to("cpu", given.dtype if given.dtype == torch.float64 else torch.float32).contiguous()
-    norms = torch.linalg.vector_norm(atoms, dim=1, dtype=torch.float64)
+    norms = norms_of(atoms)
     scale = norms.reciprocal().masked_fill(is_zero(norms), 0.0)
     if atoms.dtype == torch.float64:  # products of long or short atoms might leave the range of float64
         atoms, scale = (atoms / norms[:, None]).masked_fill(scale[:, None] == 0, 0.0), (scale > 0).to(torch.float64)
@@ -57,19 +57,10 @@ def rounding(d_model: int) -> float:
 
 
 @contextmanager
-def workers() -> Iterator[Spread]:
-    """A `map` whose calls run on as many threads as torch has, which itself has one meanwhile.
-
-    So no result depends on how many threads there are, and no thread of torch's waits in a busy loop for work: beside
-    other processes that doubled the time of a matching.
-    """
-    count = torch.get_num_threads()
-    if count == 1:
+def spreading() -> Iterator[Spread]:
+    """A `map` whose calls run on as many threads as torch has; see `threads.workers`."""
+    if torch.get_num_threads() == 1:
         yield map
         return
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(count, initializer=lambda: torch.set_num_threads(1)) as pool:
-            yield pool.map
-    finally:
-        torch.set_num_threads(count)
+    with workers() as pool:
+        yield pool.map

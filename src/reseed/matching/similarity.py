@@ -16,7 +16,16 @@ _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction 
 
 def zero_atoms(atoms: Float[Tensor, "atoms d_model"]) -> Bool[Tensor, " atoms"]:
     """Which atoms are zero or as good as zero: shorter than 1e-6 times the median norm of those not exactly zero."""
-    return is_zero(torch.linalg.vector_norm(atoms, dim=1, dtype=torch.float64))
+    return is_zero(norms_of(atoms))
+
+
+def norms_of(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]:
+    """The norm of each atom; the square of a very long or short one may leave the range of float64."""
+    if atoms.dtype != torch.float64 or not atoms.numel():
+        return torch.linalg.vector_norm(atoms, dim=1, dtype=torch.float64)
+    _, exponent = atoms.abs().amax(dim=1).frexp()
+    size = exponent.double().exp2()  # a power of two: dividing by it rounds nothing
+    return torch.linalg.vector_norm(atoms / size[:, None], dim=1) * size
 
 
 def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
@@ -28,7 +37,7 @@ def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
 def unit_rows(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, "atoms d_model"]:
     """The atoms at length 1 in float64; zero atoms as zeros, so that every cosine with them is 0."""
     rows, zero = atoms.to(torch.float64), zero_atoms(atoms)
-    norms = torch.linalg.vector_norm(rows, dim=1).masked_fill(zero, 1.0)
+    norms = norms_of(rows).masked_fill(zero, 1.0)
     return (rows / norms[:, None]).masked_fill(zero[:, None], 0.0)
 
 
