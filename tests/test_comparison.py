@@ -26,12 +26,12 @@ def arm_of(tmp_path_factory):
         limits = Limits(**Thresholds().model_dump(exclude={"level"}))
         any_condition = analyse_condition(made.runs("any@none"), made, limits, pool, level=0.95)
 
-    def make(name, matched, starts, start="random", preprocess="none"):
+    def make(name, matched, starts, start="random", *, preprocess="none", r2=0.6):
         known = {"arm": name, "start": start, "preprocess": preprocess, "name": f"{name}@{preprocess}"}
         pairs = Pairs((0, 10), starts, {"agreement": matched}, pl.DataFrame())
-        return replace(
-            any_condition, findings=any_condition.findings.model_copy(update=known), pairs=pairs, floor=FLOOR
-        )
+        fit = torch.tensor([[0.0], [r2]]).expand(2, len(starts))
+        findings = any_condition.findings.model_copy(update=known)
+        return replace(any_condition, findings=findings, pairs=pairs, floor=FLOOR, r2=fit)
 
     return make
 
@@ -99,6 +99,27 @@ def test_arms_get_the_word_that_their_gains_allow(arm_of, ends, outcome, words):
     assert comparison.outcome == outcome
     assert words in comparison.sentence
     assert comparison.runs_to_decide is None
+
+
+def test_at_a_common_r2_the_arm_that_fits_better_is_read_where_it_fitted_as_well(arm_of):
+    starts = starts_of(4, 2)
+    x = arm_of("x", matched(starts, between=(0.3, 0.8)), starts, r2=0.8)
+    y = arm_of("y", matched(starts, between=(0.3, 0.6)), starts, r2=0.5)
+    (comparison,) = compare_arms([y, x], margin=0.03, level=0.95)
+    assert comparison.common_r2 == pytest.approx(0.5)
+    # x is at 5/8 of its way: it gained 5/8 of .5, beside all of .3
+    assert comparison.gain_difference.value == pytest.approx((0.5 - 0.3) / (1 - FLOOR), abs=0.02)
+    at_common_r2 = comparison.gain_difference_at_common_r2
+    assert at_common_r2.value == pytest.approx((0.5 * 5 / 8 - 0.3) / (1 - FLOOR), abs=0.02)
+    assert comparison.outcome == "advantage"
+    assert comparison.outcome_at_common_r2 != "advantage"
+    assert "Up to an R² of .50, the most that both reach, x" in comparison.sentence
+
+
+def test_arms_of_the_same_fit_differ_at_a_common_r2_as_they_do_at_the_end(arm_of):
+    comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.3, 0.6)})
+    assert comparison.gain_difference_at_common_r2 == comparison.gain_difference
+    assert comparison.outcome_at_common_r2 == comparison.outcome
 
 
 def test_too_wide_a_spread_is_inconclusive_with_the_starts_that_would_decide(arm_of):

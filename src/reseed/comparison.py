@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -56,9 +56,9 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
     earned = _difference(agreement.gain, *published, level)
     floor = max(x.floor, y.floor)  # one scale for both: each by its own floor would stretch one arm's gain
     independent = _independent(x, floor), _independent(y, floor)
-    test = inference.equivalence(_difference(agreement.gain, *independent, level), margin=margin, alpha=1 - level)
-    # over the runs of two starts nothing is known about other starts
-    test = test if test.difference.unit == "start" else replace(test, outcome="inconclusive", runs_to_decide=None)
+    test = _tested(_difference(agreement.gain, *independent, level), margin)
+    common_r2, difference = _at_common_r2(x, y, floor, level)
+    fitted = _tested(difference, margin)
     alike = x.findings.start == y.findings.start
     return Comparison(
         first=x.findings.arm,
@@ -72,9 +72,43 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
         gain_difference=interval(test.difference),
         outcome=test.outcome,
         runs_to_decide=test.runs_to_decide,
+        common_r2=common_r2,
+        gain_difference_at_common_r2=interval(fitted.difference),
+        outcome_at_common_r2=fitted.outcome,
         like_with_like=alike,
-        sentence=_sentence(x, y, gap, born, test),
+        sentence=f"{_sentence(x, y, gap, born, test)} {_fitted_sentence(x, common_r2, fitted)}",
     )
+
+
+def _tested(difference: Estimate, margin: float) -> Equivalence:
+    """The equivalence test; over the runs of two starts nothing is known about other starts."""
+    test = inference.equivalence(difference, margin=margin, alpha=1 - difference.level)
+    return test if difference.unit == "start" else replace(test, outcome="inconclusive", runs_to_decide=None)
+
+
+def _at_common_r2(x: Analysed, y: Analysed, floor: float, level: float) -> tuple[float, Estimate]:
+    """The largest R² that both arms reach, and the difference of their gains between independent starts up to there.
+
+    Training that fits better may agree otherwise: read at one R² the arms are compared at what they have learnt, not at
+    how long they were trained.
+    """
+    paths = _path(x, floor), _path(y, floor)
+    common = min(path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1).max().item() for path in paths)
+
+    def gain(path: Float[Tensor, "two steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, ""]:
+        between = agreement.between_start(path[0], starts)
+        return agreement.at_r2(between, path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1), common) - between[0]
+
+    first, second = (_Term(gain, path, _pairs(each).starts) for path, each in zip(paths, (x, y), strict=True))
+    return common, _jackknifed(first, second, level)
+
+
+def _path(each: Analysed, floor: float) -> Float[Tensor, "two steps runs runs"]:
+    """Floor-adjusted agreement of the pairs, and R² of the runs on the diagonal, at every step."""
+    if each.r2 is None:
+        raise ValueError(f"{each.findings.name} has no runs to compare")
+    adjusted = agreement.floor_adjusted(_pairs(each).measures["agreement"], floor)
+    return torch.stack([adjusted, torch.diag_embed(each.r2.to(adjusted))])
 
 
 def _published(each: Analysed) -> _Side:
@@ -102,18 +136,33 @@ def _pairs(each: Analysed) -> Pairs:
 
 
 def _difference(part: Callable[[Tensor], Tensor], x: _Side, y: _Side, level: float) -> Estimate:
-    """part(x) - part(y): jackknifed together where run i of both arms threw the same dice, else as two samples."""
-    if x.matched.shape == y.matched.shape and x.starts.equal(y.starts):
+    """part(x) - part(y), `part` being a number about a curve."""
+
+    def of(side: _Side) -> _Term:
+        return _Term(lambda matched, starts: part(side.curve(matched, starts)), side.matched, side.starts)
+
+    return _jackknifed(of(x), of(y), level)
+
+
+class _Term(NamedTuple):
+    """One side of a difference: a number about some runs, as a function of their pair matrices and starts."""
+
+    number: Callable[[Tensor, Tensor], Float[Tensor, ""]]
+    pairs: Float[Tensor, "*stack runs runs"]
+    starts: Int[Tensor, " runs"]
+
+
+def _jackknifed(x: _Term, y: _Term, level: float) -> Estimate:
+    """X - y: jackknifed together where run i of both arms threw the same dice, else as two samples."""
+    if x.pairs.shape == y.pairs.shape and x.starts.equal(y.starts):
 
         def paired(both: Tensor, starts: Tensor) -> Tensor:
-            return (part(x.curve(both[0], starts)) - part(y.curve(both[1], starts)))[None]
+            return (x.number(both[0], starts) - y.number(both[1], starts))[None]
 
-        return inference.jackknife(paired, torch.stack([x.matched, y.matched]), x.starts, level=level)[0]
+        return inference.jackknife(paired, torch.stack([x.pairs, y.pairs]), x.starts, level=level)[0]
     alone = [
-        inference.jackknife(
-            lambda m, s, side=side: part(side.curve(m, s))[None], side.matched, side.starts, level=level
-        )
-        for side in (x, y)
+        inference.jackknife(lambda pairs, starts, term=term: term.number(pairs, starts)[None], *term[1:], level=level)
+        for term in (x, y)
     ]
     return inference.contrast(alone[0][0], alone[1][0])
 
@@ -135,6 +184,13 @@ def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equ
         f"As it would be published, {first.arm} less {second.arm} is {_with_interval(gap)} in agreement, of which "
         f"{rounded(born.value)} was there at step 0. Between independent starts {first.arm} "
         f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{started}."
+    )
+
+
+def _fitted_sentence(x: Analysed, common_r2: float, fitted: Equivalence) -> str:
+    return (
+        f"Up to an R² of {rounded(common_r2)}, the most that both reach, {x.findings.arm} "
+        f"{_CONCLUSIONS[fitted.outcome]}: {_with_interval(fitted.difference)}."
     )
 
 

@@ -36,6 +36,8 @@ class Analysed:
     findings: ConditionFindings
     pairs: Pairs | None
     """None where fewer than two runs finished."""
+    r2: Float[Tensor, "steps runs"] | None
+    """Held-out R² of the runs in `pairs`, at its steps."""
     floor: float
 
 
@@ -100,7 +102,7 @@ def analyse_condition(
         stable_rank=_mean([agreement.stable_rank(atoms).value for atoms in last]),
         atom_norm_squared=_mean([agreement.mean_norm_squared(atoms) for atoms in last]),
     )
-    return Analysed(findings, pairs, strictest.value)
+    return Analysed(findings, pairs, _metric(finished, "r2", pairs.steps), strictest.value)
 
 
 def interval(estimate: Estimate) -> Interval:
@@ -294,4 +296,4 @@ def _not_compared(runs: Sequence[Trajectory], finished: Sequence[Trajectory], li
         stable_rank=math.nan,
         atom_norm_squared=math.nan,
     )
-    return Analysed(findings, None, math.nan)
+    return Analysed(findings, None, None, math.nan)

@@ -221,6 +221,12 @@ class Comparison(_Document):
     """Equivalence test of `gain_difference` against the margin."""
     runs_to_decide: int | None
     """Starts per arm that would settle an inconclusive test, if the spread stays what it is."""
+    common_r2: Number
+    """The largest R² that both arms reach, each as the mean of its runs."""
+    gain_difference_at_common_r2: Interval
+    """`gain_difference`, with both gains read where the arm first reaches `common_r2` instead of at the last step."""
+    outcome_at_common_r2: Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
+    """Equivalence test of `gain_difference_at_common_r2`."""
     like_with_like: bool
     """Whether both arms start in the same way."""
     sentence: str

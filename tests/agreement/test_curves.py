@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from reseed.agreement import (
+    at_r2,
     between_start,
     contraction,
     floor_adjusted,
@@ -71,6 +72,24 @@ def test_without_a_start_to_remember_memory_is_undefined_with_a_reason(within, b
     w, b = torch.tensor([within, 0.9], dtype=torch.float64), torch.tensor([between, 0.3], dtype=torch.float64)
     assert init_memory(w, b).isnan().all()
     assert reason in no_memory_reason(w, b)
+
+
+@pytest.mark.parametrize(
+    ("target", "read"),
+    [
+        (-5.0, 0.9),  # below the first: where training began
+        (0.0, 0.9),
+        (0.25, 0.6),  # half way to .5
+        (0.5, 0.3),
+        (0.6, 0.3 + 0.4 / 4),  # past the fall to .4, a quarter of the way from the best so far, .5, to .9
+        (0.9, 0.7),
+        (1.0, 0.7),  # never reached: where the fit was best
+    ],
+)
+def test_a_curve_is_read_where_the_best_fit_so_far_reaches_the_target(target, read):
+    r2 = torch.tensor([0.0, 0.5, 0.4, 0.9, 0.8], dtype=torch.float64)
+    curve = torch.tensor([0.9, 0.3, 0.3, 0.7, 0.2], dtype=torch.float64)
+    assert at_r2(curve, r2, target).item() == pytest.approx(read)
 
 
 def test_half_life_lies_between_the_snapshots_where_memory_halves():

@@ -323,6 +323,9 @@ def _comparisons() -> tuple[Comparison, ...]:
             born=interval(born, half / 3),
             earned=interval(gap - born, half),
             gain_difference=interval(gap - born + 0.02, half),
+            common_r2=0.61,
+            gain_difference_at_common_r2=interval(gap - born - 0.01, half),
+            outcome_at_common_r2="inconclusive",
             **said,
         )
 

@@ -11,6 +11,7 @@ from reseed.agreement.codes import (
 )
 from reseed.agreement.curves import (
     BORN_IDENTICAL,
+    at_r2,
     between_start,
     contraction,
     floor_adjusted,
@@ -45,6 +46,7 @@ __all__ = [
     "Reading",
     "StandardCodes",
     "alive_only",
+    "at_r2",
     "between_start",
     "code_agreement",
     "code_correlations",

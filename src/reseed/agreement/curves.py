@@ -11,6 +11,7 @@ from reseed.agreement.reading import Reading
 
 __all__ = [
     "BORN_IDENTICAL",
+    "at_r2",
     "between_start",
     "contraction",
     "floor_adjusted",
@@ -100,6 +101,23 @@ def floor_adjusted(agreement: Number, floor: float) -> Number:
     Takes one agreement or a tensor of them, such as a stack of pair matrices.
     """
     return (agreement - floor) / (1.0 - floor if floor < 1.0 else math.nan)
+
+
+def at_r2(curve: Float[Tensor, " steps"], r2: Float[Tensor, " steps"], target: float | Tensor) -> Float[Tensor, ""]:
+    """A curve along training, read where the R² of the same runs first reaches `target`.
+
+    R² is made monotone first (the best so far), and between two snapshots both are taken to be linear. A target below
+    the first R² reads the first entry of the curve, one that is never reached the entry of the best R².
+    """
+    best = r2.cummax(dim=0).values
+    reached = (best >= target).nonzero()
+    if not len(reached):
+        return curve[r2.argmax()]
+    after = int(reached[0])
+    if not after:
+        return curve[0]
+    share = (target - best[after - 1]) / (best[after] - best[after - 1])
+    return curve[after - 1].lerp(curve[after], share)
 
 
 def _pair_mean(pairs: Float[Tensor, "*steps runs runs"], related: Bool[Tensor, "runs runs"]) -> Float[Tensor, "*steps"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
 from reseed.report.panels import companion_panels, diagnostic_panels, fit_panels
 from reseed.report.paths import memory, retention, trajectory
@@ -22,6 +23,7 @@ KINDS = {
     "retention": "how much of its step 0 each atom keeps, and the agreement that this alone explains",
     "companions": "the companion measures within and between starts, with their floors",
     "fit": "held-out R², fraction of alive atoms and L0 of every run",
+    "against-fit": "W and B over held-out R², beside the other arms under the same preprocessing",
     "diagnostics": "what the method says about itself, for every run",
     "attribution": "the gaps between this arm and others, split into born and earned",
 }
@@ -60,6 +62,7 @@ _MAKERS: dict[str, Callable[[Findings, ConditionFindings], go.Figure]] = {
     "retention": retention,
     "companions": companion_panels,
     "fit": fit_panels,
+    "against-fit": against_fit,
     "diagnostics": diagnostic_panels,
     "attribution": _attribution,
 }

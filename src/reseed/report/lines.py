@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from reseed.findings import ConditionFindings, Curve
 
-__all__ = ["RELATIONS", "band", "extreme_pairs", "floor_line", "line", "pair_lines", "run_lines", "shown"]
+__all__ = ["RELATIONS", "SYMBOLS", "band", "extreme_pairs", "floor_line", "line", "pair_lines", "run_lines", "shown"]
 
 RELATIONS = {"within": "born identical", "between": "started apart"}
 """What the pairs of a curve have in common."""
 
 SYMBOLS = {"within": "square", "between": "circle", "plain": "diamond"}
+"""The marker of each role."""
+
 _SAID = "%{text}<extra></extra>"
 
 

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reseed.numbers import rounded
 from reseed.report.words import CLASSES, beside, estimated, notes, title, verdict_row, versus
 
 if TYPE_CHECKING:
@@ -127,6 +128,7 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
     for name in ("gap", "born", "earned"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("adjusted gains differ", overflow="fold")
+    table.add_column("up to a common R²", overflow="fold")
     for comparison in findings.comparisons:
         table.add_row(*_comparison_cells(comparison, wide=wide))
     yield table
@@ -141,10 +143,12 @@ def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
     gaps = (estimated(part, sign=True) for part in (comparison.gap, comparison.born, comparison.earned))
     needed = f" (about {comparison.runs_to_decide} starts per arm would decide)" if comparison.runs_to_decide else ""
     alike = "" if comparison.like_with_like else "; the arms start differently"
+    fitted = f"{estimated(comparison.gain_difference_at_common_r2, sign=True)}: {comparison.outcome_at_common_r2}"
     return (
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),
         f"{estimated(comparison.gain_difference, sign=True)}: {comparison.outcome}{needed}{alike}",
+        f"{fitted} (R² {rounded(comparison.common_r2)})",
     )
 
 
