@@ -14,6 +14,7 @@ from reseed.conditions import analyse_condition, compare_runs
 from reseed.files import replacing
 from reseed.findings import Findings, Geometry
 from reseed.pairs import MEASURES, NAMES
+from reseed.shared_dice import shared_dice
 from reseed.verdict import Limits
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def analyse(
         geometry=tuple(_geometry(folder, name) for name in study["preprocess"]),
         conditions=conditions,
         comparisons=compare_arms(analysed, margin=thresholds["margin"], level=level),
+        shared_dice=shared_dice(analysed, study["arms"], level=level),
         warnings=_warnings(folder, conditions),
     )
     findings.write(folder.path / "findings.json")

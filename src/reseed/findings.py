@@ -26,12 +26,15 @@ __all__ = [
     "Comparison",
     "ConditionFindings",
     "Curve",
+    "DieEffect",
     "Findings",
     "Floor",
     "Geometry",
     "Interval",
     "PairCurve",
     "RunFindings",
+    "SharedCell",
+    "SharedDice",
     "Verdict",
 ]
 
@@ -233,6 +236,47 @@ class Comparison(_Document):
     """The comparison in words, with its numbers."""
 
 
+class DieEffect(_Document):
+    """What it does to the agreement of two runs that they share a die."""
+
+    dice: tuple[str, ...]
+    """The die; several where they are always shared together, so that nothing tells them apart."""
+    born: Interval
+    """At step 0: mean agreement where it is shared, less where it is not, the other dice averaged over."""
+    last: Interval
+    """The same at the last step."""
+
+
+class SharedCell(_Document):
+    """Pairs of runs that share the same dice."""
+
+    shared: tuple[str, ...]
+    """The dice that they share, of those that matter for the method and its start."""
+    born: Interval
+    """Their mean agreement at step 0."""
+    last: Interval
+    """Their mean agreement at the last step."""
+    n_pairs: int
+    """How many pairs there are."""
+
+
+class SharedDice(_Document):
+    """Arms that differ only in which dice their runs share: how much each die contributes."""
+
+    arms: tuple[str, ...]
+    """The arms."""
+    preprocess: str
+    """The preprocessing of all of them."""
+    kind: str
+    """Their method."""
+    start: str
+    """Their kind of start."""
+    effects: tuple[DieEffect, ...]
+    """One main effect for each die whose sharing varies."""
+    cells: tuple[SharedCell, ...]
+    """The agreements behind the effects, nothing shared first."""
+
+
 class Geometry(_Document):
     """The activations as one preprocessing shows them, before any training."""
 
@@ -269,6 +313,8 @@ class Findings(_Document):
     """Every arm under every preprocessing."""
     comparisons: tuple[Comparison, ...]
     """Every two arms under the same preprocessing."""
+    shared_dice: tuple[SharedDice, ...]
+    """How much each die contributes, where arms differ in the dice that their runs share."""
     warnings: tuple[str, ...]
     """What a reader must know before believing the numbers."""
 

@@ -15,12 +15,15 @@ from reseed.findings import (
     Comparison,
     ConditionFindings,
     Curve,
+    DieEffect,
     Findings,
     Floor,
     Geometry,
     Interval,
     PairCurve,
     RunFindings,
+    SharedCell,
+    SharedDice,
     Verdict,
 )
 from reseed.verdict import Outcome
@@ -64,6 +67,7 @@ def findings() -> Findings:
         ),
         conditions=tuple(_condition(shape, drawn) for shape in SHAPES),
         comparisons=_comparisons(),
+        shared_dice=(_shared_dice(),),
         warnings=(
             "relu-random@centre: run s2 r1 diverged at step 812 and takes no part in the comparison.",
             "topk-data@centre has one run: nothing can be compared.",
@@ -304,6 +308,28 @@ def _pairs(shape: Shape, runs: tuple[RunFindings, ...], drawn: np.random.Generat
         agreement = tuple(np.minimum(path + noise, 1.0))
         pairs.append(PairCurve(run_a=a.id, run_b=b.id, relation=relation, agreement=agreement))
     return tuple(pairs)
+
+
+def _shared_dice() -> SharedDice:
+    def interval(value: float, half: float) -> Interval:
+        return Interval(
+            value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
+        )
+
+    def cell(shared: tuple[str, ...], born: float, last: float) -> SharedCell:
+        return SharedCell(shared=shared, born=interval(born, 0.0), last=interval(last, 0.03), n_pairs=12)
+
+    return SharedDice(
+        arms=("topk-both", "topk-decoder"),
+        preprocess="centre",
+        kind="topk",
+        start="random",
+        effects=(
+            DieEffect(dice=("init",), born=interval(0.7, 0.0), last=interval(0.08, 0.02)),
+            DieEffect(dice=("encoder", "order"), born=interval(0.0, 0.0), last=interval(0.045, 0.02)),
+        ),
+        cells=(cell((), 0.3, 0.74), cell(("init",), 1.0, 0.785), cell(("init", "encoder", "order"), 1.0, 0.87)),
+    )
 
 
 def _comparisons() -> tuple[Comparison, ...]:

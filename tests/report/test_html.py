@@ -117,7 +117,7 @@ def test_a_study_without_comparisons_warnings_or_pairs_still_gives_a_page(findin
     lonely = findings.condition("topk-data@centre")
     bare = Findings(
         reseed="0.1.0", study={}, activations={}, machine={}, headline="1 condition: 1 not testable.",
-        geometry=(), conditions=(lonely,), comparisons=(), warnings=(),
+        geometry=(), conditions=(lonely,), comparisons=(), shared_dice=(), warnings=(),
     )  # fmt: skip
     words = said(page(bare))
     assert "There are no two runs to compare." in words

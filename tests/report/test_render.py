@@ -66,6 +66,14 @@ def test_every_sentence_comparison_and_warning_is_said(findings):
         assert warning in said
 
 
+def test_what_each_die_contributes_is_said_with_its_intervals(findings):
+    text = render(findings, width=80, colour=False)
+    assert "What sharing a die contributes: topk, random starts, @centre" in text
+    rows = [line.split() for line in text.splitlines()]
+    assert ["effect", "of", "sharing", "init", "+.70", "[.70,", ".70]", "+.08", "[.06,", ".10]"] in rows
+    assert any(row[:6] == ["agreement", "of", "runs", "that", "share", "nothing"] for row in rows)
+
+
 def test_colour_adds_nothing_but_colour(findings):
     plain, coloured = (render(findings, width=100, colour=colour) for colour in (False, True))
     assert "\x1b" not in plain

@@ -13,14 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from reseed.numbers import rounded
-from reseed.report.words import CLASSES, beside, estimated, notes, title, verdict_row, versus
+from reseed.report.words import CLASSES, beside, estimated, factor, notes, title, verdict_row, versus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.console import RenderableType
 
-    from reseed.findings import Comparison, ConditionFindings, Findings
+    from reseed.findings import Comparison, ConditionFindings, Findings, SharedDice
 
 __all__ = ["render"]
 
@@ -64,6 +64,8 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
         yield from _sentences(condition)
     if findings.comparisons:
         yield from _attribution(findings, wide=width >= ONE_LINE)
+    for family in findings.shared_dice:
+        yield from _shared_dice(family)
     if findings.warnings:
         yield _heading("Warnings")
         yield from (Padding(f"! {warning}", (0, 0, 0, 2)) for warning in findings.warnings)
@@ -136,6 +138,26 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
         yield Text()
         yield Text(f"{versus(comparison)} @{comparison.preprocess}", style="bold")
         yield _indented(comparison.sentence)
+
+
+def _shared_dice(family: SharedDice) -> Iterator[RenderableType]:
+    yield _heading(f"What sharing a die contributes: {family.kind}, {family.start} starts, @{family.preprocess}")
+    effects = [("", "at step 0", "at the end")]
+    effects += [
+        (f"effect of sharing {factor(each.dice)}", estimated(each.born, sign=True), estimated(each.last, sign=True))
+        for each in family.effects
+    ]
+    cells = [
+        (f"agreement of runs that share {factor(cell.shared)}", estimated(cell.born), estimated(cell.last))
+        for cell in family.cells
+    ]
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
+    table.add_column(overflow="fold")
+    for _ in ("at step 0", "at the end"):
+        table.add_column(justify="right", no_wrap=True)
+    for row in (*effects, *cells):
+        table.add_row(*row)
+    yield Padding(table, (0, 0, 0, 2))
 
 
 def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:

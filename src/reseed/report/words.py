@@ -25,6 +25,7 @@ __all__ = [
     "companions",
     "counted",
     "estimated",
+    "factor",
     "floor_policies",
     "floor_value",
     "floors_shown",
@@ -228,6 +229,11 @@ def steps(count: float) -> str:
 def versus(comparison: Comparison) -> str:
     """The first arm minus the second."""
     return f"{comparison.first} \N{MINUS SIGN} {comparison.second}"
+
+
+def factor(dice: Iterable[str]) -> str:
+    """What pairs of runs share: `init and encoder`, or `nothing`."""
+    return " and ".join(dice) or "nothing"
 
 
 def title(findings: Findings) -> str:

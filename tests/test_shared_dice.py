@@ -1,0 +1,143 @@
+"""What sharing a die contributes: planted effects come back, and designs that cannot tell dice apart say so."""
+
+import math
+from itertools import combinations, product
+
+import polars as pl
+import pytest
+import torch
+
+from reseed.conditions import Analysed
+from reseed.dice import generator
+from reseed.findings import ConditionFindings, RunFindings
+from reseed.pairs import Pairs
+from reseed.shared_dice import shared_dice
+from reseed.spec import Dice
+
+BORN = {"init": 0.7, "encoder": 0.0, "order": 0.0}
+LAST = {"init": 0.06, "encoder": 0.09, "order": 0.02}
+METHOD = {"kind": "topk", "n_atoms": 8, "k": 2, "encoder_start": "independent"}
+START = {"kind": "random", "weights": "identity"}
+
+
+def arm(name, method=METHOD, start=START):
+    return {"name": name, "method": method, "start": start}
+
+
+def analysed(name, *, n_starts=3, noise=0.0, lost=0, **scopes):
+    """A condition whose pairs agree by what they share: .3 at step 0, .5 at the end, plus the planted effects."""
+    dice = Dice(**scopes)
+    runs = [
+        RunFindings(
+            id=f"{name}-{start}-{run}",
+            start_index=start,
+            run_index=run,
+            init_group=start,
+            rolls=dice.rolls(start, run),
+            status="finished",
+            metrics={},
+        )
+        for start, run in product(range(n_starts), range(2))
+    ]
+    runs[:lost] = [run.model_copy(update={"status": "diverged"}) for run in runs[:lost]]
+    finished = [run for run in runs if run.status == "finished"]
+    matched = torch.full((2, len(finished), len(finished)), math.nan, dtype=torch.float64)
+    chance = generator(1, name)
+    for i, j in combinations(range(len(finished)), 2):
+        for end, (level, effects) in enumerate(((0.3, BORN), (0.5, LAST))):
+            shared = [finished[i].rolls[die] == finished[j].rolls[die] for die in effects]
+            value = level + sum(effect for effect, on in zip(effects.values(), shared, strict=True) if on)
+            matched[end, i, j] = matched[end, j, i] = value + noise * torch.randn((), generator=chance).item()
+    findings = ConditionFindings.model_construct(arm=name, preprocess="centre", kind="topk", start="random", runs=runs)
+    starts = torch.tensor([run.start_index for run in finished])
+    return Analysed(findings, Pairs((0, 10), starts, {"agreement": matched}, pl.DataFrame()), None, 0.0)
+
+
+def factorial(**more):
+    scopes = [dict(zip(BORN, scope, strict=True)) for scope in product(("start", "run"), repeat=3)]
+    return [analysed(f"arm{i}", **each, **more) for i, each in enumerate(scopes)]
+
+
+def names(conditions):
+    return [arm(each.findings.arm) for each in conditions]
+
+
+def test_a_full_factorial_gives_back_the_planted_effects():
+    conditions = factorial()
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    assert [each.dice for each in family.effects] == [("init",), ("encoder",), ("order",)]
+    for each in family.effects:
+        assert each.born.value == pytest.approx(BORN[each.dice[0]])
+        assert each.last.value == pytest.approx(LAST[each.dice[0]])
+        assert (each.last.unit, each.last.n_units) == ("start", 3)
+    assert len(family.cells) == 8
+    nothing, everything = family.cells[0], family.cells[-1]
+    assert (nothing.shared, everything.shared) == ((), ("init", "encoder", "order"))
+    assert nothing.last.value == pytest.approx(0.5)
+    assert everything.last.value == pytest.approx(0.5 + sum(LAST.values()))
+    assert everything.n_pairs == 3
+    assert nothing.n_pairs == 8 * 12 + 3  # between starts in every arm, and within where nothing is shared
+
+
+def test_effects_have_intervals_that_hold_the_truth_where_pairs_are_noisy():
+    conditions = factorial(noise=0.02, n_starts=6)
+    (family,) = shared_dice(conditions, names(conditions), level=0.99)
+    for each in family.effects:
+        assert each.last.low < LAST[each.dice[0]] < each.last.high
+        assert 0 < each.last.high - each.last.low < 0.1
+
+
+def test_dice_that_are_always_shared_together_are_one_factor():
+    conditions = [
+        analysed("both", init="start", encoder="start", order="run"),
+        analysed("neither", init="run", encoder="run", order="run"),
+    ]
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    (effect,) = family.effects
+    assert effect.dice == ("init", "encoder")
+    assert effect.last.value == pytest.approx(LAST["init"] + LAST["encoder"])
+
+
+def test_dice_that_change_nothing_are_left_out():
+    tied = METHOD | {"encoder_start": "tied"}
+    conditions = [
+        analysed("a", init="start", encoder="start", order="run"),
+        analysed("b", init="start", encoder="run", order="run"),
+    ]
+    arms = [arm(each.findings.arm, tied) for each in conditions]
+    (family,) = shared_dice(conditions, arms, level=0.95)
+    assert [each.dice for each in family.effects] == [("init",)]
+
+
+def test_an_incomplete_factorial_gives_the_effects_that_it_can():
+    conditions = [
+        analysed("both", init="start", encoder="start", order="run"),
+        analysed("decoder", init="start", encoder="run", order="run"),
+    ]
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    assert [(each.dice, round(each.last.value, 6)) for each in family.effects] == [
+        (("init",), LAST["init"]),
+        (("encoder",), LAST["encoder"]),
+    ]
+
+
+def test_a_lost_run_takes_its_pairs_with_it():
+    conditions = factorial()
+    conditions[0] = analysed("arm0", lost=1, init="start", encoder="start", order="start")
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    assert family.cells[-1].n_pairs == 2
+    assert family.effects[1].last.value == pytest.approx(LAST["encoder"])
+
+
+def test_arms_of_other_methods_starts_or_preprocessings_are_other_families():
+    conditions = [analysed(name, init=scope) for name, scope in (("a", "start"), ("b", "run"))]
+    assert len(shared_dice(conditions, names(conditions), level=0.95)) == 1
+    for other in (arm("b", METHOD | {"k": 3}), arm("b", start=START | {"kind": "data"})):
+        assert shared_dice(conditions, [arm("a"), other], level=0.95) == ()
+    elsewhere = conditions[1].findings.model_copy(update={"preprocess": "none"})
+    apart = [conditions[0], Analysed(elsewhere, *(getattr(conditions[1], each) for each in ("pairs", "r2", "floor")))]
+    assert shared_dice(apart, names(conditions), level=0.95) == ()
+
+
+def test_one_arm_by_itself_has_no_entry():
+    assert shared_dice([analysed("a")], [arm("a")], level=0.95) == ()
