@@ -8,10 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from reseed.errors import ActivationsError, MissingExtraError, ReseedError, SpecError, TrajectoryError
+from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
 
 if TYPE_CHECKING:
-    from reseed import agreement, floors
+    from reseed import agreement, floors, geometry
     from reseed.activations import Activations, collect, open_activations, read_texts, view
     from reseed.findings import Findings
     from reseed.matching import Matching, match
@@ -38,6 +38,7 @@ _HOMES = {
     "agreement": "reseed",
     "collect": "reseed.activations",
     "floors": "reseed",
+    "geometry": "reseed",
     "match": "reseed.matching",
     "open_activations": "reseed.activations",
     "read_texts": "reseed.activations",
@@ -51,6 +52,7 @@ __all__ = [
     "ActivationsError",
     "Arm",
     "Dice",
+    "DictionaryError",
     "Findings",
     "Interrupted",
     "Matching",
@@ -66,6 +68,7 @@ __all__ = [
     "agreement",
     "collect",
     "floors",
+    "geometry",
     "match",
     "open_activations",
     "read_texts",

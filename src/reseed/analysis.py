@@ -7,8 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import polars as pl
-import torch
 
+from reseed import spectrum
 from reseed.comparison import compare_arms
 from reseed.conditions import analyse_condition, compare_runs
 from reseed.files import replacing
@@ -150,13 +150,12 @@ def _headline(conditions: Sequence[ConditionFindings]) -> str:
 def _geometry(folder: StudyFolder, preprocess: str) -> Geometry:
     moments = folder.moments(preprocess)
     mean, covariance = moments["mean"], moments["covariance"]
-    offset, spread = mean.square().sum(), covariance.trace()  # tensors: nothing that varies gives nan, not an error
     return Geometry(
         preprocess=preprocess,
-        mean_cosine=(offset / (offset + spread)).item(),
-        mean_over_spread=(offset / spread).sqrt().item(),
-        participation_ratio=(spread.square() / covariance.square().sum()).item(),
-        top_share=(torch.linalg.eigvalsh(covariance)[-1] / spread).item(),
+        mean_cosine=spectrum.mean_share(mean, covariance),
+        mean_over_spread=spectrum.mean_over_spread(mean, covariance),
+        participation_ratio=spectrum.participation_ratio(covariance),
+        top_share=spectrum.top_share(covariance),
     )
 
 

@@ -3,6 +3,7 @@
     ReseedError
     ├── SpecError          a study, an arm or a start that is not allowed          (also a ValueError)
     ├── ActivationsError   activations that are missing, malformed or damaged      (also a ValueError)
+    ├── DictionaryError    a dictionary that is missing, malformed or of another width     (also a ValueError)
     ├── TrajectoryError    a study folder that is missing, damaged or of another format version
     └── MissingExtraError  an optional part that is not installed                  (also an ImportError)
 
@@ -12,7 +13,7 @@ with code 1. Wrong shapes and types of arguments in Python raise plain `ValueErr
 
 from __future__ import annotations
 
-__all__ = ["ActivationsError", "MissingExtraError", "ReseedError", "SpecError", "TrajectoryError"]
+__all__ = ["ActivationsError", "DictionaryError", "MissingExtraError", "ReseedError", "SpecError", "TrajectoryError"]
 
 
 class ReseedError(Exception):
@@ -25,6 +26,10 @@ class SpecError(ReseedError, ValueError):
 
 class ActivationsError(ReseedError, ValueError):
     """Activations that are missing, malformed or damaged."""
+
+
+class DictionaryError(ReseedError, ValueError):
+    """A dictionary that is missing, malformed or of another width."""
 
 
 class TrajectoryError(ReseedError):

@@ -7,12 +7,13 @@ FINDINGS_VERSION history
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from reseed.documents import Document as _Document
+from reseed.documents import Number
 from reseed.errors import TrajectoryError
 from reseed.files import write_text
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
@@ -39,13 +40,6 @@ __all__ = [
 ]
 
 FINDINGS_VERSION = 1
-
-Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
-"""A float that is nan where it is not defined; null in JSON."""
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True)
 
 
 class Interval(_Document):

@@ -116,12 +116,18 @@ def isotropic_atoms(n_atoms: int, d_model: int, *, rolled: int) -> Float[Tensor,
     return torch.randn(n_atoms, d_model, generator=generator(rolled, "isotropic"))
 
 
-def spectrum_atoms(atoms: Float[Tensor, "atoms d_model"], *, rolled: int) -> Float64[Tensor, "atoms d_model"]:
-    """As many Gaussian atoms, with the mean and covariance of the unit atoms; zero atoms do not count."""
-    unit = unit_rows(atoms)[~zero_atoms(atoms)]
+def spectrum_atoms(
+    rows: Float[Tensor, "rows d_model"], n_atoms: int | None = None, *, rolled: int
+) -> Float64[Tensor, "atoms d_model"]:
+    """Gaussian atoms with the mean and covariance of the rows at length 1, as many as rows unless said otherwise.
+
+    The rows are atoms or tokens; zero ones do not count.
+    """
+    unit = unit_rows(rows)[~zero_atoms(rows)]
     mean = unit.mean(dim=0)
     values, vectors = torch.linalg.eigh((unit - mean).T @ (unit - mean) / len(unit))
-    normal = torch.randn(*atoms.shape, generator=generator(rolled, "spectrum"), dtype=torch.float64).to(unit.device)
+    shape = (len(rows) if n_atoms is None else n_atoms, rows.shape[1])
+    normal = torch.randn(shape, generator=generator(rolled, "spectrum"), dtype=torch.float64).to(unit.device)
     return mean + (normal * values.clamp(min=0).sqrt()) @ vectors.T
 
 

@@ -115,11 +115,11 @@ def draw_points(
     if n_points > view.n_tokens:
         raise SpecError(f"n_points = {n_points} of {view.n_tokens} activations: use fewer points or more activations")
     if start.kind == "data":
-        return _random_rows(view, n_points, rolled=rolls["points"])
+        return view.sample(n_points, rolled=rolls["points"])
     n_tokens = min(start.points_tokens or 32 * n_points, view.n_tokens)
     if n_tokens < n_points:
         raise SpecError(f"points_tokens = {n_tokens} for n_points = {n_points}: k-means needs a token for each point")
-    rows = _random_rows(view, n_tokens, rolled=rolls["points"]).to(device)
+    rows = view.sample(n_tokens, rolled=rolls["points"]).to(device)
     return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
 
 
@@ -138,11 +138,6 @@ def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int
     chance = np.random.Generator(np.random.PCG64(generator(rolled, "weights").initial_seed()))
     shares = chance.dirichlet(np.full(n_points, concentration), size=n_atoms)
     return torch.from_numpy(shares).float()
-
-
-def _random_rows(view: "View", count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
-    """Different training rows, in random order."""
-    return view.rows(torch.randperm(view.n_tokens, generator=generator(rolled))[:count])
 
 
 def _even_rows(view: "View", count: int) -> Float[Tensor, "tokens d_model"]:

@@ -20,14 +20,14 @@ import reseed
 from reseed import progress
 from reseed.activations import batch_rows, open_activations, view
 from reseed.analysis import analyse, compare, known_pairs
-from reseed.dice import generator, roll
+from reseed.dice import roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
-from reseed.kmeans import kmeans
 from reseed.spec import NO_IDENTITY
 from reseed.threads import workers
 from reseed.training import Interrupted, Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
+from reseed.untrained import data_atoms, kmeans_atoms
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = ["rejudge", "run"]
 
 NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
-KMEANS_FLOOR_TOKENS = 32  # activations per centroid of the k-means floor, each draw from a sample of its own
 
 
 def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
@@ -206,18 +205,16 @@ def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, 
 
 
 def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
-    return _sample(study, seen, n_atoms, "data", draw)
+    return data_atoms(seen, n_atoms, points=_points(study, "data", draw))
 
 
 def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
-    rows = _sample(study, seen, min(KMEANS_FLOOR_TOKENS * n_atoms, seen.n_tokens), "kmeans", draw)
-    rolled = roll("kmeans", study.dice.throw, "floor", draw)
-    return kmeans(rows, n_atoms, steps=study.floors.kmeans_steps, rolled=rolled).points
+    points, start = _points(study, "kmeans", draw), roll("kmeans", study.dice.throw, "floor", draw)
+    return kmeans_atoms(seen, n_atoms, steps=study.floors.kmeans_steps, points=points, start=start)
 
 
-def _sample(study: Study, seen: View, count: int, kind: str, draw: int) -> Float[Tensor, "tokens d_model"]:
-    dice = generator(roll("points", study.dice.throw, "floor", kind, draw))
-    return seen.rows(torch.randperm(seen.n_tokens, generator=dice)[:count])
+def _points(study: Study, kind: str, draw: int) -> int:
+    return roll("points", study.dice.throw, "floor", kind, draw)
 
 
 FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}

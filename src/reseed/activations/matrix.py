@@ -1,6 +1,6 @@
 """A tall matrix of activations in memory-mapped pieces, whose rows are gathered at random."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from reseed.errors import ActivationsError
 
-__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
+__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard", "read_tensor"]
 
 _BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
 _MATRIX = 2
@@ -93,11 +93,20 @@ def read_shard(path: Path) -> Shard:
     """
     if not path.is_file():
         raise ActivationsError(f"{path} does not exist: give a store folder, a .npy file or a .safetensors file")
-    if path.suffix not in _FORMATS:
-        raise ActivationsError(f"{path} is not one of {', '.join(_FORMATS)}: convert it to one of them")
-    tensor = _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path)
+    tensor = read_tensor(path, ("activations",))
     check_matrix(tensor, str(path))
     return Shard(path.name, tensor)
+
+
+def read_tensor(path: Path, names: Sequence[str]) -> Tensor:
+    """Map the tensor of a .npy file into memory, or that of a .safetensors file with one of `names`, or its only one.
+
+    Raises:
+        ActivationsError: the file is of another format, damaged, or holds several tensors of other names.
+    """
+    if path.suffix not in _FORMATS:
+        raise ActivationsError(f"{path} is not one of {', '.join(_FORMATS)}: convert it to one of them")
+    return _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path, names)
 
 
 def check_matrix(tensor: Tensor, name: str) -> None:
@@ -117,12 +126,13 @@ def _read_npy(path: Path) -> Tensor:
         raise ActivationsError(f"{path} cannot be read as a .npy matrix of floats ({error}): save it again") from error
 
 
-def _read_safetensors(path: Path) -> Tensor:
+def _read_safetensors(path: Path, names: Sequence[str]) -> Tensor:
     try:
         with safe_open(path, framework="pt") as file:
             keys = list(file.keys())
-            if "activations" not in keys and len(keys) != 1:
-                raise ActivationsError(f"{path} holds {len(keys)} tensors: call the one to read 'activations'")
-            return file.get_tensor("activations" if "activations" in keys else keys[0])
+            known = [name for name in names if name in keys]
+            if not known and len(keys) != 1:
+                raise ActivationsError(f"{path} holds {len(keys)} tensors: call the one to read {names[0]!r}")
+            return file.get_tensor((known or keys)[0])
     except SafetensorError as error:
         raise ActivationsError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error

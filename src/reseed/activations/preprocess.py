@@ -19,6 +19,7 @@ from torch import Tensor
 
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.store import Activations, HeldOut
+from reseed.dice import generator
 from reseed.errors import ActivationsError
 
 __all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessing", "View", "view"]
@@ -106,6 +107,10 @@ class View:
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The training rows at `index` after preprocessing, in float32."""
         return self.preprocess(self.activations.rows(index))
+
+    def sample(self, count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
+        """`count` different training rows in random order, or all of them if there are fewer."""
+        return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])
 
     def to(self, device: torch.device | str) -> "View":
         """The same view with all rows in a device's memory; moments stay where they are."""

@@ -1,0 +1,29 @@
+"""What agreement is worth on some activations, or between two dictionaries, before any training (science §4)."""
+
+from reseed.geometry.advice import recommendation
+from reseed.geometry.dictionaries import read_dictionary
+from reseed.geometry.document import (
+    GEOMETRY_VERSION,
+    DictionaryGeometry,
+    Dimension,
+    Floor,
+    Geometry,
+    PairGeometry,
+    Standing,
+    ViewGeometry,
+)
+from reseed.geometry.measuring import measure
+
+__all__ = [
+    "GEOMETRY_VERSION",
+    "DictionaryGeometry",
+    "Dimension",
+    "Floor",
+    "Geometry",
+    "PairGeometry",
+    "Standing",
+    "ViewGeometry",
+    "measure",
+    "read_dictionary",
+    "recommendation",
+]

@@ -1,0 +1,116 @@
+"""What to do about the geometry, in sentences: rules on the numbers of the document, and nothing else.
+
+The k-means floor is what agreement is measured against: what clustering gives without any training. Advice names the
+simplest preprocessing under which it is about as low as anywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from reseed.numbers import digits_apart, percent, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from reseed.geometry.document import PairGeometry, Standing, ViewGeometry
+
+__all__ = ["MATERIAL", "SIMPLEST_FIRST", "floor_of", "recommendation", "recommended"]
+
+MATERIAL = 0.05
+"""A difference of floors below this is no reason to prefer one preprocessing to another."""
+LITTLE_ROOM = 0.9
+"""A k-means floor from here on leaves the raw agreement little room above it."""
+
+NAMED = 5
+"""Rogue dimensions that a sentence names."""
+
+SIMPLEST_FIRST = ("none", "centre", "centre-scale", "unit-norm", "standardise", "whiten")
+"""How far each preprocessing interferes with the activations, from not at all."""
+
+
+def recommendation(views: Sequence[ViewGeometry], pair: PairGeometry | None) -> tuple[str, ...]:
+    """What to do, the most important sentence first."""
+    about_views = _about_views(views) if views else ()
+    return (*(_about_pair(pair) if pair else ()), *about_views)
+
+
+def recommended(views: Sequence[ViewGeometry]) -> ViewGeometry:
+    """The simplest preprocessing whose k-means floor is at most .05 above the lowest one."""
+    lowest = min(floor_of(view) for view in views)
+    enough = [view for view in views if floor_of(view) <= lowest + MATERIAL]
+    return min(enough, key=lambda view: SIMPLEST_FIRST.index(view.preprocess))
+
+
+def floor_of(view: ViewGeometry) -> float:
+    """The k-means floor of a view."""
+    return next(floor.value for floor in view.floors if floor.name == "kmeans")
+
+
+def _about_views(views: Sequence[ViewGeometry]) -> Iterator[str]:
+    best = recommended(views)
+    yield _choice(views, best)
+    if floor_of(best) >= LITTLE_ROOM:
+        yield (
+            f"A k-means floor of {rounded(floor_of(best))} leaves agreement little room: read it floor-adjusted, and "
+            "code agreement beside it."
+        )
+    yield from (_rogue(view) for view in views if view in {_reference(views), best} and view.dimensions[0].rogue)
+
+
+def _choice(views: Sequence[ViewGeometry], best: ViewGeometry) -> str:
+    reference, lowest = _reference(views), min(views, key=floor_of)
+    already = f"{best.preprocess}: untrained k-means dictionaries already agree"
+    if len(views) == 1:
+        return f"{already} {rounded(floor_of(best))} here; an agreement is worth what it has above that."
+    if best != reference:
+        digits = digits_apart(floor_of(reference), floor_of(best))
+        before, after = rounded(floor_of(reference), digits), rounded(floor_of(best), digits)
+        return f"{already} {before} {_seen(reference)}, {after} {_seen(best)}."
+    if lowest == best:
+        return f"{already} {rounded(floor_of(best))} {_seen(best)}, and no other preprocessing here lowers that."
+    to = f"{rounded(floor_of(lowest))} {_seen(lowest)}"
+    return f"{already} {rounded(floor_of(best))} {_seen(best)}, and it would be hardly less, {to}."
+
+
+def _reference(views: Sequence[ViewGeometry]) -> ViewGeometry:
+    """Raw activations, or else those that interfere least."""
+    return min(views, key=lambda view: SIMPLEST_FIRST.index(view.preprocess))
+
+
+def _seen(view: ViewGeometry) -> str:
+    return "on raw activations" if view.preprocess == "none" else f"after {view.preprocess}"
+
+
+def _rogue(view: ViewGeometry) -> str:
+    found = [dimension for dimension in view.dimensions if dimension.rogue]
+    named = ", ".join(str(dimension.index) for dimension in found[:NAMED])
+    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    energy = percent(math.fsum(dimension.energy for dimension in found))
+    are = "dimension {} is rogue: it holds" if len(found) == 1 else "dimensions {} are rogue: they hold"
+    less = f"; without {'it' if len(found) == 1 else 'them'} two tokens have cosine {rounded(view.without_rogue)}, not "
+    matters = abs(view.mean_cosine - view.without_rogue) >= MATERIAL
+    return (
+        f"{_seen(view).capitalize()} {are.format(named + more)} {energy} of the energy"
+        f"{less + rounded(view.mean_cosine) if matters else ''}."
+    )
+
+
+def _about_pair(pair: PairGeometry) -> Iterator[str]:
+    own, *others = pair.standings
+    yield (
+        f"The two dictionaries agree {rounded(pair.agreement)}; their own means and covariances alone would give "
+        f"{rounded(own.value)}: {_worth(own)}."
+    )
+    for each in others:
+        seen = "on raw activations" if each.against == "none" else f"after {each.against}"
+        made = "k-means dictionaries" if each.floor == "kmeans" else f"dictionaries of the floor {each.floor!r}"
+        yield f"Untrained {made} of their size agree {rounded(each.value)} {seen}: {_worth(each)}."
+
+
+def _worth(standing: Standing) -> str:
+    if math.isnan(standing.adjusted):
+        return "nothing can be above that"
+    told = f"floor-adjusted {rounded(standing.adjusted)}"
+    return told if standing.adjusted > 0 else f"{told}, no evidence of learning"

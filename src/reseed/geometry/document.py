@@ -1,0 +1,163 @@
+"""What `reseed geometry` finds, in one versioned document.
+
+GEOMETRY_VERSION history
+  1  first version
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from reseed.documents import Document, Number
+
+__all__ = [
+    "GEOMETRY_VERSION",
+    "DictionaryGeometry",
+    "Dimension",
+    "Floor",
+    "Geometry",
+    "PairGeometry",
+    "Standing",
+    "ViewGeometry",
+]
+
+GEOMETRY_VERSION = 1
+
+
+class Floor(Document):
+    """What the agreement of two dictionaries would be without any learning."""
+
+    name: Literal["isotropic", "mean-shift", "spectrum", "data", "kmeans", "hull"]
+    """Which floor."""
+    mixed: int | None = None
+    """Of the hull: how many points each atom is the mean of; the entropy of its weights is the logarithm of this."""
+    points: Literal["same", "own"] | None = None
+    """Of the hull: whether both dictionaries mix the same points, or each its own."""
+    value: Number
+    """Matched agreement, in [-1, 1]; the mean over pairs of draws."""
+    spread: Number
+    """Standard deviation over the pairs of draws; 0 for a formula, null for a single pair."""
+    n: int
+    """Pairs of untrained dictionaries behind the value; 0 for a formula."""
+    policy: str
+    """How it was made, in a few words."""
+
+
+class Dimension(Document):
+    """One coordinate of the activations."""
+
+    index: int
+    """Which one, from 0."""
+    energy: Number
+    """Its share of E||x||^2: 1 / d_model where all dimensions are alike."""
+    cosine: Number
+    """Its share of the mean cosine; null where that is below .05. A share above 1 makes up for others below 0."""
+    rogue: bool
+    """Whether it holds more than ten times its even share of the energy."""
+
+
+class ViewGeometry(Document):
+    """The activations as one preprocessing shows them, and what agreement is worth there."""
+
+    preprocess: str
+    """The preprocessing."""
+    sampled: int
+    """Tokens in the sample that the mean cosines are over."""
+    zero_tokens: int
+    """How many of them are zero; their cosines are 0."""
+    mean_cosine: Number
+    """Mean cosine of two different tokens of the sample, over all pairs."""
+    mean_share: Number
+    """||mu||^2 / E||x||^2: share of the energy in the mean; what the moments of all tokens say about `mean_cosine`."""
+    mean_over_spread: Number
+    """||mu|| / sqrt(E||x - mu||^2)."""
+    effective_rank: Number
+    """exp of the entropy of the principal directions' shares of the variance: how many there are, in effect."""
+    participation_ratio: Number
+    """(trace S)^2 / trace S^2 of the covariance S: the same, with more weight on large ones."""
+    stable_rank: Number
+    """trace S / its largest eigenvalue: the same, counted in units of the largest."""
+    dimensions: tuple[Dimension, ...]
+    """The five dimensions with the most energy, and all that are rogue."""
+    without_rogue: Number
+    """`mean_cosine` with the rogue dimensions left out; null where there are none."""
+    floors: tuple[Floor, ...]
+    """What the agreement of untrained dictionaries is here."""
+
+
+class DictionaryGeometry(Document):
+    """One of two dictionaries, all of its atoms at length 1."""
+
+    name: str
+    """The file it is from."""
+    n_atoms: int
+    """Its atoms."""
+    zero_atoms: int
+    """How many of them are zero; they have cosine 0 with everything, and do not count below."""
+    mean_share: Number
+    """||mu||^2 of the atoms: the mean cosine of two of them."""
+    effective_rank: Number
+    """As for activations, of the covariance of the atoms."""
+    participation_ratio: Number
+    """The same."""
+    stable_rank: Number
+    """The same."""
+
+
+class Standing(Document):
+    """Where the agreement of two dictionaries stands against the strictest floor of one kind."""
+
+    against: str
+    """`dictionaries`: floors from their own mean and covariance. Else a preprocessing: untrained dictionaries there."""
+    floor: str
+    """The name of the strictest floor among these."""
+    value: Number
+    """What it is."""
+    adjusted: Number
+    """(A - floor) / (1 - floor): 0 at the floor, 1 at full agreement."""
+
+
+class PairGeometry(Document):
+    """Two dictionaries: how far they agree, and what that is worth."""
+
+    first: DictionaryGeometry
+    """One of them."""
+    second: DictionaryGeometry
+    """The other."""
+    agreement: Number
+    """Matched agreement A, signed, in [-1, 1]."""
+    gap: Number
+    """How far A can be below the best possible matching, proven."""
+    mmcs: Number
+    """Mean best cosine of the first one's atoms in the second, in [-1, 1]."""
+    shared_mean: Number
+    """mu . mu' of the atoms at length 1: the mean cosine of an atom of one with an atom of the other."""
+    floors: tuple[Floor, ...]
+    """From the two dictionaries alone."""
+    standings: tuple[Standing, ...]
+    """A against the strictest of these floors, and against that of every preprocessing."""
+
+
+class Geometry(Document):
+    """What agreement is worth before any training."""
+
+    geometry_version: int = GEOMETRY_VERSION
+    """Version of this document's format."""
+    reseed: str
+    """Version of reseed."""
+    activations: dict[str, Any] | None
+    """Name, fingerprint, tokens and origin; null where only dictionaries were given."""
+    d_model: int
+    """Dimensions of an activation, and of an atom."""
+    n_atoms: tuple[int, int]
+    """Atoms of the two untrained dictionaries that are compared."""
+    draws: int
+    """Untrained dictionaries behind each measured floor."""
+    views: tuple[ViewGeometry, ...]
+    """The activations, per preprocessing."""
+    pair: PairGeometry | None
+    """The two dictionaries, if they were given."""
+    recommendation: tuple[str, ...]
+    """What to do, in sentences; the most important one first."""
+    warnings: tuple[str, ...]
+    """What a reader must know before believing the numbers."""

@@ -1,0 +1,181 @@
+"""Everything that `reseed geometry` says, in one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+import reseed
+from reseed import progress, spectrum
+from reseed.activations import PREPROCESSINGS, Activations, View, open_activations, view
+from reseed.dice import roll
+from reseed.errors import ActivationsError, DictionaryError, SpecError
+from reseed.geometry.advice import recommendation
+from reseed.geometry.dictionaries import pair_geometry, read_dictionary
+from reseed.geometry.document import Geometry, ViewGeometry
+from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
+from reseed.geometry.worth import Plan, formula_floors, measured_floors
+from reseed.numbers import percent
+from reseed.threads import workers
+from reseed.untrained import KMEANS_TOKENS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+__all__ = ["measure"]
+
+N_ATOMS = 512
+"""Of the untrained dictionaries, where no trained ones say how many."""
+_MOSTLY = 0.5  # a share of tokens that two independent samples had better not have in common
+_EQUAL = 1e-12  # a variance below this share of the energy is rounding
+
+Source = str | Path | Float[Tensor, "_ d_model"]
+
+
+def measure(
+    activations: Source | None = None,
+    *,
+    dictionaries: tuple[Source, Source] | None = None,
+    n_atoms: int | None = None,
+    draws: int = 3,
+    preprocess: Sequence[str] = ("none", "centre", "standardise"),
+    tokens: int = 16_384,
+    kmeans_steps: int = 10,
+    quiet: bool = True,
+) -> Geometry:
+    """What agreement is worth before any training: on some activations, for two dictionaries, or for both together.
+
+    Args:
+        activations: whatever `open_activations` opens.
+        dictionaries: whatever `read_dictionary` reads; they say how many atoms the untrained ones have.
+        n_atoms: how many the untrained ones have where there are no dictionaries; default 512.
+        draws: untrained dictionaries behind each measured floor.
+        preprocess: names of preprocessings.
+        tokens: tokens sampled for the mean cosine and for the spectrum-matched floor, or all there are.
+        kmeans_steps: most iterations of k-means.
+        quiet: no progress bars on stderr.
+
+    Raises:
+        SpecError: nothing to measure, an unknown preprocessing, or a number that is too small.
+        ActivationsError: the activations are missing, damaged, all equal, or fewer than the atoms.
+        DictionaryError: a dictionary is missing, malformed, or of another width.
+    """
+    names = tuple(dict.fromkeys(preprocess))
+    _check(activations, dictionaries, n_atoms=n_atoms, draws=draws, tokens=tokens, preprocess=names)
+    atoms = tuple(read_dictionary(source) for source in dictionaries or ())
+    opened = None if activations is None else open_activations(activations)
+    d_model = _width(opened, atoms)
+    sizes = (len(atoms[0]), len(atoms[1])) if atoms else (n_atoms or N_ATOMS,) * 2
+    plan = Plan(sizes, draws, kmeans_steps)
+    if opened is not None:
+        _check_activations(opened, plan)
+    with workers() as pool, progress.bar(quiet=quiet) as show:
+        seen = () if opened is None else (view(opened, name) for name in names)
+        views = tuple(_seen(each, plan, tokens, pool, show(f"floors @{each.name}", plan.n_measured)) for each in seen)
+        titles = [_title(source) for source in dictionaries or ()]
+        pair = pair_geometry(titles, atoms, views, plan, pool) if atoms else None
+    return Geometry(
+        reseed=reseed.__version__,
+        activations=None if opened is None else _origin(opened),
+        d_model=d_model,
+        n_atoms=plan.sizes,
+        draws=draws,
+        views=views,
+        pair=pair,
+        recommendation=recommendation(views, pair),
+        warnings=() if opened is None else tuple(_warnings(opened, plan, views)),
+    )
+
+
+def _check(
+    activations: Source | None,
+    dictionaries: tuple[Source, Source] | None,
+    *,
+    preprocess: Sequence[str],
+    **counts: int | None,
+) -> None:
+    if activations is None and dictionaries is None:
+        raise SpecError("there is nothing to measure: give activations, two dictionaries, or both")
+    if dictionaries is not None and counts["n_atoms"] is not None:
+        raise SpecError(
+            f"{counts['n_atoms']} atoms and two dictionaries were both given: the dictionaries say how many atoms"
+        )
+    unknown = [name for name in preprocess if name not in PREPROCESSINGS]
+    if unknown or not preprocess:
+        given = f"preprocessing {unknown[0]!r} is unknown" if unknown else "no preprocessing was given"
+        raise SpecError(f"{given}: choose from {', '.join(PREPROCESSINGS)}")
+    for name, least in (("n_atoms", 1), ("draws", 2), ("tokens", 2)):
+        count = counts[name]
+        if count is not None and count < least:
+            raise SpecError(f"{name} = {count}: it is at least {least}")
+
+
+def _width(opened: Activations | None, atoms: Sequence[Float[Tensor, "_ d_model"]]) -> int:
+    """The one number of dimensions that everything has."""
+    widths = {"the activations": opened.d_model} if opened else {}
+    widths |= dict(zip(("the first dictionary", "the second dictionary"), (a.shape[1] for a in atoms), strict=False))
+    if len(set(widths.values())) > 1:
+        told = ", ".join(f"{name} {width}" for name, width in widths.items())
+        raise DictionaryError(f"d_model differs ({told}): compare what comes from one layer of one model")
+    width = next(iter(widths.values()))
+    if width < 2:  # noqa: PLR2004 (in one dimension there are no directions)
+        raise ActivationsError("d_model is 1: in one dimension there are no directions to compare")
+    return width
+
+
+def _check_activations(opened: Activations, plan: Plan) -> None:
+    if max(plan.sizes) > opened.n_tokens:
+        raise ActivationsError(
+            f"{opened.name} has {opened.n_tokens:,} training tokens, and each of {max(plan.sizes):,} atoms is a token "
+            "or a centroid of some: use fewer atoms or more activations"
+        )
+    if opened.moments.total_variance <= _EQUAL * opened.moments.mean_squared_norm:
+        raise ActivationsError(f"all activations of {opened.name} are equal: look at how they were collected")
+
+
+def _seen(seen: View, plan: Plan, tokens: int, pool: Executor, advance: Callable[[int], None]) -> ViewGeometry:
+    mean, covariance = seen.moments.mean, seen.moments.covariance
+    rows = seen.sample(tokens, rolled=roll("points", "geometry", "sample"))
+    parts, shares = cosine_parts(rows), energy_shares(seen.moments)
+    strange, cosine = rogue(shares), parts.sum().item()
+    return ViewGeometry(
+        preprocess=seen.name,
+        sampled=len(rows),
+        zero_tokens=int((~rows.any(dim=1)).sum()),
+        mean_cosine=cosine,
+        mean_share=spectrum.mean_share(mean, covariance),
+        mean_over_spread=spectrum.mean_over_spread(mean, covariance),
+        **spectrum.spectrum_of(covariance)._asdict(),
+        dimensions=dimensions(shares, parts),
+        without_rogue=mean_cosine(rows[:, ~strange]) if strange.any() else math.nan,
+        floors=(
+            *formula_floors(cosine, seen.d_model, plan),
+            *measured_floors(seen, rows, plan, pool, advance),
+        ),
+    )
+
+
+def _title(source: Source) -> str:
+    return "tensor" if isinstance(source, Tensor) else str(source)
+
+
+def _origin(opened: Activations) -> dict[str, Any]:
+    return {"name": opened.name, "fingerprint": opened.fingerprint, "n_tokens": opened.n_tokens, **opened.about}
+
+
+def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) -> Iterator[str]:
+    shared = min(1.0, KMEANS_TOKENS * max(plan.sizes) / opened.n_tokens)
+    if shared > _MOSTLY:
+        yield (
+            f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, so that two of them "
+            "share as much of theirs, and the k-means floors may be too high: use fewer atoms or more activations"
+        )
+    for seen in views:
+        if seen.zero_tokens:
+            yield f"{seen.zero_tokens:,} of {seen.sampled:,} sampled tokens are zero @{seen.preprocess}"
