@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -15,6 +16,7 @@ from reseed.files import replacing
 from reseed.findings import Findings, Geometry
 from reseed.pairs import MEASURES, NAMES
 from reseed.shared_dice import shared_dice
+from reseed.spawned import measure_children, spawn_curve
 from reseed.verdict import Limits
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from reseed.conditions import Analysed
     from reseed.findings import ConditionFindings
     from reseed.pairs import Pairs
-    from reseed.trajectory import StudyFolder
+    from reseed.trajectory import StudyFolder, Trajectory
 
 __all__ = ["NOTHING", "analyse", "compare", "known_pairs"]
 
@@ -70,11 +72,13 @@ def compare(
         advance: told how many pairs lie behind, snapshot by snapshot.
 
     Returns:
-        `known` with all pairs of this condition.
+        `known` with all pairs of this condition, those of children and their parents last.
     """
-    pairs = compare_runs(folder.runs(condition), folder, pool, known=_of(known, condition), advance=advance)
+    mine = _of(known, condition)
+    pairs = compare_runs(folder.runs(condition), folder, pool, known=mine, advance=advance)
+    children = measure_children(folder, condition, pool, known=mine)
     others = known.filter(pl.col("condition") != condition) if "condition" in known.columns else known
-    table = others if pairs is None else pl.concat([others, _named(pairs, condition)], how="diagonal")
+    table = pl.concat([others, *_named(condition, pairs, children)], how="diagonal")
     _write_pairs(folder, table)
     return table
 
@@ -99,13 +103,16 @@ def analyse(
     thresholds = dict(study["thresholds"])
     level = thresholds.pop("level")
     analysed: list[Analysed] = []
+    tables: list[pl.DataFrame] = []
     for condition, _ in folder.manifest["conditions"]:
         runs = folder.runs(condition)
         if runs:
             mine = _of(known, condition)
-            analysed.append(analyse_condition(runs, folder, Limits(**thresholds), pool, level=level, known=mine))
+            each = analyse_condition(runs, folder, Limits(**thresholds), pool, level=level, known=mine)
+            children = measure_children(folder, condition, pool, known=mine)
+            tables += _named(condition, each.pairs, children)
+            analysed.append(_with_children(each, children, folder, thresholds["convergent"], level))
         advance(1)
-    tables = [_named(each.pairs, each.findings.name) for each in analysed if each.pairs is not None]
     _write_pairs(folder, pl.concat(tables) if tables else NOTHING)
     conditions = tuple(each.findings for each in analysed)
     findings = Findings(
@@ -124,8 +131,17 @@ def analyse(
     return findings
 
 
-def _named(pairs: Pairs, condition: str) -> pl.DataFrame:
-    return pairs.table.select(pl.lit(condition).alias("condition"), pl.all())
+def _named(condition: str, pairs: Pairs | None, children: pl.DataFrame) -> list[pl.DataFrame]:
+    tables = [children] if pairs is None else [pairs.table, children]
+    return [table.select(pl.lit(condition).alias("condition"), pl.all()) for table in tables if not table.is_empty()]
+
+
+def _with_children(
+    each: Analysed, children: pl.DataFrame, folder: StudyFolder, convergent: float, level: float
+) -> Analysed:
+    groups = {run.id: run.init_group for run in each.findings.runs}
+    curve = spawn_curve(folder, children, groups, floor=each.floor, convergent=convergent, level=level)
+    return replace(each, findings=each.findings.model_copy(update={"spawn": curve}))
 
 
 def _of(known: pl.DataFrame, condition: str) -> pl.DataFrame:
@@ -170,7 +186,13 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
             warnings.append(f"{condition.name}: {between.reason}")
         if condition.contraction_reason:
             warnings.append(f"{condition.name}: {condition.contraction_reason}")
-    begun = {run.id for condition in conditions for run in condition.runs}
-    planned = (run_id for _, run_ids in folder.manifest["conditions"] for run_id in run_ids)
-    missing = [run_id for run_id in planned if run_id not in begun]
+    children = [child for name, _ in folder.manifest["conditions"] for child in folder.children(name)]
+    warnings += [_ended(child) for child in children if (child.done or {}).get("status") != "finished"]
+    begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
+    missing = [run_id for run_id in folder.planned if run_id not in begun]
     return (*warnings, *(f"{run_id} has not begun: run the study again to train it" for run_id in missing))
+
+
+def _ended(child: Trajectory) -> str:
+    done = child.done or {"status": "unfinished"}
+    return f"{child.id} is {done['status']}" + (f": {done['remedy']}" if "remedy" in done else "")

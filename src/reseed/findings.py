@@ -36,6 +36,7 @@ __all__ = [
     "RunFindings",
     "SharedCell",
     "SharedDice",
+    "SpawnCurve",
     "Verdict",
 ]
 
@@ -102,6 +103,20 @@ class PairCurve(_Document):
     """Born identical, or started apart."""
     agreement: tuple[Number, ...]
     """At every snapshot of the condition's `steps`."""
+
+
+class SpawnCurve(_Document):
+    """Children that left the first run of every start at a step, and read the data in another order from there on."""
+
+    steps: tuple[int, ...]
+    """The steps at which children were spawned, ascending."""
+    agreement: tuple[Interval, ...]
+    """For each of them, the matched agreement of child and parent at the last step."""
+    adjusted: tuple[Interval, ...]
+    """The same, floor-adjusted."""
+    determined: int | None
+    """s*: the first of these steps from which on the floor-adjusted interval lies at or above the threshold
+    `convergent`; null where it does not even at the last of them."""
 
 
 class RunFindings(_Document):
@@ -191,6 +206,8 @@ class ConditionFindings(_Document):
     """Mean stable rank of the final dictionaries, ||D||_F^2 / ||D||_2^2."""
     atom_norm_squared: Number
     """Mean squared norm of the final atoms."""
+    spawn: SpawnCurve | None = None
+    """Children of the runs; null where none were asked for, or none finished. They take part in nothing else."""
 
 
 class Comparison(_Document):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reseed.matching import Matching
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["COMPANIONS", "MEASURES", "NAMES", "Pairs", "dictionary_measures", "measure_pairs"]
+__all__ = ["COMPANIONS", "MEASURES", "NAMES", "Pairs", "dictionary_measures", "measure_pair", "measure_pairs"]
 
 COMPANIONS = {
     "code": "correlation of matched atoms' codes on the held-out tokens, in [-1, 1]",
@@ -116,6 +116,15 @@ def measure_pairs(
         rows.append(names | measured[step, i, j])
     table = pl.DataFrame(rows)
     return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
+
+
+def measure_pair(
+    a: Trajectory, b: Trajectory, step: int, covariance: Float[Tensor, "d_model d_model"]
+) -> dict[str, float]:
+    """How two runs agree at one step: `MEASURES`, by name."""
+    born_a, born_b = a.snapshots[0].atoms, b.snapshots[0].atoms
+    seen_a, seen_b = _see(covariance, a.snapshots[step], born_a), _see(covariance, b.snapshots[step], born_b)
+    return _measured(seen_a, seen_b, match(born_a, born_b))
 
 
 def _known(

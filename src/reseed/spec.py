@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from reseed.findings import Findings
 
-__all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Study", "Thresholds", "Training"]
+__all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Spawn", "Study", "Thresholds", "Training"]
 
 Scope = Literal["shared", "start", "run"]
 
@@ -149,6 +149,17 @@ class Thresholds(_Frozen):
     """Confidence of every interval."""
 
 
+class Spawn(_Frozen):
+    """Where a child left its parent (@frankle2020linear)."""
+
+    parent: str
+    """The parent's run id."""
+    step: int
+    """The updates that the child shares with its parent."""
+    order: int
+    """What the order die shows from then on."""
+
+
 class RunSpec(_Frozen):
     """Everything that decides what a run becomes; its hash is the run's identity."""
 
@@ -163,17 +174,25 @@ class RunSpec(_Frozen):
     rolls: dict[Die, int]
     activations: str
     """The fingerprint of the activations."""
+    spawn: Spawn | None = None
+    """Set for a child: it is its parent up to a step, and reads the data in another order from there on."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The spec as JSON, without the settings that change no result: a run may be continued with others."""
-        return self.model_dump(mode="json", exclude={"training": NO_IDENTITY})
+        unsaid = {} if self.spawn else {"spawn": True}
+        return self.model_dump(mode="json", exclude={"training": NO_IDENTITY, **unsaid})
 
     @cached_property
     def id(self) -> str:
-        """`condition.start.run.hash`, the name of the run's folder."""
+        """`condition.start.run.hash`, the name of the run's folder; a child's says at which step it was spawned."""
         digest = sha256_of_text(canonical_json(self.identity))[:10]
-        return f"{self.condition}.s{self.start_index}.r{self.run_index}.{digest}"
+        spawned = f".spawn{self.spawn.step}" if self.spawn else ""
+        return f"{self.condition}.s{self.start_index}.r{self.run_index}{spawned}.{digest}"
+
+    def order_at(self, step: int) -> int:
+        """What the order die shows for update number `step`, from 0."""
+        return self.spawn.order if self.spawn and step >= self.spawn.step else self.rolls["order"]
 
 
 class Condition(_Frozen):
@@ -202,6 +221,9 @@ class Study(_Frozen):
     """Independent starts per condition (G)."""
     runs_per_start: int = Field(default=2, ge=1)
     """Runs that share each start (R)."""
+    spawn_at: tuple[int, ...] = ()
+    """Steps at which a child leaves the first run of every start, whole state copied, to read the data in an order of
+    its own; such as 0, 1, 10, 100"""
     arms: tuple[Arm, ...] = Field(min_length=1)
     """The arms."""
     training: Training = Training()
@@ -221,6 +243,16 @@ class Study(_Frozen):
         for what, names in (("arms", [arm.name for arm in self.arms]), ("preprocess", list(self.preprocess))):
             if len(set(names)) < len(names):
                 raise SpecError(f"{what} {names} repeat a name: give each one its own")
+        return self
+
+    @model_validator(mode="after")
+    def _children_leave_in_training(self) -> Self:
+        given = list(self.spawn_at)
+        if any(not 0 <= step < self.training.steps for step in given) or len(set(given)) < len(given):
+            raise SpecError(
+                f"spawn_at = {given}: each step once, from 0 to {self.training.steps - 1}, before the last of "
+                f"{self.training.steps} updates"
+            )
         return self
 
     @classmethod
@@ -268,20 +300,41 @@ class Study(_Frozen):
     def runs_of(self, condition: Condition, *, activations: str) -> tuple[RunSpec, ...]:
         """The runs of one condition on activations with this fingerprint, starts first."""
         return tuple(
-            RunSpec(
-                condition=condition.name,
-                arm=condition.arm.name,
-                preprocess=condition.preprocess,
-                start_index=start,
-                run_index=run,
-                method=condition.arm.method,
-                start=condition.arm.start,
-                training=self.training,
-                rolls=_rolls(condition, start, run),
-                activations=activations,
-            )
+            self._run_of(condition, start, run, activations=activations)
             for start in range(self.starts)
             for run in range(self.runs_per_start)
+        )
+
+    def children_of(self, condition: Condition, *, activations: str) -> tuple[RunSpec, ...]:
+        """The children of one condition: of the first run of every start, one for each step of `spawn_at`."""
+        parents = (spec for spec in self.runs_of(condition, activations=activations) if spec.run_index == 0)
+        return tuple(
+            self._run_of(
+                condition,
+                parent.start_index,
+                parent.run_index,
+                activations=activations,
+                spawn=_spawn(parent, step, throw=condition.dice.throw),
+            )
+            for parent in parents
+            for step in sorted(self.spawn_at)
+        )
+
+    def _run_of(
+        self, condition: Condition, start: int, run: int, *, activations: str, spawn: Spawn | None = None
+    ) -> RunSpec:
+        return RunSpec(
+            condition=condition.name,
+            arm=condition.arm.name,
+            preprocess=condition.preprocess,
+            start_index=start,
+            run_index=run,
+            method=condition.arm.method,
+            start=condition.arm.start,
+            training=self.training,
+            rolls=_rolls(condition, start, run),
+            activations=activations,
+            spawn=spawn,
         )
 
     def run(self, out: str | Path, *, quiet: bool = False) -> Findings:
@@ -297,6 +350,11 @@ def _rolls(condition: Condition, start: int, run: int) -> dict[Die, int]:
         shared = condition.dice.model_copy(update={"points": "shared", "kmeans": "shared"}).rolls(start, run)
         rolls |= {"points": shared["points"], "kmeans": shared["kmeans"]}
     return rolls
+
+
+def _spawn(parent: RunSpec, step: int, *, throw: int) -> Spawn:
+    order = roll("order", throw, parent.start_index, parent.run_index, "spawn", step)
+    return Spawn(parent=parent.id, step=step, order=order)
 
 
 _TABLES: dict[str, type[BaseModel]] = {

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -53,17 +53,35 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
     activations = open_activations(study.activations)
     _check_sizes(study, activations)
     views = [view(activations, preprocess) for preprocess in study.preprocess]
-    plan = {
-        condition.name: study.runs_of(condition, activations=activations.fingerprint) for condition in study.conditions
-    }
+    plan = _plan(study, activations.fingerprint)
     machine = _machine(study, out, plan)
     with StudyFolder(out).alone():
         return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
 
 
-def _run(
-    study: Study, folder: StudyFolder, plan: dict[str, tuple[RunSpec, ...]], views: list[View], *, quiet: bool
-) -> Findings:
+class _Planned(NamedTuple):
+    """What is trained for one condition."""
+
+    runs: tuple[RunSpec, ...]
+    children: tuple[RunSpec, ...]
+
+    @property
+    def every(self) -> tuple[RunSpec, ...]:
+        """Runs and children."""
+        return self.runs + self.children
+
+
+def _plan(study: Study, activations: str) -> dict[str, _Planned]:
+    """By name of the condition, what is trained for it on activations with this fingerprint."""
+    return {
+        condition.name: _Planned(
+            study.runs_of(condition, activations=activations), study.children_of(condition, activations=activations)
+        )
+        for condition in study.conditions
+    }
+
+
+def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: list[View], *, quiet: bool) -> Findings:
     device = torch.device(folder.manifest["machine"]["device"])
     known = known_pairs(folder)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
@@ -71,12 +89,12 @@ def _run(
             _write_moments(folder, seen)
             _draw_floors(study, folder, seen, pool, show)
             room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
-            for name, specs in plan.items():
-                if specs[0].preprocess == seen.name:
-                    total = len(specs) * study.training.steps
+            for name, planned in plan.items():
+                if planned.runs[0].preprocess == seen.name:
+                    total = len(planned.every) * study.training.steps
                     with _stoppable() as stop:
-                        train(specs, room, advance=show(f"train {name}", total), stop=stop)
-                    n_pairs = math.comb(len(specs), 2) * len(study.training.snapshots)
+                        train(planned.every, room, advance=show(f"train {name}", total), stop=stop)
+                    n_pairs = math.comb(len(planned.runs), 2) * len(study.training.snapshots)
                     known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
         return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
 
@@ -108,7 +126,7 @@ def _check_sizes(study: Study, activations: Activations) -> None:
         )
 
 
-def _machine(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]]) -> dict[str, str]:
+def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:
     """What trains: this machine, or for a continued study what it was begun with. Refuses what cannot go on here."""
     machine = {
         "torch": torch.__version__,
@@ -126,7 +144,7 @@ def _machine(study: Study, out: Path, plan: dict[str, tuple[RunSpec, ...]]) -> d
 def _prepare(
     study: Study,
     out: Path,
-    plan: dict[str, tuple[RunSpec, ...]],
+    plan: dict[str, _Planned],
     activations: Activations,
     machine: dict[str, str],
 ) -> StudyFolder:
@@ -141,7 +159,8 @@ def _prepare(
         "machine": machine,
         "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
-        "conditions": [(name, [spec.id for spec in specs]) for name, specs in plan.items()],
+        "conditions": [(name, [spec.id for spec in planned.runs]) for name, planned in plan.items()],
+        "spawned": [(name, [spec.id for spec in planned.children]) for name, planned in plan.items()],
     }
     write_text(out / "study.toml", _told_from(out, study).to_toml())
     write_json(out / "manifest.json", manifest)
@@ -157,9 +176,9 @@ def _told_from(out: Path, study: Study) -> Study:
     return study.model_copy(update={"activations": path})
 
 
-def _check_same_study(folder: StudyFolder, plan: dict[str, tuple[RunSpec, ...]]) -> None:
-    before = {run_id for _, ids in folder.manifest["conditions"] for run_id in ids}
-    lost = before - {spec.id for specs in plan.values() for spec in specs}
+def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
+    before = set(folder.planned)
+    lost = before - {spec.id for planned in plan.values() for spec in planned.every}
     if lost:
         raise SpecError(
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "

@@ -141,7 +141,7 @@ def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
     if each.step != step:
         return each
     training = each.specs[0].training
-    x = torch.stack([feed.batch(spec.rolls["order"], step) for spec in each.specs])
+    x = torch.stack([feed.batch(spec.order_at(step), step) for spec in each.specs])
     gradients, outcome = each.method.gradients(each.state, x)
     rate = optimiser.learning_rate_at(
         each.step,

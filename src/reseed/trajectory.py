@@ -258,7 +258,20 @@ class StudyFolder:
 
     def runs(self, condition: str) -> tuple[Trajectory, ...]:
         """The runs of one condition that the manifest names and that have a step 0, starts first."""
-        named = (self.run(run_id) for name, ids in self.manifest["conditions"] if name == condition for run_id in ids)
+        return self._begun("conditions", condition)
+
+    def children(self, condition: str) -> tuple[Trajectory, ...]:
+        """The spawned runs of one condition that the manifest names and that have a step 0, parents first."""
+        return self._begun("spawned", condition)
+
+    @property
+    def planned(self) -> tuple[str, ...]:
+        """The ids of all runs and children that the manifest names, whether they have begun or not."""
+        parts = [*self.manifest["conditions"], *self.manifest.get("spawned", ())]
+        return tuple(run_id for _, ids in parts for run_id in ids)
+
+    def _begun(self, part: str, condition: str) -> tuple[Trajectory, ...]:
+        named = (self.run(run_id) for name, ids in self.manifest.get(part, ()) if name == condition for run_id in ids)
         return tuple(run for run in named if 0 in run.snapshots)
 
     @property

@@ -24,6 +24,7 @@ from reseed.findings import (
     RunFindings,
     SharedCell,
     SharedDice,
+    SpawnCurve,
     Verdict,
 )
 from reseed.verdict import Outcome
@@ -139,6 +140,18 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         pairs=_pairs(shape, runs, drawn),
         stable_rank=141.6,
         atom_norm_squared=1.0,
+        spawn=_spawn(shape, half) if shape.outcome is Outcome.STABILIZING else None,
+    )
+
+
+def _spawn(shape: Shape, half: float) -> SpawnCurve:
+    agreed = {0: 0.61, 1: 0.62, 10: 0.78, 100: 0.96, 1000: 0.99}
+    adjusted = {step: (value - shape.floor) / (1 - shape.floor) for step, value in agreed.items()}
+    return SpawnCurve(
+        steps=tuple(agreed),
+        agreement=tuple(_estimate(shape, value, half) for value in agreed.values()),
+        adjusted=tuple(_estimate(shape, value, half / (1 - shape.floor)) for value in adjusted.values()),
+        determined=100,
     )
 
 

@@ -142,3 +142,20 @@ def test_ticks_are_round_few_and_hold_zero(low, high):
     assert 0.0 in ticks
     assert all(low <= tick <= high for tick in ticks)
     assert 2 <= len(ticks) <= 19
+
+
+def test_children_are_drawn_over_the_step_of_spawning_with_room_for_step_0(findings, album):
+    condition = findings.condition(MAIN)
+    drawn = figure(findings, MAIN, kind="spawn")
+    assert trace(drawn, "children and parents").x == tuple(position(step) for step in condition.spawn.steps)
+    assert trace(drawn, "children and parents").y == tuple(each.value for each in condition.spawn.agreement)
+    assert drawn.layout.xaxis.range[0] < 0
+    assert [bool(each.data) for each in album["spawn"]] == [each.spawn is not None for each in findings.conditions]
+
+
+def test_children_of_step_0_alone_have_an_axis(findings):
+    spawn = findings.condition(MAIN).spawn
+    alone = spawn.model_copy(update={"steps": (0,), "agreement": spawn.agreement[:1], "adjusted": spawn.adjusted[:1]})
+    conditions = tuple(each.model_copy(update={"spawn": alone}) for each in findings.conditions)
+    low, high = figure(findings.model_copy(update={"conditions": conditions}), MAIN, kind="spawn").layout.xaxis.range
+    assert low < 0 < high

@@ -8,6 +8,7 @@ from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
 from reseed.report.panels import companion_panels, diagnostic_panels, fit_panels
 from reseed.report.paths import memory, retention, trajectory
+from reseed.report.spawning import spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ KINDS = {
     "trajectory": "W(t) and B(t) with bands, single pairs and floors, from step 0",
     "memory": "init memory M(t): how much of the difference between starts is still there",
     "retention": "how much of its step 0 each atom keeps, and the agreement that this alone explains",
+    "spawn": "how far children that left at step s agree with their parents at the last step",
     "companions": "the companion measures within and between starts, with their floors",
     "fit": "held-out R², fraction of alive atoms and L0 of every run",
     "against-fit": "W and B over held-out R², beside the other arms under the same preprocessing",
@@ -60,6 +62,7 @@ _MAKERS: dict[str, Callable[[Findings, ConditionFindings], go.Figure]] = {
     "trajectory": trajectory,
     "memory": memory,
     "retention": retention,
+    "spawn": spawn,
     "companions": companion_panels,
     "fit": fit_panels,
     "against-fit": against_fit,

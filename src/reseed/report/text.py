@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reseed.numbers import rounded
-from reseed.report.words import CLASSES, beside, estimated, factor, notes, title, verdict_row, versus
+from reseed.report.words import CLASSES, beside, estimated, factor, notes, spawned, title, verdict_row, versus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,6 +120,8 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield _indented(condition.verdict.sentence)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
+    if condition.spawn is not None:
+        yield _indented(spawned(condition))
     yield from (_indented(f"Note: {note}") for note in notes(condition))
 
 

@@ -33,6 +33,7 @@ __all__ = [
     "run_labels",
     "runs_finished",
     "signed",
+    "spawned",
     "steps",
     "strictest_floor",
     "title",
@@ -205,6 +206,19 @@ def beside(condition: ConditionFindings) -> tuple[str, ...]:
         f"half-life of init memory {steps(condition.half_life)}",
         f"κ {rounded(condition.contraction)}",
     )
+
+
+def spawned(condition: ConditionFindings) -> str:
+    """How far children agree with their parents, and from which step on they are one dictionary; empty without them."""
+    if condition.spawn is None:
+        return ""
+    each = [
+        f"of step {step:,} agree {estimated(agreement)}"
+        for step, agreement in zip(condition.spawn.steps, condition.spawn.agreement, strict=True)
+    ]
+    determined = condition.spawn.determined
+    star = f"none up to {condition.spawn.steps[-1]:,}" if determined is None else f"{determined:,}"
+    return f"children {', '.join(each)} with their parents · s* {star}"
 
 
 def runs_finished(condition: ConditionFindings) -> str:
