@@ -128,6 +128,52 @@ def collect(
 
 
 @app.command()
+def geometry(
+    acts: Annotated[
+        Path | None, typer.Argument(help="A store, a .npy or .safetensors matrix, or a folder of them.")
+    ] = None,
+    dictionaries: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two dictionaries to hold against the floors: matrices, snapshots or runs."),
+    ] = None,
+    atoms: Annotated[
+        int | None, typer.Option(min=1, help="Atoms of the untrained dictionaries; default: 512, or as A and B have.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=2, help="Untrained dictionaries behind each floor.")] = 3,
+    preprocess: Annotated[str, typer.Option(help="Preprocessings, with commas.")] = "none,centre,standardise",
+    tokens: Annotated[int, typer.Option(min=2, help="Tokens sampled for mean cosine and covariance.")] = 16384,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what agreement is worth on some activations, or between two dictionaries, before any training."""
+    from reseed.geometry import measure
+
+    if html is not None and json:
+        raise SpecError("--html and --json were both given: choose one")
+    found = measure(
+        acts,
+        dictionaries=dictionaries,
+        n_atoms=atoms,
+        draws=draws,
+        preprocess=[name.strip() for name in preprocess.split(",")],
+        tokens=tokens,
+        quiet=quiet,
+    )
+    if html is not None:
+        from reseed.report.geometry_page import write_html
+
+        typer.echo(write_html(found, html))
+    elif json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        from reseed.report.geometry_text import render
+
+        typer.echo(render(found, width=_width(), colour=sys.stdout.isatty()), nl=False)
+
+
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
     activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",
@@ -216,7 +262,11 @@ def _show(findings: Findings, folder: Path) -> None:
 def _print(findings: Findings) -> None:
     from reseed.report.text import render
 
-    typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
+    typer.echo(render(findings, width=_width(), colour=sys.stdout.isatty()))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _outcomes(require: str | None) -> frozenset[Outcome]:
