@@ -46,6 +46,13 @@ def test_text_of_two_dictionaries_alone_has_no_table_of_activations():
     assert "matched agreement .500, best cosine (MMCS) .550" in text
 
 
+def test_a_store_is_called_by_its_model_and_layer():
+    document = geometry(*BOTH)
+    stored = document.model_copy(update={"activations": document.activations | {"model": "tiny", "layer": 3}})
+    assert render(document, width=80, colour=False).startswith("acts: 250,000 tokens, d_model 576, dictionaries of 512")
+    assert render(stored, width=80, colour=False).startswith("tiny, layer 3: 250,000 tokens")
+
+
 def test_colour_repeats_what_words_say():
     plain = render(geometry(*BOTH), width=100, colour=False)
     coloured = render(geometry(*BOTH), width=100, colour=True)

@@ -51,8 +51,11 @@ _SHOWN = 3  # rogue dimensions that a table names
 
 
 def name(geometry: Geometry) -> str:
-    """What was measured."""
-    return str(geometry.activations["name"]) if geometry.activations else "two dictionaries"
+    """What was measured: the model and its layer where a store says so, else the name of the file or folder."""
+    about = geometry.activations
+    if about is None:
+        return "two dictionaries"
+    return f"{about['model']}, layer {about['layer']}" if {"model", "layer"} <= about.keys() else str(about["name"])
 
 
 def sizes(geometry: Geometry) -> tuple[str, ...]:
