@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reseed.fields import Described, describe, summary
 from reseed.files import write_text
+from reseed.geometry.document import GEOMETRY_VERSION, Geometry
 from reseed.methods import METHODS
+from reseed.report.schema import tables
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.starts import Start
 from reseed.template import template, toml_value
@@ -254,7 +256,32 @@ def scale() -> str:
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
 
 
-PAGES = {"study-toml.md": study_toml, "references.md": references, "speed.md": speed, "scale.md": scale}
+# The document of a geometry
+
+_GEOMETRY = """\
+# The document of reseed geometry
+
+<!-- Made by docs/pages.py from the models in src/reseed/geometry/document.py. Edit those. -->
+
+What [`reseed geometry`](commands/geometry.md) says, as `--json` prints it and `reseed.geometry.measure` returns it. A
+number that is not defined is `null`. Agreements and cosines are in [-1, 1], shares in [0, 1].
+
+Version {version}.
+"""
+
+
+def geometry_json() -> str:
+    """The page of the document that `reseed geometry --json` prints."""
+    return "\n".join([_GEOMETRY.format(version=GEOMETRY_VERSION), *tables(Geometry)])
+
+
+PAGES = {
+    "study-toml.md": study_toml,
+    "references.md": references,
+    "speed.md": speed,
+    "scale.md": scale,
+    "geometry-json.md": geometry_json,
+}
 """The pages and what makes them."""
 
 if __name__ == "__main__":

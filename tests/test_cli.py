@@ -8,17 +8,18 @@ from io import StringIO
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import reseed
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.cli import main
 from reseed.findings import Findings
+from reseed.numbers import rounded
 from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
-COMMANDS = ["demo", "collect", "init", "run", "report", "reproduce"]
+COMMANDS = ["demo", "collect", "geometry", "init", "run", "report", "reproduce"]
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,121 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(
     assert "findings.json" not in contents(again)
     Study.read(toml).run(again, quiet=True)
     assert contents(again) | {"report.html": expected["report.html"]} == expected
+
+
+# What agreement is worth.
+
+WORTH = ("--atoms", "8", "--preprocess", "none,centre", "--quiet")
+
+
+def test_geometry_prints_tables_and_the_same_numbers_as_json(tmp_path, typed):
+    rows = matrix(tmp_path / "acts.npy", 600)
+    code, out, err = typed("geometry", rows, *WORTH)
+    assert (code, err) == (0, "")
+    document = json.loads(typed("geometry", rows, *WORTH, "--json")[1])
+    assert [view["preprocess"] for view in document["views"]] == ["none", "centre"]
+    assert document["recommendation"][0][:60] in out
+    assert rounded(document["views"][1]["effective_rank"], 1) in out
+    page = tmp_path / "page.html"
+    assert typed("geometry", rows, *WORTH, "--html", page) == (0, f"{page}\n", "")
+    assert document["recommendation"][0][:60] in page.read_text()
+
+
+def test_geometry_of_two_dictionaries_of_any_form_needs_no_activations(folder, tmp_path, typed):
+    first, second = sorted((folder / "runs").iterdir())[:2]
+    last = max(second.glob("step-*.safetensors"))
+    atoms = load_file(last)["atoms"]
+    np.save(tmp_path / "b.npy", atoms.numpy())
+    save_file({"W_dec": atoms, "b_dec": atoms[0].clone()}, tmp_path / "b.safetensors")
+    said = {
+        typed("geometry", "--dictionaries", first, form, "--json", "--quiet")[1].replace(str(form), "second")
+        for form in (second, last, tmp_path / "b.npy", tmp_path / "b.safetensors")
+    }
+    assert len(said) == 1
+    pair = json.loads(said.pop())["pair"]
+    expected = reseed.match(load_file(max(first.glob("step-*.safetensors")))["atoms"], atoms)
+    assert pair["agreement"] == expected.agreement
+    assert pair["second"]["n_atoms"] == len(atoms)
+
+
+def saved(path, **arrays):
+    for name, array in arrays.items():
+        np.save(path / f"{name}.npy", array)
+    return [path / f"{name}.npy" for name in arrays]
+
+
+def good(*shape):
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+GEOMETRY = {
+    "nothing": (lambda _: [], "give activations, two dictionaries, or both"),
+    "one dictionary": (lambda path: ["--dictionaries", *saved(path, a=good(9, 4))], "requires 2 arguments"),
+    "dictionaries of two widths": (
+        lambda path: ["--dictionaries", *saved(path, a=good(9, 4), b=good(9, 5))],
+        "d_model differs (the first dictionary 4, the second dictionary 5)",
+    ),
+    "dictionaries of another width than the activations": (
+        lambda path: [saved(path, x=good(90, 7))[0], "--dictionaries", *saved(path, a=good(9, 4), b=good(9, 4))],
+        "d_model differs (the activations 7, the first dictionary 4",
+    ),
+    "a dictionary that is missing": (
+        lambda path: ["--dictionaries", path / "none.npy", *saved(path, b=good(9, 4))],
+        "none.npy holds no dictionary",
+    ),
+    "a folder without snapshots": (
+        lambda path: ["--dictionaries", path, *saved(path, b=good(9, 4))],
+        "holds no dictionary: give",
+    ),
+    "a dictionary with NaN": (
+        lambda path: ["--dictionaries", *saved(path, a=np.full((9, 4), np.nan), b=good(9, 4))],
+        "a.npy, atom 0 holds NaN",
+    ),
+    "a dictionary of zeros": (
+        lambda path: ["--dictionaries", *saved(path, a=np.zeros((9, 4)), b=good(9, 4))],
+        "a.npy holds zero atoms only",
+    ),
+    "a dictionary of whole numbers": (
+        lambda path: ["--dictionaries", *saved(path, a=np.ones((9, 4), dtype=np.int64), b=good(9, 4))],
+        "holds torch.int64",
+    ),
+    "dictionaries and a number of atoms": (
+        lambda path: ["--dictionaries", *saved(path, a=good(9, 4), b=good(9, 4)), "--atoms", "9"],
+        "the dictionaries say how many",
+    ),
+    "fewer tokens than atoms": (
+        lambda path: [*saved(path, x=good(90, 7)), "--atoms", "82"],
+        "x has 81 training tokens, and each of 82 atoms",
+    ),
+    "an unknown preprocessing": (
+        lambda path: [*saved(path, x=good(90, 7)), "--preprocess", "none,center"],
+        "preprocessing 'center' is unknown: choose from none, centre,",
+    ),
+    "no rows": (lambda path: saved(path, x=good(0, 7)), "shape (0, 7)"),
+    "rows that are all equal": (lambda path: [*saved(path, x=np.ones((90, 7))), "--atoms", "4"], "are equal"),
+    "rows with NaN": (lambda path: saved(path, x=np.full((90, 7), np.nan)), "holds NaN"),
+    "one dimension": (lambda path: [*saved(path, x=good(90, 1)), "--atoms", "4"], "d_model is 1"),
+    "two kinds of output": (lambda path: [*saved(path, x=good(90, 7)), "--json", "--html", "a"], "choose one"),
+    "one draw": (lambda path: [*saved(path, x=good(90, 7)), "--draws", "1"], "--draws"),
+}
+
+
+@pytest.mark.parametrize("case", GEOMETRY)
+def test_a_geometry_that_cannot_be_is_told_in_a_line(case, tmp_path, typed):
+    make, words = GEOMETRY[case]
+    code, out, err = typed("geometry", "--quiet", *make(tmp_path))
+    assert (code, out) == (1, "")
+    assert words in err
+    assert len(err.splitlines()) == 1 or err.startswith("Usage")
+
+
+def test_tokens_that_are_zero_and_too_few_are_warned_of_not_refused(tmp_path, typed):
+    rows = good(100, 7)
+    rows[:30] = 0
+    code, out, _ = typed("geometry", *saved(tmp_path, x=rows), "--atoms", "3", "--preprocess", "none", "--quiet")
+    assert code == 0
+    assert "30 of 90 sampled tokens are zero @none" in out
+    assert "every k-means sample is 100 % of the 90 training tokens" in " ".join(out.split())
 
 
 # Exit codes.

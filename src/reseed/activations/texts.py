@@ -1,14 +1,40 @@
-"""Text files to collect activations from."""
+"""Texts to collect activations from."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, sotu_texts
 from reseed.errors import ActivationsError
 
-__all__ = ["read_texts"]
+__all__ = ["Documents", "open_texts", "read_texts"]
 
 _SUFFIXES = (".txt", ".md", ".jsonl")
+
+
+class Documents(NamedTuple):
+    """Texts, and what a store records about them."""
+
+    texts: tuple[str, ...]
+    source: str
+    """Where they come from, in words."""
+    licence: str
+    """Their licence, in words."""
+
+
+def open_texts(sources: Sequence[str | Path], *, licence: str | None = None) -> Documents:
+    """The documents in some files, or those of `sotu`: the bundled State of the Union messages, whose licence is known.
+
+    Raises:
+        ActivationsError: as `read_texts`; sotu beside files or with another licence; its package is not installed.
+    """
+    if "sotu" not in map(str, sources):
+        named = ", ".join(Path(source).name for source in sources)
+        return Documents(read_texts(sources), named, licence or "not stated")
+    if len(sources) > 1 or licence is not None:
+        raise ActivationsError("sotu is given alone: no other text and no licence, for its own is recorded")
+    return Documents(sotu_texts(), SOTU_SOURCE, SOTU_LICENCE)
 
 
 def read_texts(sources: Iterable[str | Path]) -> tuple[str, ...]:

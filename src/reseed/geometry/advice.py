@@ -23,6 +23,8 @@ MATERIAL = 0.05
 LITTLE_ROOM = 0.9
 """A k-means floor from here on leaves the raw agreement little room above it."""
 
+RULING = 0.1
+"""A share of the energy from which rogue dimensions are worth a sentence."""
 NAMED = 5
 """Rogue dimensions that a sentence names."""
 
@@ -56,7 +58,7 @@ def _about_views(views: Sequence[ViewGeometry]) -> Iterator[str]:
             f"A k-means floor of {rounded(floor_of(best))} leaves agreement little room: read it floor-adjusted, and "
             "code agreement beside it."
         )
-    yield from (_rogue(view) for view in views if view in {_reference(views), best} and view.dimensions[0].rogue)
+    yield from (_rogue(view) for view in views if view in (_reference(views), best) and _is_ruled(view))
 
 
 def _choice(views: Sequence[ViewGeometry], best: ViewGeometry) -> str:
@@ -67,11 +69,17 @@ def _choice(views: Sequence[ViewGeometry], best: ViewGeometry) -> str:
     if best != reference:
         digits = digits_apart(floor_of(reference), floor_of(best))
         before, after = rounded(floor_of(reference), digits), rounded(floor_of(best), digits)
-        return f"{already} {before} {_seen(reference)}, {after} {_seen(best)}."
+        return f"{already} {before} {_seen(reference)}, {after} {_seen(best)}{_centred(views, reference, best)}."
     if lowest == best:
         return f"{already} {rounded(floor_of(best))} {_seen(best)}, and no other preprocessing here lowers that."
     to = f"{rounded(floor_of(lowest))} {_seen(lowest)}"
     return f"{already} {rounded(floor_of(best))} {_seen(best)}, and it would be hardly less, {to}."
+
+
+def _centred(views: Sequence[ViewGeometry], *named: ViewGeometry) -> str:
+    """What centring alone gives, where another preprocessing is better still."""
+    centred = next((view for view in views if view.preprocess == "centre" and view not in named), None)
+    return f" (after centre {rounded(floor_of(centred))})" if centred else ""
 
 
 def _reference(views: Sequence[ViewGeometry]) -> ViewGeometry:
@@ -83,18 +91,30 @@ def _seen(view: ViewGeometry) -> str:
     return "on raw activations" if view.preprocess == "none" else f"after {view.preprocess}"
 
 
+def _is_ruled(view: ViewGeometry) -> bool:
+    """Whether the rogue dimensions decide much: a tenth of the energy, or a material part of the mean cosine."""
+    energy = math.fsum(dimension.energy for dimension in view.dimensions if dimension.rogue)
+    return energy >= RULING or abs(view.mean_cosine - view.without_rogue) >= MATERIAL
+
+
 def _rogue(view: ViewGeometry) -> str:
     found = [dimension for dimension in view.dimensions if dimension.rogue]
-    named = ", ".join(str(dimension.index) for dimension in found[:NAMED])
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
+    named = _listed([str(dimension.index) for dimension in found])
     energy = percent(math.fsum(dimension.energy for dimension in found))
     are = "dimension {} is rogue: it holds" if len(found) == 1 else "dimensions {} are rogue: they hold"
     less = f"; without {'it' if len(found) == 1 else 'them'} two tokens have cosine {rounded(view.without_rogue)}, not "
     matters = abs(view.mean_cosine - view.without_rogue) >= MATERIAL
     return (
-        f"{_seen(view).capitalize()} {are.format(named + more)} {energy} of the energy"
+        f"{_seen(view).capitalize()} {are.format(named)} {energy} of the energy"
         f"{less + rounded(view.mean_cosine) if matters else ''}."
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    """`a, b and c`; what is too many is counted."""
+    if len(words) > NAMED:
+        return f"{', '.join(words[:NAMED])} and {len(words) - NAMED} more"
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def _about_pair(pair: PairGeometry) -> Iterator[str]:

@@ -149,8 +149,8 @@ class Geometry(Document):
     """Name, fingerprint, tokens and origin; null where only dictionaries were given."""
     d_model: int
     """Dimensions of an activation, and of an atom."""
-    n_atoms: tuple[int, int]
-    """Atoms of the two untrained dictionaries that are compared."""
+    n_atoms: tuple[int, ...]
+    """Atoms of the two untrained dictionaries that are compared: two numbers."""
     draws: int
     """Untrained dictionaries behind each measured floor."""
     views: tuple[ViewGeometry, ...]

@@ -173,8 +173,8 @@ def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) ->
     shared = min(1.0, KMEANS_TOKENS * max(plan.sizes) / opened.n_tokens)
     if shared > _MOSTLY:
         yield (
-            f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, so that two of them "
-            "share as much of theirs, and the k-means floors may be too high: use fewer atoms or more activations"
+            f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, and two of them "
+            "share as much of theirs: the k-means floors may be too high; use fewer atoms or more activations"
         )
     for seen in views:
         if seen.zero_tokens:

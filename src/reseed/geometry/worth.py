@@ -31,7 +31,7 @@ MIXTURES = (1, 4, 16, 64)
 Atoms = Float[Tensor, "atoms d_model"]
 Make = Callable[[int, int, int], Atoms]
 """Draws a dictionary: number of atoms, number of the draw, and which of the two sizes it is for (0 or 1)."""
-Draw = tuple[Atoms, Atoms]
+Draw = tuple[Float[Tensor, "_ d_model"], Float[Tensor, "_ d_model"]]
 """Untrained dictionaries of both sizes; the same one twice where the sizes are equal."""
 
 

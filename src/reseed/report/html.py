@@ -31,12 +31,13 @@ except ImportError as error:
     raise MissingExtraError("jinja2", "report") from error
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from reseed.findings import Comparison, Findings
     from reseed.report._plotly import go
 
-__all__ = ["Plot", "page", "write_html"]
+__all__ = ["Plot", "page", "rendered", "write_html"]
 
 LEDGER_DIGITS = 6  # of a roll; the whole number is in the cell's title
 
@@ -63,25 +64,37 @@ def write_html(findings: Findings, path: Path) -> Path:
 
 def page(findings: Findings) -> str:
     """The report as one HTML document."""
-    figures = _figures(findings)
+    return rendered(
+        "page.html.j2",
+        _figures(findings),
+        findings=findings,
+        title=words.title(findings),
+        version=findings.reseed,
+        study_toml=tomli_w.dumps(_without_null(findings.study)),
+        comparisons=_by_preprocess(findings),
+        floors=words.floors_shown(findings.conditions),
+        companions=words.companions(findings.conditions),
+    )
+
+
+def rendered(template: str, figures: Mapping[Any, go.Figure], **names: Any) -> str:  # noqa: ANN401 (whatever it shows)
+    """A page with its figures and all that draws them; the template finds a figure in `plots` under its key."""
     plots = {
         place: Plot(number, layout(drawn).meta["alt"], layout(drawn).height)
         for number, (place, drawn) in enumerate(figures.items())
     }
-    template = _environment().get_template("page.html.j2")
-    return template.render(
-        findings=findings,
-        title=words.title(findings),
-        study_toml=tomli_w.dumps(_without_null(findings.study)),
-        plots=plots,
-        comparisons=_by_preprocess(findings),
-        floors=words.floors_shown(findings.conditions),
-        companions=words.companions(findings.conditions),
-        light=theme.css("light"),
-        dark=theme.css("dark"),
-        roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
-        figures=_packed(f"[{','.join(drawn.to_json() for drawn in figures.values())}]".encode()),
-        plotly=_plotly_js(),
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **names,
+            plots=plots,
+            light=theme.css("light"),
+            dark=theme.css("dark"),
+            roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
+            figures=_packed(f"[{','.join(drawn.to_json() for drawn in figures.values())}]".encode()),
+            plotly=_plotly_js(),
+        )
     )
 
 

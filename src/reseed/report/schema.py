@@ -1,6 +1,6 @@
-"""`findings.json`, documented: one table per part of the document, from the models that read and write it.
+"""The documents that reseed writes, documented: one table per part, from the models that read and write them.
 
-`python -m reseed.report.schema FILE` writes the page; a test compares it with the models.
+`python -m reseed.report.schema FILE` writes the page of `findings.json`; a test compares it with the models.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from reseed.verdict import Outcome
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-__all__ = ["markdown"]
+__all__ = ["markdown", "tables"]
 
 _INTRODUCTION = """\
 # findings.json
@@ -35,11 +35,17 @@ Version {version}. Made from the models by `python -m reseed.report.schema docs/
 
 def markdown() -> str:
     """The page: the document first, then its parts in alphabetical order, then the words a verdict can be."""
-    schema = findings.Findings.model_json_schema(mode="serialization", schema_generator=_Plain)
-    parts = {"Findings": schema, **schema["$defs"]}
+    introduction = _INTRODUCTION.format(version=findings.FINDINGS_VERSION)
+    return "\n".join([introduction, *tables(findings.Findings), _outcomes()])
+
+
+def tables(document: type[BaseModel]) -> list[str]:
+    """One table per part of a document: itself first, then its parts, which are models of the same module."""
+    schema = document.model_json_schema(mode="serialization", schema_generator=_Plain)
+    parts = {document.__name__: schema, **schema["$defs"]}
     models = [name for name in parts if "properties" in parts[name]]
-    tables = [_table(getattr(findings, name), parts[name]["properties"]) for name in models]
-    return "\n".join([_INTRODUCTION.format(version=findings.FINDINGS_VERSION), *tables, _outcomes()])
+    home = sys.modules[document.__module__]
+    return [_table(getattr(home, name), parts[name]["properties"]) for name in models]
 
 
 class _Plain(GenerateJsonSchema):

@@ -16,13 +16,13 @@ from reseed.numbers import rounded
 from reseed.report.words import CLASSES, beside, estimated, factor, notes, spawned, title, verdict_row, versus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import RenderableType
 
     from reseed.findings import Comparison, ConditionFindings, Findings, SharedDice
 
-__all__ = ["render"]
+__all__ = ["printed", "render"]
 
 ONE_LINE = 120  # columns from which a condition's evidence fits on one line
 MINUS = "\N{MINUS SIGN}"
@@ -38,6 +38,11 @@ def render(findings: Findings, *, width: int, colour: bool) -> str:
         width: of the terminal, in columns; made for 80 and wider.
         colour: whether to add ANSI colours.
     """
+    return printed(_parts(findings, width), width=width, colour=colour)
+
+
+def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
+    """Parts as text that is at most `width` columns wide, without space at the ends of lines."""
     out = io.StringIO()
     console = Console(
         file=out,
@@ -49,7 +54,7 @@ def render(findings: Findings, *, width: int, colour: bool) -> str:
         legacy_windows=False,
         _environ={},
     )
-    for part in _parts(findings, width):
+    for part in parts:
         console.print(part)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 

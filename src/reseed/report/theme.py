@@ -40,6 +40,13 @@ COLOURS: dict[str, Shade] = {
     "gap": Shade("#5a6370", "#a3adba"),
     "born": Shade("#a25d01", "#eca749"),
     "earned": Shade("#0a7358", "#45c79c"),
+    # activations as preprocessings show them
+    "seen-none": Shade("#b0413e", "#ff9a8f"),
+    "seen-centre": Shade("#1f5fb1", "#79b1fe"),
+    "seen-centre-scale": Shade("#4c51bf", "#a3a8ff"),
+    "seen-unit-norm": Shade("#8a6100", "#e0b341"),
+    "seen-standardise": Shade("#0b7359", "#46c79d"),
+    "seen-whiten": Shade("#8b3a8f", "#e09be4"),
     # classes of verdicts
     "together-accent": Shade("#0a7257", "#46c89d"),
     "born-accent": Shade("#965500", "#eda84a"),

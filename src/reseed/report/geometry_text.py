@@ -1,0 +1,78 @@
+"""A geometry as text: the recommendation first, then the tables it is from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reseed.report.geometry_words import agreed, floor_rows, name, pair_rows, shape_rows, sizes, standing_rows
+from reseed.report.text import ONE_LINE, printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from reseed.geometry.document import Geometry, PairGeometry, ViewGeometry
+
+__all__ = ["render"]
+
+NARROW = 3  # preprocessings beside each other on 80 columns
+
+
+def render(geometry: Geometry, *, width: int, colour: bool) -> str:
+    """The whole geometry as text that is at most `width` columns wide.
+
+    Args:
+        geometry: what to say.
+        width: of the terminal, in columns; made for 80 and wider.
+        colour: whether to add ANSI colours.
+    """
+    return printed(_parts(geometry, width), width=width, colour=colour)
+
+
+def _parts(geometry: Geometry, width: int) -> Iterator[RenderableType]:
+    yield Text(f"{name(geometry)}: {', '.join(sizes(geometry))}", style="bold")
+    yield Text()
+    yield from (Text(sentence, style="" if i else "bold") for i, sentence in enumerate(geometry.recommendation))
+    if geometry.pair:
+        yield from _pair(geometry.pair)
+    beside = len(geometry.views) if width >= ONE_LINE else NARROW
+    for i in range(0, len(geometry.views), beside):
+        yield from _views(geometry.views[i : i + beside])
+    if geometry.views:
+        yield Text(_KEY, style="dim")
+    yield from (Padding(f"! {warning}", (1, 0, 0, 0)) for warning in geometry.warnings)
+
+
+_KEY = (
+    "Agreement of untrained dictionaries, ± standard deviation over pairs of draws; the first two are formulas. "
+    "Hull: atoms are means of random k-means points, the same ones for both dictionaries, or each its own."
+)
+
+
+def _views(views: Sequence[ViewGeometry]) -> Iterator[RenderableType]:
+    names = [view.preprocess for view in views]
+    yield _table("the activations", names, shape_rows(views))
+    yield _table("agreement before any training", names, floor_rows(views))
+
+
+def _pair(pair: PairGeometry) -> Iterator[RenderableType]:
+    yield _table("two dictionaries", ["first", "second"], pair_rows(pair))
+    yield Text(f"first: {pair.first.name}\nsecond: {pair.second.name}\n{agreed(pair)}", style="dim")
+    rows = {where: cells for where, *cells in standing_rows(pair)}
+    yield _table("their agreement against", ["strictest floor", "value", "floor-adjusted"], rows)
+
+
+def _table(called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Padding:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(called, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, cells in rows.items():
+        table.add_row(row, *cells)
+    return Padding(table, (1, 0, 0, 0))

@@ -1,0 +1,89 @@
+import pytest
+
+from geometries import pair, view
+from reseed.activations import PREPROCESSINGS
+from reseed.geometry import recommendation
+from reseed.geometry.advice import SIMPLEST_FIRST, recommended
+
+ALREADY = "untrained k-means dictionaries already agree"
+
+
+@pytest.mark.parametrize(
+    ("floors", "expected"),
+    [
+        ({"none": 0.76, "centre": 0.52}, f"centre: {ALREADY} .76 on raw activations, .52 after centre."),
+        (
+            {"none": 0.91, "centre": 0.76, "standardise": 0.65},
+            f"standardise: {ALREADY} .91 on raw activations, .65 after standardise (after centre .76).",
+        ),
+        (
+            {"none": 0.84, "centre": 0.78, "standardise": 0.74},
+            f"centre: {ALREADY} .84 on raw activations, .78 after centre.",
+        ),
+        (
+            {"none": 0.50, "centre": 0.48},
+            f"none: {ALREADY} .50 on raw activations, and it would be hardly less, .48 after centre.",
+        ),
+        (
+            {"none": 0.50, "centre": 0.53},
+            f"none: {ALREADY} .50 on raw activations, and no other preprocessing here lowers that.",
+        ),
+        ({"centre": 0.52}, f"centre: {ALREADY} .52 here; an agreement is worth what it has above that."),
+        ({"whiten": 0.3, "centre": 0.6}, f"whiten: {ALREADY} .60 after centre, .30 after whiten."),
+    ],
+)
+def test_the_simplest_preprocessing_that_is_about_as_good_is_recommended(floors, expected):
+    assert recommendation([view(name, value) for name, value in floors.items()], None) == (expected,)
+
+
+def test_every_preprocessing_has_its_place_among_the_simplest():
+    assert sorted(SIMPLEST_FIRST) == sorted(PREPROCESSINGS)
+
+
+def test_the_order_in_which_preprocessings_are_given_decides_nothing():
+    views = [view("standardise", 0.51), view("none", 0.9), view("centre", 0.52)]
+    assert recommended(views).preprocess == recommended(views[::-1]).preprocess == "centre"
+
+
+def test_little_room_is_told():
+    assert recommendation([view("none", 0.97)], None)[1].startswith(
+        "A k-means floor of .97 leaves agreement little room"
+    )
+    assert len(recommendation([view("none", 0.89)], None)) == 1
+
+
+def test_rogue_dimensions_that_decide_much_are_named_where_it_matters():
+    raw = view("none", 0.9, cosine=0.58, rogue=(0.37, 0.22, 0.04), without=0.06)
+    said = recommendation([raw, view("centre", 0.5, rogue=(0.15,)), view("standardise", 0.52, rogue=(0.5,))], None)
+    assert said[1:] == (
+        (
+            "On raw activations dimensions 100, 101 and 102 are rogue: they hold 63 % of the energy; "
+            "without them two tokens have cosine .06, not .58."
+        ),
+        "After centre dimension 100 is rogue: it holds 15 % of the energy.",
+    )
+
+
+def test_rogue_dimensions_that_decide_little_are_left_to_the_table():
+    assert len(recommendation([view("none", 0.5, cosine=0.2, rogue=(0.04, 0.05), without=0.18)], None)) == 1
+
+
+def test_many_rogue_dimensions_are_counted():
+    said = recommendation([view("none", 0.5, rogue=(0.1,) * 8)], None)[1]
+    assert "dimensions 100, 101, 102, 103, 104 and 3 more are rogue: they hold 80 %" in said
+
+
+def test_two_dictionaries_come_first_each_floor_with_its_worth():
+    both = pair(0.5, ("dictionaries", "spectrum", 0.25), ("none", "kmeans", 0.6), ("centre", "data", 0.4))
+    assert recommendation([view("centre", 0.39)], both)[:3] == (
+        "The two dictionaries agree .50; their own means and covariances alone would give .25: floor-adjusted .33.",
+        (
+            "Untrained k-means dictionaries of their size agree .60 on raw activations: "
+            "floor-adjusted \N{MINUS SIGN}.25, no evidence of learning."
+        ),
+        "Untrained dictionaries of the floor 'data' of their size agree .40 after centre: floor-adjusted .17.",
+    )
+
+
+def test_without_activations_only_the_dictionaries_are_spoken_of():
+    assert len(recommendation([], pair(0.5, ("dictionaries", "isotropic", 0.1)))) == 1
