@@ -79,7 +79,14 @@ def _study() -> dict[str, object]:
         "preprocess": ["none", "centre", "unit-norm"],
         "starts": 3,
         "runs_per_start": 2,
-        "arms": [{"name": "topk-random", "method": {"kind": "topk", "k": 32}, "start": {"kind": "random"}}],
+        "arms": [
+            {
+                "name": "topk-random",
+                "method": {"kind": "topk", "k": 32, "learning_rate": 0.001},
+                "start": {"kind": "random"},
+                "tuned": {"preprocess": "centre", "rates": [0.0003, 0.001, 0.003]},
+            }
+        ],
         "training": {"steps": 2000, "batch_size": 1024, "device": "auto", "threads": None},
         "dice": {"throw": 0, "init": "start", "order": "run"},
         "floors": {"draws": 3, "kmeans_steps": 10},

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed.report.words import CLASSES, beside, estimated, notes, spawned, title, verdict_row, versus
+from reseed.report.words import CLASSES, beside, estimated, notes, spawned, title, tuned, verdict_row, versus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +63,9 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
         yield from _sentences(condition)
     if findings.comparisons:
         yield from _attribution(findings, wide=width >= ONE_LINE)
+    if tuned(findings):
+        yield _heading("Learning rates")
+        yield from map(_indented, tuned(findings))
     if findings.warnings:
         yield _heading("Warnings")
         yield from (Padding(f"! {warning}", (0, 0, 0, 2)) for warning in findings.warnings)

@@ -36,6 +36,7 @@ __all__ = [
     "steps",
     "strictest_floor",
     "title",
+    "tuned",
     "verdict_row",
     "versus",
 ]
@@ -247,6 +248,16 @@ def versus(comparison: Comparison) -> str:
 def title(findings: Findings) -> str:
     """The name of the study."""
     return str(findings.study.get("name") or "study")
+
+
+def tuned(findings: Findings) -> tuple[str, ...]:
+    """How the learning rates were chosen, of the arms that were tuned."""
+    arms = (arm for arm in findings.study.get("arms", ()) if arm.get("tuned"))
+    return tuple(
+        f"{arm['name']}: learning rate {arm['method']['learning_rate']:g}, chosen on held-out R² "
+        f"({arm['tuned']['preprocess']}) among {', '.join(f'{rate:g}' for rate in arm['tuned']['rates'])}"
+        for arm in arms
+    )
 
 
 def _run_label(run: RunFindings) -> str:
