@@ -111,7 +111,8 @@ class Arm(_Frozen):
         if self.tuned is not None and rate not in self.tuned.rates:
             tried = ", ".join(f"{each:g}" for each in self.tuned.rates)
             raise SpecError(
-                f"learning_rate = {rate:g} is none of the tuned rates ({tried}): leave out tuned, or run  reseed tune  again"
+                f"learning_rate = {rate:g} is none of the tuned rates ({tried}): "
+                "leave out tuned, or run  reseed tune  again"
             )
         return self
 

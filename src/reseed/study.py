@@ -14,6 +14,7 @@ import reseed
 from reseed import progress
 from reseed.activations import open_activations, view
 from reseed.analysis import analyse, compare, known_pairs
+from reseed.barriers import measure_barriers
 from reseed.dice import generator, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
@@ -81,6 +82,7 @@ def _plan(study: Study, activations: str) -> dict[str, _Planned]:
 def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: list[View], *, quiet: bool) -> Findings:
     device = torch.device(folder.manifest["machine"]["device"])
     known = known_pairs(folder)
+    _forget_barriers(folder, plan)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         for seen in views:
             _write_moments(folder, seen)
@@ -93,7 +95,16 @@ def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: li
                         train(planned.every, room, advance=show(f"train {name}", total), stop=stop)
                     n_pairs = math.comb(len(planned.runs), 2) * len(study.training.snapshots)
                     known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
+                    advance = show(f"barriers {name}", math.comb(len(planned.runs), 2))
+                    measure_barriers(folder, name, room.heldout, seen.moments.mean, pool, advance=advance)
         return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
+
+
+def _forget_barriers(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
+    """Remove the barriers of conditions that have runs to train: those may become others, and more pairs come."""
+    for name, planned in plan.items():
+        if any(folder.run(spec.id).done is None for spec in planned.runs):
+            folder.barriers_path(name).unlink(missing_ok=True)
 
 
 def rejudge(path: Path, *, quiet: bool = False) -> Findings:
@@ -133,6 +144,8 @@ def _prepare(
     folder = StudyFolder(out)
     if (out / "manifest.json").exists() and folder.manifest["reseed"] != reseed.__version__:
         folder.pairs_path.unlink(missing_ok=True)  # another version may have measured otherwise
+        for name in plan:
+            folder.barriers_path(name).unlink(missing_ok=True)
     folder.clear_remains()
     manifest = {
         "format_version": FORMAT_VERSION,

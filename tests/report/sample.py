@@ -144,6 +144,11 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         stable_rank=141.6,
         atom_norm_squared=1.0,
         spawn=_spawn(shape, half) if shape.outcome is Outcome.STABILIZING else None,
+        barrier={
+            f"{pairs} {kind}": _estimate(shape, value if pairs == "within" or several else NAN, 0.01)
+            for (kind, value) in (("matched", 0.12), ("unmatched", 0.43))
+            for pairs in ("within", "between")
+        },
     )
 
 

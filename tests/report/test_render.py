@@ -113,3 +113,13 @@ def test_children_are_told_with_the_step_that_determines(findings, width):
     text = squeezed(render(findings, width=width, colour=False))
     assert text.count("with their parents · s* 100") == 1
     assert "children of step 0 agree .61 [.59, .63], of step 1 agree .62" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_barriers_are_told_of_the_pairs_that_there_are(findings, width):
+    text = squeezed(render(findings, width=width, colour=False))
+    apart = [each for each in findings.conditions if each.barrier and each.init_groups > 1]
+    assert text.count("barrier in R², runs born identical .12 [.11, .13] matched, .43 [.42, .44] unmatched") == len(
+        [each for each in findings.conditions if each.barrier]
+    )
+    assert text.count("started apart .12 [.11, .13] matched") == len(apart)

@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed.report.words import CLASSES, beside, estimated, notes, spawned, title, tuned, verdict_row, versus
+from reseed.report.words import CLASSES, barriers, beside, estimated, notes, spawned, title, tuned, verdict_row, versus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,8 +120,7 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield _indented(condition.verdict.sentence)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
-    if condition.spawn is not None:
-        yield _indented(spawned(condition))
+    yield from (_indented(words) for words in (barriers(condition), spawned(condition)) if words)
     yield from (_indented(f"Note: {note}") for note in notes(condition))
 
 

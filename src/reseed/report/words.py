@@ -21,6 +21,7 @@ __all__ = [
     "FLOORS",
     "MEASURES",
     "VerdictRow",
+    "barriers",
     "beside",
     "companions",
     "counted",
@@ -219,6 +220,17 @@ def spawned(condition: ConditionFindings) -> str:
     determined = condition.spawn.determined
     star = f"none up to {condition.spawn.steps[-1]:,}" if determined is None else f"{determined:,}"
     return f"children {', '.join(each)} with their parents · s* {star}"
+
+
+def barriers(condition: ConditionFindings) -> str:
+    """How much R² is lost between two runs, with their atoms matched and as they stand; empty where not measured."""
+    found = condition.barrier
+    told = [
+        f"{said} {estimated(found[f'{pairs} matched'])} matched, {estimated(found[f'{pairs} unmatched'])} unmatched"
+        for pairs, said in (("within", "born identical"), ("between", "started apart"))
+        if found and not math.isnan(found[f"{pairs} matched"].value)
+    ]
+    return f"barrier in R², runs {'; '.join(told)}" if told else ""
 
 
 def runs_finished(condition: ConditionFindings) -> str:
