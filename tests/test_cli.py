@@ -19,7 +19,7 @@ from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
-COMMANDS = ["demo", "collect", "geometry", "init", "run", "report", "reproduce"]
+COMMANDS = ["demo", "collect", "geometry", "init", "tune", "run", "report", "reproduce"]
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from test_package import type_checking_imports
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src/reseed").rglob("*.py"))
-NEITHER = {"__main__", "cli", "demo", "dice", "errors", "files", "progress", "reproduce", "study", "synthetic"}
-NEITHER |= {"documents", "geometry", "jit", "products", "scratch", "template", "threads", "trajectory"}
+NEITHER = {"__main__", "barriers", "cli", "demo", "dice", "errors", "files", "progress", "reproduce", "study", "tuning"}
+NEITHER |= {"documents", "geometry", "jit", "products", "scratch", "synthetic", "template", "threads", "trajectory"}
 
 
 def contract(name):

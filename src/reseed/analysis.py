@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from reseed import spectrum
+from reseed import inference, spectrum
 from reseed.comparison import compare_arms
-from reseed.conditions import analyse_condition, compare_runs
+from reseed.conditions import analyse_condition, compare_runs, interval
 from reseed.files import replacing
 from reseed.findings import Findings, Geometry
 from reseed.pairs import MEASURES, NAMES
@@ -111,7 +111,8 @@ def analyse(
             each = analyse_condition(runs, folder, Limits(**thresholds), pool, level=level, known=mine)
             children = measure_children(folder, condition, pool, known=mine)
             tables += _named(condition, each.pairs, children)
-            analysed.append(_with_children(each, children, folder, thresholds["convergent"], level))
+            each = _with_children(each, children, folder, thresholds["convergent"], level)
+            analysed.append(_with_barriers(each, folder, level))
         advance(1)
     _write_pairs(folder, pl.concat(tables) if tables else NOTHING)
     conditions = tuple(each.findings for each in analysed)
@@ -142,6 +143,23 @@ def _with_children(
     groups = {run.id: run.init_group for run in each.findings.runs}
     curve = spawn_curve(folder, children, groups, floor=each.floor, convergent=convergent, level=level)
     return replace(each, findings=each.findings.model_copy(update={"spawn": curve}))
+
+
+def _with_barriers(each: Analysed, folder: StudyFolder, level: float) -> Analysed:
+    """The findings with the barriers that training left behind; without them where it left none of some pair."""
+    table = folder.barriers(each.findings.name)
+    if each.pairs is None or table is None:
+        return each
+    place = {run.id: i for i, run in enumerate(run for run in each.findings.runs if run.status == "finished")}
+    estimates = {}
+    for kind in ("matched", "unmatched"):
+        matrix = torch.full((1, len(place), len(place)), torch.nan, dtype=torch.float64)
+        for run_a, run_b, value in table.select("run_a", "run_b", kind).iter_rows():
+            if run_a in place and run_b in place:
+                matrix[0, place[run_a], place[run_b]] = matrix[0, place[run_b], place[run_a]] = value
+        for relation, over in (("within", inference.within), ("between", inference.between)):
+            estimates[f"{relation} {kind}"] = interval(over(matrix, each.pairs.starts, level=level)[0])
+    return replace(each, findings=each.findings.model_copy(update={"barrier": estimates}))
 
 
 def _of(known: pl.DataFrame, condition: str) -> pl.DataFrame:

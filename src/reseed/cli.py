@@ -191,6 +191,47 @@ def init(
 
 
 @app.command()
+def tune(
+    study: Annotated[Path, typer.Argument(help="The study.toml.")],
+    rates: Annotated[str, typer.Option(help="Factors of each method's learning rate, with commas.")] = "0.3,1,3",
+    preprocess: Annotated[
+        str | None, typer.Option(help="The preprocessing to tune under; default: centre, or the study's first.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of the runs; default: the file's name-tuning.")] = None,
+    write: Annotated[Path | None, typer.Option(help="The study to write; default: the file's name-tuned.toml.")] = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Choose each method's learning rate on held-out reconstruction alone; goes on where it was stopped."""
+    from reseed.session import told_from
+    from reseed.spec import Study
+    from reseed.tuning import tune as try_rates
+
+    written = write or study.with_name(f"{study.stem}-tuned.toml")
+    if written.exists() and not force:
+        raise SpecError(f"{written} exists: choose another --write, or replace it with --force")
+    factors = _factors(rates)
+    folder = out or study.with_name(f"{study.stem}-tuning")
+    tuning = try_rates(Study.read(study), folder, factors=factors, preprocess=preprocess, quiet=quiet)
+    typer.echo(tuning.table())
+    advice = tuning.advice(factors)
+    if tuning.study is None:
+        raise SpecError("; ".join(advice))
+    for words in advice:
+        typer.echo(words, err=True)
+    told_from(written.parent, tuning.study).write(written)
+    typer.echo(f"study: {written}", err=True)
+
+
+def _factors(rates: str) -> list[float]:
+    try:
+        return [float(factor) for factor in rates.split(",")]
+    except ValueError as error:
+        raise SpecError(f"--rates {rates}: numbers with commas, such as 0.3,1,3") from error
+
+
+@app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="The study.toml.")],
     out: Annotated[Path | None, typer.Option(help="The study folder; default: the file's name without .toml.")] = None,

@@ -208,6 +208,10 @@ class ConditionFindings(_Document):
     """Mean squared norm of the final atoms."""
     spawn: SpawnCurve | None = None
     """Children of the runs; null where none were asked for, or none finished. They take part in nothing else."""
+    barrier: dict[str, Interval] = {}
+    """How much held-out R² is lost on the straight line between two runs at the last step, beyond that of its ends:
+    `within matched` and `between matched` with the atoms matched first, `within unmatched` and `between unmatched` as
+    they stand; empty where the held-out tokens were not at hand."""
 
 
 class Comparison(_Document):

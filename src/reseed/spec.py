@@ -27,7 +27,19 @@ if TYPE_CHECKING:
 
     from reseed.findings import Findings
 
-__all__ = ["Arm", "Condition", "Dice", "Floors", "RunSpec", "Scope", "Spawn", "Study", "Thresholds", "Training"]
+__all__ = [
+    "Arm",
+    "Condition",
+    "Dice",
+    "Floors",
+    "RunSpec",
+    "Scope",
+    "Spawn",
+    "Study",
+    "Thresholds",
+    "Training",
+    "Tuned",
+]
 
 Scope = Literal["shared", "start", "run"]
 
@@ -70,6 +82,15 @@ class Dice(_Frozen):
         return {die: roll(die, self.throw, *scopes[getattr(self, die)]) for die in DICE}
 
 
+class Tuned(_Frozen):
+    """How `reseed tune` chose a learning rate: on the held-out reconstruction of one run per rate, and nothing else."""
+
+    preprocess: str
+    """The preprocessing under which it was chosen."""
+    rates: tuple[float, ...]
+    """The learning rates that were tried."""
+
+
 class Arm(_Frozen):
     """A way to learn a dictionary and the place where it starts."""
 
@@ -81,6 +102,19 @@ class Arm(_Frozen):
     """Where its dictionaries start."""
     dice: dict[Die, Scope] = Field(default_factory=dict)
     """Dice that this arm shares otherwise than the study does, such as `{ points = "shared", kmeans = "shared" }`."""
+    tuned: Tuned | None = None
+    """Written by `reseed tune`: how the learning rate was chosen. A record for the report; no part of what a run is."""
+
+    @model_validator(mode="after")
+    def _rate_is_the_tuned_one(self) -> Self:
+        rate = self.method.learning_rate
+        if self.tuned is not None and rate not in self.tuned.rates:
+            tried = ", ".join(f"{each:g}" for each in self.tuned.rates)
+            raise SpecError(
+                f"learning_rate = {rate:g} is none of the tuned rates ({tried}): "
+                "leave out tuned, or run  reseed tune  again"
+            )
+        return self
 
     @model_validator(mode="after")
     def _start_suits_method(self) -> Self:
@@ -362,6 +396,7 @@ _TABLES: dict[str, type[BaseModel]] = {
     "start": Start,
     "training": Training,
     "dice": Dice,
+    "tuned": Tuned,
     "floors": Floors,
     "thresholds": Thresholds,
 }

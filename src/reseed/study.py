@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -18,19 +12,22 @@ from torch import Tensor
 
 import reseed
 from reseed import progress
-from reseed.activations import batch_rows, open_activations, view
+from reseed.activations import open_activations, view
 from reseed.analysis import analyse, compare, known_pairs
+from reseed.barriers import measure_barriers
 from reseed.dice import roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
+from reseed.session import check_sizes, device_of, stoppable, told_from
 from reseed.spec import NO_IDENTITY
 from reseed.threads import workers
-from reseed.training import Interrupted, Room, train
+from reseed.training import Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 from reseed.untrained import data_atoms, kmeans_atoms
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from reseed.activations import Activations, View
     from reseed.findings import Findings
@@ -51,7 +48,7 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
         Interrupted: Ctrl-C; every run is saved first.
     """
     activations = open_activations(study.activations)
-    _check_sizes(study, activations)
+    check_sizes(study, activations)
     views = [view(activations, preprocess) for preprocess in study.preprocess]
     plan = _plan(study, activations.fingerprint)
     machine = _machine(study, out, plan)
@@ -84,6 +81,7 @@ def _plan(study: Study, activations: str) -> dict[str, _Planned]:
 def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: list[View], *, quiet: bool) -> Findings:
     device = torch.device(folder.manifest["machine"]["device"])
     known = known_pairs(folder)
+    _forget_barriers(folder, plan)
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         for seen in views:
             _write_moments(folder, seen)
@@ -92,11 +90,20 @@ def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: li
             for name, planned in plan.items():
                 if planned.runs[0].preprocess == seen.name:
                     total = len(planned.every) * study.training.steps
-                    with _stoppable() as stop:
+                    with stoppable() as stop:
                         train(planned.every, room, advance=show(f"train {name}", total), stop=stop)
                     n_pairs = math.comb(len(planned.runs), 2) * len(study.training.snapshots)
                     known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
+                    advance = show(f"barriers {name}", math.comb(len(planned.runs), 2))
+                    measure_barriers(folder, name, room.heldout, seen.moments.mean, pool, advance=advance)
         return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
+
+
+def _forget_barriers(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
+    """Remove the barriers of conditions that have runs to train: those may become others, and more pairs come."""
+    for name, planned in plan.items():
+        if any(folder.run(spec.id).done is None for spec in planned.runs):
+            folder.barriers_path(name).unlink(missing_ok=True)
 
 
 def rejudge(path: Path, *, quiet: bool = False) -> Findings:
@@ -110,34 +117,18 @@ def rejudge(path: Path, *, quiet: bool = False) -> Findings:
         return analyse(folder, pool, advance=show("compare", len(folder.manifest["conditions"])))
 
 
-def _check_sizes(study: Study, activations: Activations) -> None:
-    """Refuse before anything is written what training or the floors would refuse later."""
-    batch_rows(activations.n_tokens, study.training.batch_size, 0, roll=0)
-    needed = {
-        f"{what} = {count} of {arm.name}": count
-        for arm in study.arms
-        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
-    }
-    most = max(needed, key=lambda what: needed[what])
-    if needed[most] > activations.n_tokens:
-        raise SpecError(
-            f"{most}: {activations.name} has {activations.n_tokens} training tokens, and each of them can be one data "
-            "or k-means point; use fewer, or more activations"
-        )
-
-
 def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:
     """What trains: this machine, or for a continued study what it was begun with. Refuses what cannot go on here."""
     machine = {
         "torch": torch.__version__,
-        "device": _device(study.training.device),
+        "device": device_of(study.training.device),
     }
     if (out / "manifest.json").exists():
         folder = StudyFolder.open(out)
         _check_same_study(folder, plan)
         machine = folder.manifest["machine"]
         if machine["device"] == "cuda":
-            _device("cuda")
+            device_of("cuda")
     return machine
 
 
@@ -152,6 +143,8 @@ def _prepare(
     folder = StudyFolder(out)
     if (out / "manifest.json").exists() and folder.manifest["reseed"] != reseed.__version__:
         folder.pairs_path.unlink(missing_ok=True)  # another version may have measured otherwise
+        for name in plan:
+            folder.barriers_path(name).unlink(missing_ok=True)
     folder.clear_remains()
     manifest = {
         "format_version": FORMAT_VERSION,
@@ -162,18 +155,9 @@ def _prepare(
         "conditions": [(name, [spec.id for spec in planned.runs]) for name, planned in plan.items()],
         "spawned": [(name, [spec.id for spec in planned.children]) for name, planned in plan.items()],
     }
-    write_text(out / "study.toml", _told_from(out, study).to_toml())
+    write_text(out / "study.toml", told_from(out, study).to_toml())
     write_json(out / "manifest.json", manifest)
     return StudyFolder.open(out)
-
-
-def _told_from(out: Path, study: Study) -> Study:
-    """The study with the activations' path as it is seen from the folder that its study.toml will lie in."""
-    try:
-        path = os.path.relpath(Path(study.activations).expanduser(), out)
-    except ValueError:  # on another drive of Windows
-        path = str(Path(study.activations).absolute())
-    return study.model_copy(update={"activations": path})
 
 
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
@@ -184,16 +168,6 @@ def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "
             f"(such as {min(lost)}); choose another --out, or delete the folder"
         )
-
-
-def _device(wanted: str) -> str:
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise SpecError(
-            'device = "cuda", asked for or begun with, but torch sees no GPU: go on where there is one, install a CUDA '
-            'build of torch, or use device = "cpu" and another --out'
-        )
-    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 def _write_moments(folder: StudyFolder, seen: View) -> None:
@@ -237,27 +211,3 @@ def _points(study: Study, kind: str, draw: int) -> int:
 
 
 FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}
-
-
-# The process.
-
-
-@contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks training to stop at the end of the step; a second one stops at once. Only in the main thread."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(_number: int, _frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked.is_set():  # after the last step, when nobody asked any more
-        raise Interrupted

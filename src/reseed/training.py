@@ -1,4 +1,4 @@
-"""The one loop: the runs of a condition, trained side by side on one pass over the activations.
+"""The one loop: the runs of a condition, or of a grid, trained side by side on one pass over the activations.
 
 On a GPU the runs are one stack, `(runs, atoms, d_model)`, and every kernel is launched once. On the CPU each run is a
 stack of its own, stepped by one worker thread whose kernels use no further threads: the cores are shared out among the
@@ -61,10 +61,10 @@ def train(
     advance: Callable[[int], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Train the runs of one condition that are not done yet, from where each of them was left.
+    """Train the runs that are not done yet, from where each of them was left.
 
     Args:
-        specs: the runs; they share method and training and may differ in their rolls.
+        specs: the runs, such as those of one condition; they share preprocessing and training.
         room: what they read and where they write.
         advance: told how many run-steps lie behind, as they are made or found done.
         stop: asked after every step; at a true answer all runs are saved.
@@ -93,15 +93,20 @@ def train(
 
 
 def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
-    """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined where steps are equal."""
+    """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined by step and method."""
     pending = [spec for spec in specs if room.folder.run(spec.id).done is None]
     firsts = {_points_identity(spec, room): spec for spec in reversed(pending)}  # one run for each set of points
     list(room.workers.map(lambda spec: _points(spec, room), firsts.values()))
     alone = list(room.workers.map(lambda spec: _resumed(spec, room) or _born(spec, room), pending))
     if room.device.type == "cpu":
         return alone
-    by_step = groupby(sorted(alone, key=lambda each: each.step), key=lambda each: each.step)
-    return [stack.join(list(group)) for _, group in by_step]
+    alike = groupby(sorted(alone, key=_pace), key=_pace)
+    return [stack.join(list(group)) for _, group in alike]
+
+
+def _pace(each: Stack) -> tuple[int, str]:
+    """What the runs of one stack have in common."""
+    return each.step, each.method.model_dump_json()
 
 
 def _resumed(spec: RunSpec, room: Room) -> Stack | None:

@@ -8,6 +8,7 @@ codes travel with every snapshot, and the moments and the floor dictionaries wit
       moments/<preprocessing>.safetensors           mean and covariance after it, and its map
       points/<digest>.safetensors                   hull points, stored once for all runs that share them
       floors/<preprocessing>/<n_atoms>/<kind>-<i>.safetensors     untrained dictionaries
+      barriers/<condition>.parquet                  between its runs, on held-out tokens
       runs/<run id>/spec.json  step-000000.safetensors ...  metrics.parquet  state.safetensors  done
 
 FORMAT_VERSION history
@@ -278,6 +279,22 @@ class StudyFolder:
     def pairs_path(self) -> Path:
         """Where the measures of all pairs of runs lie."""
         return self.path / "pairs.parquet"
+
+    def barriers_path(self, condition: str) -> Path:
+        """Where the barriers between the runs of one condition lie."""
+        return self.path / "barriers" / f"{condition}.parquet"
+
+    def barriers(self, condition: str) -> pl.DataFrame | None:
+        """`run_a`, `run_b`, `matched` and `unmatched` of every pair of finished runs; None where not measured.
+
+        Raises:
+            TrajectoryError: the file is damaged.
+        """
+        path = self.barriers_path(condition)
+        try:
+            return pl.read_parquet(path) if path.exists() else None
+        except (OSError, pl.exceptions.PolarsError) as error:
+            raise _damaged(path, error) from error
 
     def moments(self, preprocess: str) -> dict[str, Tensor]:
         """`mean` and `covariance` of the training activations after one preprocessing, in float64."""

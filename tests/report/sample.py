@@ -83,7 +83,14 @@ def _study() -> dict[str, object]:
         "preprocess": ["none", "centre", "unit-norm"],
         "starts": 3,
         "runs_per_start": 2,
-        "arms": [{"name": "topk-random", "method": {"kind": "topk", "k": 32}, "start": {"kind": "random"}}],
+        "arms": [
+            {
+                "name": "topk-random",
+                "method": {"kind": "topk", "k": 32, "learning_rate": 0.001},
+                "start": {"kind": "random"},
+                "tuned": {"preprocess": "centre", "rates": [0.0003, 0.001, 0.003]},
+            }
+        ],
         "training": {"steps": 2000, "batch_size": 1024, "device": "auto", "threads": None},
         "dice": {"throw": 0, "init": "start", "order": "run"},
         "floors": {"draws": 3, "kmeans_steps": 10},
@@ -141,6 +148,11 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         stable_rank=141.6,
         atom_norm_squared=1.0,
         spawn=_spawn(shape, half) if shape.outcome is Outcome.STABILIZING else None,
+        barrier={
+            f"{pairs} {kind}": _estimate(shape, value if pairs == "within" or several else NAN, 0.01)
+            for (kind, value) in (("matched", 0.12), ("unmatched", 0.43))
+            for pairs in ("within", "between")
+        },
     )
 
 

@@ -108,3 +108,26 @@ def test_text_and_table_work_without_the_extra_and_the_rest_says_what_to_install
     counts, *errors = done.stdout.splitlines()
     assert all(int(count) > 1000 for count in counts.split())
     assert errors == ["plotly is not installed: run  pip install 'reseed[report]'"] * 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_learning_rates_that_were_tuned_say_how(findings, width):
+    said = "topk-random: learning rate 0.001, chosen on held-out R² (centre) among 0.0003, 0.001, 0.003"
+    assert said in squeezed(render(findings, width=width, colour=False))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_children_are_told_with_the_step_that_determines(findings, width):
+    text = squeezed(render(findings, width=width, colour=False))
+    assert text.count("with their parents · s* 100") == 1
+    assert "children of step 0 agree .61 [.59, .63], of step 1 agree .62" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_barriers_are_told_of_the_pairs_that_there_are(findings, width):
+    text = squeezed(render(findings, width=width, colour=False))
+    apart = [each for each in findings.conditions if each.barrier and each.init_groups > 1]
+    assert text.count("barrier in R², runs born identical .12 [.11, .13] matched, .43 [.42, .44] unmatched") == len(
+        [each for each in findings.conditions if each.barrier]
+    )
+    assert text.count("started apart .12 [.11, .13] matched") == len(apart)

@@ -13,7 +13,19 @@ from rich.table import Table
 from rich.text import Text
 
 from reseed.numbers import rounded
-from reseed.report.words import CLASSES, beside, estimated, factor, notes, spawned, title, verdict_row, versus
+from reseed.report.words import (
+    CLASSES,
+    barriers,
+    beside,
+    estimated,
+    factor,
+    notes,
+    spawned,
+    title,
+    tuned,
+    verdict_row,
+    versus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -71,6 +83,9 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
         yield from _attribution(findings, wide=width >= ONE_LINE)
     for family in findings.shared_dice:
         yield from _shared_dice(family)
+    if tuned(findings):
+        yield _heading("Learning rates")
+        yield from map(_indented, tuned(findings))
     if findings.warnings:
         yield _heading("Warnings")
         yield from (Padding(f"! {warning}", (0, 0, 0, 2)) for warning in findings.warnings)
@@ -125,8 +140,7 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield _indented(condition.verdict.sentence)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
-    if condition.spawn is not None:
-        yield _indented(spawned(condition))
+    yield from (_indented(words) for words in (barriers(condition), spawned(condition)) if words)
     yield from (_indented(f"Note: {note}") for note in notes(condition))
 
 

@@ -21,6 +21,7 @@ __all__ = [
     "FLOORS",
     "MEASURES",
     "VerdictRow",
+    "barriers",
     "beside",
     "companions",
     "counted",
@@ -37,6 +38,7 @@ __all__ = [
     "steps",
     "strictest_floor",
     "title",
+    "tuned",
     "verdict_row",
     "versus",
 ]
@@ -221,6 +223,17 @@ def spawned(condition: ConditionFindings) -> str:
     return f"children {', '.join(each)} with their parents · s* {star}"
 
 
+def barriers(condition: ConditionFindings) -> str:
+    """How much R² is lost between two runs, with their atoms matched and as they stand; empty where not measured."""
+    found = condition.barrier
+    told = [
+        f"{said} {estimated(found[f'{pairs} matched'])} matched, {estimated(found[f'{pairs} unmatched'])} unmatched"
+        for pairs, said in (("within", "born identical"), ("between", "started apart"))
+        if found and not math.isnan(found[f"{pairs} matched"].value)
+    ]
+    return f"barrier in R², runs {'; '.join(told)}" if told else ""
+
+
 def runs_finished(condition: ConditionFindings) -> str:
     """`6 runs`, or `5 of 6 runs finished`."""
     finished = sum(run.status == "finished" for run in condition.runs)
@@ -253,6 +266,16 @@ def factor(dice: Iterable[str]) -> str:
 def title(findings: Findings) -> str:
     """The name of the study."""
     return str(findings.study.get("name") or "study")
+
+
+def tuned(findings: Findings) -> tuple[str, ...]:
+    """How the learning rates were chosen, of the arms that were tuned."""
+    arms = (arm for arm in findings.study.get("arms", ()) if arm.get("tuned"))
+    return tuple(
+        f"{arm['name']}: learning rate {arm['method']['learning_rate']:g}, chosen on held-out R² "
+        f"({arm['tuned']['preprocess']}) among {', '.join(f'{rate:g}' for rate in arm['tuned']['rates'])}"
+        for arm in arms
+    )
 
 
 def _run_label(run: RunFindings) -> str:

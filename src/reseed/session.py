@@ -1,0 +1,89 @@
+"""What every command that trains needs: sizes that suit the activations, a device, a way to be stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from reseed.activations import batch_rows
+from reseed.errors import SpecError
+from reseed.training import Interrupted
+
+if TYPE_CHECKING:
+    from reseed.activations import Activations
+    from reseed.spec import Study
+
+__all__ = ["check_sizes", "device_of", "stoppable", "told_from"]
+
+
+def check_sizes(study: Study, activations: Activations) -> None:
+    """Refuse before anything is written what training or the floors would refuse later.
+
+    Raises:
+        SpecError: more atoms or points than training tokens.
+        ActivationsError: fewer tokens than a batch.
+    """
+    batch_rows(activations.n_tokens, study.training.batch_size, 0, roll=0)
+    needed = {
+        f"{what} = {count} of {arm.name}": count
+        for arm in study.arms
+        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
+    }
+    most = max(needed, key=lambda what: needed[what])
+    if needed[most] > activations.n_tokens:
+        raise SpecError(
+            f"{most}: {activations.name} has {activations.n_tokens} training tokens, and each of them can be one data "
+            "or k-means point; use fewer, or more activations"
+        )
+
+
+def told_from(out: Path, study: Study) -> Study:
+    """The study with the activations' path as it is seen from the folder that its study.toml will lie in."""
+    try:
+        path = os.path.relpath(Path(study.activations).expanduser(), out)
+    except ValueError:  # on another drive of Windows
+        path = str(Path(study.activations).absolute())
+    return study.model_copy(update={"activations": path})
+
+
+def device_of(wanted: str) -> str:
+    """`cpu` or `cuda`, as a spec's `device` asks for and torch has.
+
+    Raises:
+        SpecError: a GPU that is not there.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise SpecError(
+            'device = "cuda", asked for or begun with, but torch sees no GPU: go on where there is one, install a CUDA '
+            'build of torch, or use device = "cpu" and another --out'
+        )
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+@contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C asks training to stop at the end of the step; a second one stops at once. Only in the main thread."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked.is_set
+        return
+
+    def ask(_number: int, _frame: object) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if asked.is_set():  # after the last step, when nobody asked any more
+        raise Interrupted

@@ -1,0 +1,149 @@
+"""Barriers after matching: against dense arithmetic in double precision, and where the answer is known."""
+
+import math
+from itertools import combinations
+
+import pytest
+import torch
+
+from reseed.activations import open_activations, view
+from reseed.barriers import ALPHAS, barrier, loss, permuted, read_parts
+from reseed.dice import generator
+from reseed.errors import TrajectoryError
+from reseed.matching import match
+from reseed.methods import METHODS, parse
+from reseed.study import rejudge
+from reseed.trajectory import StudyFolder
+from studies import N_ATOMS, K, arm, contents, matrix, study
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A study with an arm of every method, two starts of two runs each: its findings, its folder and the tokens."""
+    folder = tmp_path_factory.mktemp("barriers")
+    acts = matrix(folder / "acts.npy", 300)
+    findings = study(acts, *(arm(kind) for kind in METHODS), steps=30).run(folder / "study", quiet=True)
+    return findings, StudyFolder.open(folder / "study"), view(open_activations(acts), "centre")
+
+
+def ended(folder, kind):
+    runs = folder.runs(f"{kind}@centre")
+    return runs, [read_parts(run.snapshots[30]) for run in runs], parse(runs[0].spec["method"])
+
+
+def dense_loss(parts, kind, rows):
+    """The reconstruction written out, in double precision."""
+    atoms, encoder, bias, shift = (
+        parts[name].double() for name in ("atoms", "encoder", "encoder_bias", "decoder_bias")
+    )
+    before = (rows.double() @ encoder.T + bias).relu()
+    if kind != "relu":
+        kept = before.topk(K, dim=1)
+        before = torch.zeros_like(before).scatter(1, kept.indices, kept.values)
+    return (before @ atoms + shift - rows).square().mean().item()
+
+
+def dense_barrier(a, b, kind, rows):
+    ends = dense_loss(a, kind, rows), dense_loss(b, kind, rows)
+    way = {
+        alpha: {name: (1 - alpha) * a[name].double() + alpha * b[name].double() for name in a}
+        for alpha in (0, 1, *ALPHAS)
+    }
+    return max(dense_loss(parts, kind, rows) - (1 - alpha) * ends[0] - alpha * ends[1] for alpha, parts in way.items())
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_ends_of_the_line_lose_what_the_runs_metrics_say(trained, kind):
+    _, folder, seen = trained
+    runs, parts, method = ended(folder, kind)
+    for run, each in zip(runs, parts, strict=True):
+        assert loss(each, method, seen.heldout.rows) == pytest.approx(run.metrics["loss"][-1], rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_barriers_are_those_of_dense_arithmetic_in_units_of_r2(trained, kind):
+    _, folder, seen = trained
+    runs, parts, _ = ended(folder, kind)
+    rows = seen.heldout.rows
+    variance = (rows - seen.moments.mean).double().square().mean().item()
+    table = folder.barriers(f"{kind}@centre")
+    pairs = list(combinations(range(4), 2))
+    assert list(table.select("run_a", "run_b").iter_rows()) == [(runs[i].id, runs[j].id) for i, j in pairs]
+    for (i, j), matched, unmatched in zip(pairs, table["matched"], table["unmatched"], strict=True):
+        a, b = parts[i], parts[j]
+        order = match(a["atoms"], b["atoms"]).cols
+        turned = {name: tensor[order] if name != "decoder_bias" else tensor for name, tensor in b.items()}
+        assert matched == pytest.approx(dense_barrier(a, turned, kind, rows) / variance, rel=1e-3, abs=1e-5)
+        assert unmatched == pytest.approx(dense_barrier(a, b, kind, rows) / variance, rel=1e-3, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_run_and_itself_in_another_order_have_a_barrier_only_until_they_are_matched(trained, kind):
+    _, folder, seen = trained
+    _, (one, *_), method = ended(folder, kind)
+    rows = seen.heldout.rows
+    shuffled = permuted(one, torch.randperm(N_ATOMS, generator=generator(3)))
+    ends = loss(one, method, rows), loss(shuffled, method, rows)
+    again = permuted(shuffled, match(one["atoms"], shuffled["atoms"]).cols)
+    assert all(torch.equal(again[name], one[name]) for name in one)
+    assert barrier(one, again, method, rows, ends=ends) == pytest.approx(0.0, abs=1e-6)
+    assert barrier(one, shuffled, method, rows, ends=ends) > 0.1 * rows.var(dim=0).mean()
+
+
+def test_findings_hold_the_means_over_the_pairs_of_each_kind(trained):
+    findings, folder, _ = trained
+    condition = findings.condition("topk@centre")
+    groups = {run.id: run.init_group for run in condition.runs}
+    table = folder.barriers("topk@centre")
+    for kind in ("matched", "unmatched"):
+        values = {"within": [], "between": []}
+        for a, b, value in table.select("run_a", "run_b", kind).iter_rows():
+            values["within" if groups[a] == groups[b] else "between"].append(value)
+        for relation, found in values.items():
+            assert condition.barrier[f"{relation} {kind}"].value == pytest.approx(math.fsum(found) / len(found))
+    assert condition.barrier["between matched"].value < condition.barrier["between unmatched"].value
+
+
+def test_barriers_that_are_there_are_not_measured_again(tmp_path):
+    acts = matrix(tmp_path / "acts.npy", 300)
+    small = study(acts, arm("topk"))
+    small.run(tmp_path / "study", quiet=True)
+    path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
+    before = path.stat().st_mtime_ns
+    small.run(tmp_path / "study", quiet=True)
+    assert path.stat().st_mtime_ns == before
+    whole = contents(tmp_path / "study")
+    path.unlink()
+    small.run(tmp_path / "study", quiet=True)
+    assert contents(tmp_path / "study") == whole
+
+
+def test_a_study_without_barriers_is_judged_without_them(tmp_path):
+    acts = matrix(tmp_path / "acts.npy", 300)
+    study(acts, arm("topk")).run(tmp_path / "study", quiet=True)
+    folder = StudyFolder(tmp_path / "study")
+    folder.barriers_path("topk@centre").unlink()
+    assert rejudge(folder.path, quiet=True).conditions[0].barrier == {}
+
+
+def test_where_nothing_varies_there_is_no_barrier_to_speak_of(tmp_path):
+    acts = matrix(tmp_path / "acts.npy", 300, noise=0.0, active=0, offset=0.0)
+    findings = study(acts, arm("topk", start={"kind": "random"}), steps=2).run(tmp_path / "study", quiet=True)
+    assert all(math.isnan(each.value) for each in findings.conditions[0].barrier.values())
+
+
+def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
+    acts = matrix(tmp_path / "acts.npy", 300)
+    study(acts, arm("topk"), steps=2).run(tmp_path / "study", quiet=True)
+    path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
+    path.write_bytes(b"no parquet")
+    with pytest.raises(TrajectoryError, match=r"barriers/topk@centre.parquet is missing or damaged .* delete .* again"):
+        rejudge(tmp_path / "study", quiet=True)
+
+
+def test_only_finished_runs_have_barriers(tmp_path):
+    acts = matrix(tmp_path / "acts.npy", 300)
+    wild = arm("topk", norm="free", learning_rate=1e30, start={"kind": "random"})
+    findings = study(acts, wild, steps=3).run(tmp_path / "study", quiet=True)
+    assert findings.conditions[0].barrier == {}
+    assert not StudyFolder(tmp_path / "study").barriers_path("topk@centre").exists()
