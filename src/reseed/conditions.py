@@ -13,9 +13,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import agreement, inference
+from reseed.companions import COMPANIONS, space
 from reseed.condition_floors import condition_floors
 from reseed.findings import ConditionFindings, Curve, Floor, Interval, PairCurve, RunFindings, Verdict
-from reseed.pairs import COMPANIONS, Pairs, measure_pairs
+from reseed.pairs import Pairs, measure_pairs
 from reseed.verdict import Evidence, Limits, judge
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from reseed.companions import Space
     from reseed.inference import Estimate
     from reseed.trajectory import StudyFolder, Trajectory
 
@@ -51,8 +53,7 @@ def compare_runs(
     finished = _finished(runs)
     if len(finished) < 2:  # noqa: PLR2004 (a pair)
         return None
-    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
-    return measure_pairs(finished, covariance, pool, known=known, advance=advance)
+    return measure_pairs(finished, _space(folder, finished), pool, known=known, advance=advance)
 
 
 def analyse_condition(
@@ -69,9 +70,9 @@ def analyse_condition(
     pairs = compare_runs(runs, folder, pool, known=known)
     if pairs is None:
         return _not_compared(runs, finished, limits)
-    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
+    seen_in = _space(folder, finished)
     curves = _curves(pairs, finished, level)
-    found, companion_floors = condition_floors(folder, finished, pairs, covariance)
+    found, companion_floors = condition_floors(folder, finished, pairs, seen_in)
     strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)
     evidence = _evidence(pairs, finished, strictest, level)
     judgement = judge(evidence, limits)
@@ -118,6 +119,12 @@ def interval(estimate: Estimate) -> Interval:
 
 def _finished(runs: Sequence[Trajectory]) -> list[Trajectory]:
     return [run for run in runs if (run.done or {}).get("status") == "finished"]
+
+
+def _space(folder: StudyFolder, runs: Sequence[Trajectory]) -> Space:
+    """What the activations that the runs saw say about directions."""
+    spec = runs[0].spec
+    return space(folder.moments(spec["preprocess"])["covariance"], spec["method"]["n_atoms"])
 
 
 def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:
