@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reseed.inference import Estimate
 
-__all__ = ["Evidence", "Judgement", "Limits", "Outcome", "judge"]
+__all__ = ["FLOOR_NAMES", "Evidence", "Judgement", "Limits", "Outcome", "judge"]
 
 
 class Outcome(StrEnum):
@@ -169,14 +169,15 @@ _RULES: tuple[tuple[Outcome, Callable[[Evidence, Limits], bool]], ...] = (
 # The table of sentences.
 
 
-_FLOORS = {"isotropic": "random-direction", "kmeans": "k-means", "step 0": "step-0"}
+FLOOR_NAMES = {"isotropic": "random-direction", "kmeans": "k-means", "step 0": "step-0"}
+"""Floors as adjectives, where that is not their name."""
 
 
 def _path(e: Evidence) -> str:
     """How the agreement between independent starts went, with its interval and its floor."""
     return (
         f"agreement between starts went from {rounded(e.between_first.value)} to {_with_interval(e.between)}; "
-        f"the {_FLOORS.get(e.floor_name, e.floor_name)} floor is {rounded(e.floor)}"
+        f"the {FLOOR_NAMES.get(e.floor_name, e.floor_name)} floor is {rounded(e.floor)}"
     )
 
 
