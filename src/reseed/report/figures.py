@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed.report.bars import attribution
-from reseed.report.panels import companion_panels, diagnostic_panels, fit_panels
+from reseed.report.panels import companion_panels, fit_panels, mechanism_panels
 from reseed.report.paths import memory, retention, trajectory
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ KINDS = {
     "retention": "how much of its step 0 each atom keeps, and the agreement that this alone explains",
     "companions": "the companion measures within and between starts, with their floors",
     "fit": "held-out R², fraction of alive atoms and L0 of every run",
-    "diagnostics": "what the method says about itself, for every run",
+    "mechanisms": "agreement beyond retention, match persistence, and what the method says about itself",
     "attribution": "the gaps between this arm and others, split into born and earned",
 }
 """What `figure` can draw."""
@@ -60,6 +60,6 @@ _MAKERS: dict[str, Callable[[Findings, ConditionFindings], go.Figure]] = {
     "retention": retention,
     "companions": companion_panels,
     "fit": fit_panels,
-    "diagnostics": diagnostic_panels,
+    "mechanisms": mechanism_panels,
     "attribution": _attribution,
 }

@@ -77,6 +77,7 @@ def page(findings: Findings) -> str:
         comparisons=_by_preprocess(findings),
         floors=words.floors_shown(findings.conditions),
         companions=words.companions(findings.conditions),
+        diagnostics=words.diagnostics(findings.conditions),
         light=theme.css("light"),
         dark=theme.css("dark"),
         roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),

@@ -12,7 +12,17 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed.report.words import CLASSES, beside, estimated, notes, title, verdict_row, versus
+from reseed.report.words import (
+    CLASSES,
+    beside,
+    estimated,
+    mechanisms,
+    notes,
+    of_the_alive,
+    title,
+    verdict_row,
+    versus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +80,8 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
 
 _KEY = (
     "W: agreement of runs born identical. B: of runs that started apart. T: the last step, [confidence interval]. "
-    "floor: the strictest, what agreement would be without shared learning. gain: B(T) less B(0)."
+    "floor: the strictest, what agreement would be without shared learning. adjusted: B(T) where that floor is 0 and "
+    "full agreement 1. gain: B(T) less B(0)."
 )
 
 
@@ -78,7 +89,7 @@ def _verdict_table(findings: Findings, *, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("condition", overflow="fold", ratio=None)
     table.add_column("verdict", no_wrap=True)
-    for name in ("R²", "alive", "W(T)", "B(0) → B(T)", "floor", "gain"):
+    for name in ("R²", "alive", "W(T)", "B(0) → B(T)", "floor", *(("adjusted",) if wide else ()), "gain"):
         table.add_column(name, justify="right", no_wrap=True)
     for condition in findings.conditions:
         table.add_row(*_cells(condition, wide=wide))
@@ -95,8 +106,9 @@ def _cells(condition: ConditionFindings, *, wide: bool) -> tuple[str | Text, ...
         row.r2,
         row.alive,
         row.within,
-        f"{row.path}{apart}{row.between_interval}".strip(),
+        f"{row.path}{apart}{row.between_interval}".strip() + ("" if wide else f"\nadj. {row.adjusted}"),
         f"{row.floor}{apart}{row.floor_name}".strip(),
+        *((row.adjusted,) if wide else ()),
         f"{row.gain}{apart}{row.gain_interval}".strip(),
     )
 
@@ -115,8 +127,13 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield Text()
     yield Text.assemble((condition.name, "bold"), "  ", _word(condition))
     yield _indented(condition.verdict.sentence)
+    yield from (_indented(sentence) for sentence in condition.verdict.disagreements)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
+    if done := mechanisms(condition):
+        yield _indented(f"Mechanisms: {' · '.join(done)}")
+    if alive := of_the_alive(condition):
+        yield _indented(f"Note: {alive}")
     yield from (_indented(f"Note: {note}") for note in notes(condition))
 
 
