@@ -15,7 +15,7 @@ from test_package import type_checking_imports
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src/reseed").rglob("*.py"))
 NEITHER = {"__main__", "cli", "demo", "dice", "errors", "files", "progress", "reproduce", "study", "synthetic"}
-NEITHER |= {"jit", "products", "scratch", "template", "threads", "trajectory"}
+NEITHER |= {"jit", "limits", "products", "scratch", "template", "threads", "trajectory"}
 
 
 def contract(name):

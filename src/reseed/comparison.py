@@ -59,7 +59,7 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
     test = inference.equivalence(_difference(agreement.gain, *independent, level), margin=margin, alpha=1 - level)
     # over the runs of two starts nothing is known about other starts
     test = test if test.difference.unit == "start" else replace(test, outcome="inconclusive", runs_to_decide=None)
-    alike = x.findings.start == y.findings.start
+    alike = not _unlike(x, y)
     return Comparison(
         first=x.findings.arm,
         second=y.findings.arm,
@@ -126,15 +126,22 @@ _CONCLUSIONS = {
 }
 
 
+def _unlike(x: Analysed, y: Analysed) -> list[str]:
+    """What two arms differ in besides their method: agreement depends on the start and on the number of atoms."""
+    first, second = x.findings, y.findings
+    starts = f"{first.start} against {second.start} starts"
+    sizes = f"{first.n_atoms:,} against {second.n_atoms:,} atoms"
+    return [*([starts] if first.start != second.start else []), *([sizes] if first.n_atoms != second.n_atoms else [])]
+
+
 def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equivalence) -> str:
     first, second = x.findings, y.findings
-    started = (
-        "" if first.start == second.start else f" (not like with like: {first.start} against {second.start} starts)"
-    )
+    unlike = _unlike(x, y)
+    caution = f" (not like with like: {'; '.join(unlike)})" if unlike else ""
     return (
         f"As it would be published, {first.arm} less {second.arm} is {_with_interval(gap)} in agreement, of which "
         f"{rounded(born.value)} was there at step 0. Between independent starts {first.arm} "
-        f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{started}."
+        f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{caution}."
     )
 
 

@@ -159,10 +159,11 @@ def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: flo
 def _estimates(
     pairs: Pairs, evidence: Evidence, said: Mapping[str, Said], strictest: Mapping[str, float], level: float
 ) -> dict[str, Interval]:
+    within, between = interval(evidence.within), interval(evidence.between)
     estimates = {
-        "within": interval(evidence.within),
+        "within": _unless_paired(within, "no two runs share a start, so there is no W: it takes runs_per_start = 2"),
         "between at step 0": interval(evidence.between_first),
-        "between": interval(evidence.between),
+        "between": _unless_paired(between, "all runs share one start, so there is no B: it takes other starts"),
         "gain": interval(evidence.gain),
         "between adjusted": interval(evidence.adjusted),
         "within adjusted": _adjusted(interval(evidence.within), evidence.floor),
@@ -176,6 +177,11 @@ def _estimates(
                 estimates[f"{measure} {relation} adjusted"] = _adjusted(estimate, strictest[measure])
         estimates[f"{measure} gain"] = interval(its.gain)
     return estimates
+
+
+def _unless_paired(found: Interval, reason: str) -> Interval:
+    """The interval, with the reason why there are no such pairs where there are none."""
+    return found.model_copy(update={"reason": reason}) if math.isnan(found.value) else found
 
 
 def _adjusted(found: Interval, floor: float) -> Interval:

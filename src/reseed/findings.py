@@ -231,7 +231,7 @@ class Comparison(_Document):
     runs_to_decide: int | None
     """Starts per arm that would settle an inconclusive test, if the spread stays what it is."""
     like_with_like: bool
-    """Whether both arms start in the same way."""
+    """Whether both arms start in the same way and have as many atoms."""
     sentence: str
     """The comparison in words, with its numbers."""
 

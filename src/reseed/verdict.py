@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reseed.limits import Limits
 from reseed.numbers import digits_apart, interval, rounded
 
 if TYPE_CHECKING:
@@ -44,17 +45,6 @@ class Outcome(StrEnum):
     """There are too few runs to compare."""
     INCONCLUSIVE = "inconclusive"
     """The intervals are too wide for any of these."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the words mean; the fields of `reseed.spec.Thresholds`."""
-
-    min_r2: float
-    margin: float
-    convergent: float
-    frozen_retention: float
-    memory: float
 
 
 @dataclass(frozen=True)
@@ -193,8 +183,15 @@ def _say_not_fitted(e: Evidence, limits: Limits) -> str:
     digits = digits_apart(e.r2, limits.min_r2)
     return (
         f"The runs do not reconstruct the activations: the worst has a held-out R² of {rounded(e.r2, digits)}, below "
-        f"{rounded(limits.min_r2, digits)}, so their agreement is not judged."
+        f"{rounded(limits.min_r2, digits)}, so their agreement{_of_what(e)} is not judged: it says nothing of what was "
+        "learnt."
     )
+
+
+def _of_what(e: Evidence) -> str:
+    """How much it is, as stable and wrong looks like stable: between starts if there are several, else within."""
+    first, last = (e.between_first.value, e.between.value) if e.init_groups > 1 else (1.0, e.within.value)
+    return "" if math.isnan(last) else f", {rounded(first)} at step 0 and {rounded(last)} at the end,"
 
 
 def _say_frozen(e: Evidence, _: Limits) -> str:

@@ -287,7 +287,7 @@ def _curves(shape: Shape, half: float, unit: str, memory: float) -> dict[str, Cu
         "excess within": curve(_path(0.0, shape.within[1] - shape.retention**2, halfway=300.0)),
         "excess between": curve(_path(0.0, shape.between[1] - shape.retention**2, halfway=300.0)),
         "persistence within": curve(np.array([NAN, *_path(1.0, 0.97)[1:]])),
-        "persistence between": curve(np.array([NAN, *_path(0.9, 0.8)[1:]])),
+        "persistence between": curve(np.array([NAN, *(_path(0.9, 0.8) + 0 * between)[1:]])),
         **({name: curve(path, 0.01) for name, path in mixing.items()} if shape.kind in {"ra-topk", "a-topk"} else {}),
         "memory": curve(_path(1.0, memory, halfway=300.0)),
         "retention": curve(_path(1.0, shape.retention, halfway=250.0), 0.01),

@@ -157,7 +157,7 @@ def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
     apart = " " if wide else "\n"
     gaps = (estimated(part, sign=True) for part in (comparison.gap, comparison.born, comparison.earned))
     needed = f" (about {comparison.runs_to_decide} starts per arm would decide)" if comparison.runs_to_decide else ""
-    alike = "" if comparison.like_with_like else "; the arms start differently"
+    alike = "" if comparison.like_with_like else "; not like with like"
     return (
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),
