@@ -106,8 +106,8 @@ def _against(said: Said, name: str, floor: float) -> str:
 
 
 def _went(gain: Estimate) -> str:
-    size = interval(*sorted((abs(gain.low), abs(gain.high))))
-    return f"{'rose' if gain.value > 0 else 'fell'} by {rounded(abs(gain.value))} {size}"
+    low, high = sorted((abs(gain.low), abs(gain.high)))
+    return f"{'rose' if gain.value > 0 else 'fell'} by {rounded(abs(gain.value))} {interval(low, high)}"
 
 
 def _with_interval(estimate: Estimate) -> str:
