@@ -8,10 +8,12 @@ import polars as pl
 import pytest
 import torch
 
+from reseed.companions import COMPANIONS
 from reseed.conditions import analyse_condition
 from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
+from reseed.numbers import rounded
 from reseed.spec import Thresholds
 from reseed.threads import workers
 from reseed.trajectory import StudyFolder
@@ -131,6 +133,65 @@ def test_the_strictest_floor_judges(known):
     adjusted = (between - whole.floor) / (1 - whole.floor)
     assert whole.findings.estimates["between adjusted"].value == pytest.approx(adjusted)
     assert whole.findings.estimates["gain adjusted"].value == pytest.approx(gain / (1 - whole.floor))
+
+
+def test_every_measure_is_adjusted_by_its_own_strictest_floor(known):
+    findings = known(Outcome.STABILIZING).findings
+    floors = findings.companion_floors | {"agreement": {floor.name: floor.value for floor in findings.floors}}
+    assert findings.companion_strictest.keys() == COMPANIONS.keys()
+    for measure, by_name in floors.items():
+        floor = max(by_name.values())
+        assert by_name[({"agreement": findings.strictest} | findings.companion_strictest)[measure]] == floor
+        for relation in ("within", "between"):
+            name = relation if measure == "agreement" else f"{measure} {relation}"
+            raw, adjusted = findings.curves[name], findings.curves[f"{name} adjusted"]
+            for part in ("value", "low", "high"):
+                expected = [(value - floor) / (1 - floor) for value in getattr(raw, part)]
+                assert list(getattr(adjusted, part)) == pytest.approx(expected, nan_ok=True)
+            estimate = findings.estimates[f"{name} adjusted"]
+            assert (estimate.value, estimate.low) == pytest.approx((adjusted.value[-1], adjusted.low[-1]))
+
+
+def test_floors_of_companions_are_those_of_the_same_untrained_dictionaries(known):
+    findings = known(Outcome.STABILIZING).findings
+    plain = {floor.name: floor.value for floor in findings.floors}
+    drawn_floors = findings.companion_floors
+    assert set(drawn_floors["code"]) == {"step 0"}  # an untrained dictionary has no codes
+    for measure in ("alive", "mass"):  # and no dead atoms either: all count alike
+        kinds = ("isotropic", "data", "kmeans")
+        assert {kind: drawn_floors[measure][kind] for kind in kinds} == {kind: plain[kind] for kind in kinds}
+    assert drawn_floors["subspace"]["isotropic"] == findings.subspace_rank / D
+    assert findings.subspace_rank == D // 2  # all dimensions carry as much; half of them are compared
+    assert drawn_floors["mmcs"]["isotropic"] == isotropic(D, N)
+    assert drawn_floors["whitened"]["kmeans"] == pytest.approx(drawn_floors["projection"]["kmeans"])  # S is a sphere
+
+
+def test_what_agreement_has_beyond_retention_is_its_excess(known):
+    curves = known(Outcome.STABILIZING).findings.curves
+    for relation in ("within", "between"):
+        parts = zip(curves[relation].value, curves[f"explained {relation}"].value, strict=True)
+        assert curves[f"excess {relation}"].value == pytest.approx([whole - part for whole, part in parts])
+    assert curves["excess between"].value[-1] > 0.3
+    assert curves["excess within"].value[0] == pytest.approx(0.0, abs=1e-9)
+    assert math.isnan(curves["persistence between"].value[0])
+    assert 0 < curves["persistence between"].value[-1] <= 1
+
+
+def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_path):
+    """The tokens see four of ten dimensions: in those the starts are alike and training takes them apart."""
+
+    def atoms(*seen, unseen, size):
+        return torch.cat([drawn(*seen)[:, :4], size * drawn(*unseen)[:, 4:]], dim=1)
+
+    runs = trajectories(
+        lambda start: atoms(9, unseen=(start,), size=0.6), lambda s, r: atoms(s, r, unseen=(9,), size=3.0)
+    )
+    heldout = torch.cat([torch.randn(40, 4, generator=generator(1)), torch.zeros(40, D - 4)], dim=1)
+    findings = analysed(tmp_path, runs, heldout=heldout).findings
+    (sentence,) = (said for said in findings.verdict.disagreements if said.startswith("Code agreement"))
+    first, last = (findings.curves["code between"].value[place] for place in (0, -1))
+    assert sentence.startswith(f"Code agreement says otherwise: between starts it is {rounded(last)} [")
+    assert f"below its step-0 floor of {rounded(first)}, while the matched agreement is" in sentence
 
 
 def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):

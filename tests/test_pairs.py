@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from reseed import agreement
+from reseed.companions import COMPANIONS, space
 from reseed.dice import generator
 from reseed.matching import match
-from reseed.pairs import COMPANIONS, measure_pairs
+from reseed.pairs import measure_pairs
 from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, SNAPSHOTS, finished, hand_made
@@ -28,8 +29,10 @@ def drawn(number, n_atoms=7, d_model=6):
 
 
 def measured(folder, condition="a@none", threads=2):
+    runs = folder.runs(condition)
+    seen_in = space(folder.moments("none")["covariance"], len(runs[0].snapshot(0).atoms))
     with workers(threads) as pool:
-        return measure_pairs(folder.runs(condition), folder.moments("none")["covariance"], pool)
+        return measure_pairs(runs, seen_in, pool)
 
 
 def test_there_is_a_row_for_every_pair_at_every_snapshot(folder, table):
@@ -58,6 +61,12 @@ def test_every_number_is_what_the_snapshots_give_on_their_own(folder, table):
         assert row["mmcs"] == pytest.approx(sum(agreement.mmcs(matching)) / 2, abs=1e-12)
         projection = agreement.projection_agreement(matching, a.atoms, b.atoms, covariance)
         assert row["projection"] == pytest.approx(projection, abs=1e-9)
+        whitened = agreement.whitened_agreement(matching, a.atoms, b.atoms, covariance)
+        assert row["whitened"] == pytest.approx(whitened, abs=1e-9)
+        rank = agreement.carrying_rank(covariance, len(a.atoms))
+        assert row["subspace"] == pytest.approx(agreement.subspace_overlap(a.atoms, b.atoms, rank=rank).value, abs=1e-9)
+        mass = [agreement.firing_mass(agreement.standardise(run.codes), run.atoms) for run in (a, b)]
+        assert row["mass"] == pytest.approx(agreement.mass_weighted_agreement(matching, *mass), abs=1e-9)
         assert row["alive"] == pytest.approx(match(a.atoms[a.alive], b.atoms[b.alive]).agreement, abs=1e-12)
         assert row["gap"] <= 1e-6
         assert (row["zero_a"], row["zero_b"]) == (0, 0)
@@ -72,7 +81,7 @@ def test_born_identical_pairs_agree_fully_at_step_0_and_less_later(table):
 def test_measures_are_symmetric_matrices_of_the_table(tmp_path):
     runs = {f"r{i}": {0: drawn(i), 10: drawn(i + 5)} for i in range(4)}
     pairs = measured(hand_made(tmp_path, {"a@none": runs}))
-    assert pairs.measures.keys() == {"agreement", "explained", *COMPANIONS}
+    assert pairs.measures.keys() == {"agreement", "explained", "persistence", *COMPANIONS}
     assert pairs.steps == (0, 10)
     for name, matrices in pairs.measures.items():
         assert matrices.shape == (2, 4, 4)
@@ -118,7 +127,28 @@ def test_zero_atoms_are_counted_and_leave_every_number_defined(tmp_path):
     assert pairs.starts.tolist() == [0, 0]
     assert pairs.table["zero_a"].to_list() == pairs.table["zero_b"].to_list() == [2, 2]
     assert pairs.table["agreement"][0] == pytest.approx(5 / 7)
-    assert not pairs.table.select(pl.col(pl.Float64).is_nan().any()).row(0).count(True)
+    numbers = pairs.table.drop("persistence").select(pl.col(pl.Float64).is_nan().any())
+    assert not numbers.row(0).count(True)
+
+
+def test_persistence_is_the_share_of_pairs_that_the_snapshot_before_had(tmp_path):
+    atoms, order = drawn(0), torch.tensor([1, 0, 2, 3, 4, 5, 6])
+    runs = {"still": dict.fromkeys((0, 1, 10), atoms), "swaps": {0: atoms, 1: atoms[order], 10: atoms[order]}}
+    pairs = measured(hand_made(tmp_path, {"a@none": runs}))
+    persistence = pairs.measures["persistence"][:, 0, 1]
+    assert persistence[0].isnan()
+    assert persistence[1:].tolist() == pytest.approx([5 / 7, 1])
+
+
+def test_atoms_that_fire_more_count_more_in_the_mass_weighted_agreement(tmp_path):
+    atoms, heldout = torch.eye(7, 6), torch.eye(6).repeat(9, 1) * torch.tensor([1.0, 1, 1, 1, 1, 5])
+    moved = atoms.clone()
+    moved[0, :2] = torch.tensor([0.0, 1.0])  # a copy of atom 1: the token that atom 0 was for is lost
+    runs = {f"r{i}": {0: ended} for i, ended in enumerate((atoms, moved))}
+    pairs = measured(hand_made(tmp_path, {"a@none": runs}, heldout=heldout))
+    weights = (1 / 10 + 1 / 10) / 2  # what the pair that lost its cosine carries: a tenth of either run
+    assert pairs.measures["mass"][0, 0, 1].item() == pytest.approx(1 - weights)
+    assert pairs.measures["agreement"][0, 0, 1].item() == pytest.approx(5 / 7)
 
 
 def test_atoms_that_never_fire_do_not_count_among_the_alive(tmp_path):

@@ -14,10 +14,10 @@ from reseed.comparison import compare_arms
 from reseed.conditions import analyse_condition, compare_runs, interval
 from reseed.files import replacing
 from reseed.findings import Findings, Geometry
+from reseed.limits import LEVEL, Limits
 from reseed.pairs import MEASURES, NAMES
 from reseed.shared_dice import shared_dice
 from reseed.spawned import measure_children, spawn_curve
-from reseed.verdict import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,18 +100,19 @@ def analyse(
     """
     known = NOTHING if known is None else known
     study = tomllib.loads((folder.path / "study.toml").read_text(encoding="utf-8"))
-    thresholds = dict(study["thresholds"])
-    level = thresholds.pop("level")
+    thresholds = dict(study.get("thresholds", {}))  # an older reseed may have known fewer of them
+    level = thresholds.pop("level", LEVEL)
+    limits = Limits(**thresholds)
     analysed: list[Analysed] = []
     tables: list[pl.DataFrame] = []
     for condition, _ in folder.manifest["conditions"]:
         runs = folder.runs(condition)
         if runs:
             mine = _of(known, condition)
-            each = analyse_condition(runs, folder, Limits(**thresholds), pool, level=level, known=mine)
+            each = analyse_condition(runs, folder, limits, pool, level=level, known=mine)
             children = measure_children(folder, condition, pool, known=mine)
             tables += _named(condition, each.pairs, children)
-            each = _with_children(each, children, folder, thresholds["convergent"], level)
+            each = _with_children(each, children, folder, limits.convergent, level)
             analysed.append(_with_barriers(each, folder, level))
         advance(1)
     _write_pairs(folder, pl.concat(tables) if tables else NOTHING)
@@ -124,7 +125,7 @@ def analyse(
         headline=_headline(conditions),
         geometry=tuple(_geometry(folder, name) for name in study["preprocess"]),
         conditions=conditions,
-        comparisons=compare_arms(analysed, margin=thresholds["margin"], level=level),
+        comparisons=compare_arms(analysed, margin=limits.margin, level=level),
         shared_dice=shared_dice(analysed, study["arms"], level=level),
         warnings=_warnings(folder, conditions),
     )
@@ -176,6 +177,8 @@ def _write_pairs(folder: StudyFolder, table: pl.DataFrame) -> None:
 
 def _headline(conditions: Sequence[ConditionFindings]) -> str:
     """How many conditions got which verdict, the most frequent first."""
+    if not conditions:
+        return "Nothing can be said: no run of this study has a step 0."
     counts = Counter(str(condition.verdict.outcome) for condition in conditions)
     told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
     return f"{len(conditions)} condition{'' if len(conditions) == 1 else 's'}: {told}."
@@ -199,18 +202,40 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
     for condition in conditions:
         ended_badly = (run for run in condition.runs if run.status != "finished")
         warnings += [f"{run.id} is {run.status}" + (f": {run.remedy}" if run.remedy else "") for run in ended_badly]
-        between = condition.estimates.get("between")
-        if between is not None and between.reason:
-            warnings.append(f"{condition.name}: {between.reason}")
+        warnings += [_lost(folder.run(run.id), condition) for run in condition.runs if _lost_steps(folder.run(run.id))]
+        reasons = (condition.estimates[name].reason for name in ("between", "within") if name in condition.estimates)
+        warnings += [f"{condition.name}: {reason}" for reason in dict.fromkeys(reasons) if reason]
         if condition.contraction_reason:
             warnings.append(f"{condition.name}: {condition.contraction_reason}")
     children = [child for name, _ in folder.manifest["conditions"] for child in folder.children(name)]
     warnings += [_ended(child) for child in children if (child.done or {}).get("status") != "finished"]
     begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
-    missing = [run_id for run_id in folder.planned if run_id not in begun]
-    return (*warnings, *(f"{run_id} has not begun: run the study again to train it" for run_id in missing))
+    return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.planned if run_id not in begun))
 
 
 def _ended(child: Trajectory) -> str:
     done = child.done or {"status": "unfinished"}
     return f"{child.id} is {done['status']}" + (f": {done['remedy']}" if "remedy" in done else "")
+
+
+def _absent(run: Trajectory) -> str:
+    """Why a run takes no part although the study plans it."""
+    if not run.steps:
+        return f"{run.id} has not begun: run the study again to train it"
+    return f"{run.id} has lost its step 0 and takes no part, since nobody knows where it began: {_made_again(run)}"
+
+
+def _lost(run: Trajectory, condition: ConditionFindings) -> str:
+    """Which snapshots of an ended run are gone, and what that does to its condition."""
+    lost = ", ".join(f"{step:,}" for step in _lost_steps(run))
+    left = f"; {condition.name} is judged at step {condition.steps[-1]:,}" if condition.steps else ""
+    return f"{run.id} has lost its snapshots of steps {lost}, where no run is compared now{left}: {_made_again(run)}"
+
+
+def _lost_steps(run: Trajectory) -> list[int]:
+    """The steps of which an ended run has metrics and no snapshot."""
+    return sorted(set(run.metrics["step"]) - set(run.steps)) if run.done else []
+
+
+def _made_again(run: Trajectory) -> str:
+    return f"to have it again, delete {run.folder} and run the study again"

@@ -59,7 +59,6 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
     test = _tested(_difference(agreement.gain, *independent, level), margin)
     common_r2, difference = _at_common_r2(x, y, floor, level)
     fitted = _tested(difference, margin)
-    alike = x.findings.start == y.findings.start
     return Comparison(
         first=x.findings.arm,
         second=y.findings.arm,
@@ -75,7 +74,7 @@ def _compare(x: Analysed, y: Analysed, *, margin: float, level: float) -> Compar
         common_r2=common_r2,
         gain_difference_at_common_r2=interval(fitted.difference),
         outcome_at_common_r2=fitted.outcome,
-        like_with_like=alike,
+        like_with_like=not _unlike(x, y),
         sentence=f"{_sentence(x, y, gap, born, test)} {_fitted_sentence(x, common_r2, fitted)}",
     )
 
@@ -175,15 +174,22 @@ _CONCLUSIONS = {
 }
 
 
+def _unlike(x: Analysed, y: Analysed) -> list[str]:
+    """What two arms differ in besides their method: agreement depends on the start and on the number of atoms."""
+    first, second = x.findings, y.findings
+    starts = f"{first.start} against {second.start} starts"
+    sizes = f"{first.n_atoms:,} against {second.n_atoms:,} atoms"
+    return [*([starts] if first.start != second.start else []), *([sizes] if first.n_atoms != second.n_atoms else [])]
+
+
 def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equivalence) -> str:
     first, second = x.findings, y.findings
-    started = (
-        "" if first.start == second.start else f" (not like with like: {first.start} against {second.start} starts)"
-    )
+    unlike = _unlike(x, y)
+    caution = f" (not like with like: {'; '.join(unlike)})" if unlike else ""
     return (
         f"As it would be published, {first.arm} less {second.arm} is {_with_interval(gap)} in agreement, of which "
         f"{rounded(born.value)} was there at step 0. Between independent starts {first.arm} "
-        f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{started}."
+        f"{_CONCLUSIONS[test.outcome]}: floor-adjusted difference {_with_interval(test.difference)}{caution}."
     )
 
 

@@ -11,13 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import floors
-from reseed.agreement import projections
+from reseed.companions import COMPANIONS, dictionary_measures, prepared
 from reseed.dice import roll
 from reseed.findings import Floor
 from reseed.matching import match
-from reseed.pairs import COMPANIONS, dictionary_measures
 
 if TYPE_CHECKING:
+    from reseed.companions import Space
     from reseed.matching import Matching
     from reseed.pairs import Pairs
     from reseed.trajectory import StudyFolder, Trajectory
@@ -30,6 +30,9 @@ Companions = dict[str, dict[str, float]]
 Matchings = dict[tuple[int, int], "Matching"]
 """By pair of draws."""
 
+_OF_ALL_ALIKE = ("alive", "mass")
+"""What is the matched agreement itself where no atom is dead and all carry as much, as in untrained dictionaries."""
+
 POLICIES: dict[Literal["data", "kmeans", "hull"], str] = {
     "data": "activations drawn at random, n_atoms of them for each dictionary",
     "kmeans": "n_atoms k-means centroids from independent samples and independent starts, untrained",
@@ -38,13 +41,17 @@ POLICIES: dict[Literal["data", "kmeans", "hull"], str] = {
 
 
 def condition_floors(
-    folder: StudyFolder, runs: Sequence[Trajectory], pairs: Pairs, covariance: Float[Tensor, "d_model d_model"]
+    folder: StudyFolder, runs: Sequence[Trajectory], pairs: Pairs, seen_in: Space
 ) -> tuple[list[Floor], Companions]:
     """The floors of the matched agreement, and those of its companions, measured by the code that measures the runs."""
     preprocess, n_atoms = runs[0].spec["preprocess"], runs[0].spec["method"]["n_atoms"]
-    exact = floors.isotropic(len(covariance), n_atoms)
+    d_model = len(seen_in.covariance)
+    exact = floors.isotropic(d_model, n_atoms)
     found = [Floor(name="isotropic", value=exact, spread=0.0, n=0, policy="best of n_atoms random directions, exact")]
     companions: Companions = {measure: {} for measure in COMPANIONS}
+    for measure in ("mmcs", *_OF_ALL_ALIKE):
+        companions[measure]["isotropic"] = exact
+    companions["subspace"]["isotropic"] = floors.subspace(seen_in.rank, d_model)
     drawn = {kind: folder.floor_atoms(preprocess, n_atoms, kind) for kind in ("data", "kmeans")}
     drawn["hull"] = _hull_dictionaries(folder, runs, pairs)
     for kind, policy in POLICIES.items():
@@ -52,7 +59,7 @@ def condition_floors(
             pairs_of_draws = combinations(range(len(drawn[kind])), 2)
             matchings = {(i, j): match(drawn[kind][i], drawn[kind][j]) for i, j in pairs_of_draws}
             found.append(_measured(kind, policy, matchings))
-            for measure, value in _companions(drawn[kind], matchings, covariance).items():
+            for measure, value in _companions(drawn[kind], matchings, seen_in).items():
                 companions[measure][kind] = value
     return [*found, *_born(pairs, companions)], companions
 
@@ -82,12 +89,12 @@ def _hull_dictionaries(
 def _companions(
     drawn: Sequence[Float[Tensor, "atoms d_model"]],
     matchings: Matchings,
-    covariance: Float[Tensor, "d_model d_model"],
+    seen_in: Space,
 ) -> dict[str, float]:
     """The companions that untrained dictionaries have: no codes, and each is its own encoder."""
-    prepared = [projections(atoms, covariance) for atoms in drawn]
+    ready = [prepared(atoms, atoms, seen_in) for atoms in drawn]
     measured = [
-        dictionary_measures(matching, (drawn[i], drawn[j]), (prepared[i], prepared[j]))
+        dictionary_measures(matching, ready[i], ready[j]) | dict.fromkeys(_OF_ALL_ALIKE, matching.agreement)
         for (i, j), matching in matchings.items()
     ]
     return {

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from reseed import agreement, inference
+from reseed.companions import COMPANIONS, space
+from reseed.condition_curves import condition_curves, run_metric
 from reseed.condition_floors import condition_floors
-from reseed.findings import ConditionFindings, Curve, Floor, Interval, PairCurve, RunFindings, Verdict
-from reseed.pairs import COMPANIONS, Pairs, measure_pairs
+from reseed.disagreements import Said, disagreements
+from reseed.findings import ConditionFindings, Floor, Interval, PairCurve, RunFindings, Verdict
+from reseed.pairs import Pairs, measure_pairs
 from reseed.verdict import Evidence, Limits, judge
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from reseed.companions import Space
     from reseed.inference import Estimate
     from reseed.trajectory import StudyFolder, Trajectory
 
@@ -53,8 +55,7 @@ def compare_runs(
     finished = _finished(runs)
     if len(finished) < 2:  # noqa: PLR2004 (a pair)
         return None
-    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
-    return measure_pairs(finished, covariance, pool, known=known, advance=advance)
+    return measure_pairs(finished, _space(folder, finished), pool, known=known, advance=advance)
 
 
 def analyse_condition(
@@ -71,12 +72,17 @@ def analyse_condition(
     pairs = compare_runs(runs, folder, pool, known=known)
     if pairs is None:
         return _not_compared(runs, finished, limits)
-    covariance = folder.moments(finished[0].spec["preprocess"])["covariance"]
-    curves = _curves(pairs, finished, level)
-    found, companion_floors = condition_floors(folder, finished, pairs, covariance)
+    seen_in = _space(folder, finished)
+    found, companion_floors = condition_floors(folder, finished, pairs, seen_in)
     strictest = max((floor for floor in found if not math.isnan(floor.value)), key=lambda floor: floor.value)
+    companion_strictest = {measure: name for measure, its in companion_floors.items() if (name := _strictest(its))}
+    adjusted_by = {measure: companion_floors[measure][name] for measure, name in companion_strictest.items()}
+    curves = condition_curves(pairs, finished, {"agreement": strictest.value, **adjusted_by}, level)
     evidence = _evidence(pairs, finished, strictest, level)
     judgement = judge(evidence, limits)
+    said = _said(pairs, companion_floors, level)
+    cosine = Said(evidence.between, evidence.gain, {floor.name: floor.value for floor in found})
+    otherwise = disagreements(cosine, said, margin=limits.margin)
     steps = torch.tensor(pairs.steps)
     memory = agreement.half_life(steps, torch.tensor(curves["memory"].value))
     born_apart = 1 - evidence.between_first.value if evidence.init_groups > 1 else 0.0
@@ -86,10 +92,12 @@ def analyse_condition(
         **_identity(runs),
         init_groups=len(pairs.starts.unique()),
         steps=pairs.steps,
-        verdict=Verdict(**vars(judgement)),
+        verdict=Verdict(**vars(judgement), disagreements=otherwise),
         curves=curves,
-        estimates=_estimates(pairs, evidence, level),
+        estimates=_estimates(pairs, evidence, said, adjusted_by, level),
         companion_floors=companion_floors,
+        companion_strictest=companion_strictest,
+        subspace_rank=seen_in.rank,
         floors=tuple(found),
         strictest=strictest.name,
         half_life=memory.value,
@@ -122,6 +130,12 @@ def _finished(runs: Sequence[Trajectory]) -> list[Trajectory]:
     return [run for run in runs if (run.done or {}).get("status") == "finished"]
 
 
+def _space(folder: StudyFolder, runs: Sequence[Trajectory]) -> Space:
+    """What the activations that the runs saw say about directions."""
+    spec = runs[0].spec
+    return space(folder.moments(spec["preprocess"])["covariance"], spec["method"]["n_atoms"])
+
+
 def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:
     matched, starts = pairs.measures["agreement"], pairs.starts
     adjusted = agreement.floor_adjusted(matched, floor.value)
@@ -144,48 +158,54 @@ def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: flo
     )
 
 
-def _curves(pairs: Pairs, runs: Sequence[Trajectory], level: float) -> dict[str, Curve]:
-    matched, starts = pairs.measures["agreement"], pairs.starts
+def _estimates(
+    pairs: Pairs, evidence: Evidence, said: Mapping[str, Said], strictest: Mapping[str, float], level: float
+) -> dict[str, Interval]:
+    within, between = interval(evidence.within), interval(evidence.between)
     estimates = {
-        "within": inference.within(matched, starts, level=level),
-        "between": inference.between(matched, starts, level=level),
-        "memory": inference.memory(matched, starts, level=level),
-        "retention": inference.over_runs(_metric(runs, "retention", pairs.steps), starts, level=level),
-        "explained within": inference.within(pairs.measures["explained"], starts, level=level),
-        "explained between": inference.between(pairs.measures["explained"], starts, level=level),
+        "within": _unless_paired(within, "no two runs share a start, so there is no W: it takes runs_per_start = 2"),
+        "between at step 0": interval(evidence.between_first),
+        "between": _unless_paired(between, "all runs share one start, so there is no B: it takes other starts"),
+        "gain": interval(evidence.gain),
+        "between adjusted": interval(evidence.adjusted),
+        "within adjusted": _adjusted(interval(evidence.within), evidence.floor),
+        "gain adjusted": interval(evidence.adjusted_gain),
     }
+    for measure, its in said.items():
+        last = inference.within(pairs.measures[measure][-1:], pairs.starts, level=level)[0]
+        for relation, estimate in (("within", interval(last)), ("between", interval(its.between))):
+            estimates[f"{measure} {relation}"] = estimate
+            if measure in strictest:
+                estimates[f"{measure} {relation} adjusted"] = _adjusted(estimate, strictest[measure])
+        estimates[f"{measure} gain"] = interval(its.gain)
+    return estimates
+
+
+def _unless_paired(found: Interval, reason: str) -> Interval:
+    """The interval, with the reason why there are no such pairs where there are none."""
+    return found.model_copy(update={"reason": reason}) if math.isnan(found.value) else found
+
+
+def _adjusted(found: Interval, floor: float) -> Interval:
+    """An interval on the floor-adjusted scale, the floor taken as known."""
+    ends = {name: agreement.floor_adjusted(getattr(found, name), floor) for name in ("value", "low", "high")}
+    error = found.standard_error / (1 - floor) if floor < 1 else math.nan
+    return found.model_copy(update={**ends, "standard_error": error})
+
+
+def _said(pairs: Pairs, companion_floors: Mapping[str, Mapping[str, float]], level: float) -> dict[str, Said]:
+    """What each companion measure says about runs that started apart."""
+    said = {}
     for measure in COMPANIONS:
-        estimates[f"{measure} within"] = inference.within(pairs.measures[measure], starts, level=level)
-        estimates[f"{measure} between"] = inference.between(pairs.measures[measure], starts, level=level)
-    for metric in ("r2", "alive", "l0"):
-        estimates[metric] = inference.over_runs(_metric(runs, metric, pairs.steps), starts, level=level)
-    return {name: _curve(pairs.steps, estimate) for name, estimate in estimates.items()}
+        ends = inference.ends(agreement.between_start, pairs.measures[measure], pairs.starts, level=level)
+        said[measure] = Said(ends.last, ends.gain, companion_floors[measure])
+    return said
 
 
-def _curve(steps: Sequence[int], estimates: Sequence[Estimate]) -> Curve:
-    return Curve(
-        steps=tuple(steps),
-        value=tuple(estimate.value for estimate in estimates),
-        low=tuple(estimate.low for estimate in estimates),
-        high=tuple(estimate.high for estimate in estimates),
-        unit=estimates[0].unit,
-    )
-
-
-def _estimates(pairs: Pairs, evidence: Evidence, level: float) -> dict[str, Interval]:
-    estimates = {
-        "within": evidence.within,
-        "between at step 0": evidence.between_first,
-        "between": evidence.between,
-        "gain": evidence.gain,
-        "between adjusted": evidence.adjusted,
-        "gain adjusted": evidence.adjusted_gain,
-    }
-    for measure in COMPANIONS:
-        values = pairs.measures[measure][-1:]
-        estimates[f"{measure} within"] = inference.within(values, pairs.starts, level=level)[0]
-        estimates[f"{measure} between"] = inference.between(values, pairs.starts, level=level)[0]
-    return {name: interval(estimate) for name, estimate in estimates.items()}
+def _strictest(floors: Mapping[str, float]) -> str | None:
+    """The name of the largest of these floors; None where none is defined."""
+    defined = {name: value for name, value in floors.items() if not math.isnan(value)}
+    return max(defined, key=lambda name: defined[name]) if defined else None
 
 
 # Runs.
@@ -241,13 +261,8 @@ def _pair_curves(pairs: Pairs, runs: Sequence[Trajectory]) -> tuple[PairCurve, .
     )
 
 
-def _metric(runs: Sequence[Trajectory], name: str, steps: Sequence[int]) -> Float[Tensor, "steps runs"]:
-    by_run = [dict(zip(run.metrics["step"], run.metrics[name], strict=True)) for run in runs]
-    return torch.tensor([[values[step] for values in by_run] for step in steps], dtype=torch.float64)
-
-
 def _over_runs(runs: Sequence[Trajectory], name: str, pairs: Pairs, level: float) -> Interval:
-    return interval(inference.over_runs(_metric(runs, name, pairs.steps[-1:]), pairs.starts, level=level)[0])
+    return interval(inference.over_runs(run_metric(runs, name, pairs.steps[-1:]), pairs.starts, level=level)[0])
 
 
 def _mean(values: Sequence[float]) -> float:

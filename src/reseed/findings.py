@@ -149,6 +149,8 @@ class Verdict(_Document):
     """The word with its numbers."""
     would_change: str
     """What evidence would lead to another word."""
+    disagreements: tuple[str, ...] = ()
+    """Companion measures that say otherwise than the matched agreement, in one sentence each."""
 
 
 class ConditionFindings(_Document):
@@ -175,15 +177,22 @@ class ConditionFindings(_Document):
     verdict: Verdict
     """What is said about the condition."""
     curves: dict[str, Curve]
-    """`within` W(t), `between` B(t), and for each companion measure `<measure> within` and `<measure> between`;
-    `explained within` and `explained between` (agreement explained by retention), `retention`, `memory` (init memory
-    M(t)), `r2`, `alive` and `l0`."""
+    """`within` W(t), `between` B(t), and for each companion measure `<measure> within` and `<measure> between`, all of
+    them followed by ` adjusted`, too (floor-adjusted, each measure by its own strictest floor). `explained within` and
+    `explained between` (agreement explained by retention), `excess within` and `excess between` (agreement less that:
+    convergence), `persistence within` and `persistence between` (share of matched pairs that the snapshot before had),
+    `memory` (init memory M(t)). Means over runs: `retention`, `r2`, `alive`, `l0`, the method's own diagnostics, and of
+    archetypal methods `effective_points`, the exponential of `weight_entropy`."""
     estimates: dict[str, Interval]
     """At the last step unless the name says otherwise: `between`, `between at step 0`, `within`, `gain`,
-    `between adjusted` and `gain adjusted` (floor-adjusted), and `<measure> within` and `<measure> between` for each
-    companion measure."""
+    `between adjusted`, `within adjusted` and `gain adjusted` (floor-adjusted), and for each companion measure
+    `<measure> within`, `<measure> between` and `<measure> gain`, the first two followed by ` adjusted`, too."""
     companion_floors: dict[str, dict[str, Number]]
     """Floors of the companion measures: measure -> floor -> value."""
+    companion_strictest: dict[str, str] = {}
+    """Of each companion measure the largest of its floors: measure -> floor. It is what the measure is adjusted by."""
+    subspace_rank: int | None = None
+    """Dimensions of the subspaces whose overlap is measured."""
     floors: tuple[Floor, ...]
     """Floors of the matched agreement."""
     strictest: str
@@ -246,7 +255,7 @@ class Comparison(_Document):
     outcome_at_common_r2: Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
     """Equivalence test of `gain_difference_at_common_r2`."""
     like_with_like: bool
-    """Whether both arms start in the same way."""
+    """Whether both arms start in the same way and have as many atoms."""
     sentence: str
     """The comparison in words, with its numbers."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import combinations, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import torch
@@ -14,6 +15,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import agreement
+from reseed.companions import COMPANIONS, dictionary_measures, prepared
 from reseed.init_groups import init_groups
 from reseed.matching import match
 from reseed.trajectory import read_header
@@ -21,25 +23,16 @@ from reseed.trajectory import read_header
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from reseed.companions import Dictionary, Space
     from reseed.matching import Matching
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["COMPANIONS", "MEASURES", "NAMES", "Pairs", "dictionary_measures", "measure_pair", "measure_pairs"]
-
-COMPANIONS = {
-    "code": "correlation of matched atoms' codes on the held-out tokens, in [-1, 1]",
-    "mmcs": "mean best cosine, the mean of both directions, in [-1, 1]",
-    "shared": "fraction of matched pairs with cosine above .7 in decoder and encoder, in [0, 1]",
-    "projection": "correlation of matched atoms' projections of the activations, in [-1, 1]",
-    "alive": "matched agreement of the atoms that fire on the held-out tokens, in [-1, 1]",
-}
-"""The measures that travel with the matched agreement."""
-
+__all__ = ["MEASURES", "NAMES", "Pairs", "measure_pair", "measure_pairs"]
 
 NAMES = ("step", "run_a", "run_b", "relation")
 MEASURES = (
-    *("agreement", "gap", "zero_a", "zero_b", "code", "mmcs", "mmcs_ab", "mmcs_ba"),
-    *("shared", "projection", "alive", "explained"),
+    *("agreement", "gap", "zero_a", "zero_b", "code", "mmcs", "mmcs_ab", "mmcs_ba", "shared"),
+    *("projection", "whitened", "subspace", "alive", "mass", "explained", "persistence"),
 )
 """The columns of a table of pairs: whom a row is about, and what was measured."""
 
@@ -52,7 +45,7 @@ class Pairs:
     starts: Int[Tensor, " runs"]
     """The init group of each run, found from the step-0 atoms."""
     measures: dict[str, Float[Tensor, "steps runs runs"]]
-    """`agreement`, `explained` (by retention) and the companions; symmetric, nan on the diagonal."""
+    """`agreement`, the companions, `explained` (by retention) and `persistence`; symmetric, nan on the diagonal."""
     table: pl.DataFrame
     """One row per step and pair: what `pairs.parquet` holds."""
 
@@ -61,17 +54,26 @@ class Pairs:
 class _Seen:
     """What a run shows at one step, read once for all its pairs."""
 
-    atoms: Float[Tensor, "atoms d_model"]
-    encoder: Float[Tensor, "atoms d_model"]
+    dictionary: Dictionary
     codes: agreement.StandardCodes
-    projections: agreement.Projections
+    mass: Float[Tensor, " atoms"]
     alive: Bool[Tensor, " atoms"]
     retention: Float[Tensor, " atoms"]
 
 
+class _Matchings(NamedTuple):
+    """How the atoms of one pair of runs go together."""
+
+    now: Matching
+    before: Matching | None
+    """At the snapshot before; None at step 0."""
+    born: Matching
+    """At step 0."""
+
+
 def measure_pairs(
     runs: Sequence[Trajectory],
-    covariance: Float[Tensor, "d_model d_model"],
+    seen_in: Space,
     pool: Executor,
     *,
     known: pl.DataFrame | None = None,
@@ -81,7 +83,7 @@ def measure_pairs(
 
     Args:
         runs: at least two runs of one condition, each with a step 0.
-        covariance: of the activations as the runs saw them.
+        seen_in: what the activations say about directions, as the runs saw them.
         pool: threads that the pairs are shared out to.
         known: the table of an earlier call; pairs that it has at all these steps are not measured again.
         advance: told how many pairs lie behind, step by step.
@@ -98,16 +100,20 @@ def measure_pairs(
     advance((len(indices) - len(fresh)) * len(steps))
     born = [run.snapshots[0].atoms for run in runs]
     born_matchings = list(pool.map(lambda pair: match(born[pair[0]], born[pair[1]]), fresh))
+    earlier: Sequence[Matching | None] = [None] * len(fresh)
     for step in steps if fresh else ():
         needed = sorted({run for pair in fresh for run in pair})
         snapshots = (runs[run].snapshots[step] for run in needed)
         seen = dict(
-            zip(needed, pool.map(partial(_see, covariance), snapshots, (born[run] for run in needed)), strict=True)
+            zip(needed, pool.map(partial(_see, seen_in), snapshots, (born[run] for run in needed)), strict=True)
         )
-        sides = zip(*((seen[i], seen[j]) for i, j in fresh), strict=True)
-        for pair, measures in zip(fresh, pool.map(_measured, *sides, born_matchings), strict=True):
+        firsts, seconds = zip(*((seen[i], seen[j]) for i, j in fresh), strict=True)
+        matchings = list(pool.map(_matched, firsts, seconds)) if step else born_matchings
+        made = pool.map(_measured, firsts, seconds, map(_Matchings, matchings, earlier, born_matchings))
+        for pair, measures in zip(fresh, made, strict=True):
             measured[step, *pair] = measures
             advance(1)
+        earlier = matchings
     groups = init_groups({pair: 1 - measured[0, *pair]["agreement"] for pair in indices}, born)
     rows = []
     for step, (i, j) in product(steps, indices):
@@ -118,13 +124,11 @@ def measure_pairs(
     return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
 
 
-def measure_pair(
-    a: Trajectory, b: Trajectory, step: int, covariance: Float[Tensor, "d_model d_model"]
-) -> dict[str, float]:
-    """How two runs agree at one step: `MEASURES`, by name."""
+def measure_pair(a: Trajectory, b: Trajectory, step: int, seen_in: Space) -> dict[str, float]:
+    """How two runs agree at one step: `MEASURES`, by name; nothing is known of the snapshot before."""
     born_a, born_b = a.snapshots[0].atoms, b.snapshots[0].atoms
-    seen_a, seen_b = _see(covariance, a.snapshots[step], born_a), _see(covariance, b.snapshots[step], born_b)
-    return _measured(seen_a, seen_b, match(born_a, born_b))
+    seen_a, seen_b = _see(seen_in, a.snapshots[step], born_a), _see(seen_in, b.snapshots[step], born_b)
+    return _measured(seen_a, seen_b, _Matchings(_matched(seen_a, seen_b), None, match(born_a, born_b)))
 
 
 def _known(
@@ -144,61 +148,49 @@ def _known(
     return measured
 
 
-def _see(
-    covariance: Float[Tensor, "d_model d_model"], snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]
-) -> _Seen:
+def _see(seen_in: Space, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
     atoms = snapshot.atoms
+    codes = agreement.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms))
     return _Seen(
-        atoms=atoms,
-        encoder=snapshot.encoder,
-        codes=agreement.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms)),
-        projections=agreement.projections(atoms, covariance),
+        dictionary=prepared(atoms, snapshot.encoder, seen_in),
+        codes=codes,
+        mass=agreement.firing_mass(codes, atoms),
         alive=snapshot.alive,
         retention=agreement.retention(atoms, born),
     )
 
 
-def _measured(a: _Seen, b: _Seen, born: Matching) -> dict[str, float]:
-    matching = match(a.atoms, b.atoms)
+def _matched(a: _Seen, b: _Seen) -> Matching:
+    return match(a.dictionary.atoms, b.dictionary.atoms)
+
+
+def _measured(a: _Seen, b: _Seen, matchings: _Matchings) -> dict[str, float]:
+    matching, before, born = matchings
     return {
         "agreement": matching.agreement,
         "gap": matching.gap,
         "zero_a": matching.zero_rows,
         "zero_b": matching.zero_cols,
         "code": agreement.standard_correlations(matching, a.codes, b.codes).mean().item(),
-        **dictionary_measures(matching, (a.encoder, b.encoder), (a.projections, b.projections)),
+        **dictionary_measures(matching, a.dictionary, b.dictionary),
         "alive": _alive_agreement(a, b, matching),
+        "mass": agreement.mass_weighted_agreement(matching, a.mass, b.mass),
         "explained": agreement.explained_by_retention(born, a.retention, b.retention),
-    }
-
-
-def dictionary_measures(
-    matching: Matching,
-    encoders: tuple[Float[Tensor, "a_atoms d_model"], Float[Tensor, "b_atoms d_model"]],
-    projections: tuple[agreement.Projections, agreement.Projections],
-) -> dict[str, float]:
-    """The companions that need no codes; a floor's dictionary is its own encoder."""
-    best = agreement.mmcs(matching)
-    return {
-        "mmcs": (best.forward + best.backward) / 2,
-        "mmcs_ab": best.forward,
-        "mmcs_ba": best.backward,
-        "shared": agreement.shared_fraction(matching, *encoders),
-        "projection": agreement.projection_correlations(matching, *projections).mean().item(),
+        "persistence": agreement.persistence(before, matching) if before else math.nan,
     }
 
 
 def _alive_agreement(a: _Seen, b: _Seen, matching: Matching) -> float:
     if a.alive.all() and b.alive.all():
         return matching.agreement
-    return match(*agreement.alive_only(a.atoms, b.atoms, a.alive, b.alive)).agreement
+    return match(*agreement.alive_only(a.dictionary.atoms, b.dictionary.atoms, a.alive, b.alive)).agreement
 
 
 def _matrices(table: pl.DataFrame, ids: Sequence[str], n_steps: int) -> dict[str, Float[Tensor, "steps runs runs"]]:
     """The measures of the table as symmetric matrices; its rows are sorted by step, then by pair."""
     i, j = zip(*combinations(range(len(ids)), 2), strict=True)
     matrices = {}
-    for measure in ("agreement", "explained", *COMPANIONS):
+    for measure in ("agreement", *COMPANIONS, "explained", "persistence"):
         values = torch.tensor(table[measure].to_list(), dtype=torch.float64).view(n_steps, -1)
         matrix = torch.full((n_steps, len(ids), len(ids)), torch.nan, dtype=torch.float64)
         matrix[:, i, j] = values

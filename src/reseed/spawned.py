@@ -14,6 +14,7 @@ import torch
 
 from reseed import inference
 from reseed.agreement import floor_adjusted
+from reseed.companions import space
 from reseed.conditions import interval
 from reseed.findings import SpawnCurve
 from reseed.pairs import measure_pair
@@ -50,7 +51,8 @@ def measure_children(
     finished = [pair for pair in pairs if all((run.done or {}).get("status") == "finished" for run in pair)]
     if not finished:
         return pl.DataFrame()
-    covariance = folder.moments(finished[0][0].spec["preprocess"])["covariance"]
+    spec = finished[0][0].spec
+    seen_in = space(folder.moments(spec["preprocess"])["covariance"], spec["method"]["n_atoms"])
 
     def measured(pair: tuple[Trajectory, Trajectory]) -> dict[str, Any]:
         parent, child = pair
@@ -58,7 +60,7 @@ def measure_children(
             return found[child.id]
         step = max(set(parent.steps) & set(child.steps))
         names = {"step": step, "run_a": parent.id, "run_b": child.id, "relation": SPAWNED}
-        return names | measure_pair(parent, child, step, covariance)
+        return names | measure_pair(parent, child, step, seen_in)
 
     return pl.DataFrame(list(pool.map(measured, finished)))
 

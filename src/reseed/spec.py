@@ -19,6 +19,7 @@ from reseed.activations import PREPROCESSINGS
 from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_text
+from reseed.limits import LEVEL, Limits
 from reseed.methods import METHODS, Method, parse
 from reseed.starts import Start, check_start
 
@@ -169,17 +170,17 @@ class Floors(_Frozen):
 class Thresholds(_Frozen):
     """What the words of a verdict mean; floor-adjusted agreement is (A - floor) / (1 - floor)."""
 
-    min_r2: float = 0.3
+    min_r2: float = Limits.min_r2
     """A condition with a run below this held-out R² is `not fitted`: its agreement means nothing."""
-    margin: float = Field(default=0.03, gt=0.0)
+    margin: float = Field(default=Limits.margin, gt=0.0)
     """The smallest difference that matters, on the floor-adjusted scale."""
-    convergent: float = Field(default=0.9, gt=0.0, le=1.0)
+    convergent: float = Field(default=Limits.convergent, gt=0.0, le=1.0)
     """Independent starts end at the same dictionary: floor-adjusted agreement of at least this."""
-    frozen_retention: float = Field(default=0.98, gt=0.0, le=1.0)
+    frozen_retention: float = Field(default=Limits.frozen_retention, gt=0.0, le=1.0)
     """Atoms that still point where they started: mean cosine with their own step 0 of at least this."""
-    memory: float = Field(default=0.5, gt=0.0, lt=1.0)
+    memory: float = Field(default=Limits.memory, gt=0.0, lt=1.0)
     """A start that still explains at least this share of the agreement is inherited."""
-    level: float = Field(default=0.95, gt=0.5, lt=1.0)
+    level: float = Field(default=LEVEL, gt=0.5, lt=1.0)
     """Confidence of every interval."""
 
 

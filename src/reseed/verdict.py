@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from reseed.limits import Limits
 from reseed.numbers import digits_apart, interval, rounded
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from reseed.inference import Estimate
 
-__all__ = ["Evidence", "Judgement", "Limits", "Outcome", "judge"]
+__all__ = ["FLOOR_NAMES", "Evidence", "Judgement", "Limits", "Outcome", "judge"]
 
 
 class Outcome(StrEnum):
@@ -44,17 +45,6 @@ class Outcome(StrEnum):
     """There are too few runs to compare."""
     INCONCLUSIVE = "inconclusive"
     """The intervals are too wide for any of these."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the words mean; the fields of `reseed.spec.Thresholds`."""
-
-    min_r2: float
-    margin: float
-    convergent: float
-    frozen_retention: float
-    memory: float
 
 
 @dataclass(frozen=True)
@@ -169,14 +159,15 @@ _RULES: tuple[tuple[Outcome, Callable[[Evidence, Limits], bool]], ...] = (
 # The table of sentences.
 
 
-_FLOORS = {"isotropic": "random-direction", "kmeans": "k-means", "step 0": "step-0"}
+FLOOR_NAMES = {"isotropic": "random-direction", "kmeans": "k-means", "step 0": "step-0"}
+"""Floors as adjectives, where that is not their name."""
 
 
 def _path(e: Evidence) -> str:
     """How the agreement between independent starts went, with its interval and its floor."""
     return (
         f"agreement between starts went from {rounded(e.between_first.value)} to {_with_interval(e.between)}; "
-        f"the {_FLOORS.get(e.floor_name, e.floor_name)} floor is {rounded(e.floor)}"
+        f"the {FLOOR_NAMES.get(e.floor_name, e.floor_name)} floor is {rounded(e.floor)}"
     )
 
 
@@ -192,8 +183,15 @@ def _say_not_fitted(e: Evidence, limits: Limits) -> str:
     digits = digits_apart(e.r2, limits.min_r2)
     return (
         f"The runs do not reconstruct the activations: the worst has a held-out R² of {rounded(e.r2, digits)}, below "
-        f"{rounded(limits.min_r2, digits)}, so their agreement is not judged."
+        f"{rounded(limits.min_r2, digits)}, so their agreement{_of_what(e)} is not judged: it says nothing of what was "
+        "learnt."
     )
+
+
+def _of_what(e: Evidence) -> str:
+    """How much it is, as stable and wrong looks like stable: between starts if there are several, else within."""
+    first, last = (e.between_first.value, e.between.value) if e.init_groups > 1 else (1.0, e.within.value)
+    return "" if math.isnan(last) else f", {rounded(first)} at step 0 and {rounded(last)} at the end,"
 
 
 def _say_frozen(e: Evidence, _: Limits) -> str:

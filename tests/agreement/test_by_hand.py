@@ -9,9 +9,13 @@ from scipy.linalg import subspace_angles
 from scipy.stats import pearsonr
 
 from reseed.agreement import (
+    carrying_rank,
     code_agreement,
     code_correlations,
     explained_by_retention,
+    firing_mass,
+    leading_directions,
+    mass_weighted_agreement,
     mean_norm_squared,
     mmcs,
     persistence,
@@ -19,11 +23,13 @@ from reseed.agreement import (
     r2,
     retention,
     shared_fraction,
+    shrunk_inverse,
     stable_rank,
+    standardise,
     subspace_overlap,
     whitened_agreement,
 )
-from reseed.matching import match
+from reseed.matching import match, unit_rows
 
 
 def normal(*shape, rolled=0):
@@ -120,6 +126,56 @@ def test_a_subspace_that_a_dictionary_does_not_span_has_no_overlap():
     assert "spans fewer than 2 dimensions" in reading.reason
     with pytest.raises(ValueError, match="rank is 7"):
         subspace_overlap(torch.eye(6), torch.eye(6), rank=7)
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0], ids=["centred", "far from the origin"])
+def test_few_leading_directions_of_many_are_those_of_all(offset):
+    a, b = (normal(150, 200, rolled=rolled) + offset for rolled in (0, 1))  # so many dimensions that not all are found
+    found = leading_directions(unit_rows(a), 9)
+    assert torch.allclose(found.T @ found, torch.eye(9, dtype=torch.float64), atol=1e-10)
+    rights = [np.linalg.svd(unit_rows(atoms).numpy())[2][:9] for atoms in (a, b)]
+    assert np.linalg.norm(rights[0] @ found.numpy()) ** 2 == pytest.approx(9, abs=1e-9)
+    expected = np.linalg.norm(rights[0] @ rights[1].T) ** 2 / 9
+    assert subspace_overlap(a, b, rank=9).value == pytest.approx(expected, abs=1e-9)
+
+
+def test_directions_that_carry_as_much_are_found_all_the_same():
+    atoms = torch.eye(200, dtype=torch.float64)[[0] * 4 + [1] * 4 + [2] * 4 + list(range(3, 60))]
+    found = leading_directions(atoms, 3)
+    assert found.abs().square().sum(dim=1)[:3].tolist() == pytest.approx([1, 1, 1], abs=1e-9)
+
+
+def test_the_rank_is_the_number_of_dimensions_that_carry_the_variance_and_leaves_room():
+    few = torch.tensor([1.0] * 4 + [0.0] * 12).diag()
+    assert carrying_rank(few, 100) == 4
+    assert carrying_rank(torch.eye(16), 100) == 8  # half of the dimensions
+    assert carrying_rank(torch.eye(16), 6) == 3  # half of the atoms
+    assert carrying_rank(torch.zeros(16, 16), 6) == carrying_rank(few, 1) == 1
+
+
+def test_firing_mass_is_the_share_of_what_an_atom_adds_to_the_reconstructions():
+    codes = torch.tensor([[1.0, 0.0, 0.0], [3.0, 2.0, 0.0]], dtype=torch.float64)
+    atoms = torch.tensor([[3.0, 4.0], [0.0, 10.0], [1.0, 0.0]], dtype=torch.float64)
+    assert firing_mass(standardise(codes), atoms).tolist() == pytest.approx([20 / 40, 20 / 40, 0])
+    assert firing_mass(standardise(torch.zeros(2, 3)), atoms).isnan().all()
+
+
+def test_mass_weighted_agreement_is_a_mean_that_busy_atoms_decide():
+    a, b = plane(0, 90), plane(0, 150)  # cosines 1 and 1/2
+    busy, even = torch.tensor([0.9, 0.1]).double(), torch.tensor([0.5, 0.5]).double()
+    assert mass_weighted_agreement(match(a, b), busy, busy) == pytest.approx(0.9 * 1 + 0.1 / 2)
+    assert mass_weighted_agreement(match(a, b), busy, even) == pytest.approx(0.7 * 1 + 0.3 / 2)
+    assert mass_weighted_agreement(match(a, b), even, even) == pytest.approx(match(a, b).agreement)
+    with pytest.raises(ValueError, match="firing masses of 3 and 2"):
+        mass_weighted_agreement(match(a, b), torch.ones(3).double(), even)
+
+
+def test_whitening_where_nothing_varies_is_no_error():
+    assert not shrunk_inverse(torch.zeros(3, 3)).any()
+    assert torch.allclose(
+        shrunk_inverse(torch.diag(torch.tensor([3.0, 1.0])), shrinkage=0.5),
+        torch.diag(torch.tensor([1 / 2.5, 1 / 1.5], dtype=torch.float64)),
+    )
 
 
 def test_r2_subtracts_the_mean_of_each_dimension():

@@ -10,9 +10,12 @@ from torch import Tensor
 from reseed.agreement import (
     alive_only,
     code_agreement,
+    firing_mass,
+    mass_weighted_agreement,
     mmcs,
     projection_agreement,
     shared_fraction,
+    standardise,
     subspace_overlap,
     whitened_agreement,
 )
@@ -81,6 +84,9 @@ MEASURES: dict[str, Callable[[Case], float]] = {
         match(c.a.atoms, c.b.atoms, sign=c.sign), c.a.atoms, c.b.atoms, c.covariance
     ),
     "subspace": lambda c: subspace_overlap(c.a.atoms, c.b.atoms, rank=min(len(c.a.atoms), len(c.b.atoms))).value,
+    "mass": lambda c: mass_weighted_agreement(
+        match(c.a.atoms, c.b.atoms, sign=c.sign), *(firing_mass(standardise(s.codes), s.atoms) for s in (c.a, c.b))
+    ),
 }
 
 first = planted(range(8))
@@ -101,8 +107,12 @@ CASES = {
     "sign-flipped, sign open": Case(first, flipped, 1, sign="abs"),
     "nothing in common": Case(first, planted(range(8, 16)), 0),
     "six of eight planted": Case(first, planted([8, 9, 0, 1, 2, 3, 4, 5]), 6 / 8),
-    "half of one are zero atoms": Case(first, zeroed(first, [0, 2, 4, 6]), 4 / 8, but={"subspace": float("nan")}),
-    "all of one are zero atoms": Case(first, zeroed(first, list(range(8))), 0, but={"subspace": float("nan")}),
+    "half of one are zero atoms": Case(
+        first, zeroed(first, [0, 2, 4, 6]), 4 / 8, but={"subspace": float("nan"), "mass": (1 / 2 + 1) / 2}
+    ),
+    "all of one are zero atoms": Case(
+        first, zeroed(first, list(range(8))), 0, but={"subspace": float("nan"), "mass": float("nan")}
+    ),
     "a smaller dictionary inside": Case(first, first.at([6, 1, 4]), 1, but={"mmcs forward": 3 / 8, "subspace": None}),
     "each of four atoms twice": Case(first, copies, 4 / 8, but={"mmcs backward": 1, "subspace": float("nan")}),
     "no atoms": Case(first, first.at([]), float("nan"), but={"subspace": None}),
@@ -152,7 +162,7 @@ def test_no_measure_notices_what_carries_no_meaning(change, measure, sign):
     assert MEASURES[measure](CHANGES[change](case)) == pytest.approx(MEASURES[measure](case), abs=1e-12)
 
 
-@pytest.mark.parametrize("measure", ["agreement", "shared", "code", "projection", "whitened", "subspace"])
+@pytest.mark.parametrize("measure", ["agreement", "shared", "code", "projection", "whitened", "subspace", "mass"])
 def test_measures_without_a_direction_are_symmetric(measure):
     there, back = Case(noisy(0), noisy(1), 0), Case(noisy(1), noisy(0), 0)
     assert MEASURES[measure](there) == pytest.approx(MEASURES[measure](back), abs=1e-12)

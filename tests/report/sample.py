@@ -30,7 +30,16 @@ from reseed.findings import (
 from reseed.verdict import Outcome
 
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000)
-COMPANIONS = {"code": -0.08, "mmcs": 0.07, "shared": -0.16, "projection": -0.03, "alive": 0.01}
+COMPANIONS = {
+    "code": -0.08,
+    "mmcs": 0.07,
+    "shared": -0.16,
+    "projection": -0.03,
+    "whitened": -0.05,
+    "subspace": 0.09,
+    "alive": 0.01,
+    "mass": 0.02,
+}
 
 
 def findings() -> Findings:
@@ -124,18 +133,25 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         d_model=576,
         init_groups=shape.starts,
         steps=STEPS,
-        verdict=Verdict(outcome=shape.outcome, sentence=_sentence(shape, half), would_change=shape.change),
+        verdict=Verdict(
+            outcome=shape.outcome,
+            sentence=_sentence(shape, half),
+            would_change=shape.change,
+            disagreements=shape.disagreements,
+        ),
         curves=_curves(shape, half, "start" if several else "run", memory),
         estimates=_estimates(shape, half),
         companion_floors={
             name: {
                 "data": shape.floor - 0.13 + shift,
-                "kmeans": min(shape.floor + shift, 0.99),
+                "kmeans": _companion_floor(shape, name),
                 "step 0": born + shift,
             }
             for name, shift in COMPANIONS.items()
-            if name not in {"code", "alive"}
+            if name != "code"
         },
+        companion_strictest={name: "kmeans" for name in COMPANIONS if name != "code"},
+        subspace_rank=22,
         floors=_floors(shape),
         strictest="kmeans",
         half_life=412.0 if memory < 0.5 else NAN,
@@ -165,6 +181,10 @@ def _spawn(shape: Shape, half: float) -> SpawnCurve:
         adjusted=tuple(_estimate(shape, value, half / (1 - shape.floor)) for value in adjusted.values()),
         determined=100,
     )
+
+
+def _companion_floor(shape: Shape, name: str) -> float:
+    return min(shape.floor + COMPANIONS[name], 0.99)
 
 
 def _sentence(shape: Shape, half: float) -> str:
@@ -199,9 +219,18 @@ def _estimates(shape: Shape, half: float) -> dict[str, Interval]:
         "between at step 0": _estimate(shape, born, half),
         "gain": _estimate(shape, end - born, half),
         "between adjusted": _estimate(shape, (end - shape.floor) / scale, half / scale),
+        "within adjusted": _estimate(shape, (shape.within[1] - shape.floor) / scale, half / scale),
         "gain adjusted": _estimate(shape, (end - born) / scale, half / scale),
         **{f"{name} within": _estimate(shape, shape.within[1] + by, half) for name, by in COMPANIONS.items()},
         **{f"{name} between": _estimate(shape, end + by, half) for name, by in COMPANIONS.items()},
+        **{f"{name} gain": _estimate(shape, end - born, half) for name in COMPANIONS},
+        **{
+            f"{name} between adjusted": _estimate(
+                shape, (end + by - _companion_floor(shape, name)) / (1 - _companion_floor(shape, name)), half
+            )
+            for name, by in COMPANIONS.items()
+            if name != "code"
+        },
     }
 
 
@@ -274,10 +303,21 @@ def _curves(shape: Shape, half: float, unit: str, memory: float) -> dict[str, Cu
         for name, shift in COMPANIONS.items()
         for relation, path in (("within", within), ("between", between))
     }
+    adjusted = {
+        f"{name} adjusted": curve((path - shape.floor) / (1 - shape.floor), half / (1 - shape.floor))
+        for name, path in (("within", within), ("between", between))
+    }
+    mixing = {"frozen_rows": _path(1.0, 0.3), "weight_entropy": _path(0.0, 2.1), "effective_points": _path(1.0, 8.2)}
     return {
         "within": curve(within),
         "between": curve(between),
+        **adjusted,
         **companions,
+        "excess within": curve(_path(0.0, shape.within[1] - shape.retention**2, halfway=300.0)),
+        "excess between": curve(_path(0.0, shape.between[1] - shape.retention**2, halfway=300.0)),
+        "persistence within": curve(np.array([NAN, *_path(1.0, 0.97)[1:]])),
+        "persistence between": curve(np.array([NAN, *(_path(0.9, 0.8) + 0 * between)[1:]])),
+        **({name: curve(path, 0.01) for name, path in mixing.items()} if shape.kind in {"ra-topk", "a-topk"} else {}),
         "memory": curve(_path(1.0, memory, halfway=300.0)),
         "retention": curve(_path(1.0, shape.retention, halfway=250.0), 0.01),
         "explained within": curve(_path(1.0, shape.retention**2, halfway=250.0), 0.01),

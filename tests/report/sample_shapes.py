@@ -29,6 +29,7 @@ class Shape:
     start: str = "kmeans"
     said: str = ""
     change: str = "More starts."
+    disagreements: tuple[str, ...] = ()
 
 
 SHAPES = (
@@ -60,6 +61,9 @@ SHAPES = (
         0.41,
         0.81,
         said="Agreement is inherited from the start: matched agreement",
+        disagreements=(
+            "Code agreement says otherwise: between starts it is .31 [.28, .34], below its step-0 floor of .40.",
+        ),
         change="Longer training in which the curves within and between starts meet.",
     ),
     Shape(

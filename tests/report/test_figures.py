@@ -51,6 +51,26 @@ def test_the_trajectory_shows_both_curves_from_step_0_to_the_last(findings):
     assert drawn.layout.xaxis.ticktext[:3] == ("0", "1", "10")
 
 
+def test_beside_a_line_and_on_hovering_stands_its_floor_adjusted_value(findings):
+    adjusted = findings.condition(MAIN).curves["between adjusted"].value
+    drawn = figure(findings, MAIN)
+    assert f"({rounded(adjusted[-1])})" in next(
+        each.text for each in drawn.layout.annotations if each.text.startswith("<b>B</b>")
+    )
+    assert all(
+        f"floor-adjusted: {rounded(value, 3)}" in text
+        for text, value in zip(trace(drawn, "B, started apart").text, adjusted, strict=True)
+    )
+
+
+def test_mechanisms_show_what_all_methods_have_and_what_one_says_about_itself(findings):
+    titles = [each.text for each in figure(findings, MAIN, kind="mechanisms").layout.annotations]
+    assert titles == ["agreement beyond retention", "match persistence"]
+    drawn = figure(findings, "ra-topk-kmeans@none", kind="mechanisms")
+    frozen = next(each for each in drawn.data if each.name == "frozen rows of W, mean")
+    assert frozen.y == findings.condition("ra-topk-kmeans@none").curves["frozen_rows"].value
+
+
 def test_hovering_names_the_two_runs_of_a_pair(findings):
     condition = findings.condition(MAIN)
     drawn = figure(findings, MAIN)

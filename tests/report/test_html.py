@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 
 from reseed.findings import Findings
+from reseed.numbers import percent, rounded
 from reseed.report.figures import KINDS
 from reseed.report.html import page, write_html
 from reseed.verdict import Outcome
@@ -64,6 +65,7 @@ def test_every_verdict_is_a_word_a_sentence_and_what_would_change_it(findings, d
     for verdict in findings.verdicts.values():
         assert verdict.sentence in words
         assert f"What would change our mind: {verdict.would_change}" in words
+        assert all(sentence in words for sentence in verdict.disagreements)
     assert {verdict.outcome for verdict in findings.verdicts.values()} == set(Outcome)
     for outcome in Outcome:
         assert re.search(rf'<span class="word \w+">{outcome}</span>', document)
@@ -73,6 +75,17 @@ def test_the_verdicts_come_before_every_figure(document):
     assert document.index('id="verdicts"') < document.index('class="plot"')
     first = document.index('class="panels trajectory"')
     assert first < min(document.index(f'class="panels {kind}') for kind in KINDS if kind != "trajectory")
+
+
+def test_every_measure_stands_in_its_row_with_its_adjusted_value_and_its_strictest_floor(findings, document):
+    condition = findings.condition("topk-random@centre")
+    table = document[document.index('<table class="measures">') :]
+    group = said(table[table.index(">topk-random<") :])
+    row = group[group.index("whitened agreement") : group.index("subspace overlap")]
+    for name in ("whitened between", "whitened between adjusted", "whitened within"):
+        assert rounded(condition.estimates[name].value) in row
+    assert f"k-means {rounded(condition.companion_floors['whitened']['kmeans'])}" in row
+    assert f"{percent(condition.alive.value)} of the atoms alive" in group
 
 
 def test_headline_comparisons_and_warnings_are_said(findings, document):

@@ -52,6 +52,7 @@ def test_a_wide_table_has_one_line_per_condition_with_all_its_evidence(findings)
     between = condition.estimates["between"]
     assert f".17 → .58 [{rounded(between.low)}, {rounded(between.high)}]" in row
     assert ".41 k-means" in row
+    assert row.split("k-means")[1].split()[0] == rounded(condition.estimates["between adjusted"].value) == ".29"
     assert "+.41 [.39, .43]" in row
 
 
@@ -60,6 +61,7 @@ def test_every_sentence_comparison_and_warning_is_said(findings):
     for verdict in findings.verdicts.values():
         assert verdict.sentence in said
         assert verdict.would_change in said
+        assert all(sentence in said for sentence in verdict.disagreements)
     for comparison in findings.comparisons:
         assert comparison.sentence in said
     for warning in findings.warnings:
@@ -85,9 +87,39 @@ def test_colour_adds_nothing_but_colour(findings):
 def test_what_is_not_defined_reads_n_a_and_why(findings):
     text = render(findings, width=160, colour=False)
     row = next(line for line in text.splitlines() if line.startswith("topk-data@centre"))
-    assert row.split()[3:] == ["n/a"] * 6
+    assert row.split()[3:] == ["n/a"] * 7
     assert "nan" not in text.lower().replace("permanen", "")
     assert "B, gain: all runs share one start" in text
+
+
+def test_a_narrow_table_says_what_the_agreement_is_when_adjusted(findings):
+    text = render(findings, width=80, colour=False)
+    adjusted = rounded(findings.condition("topk-random@centre").estimates["between adjusted"].value)
+    assert f"adj. {adjusted}" in text
+    assert text.count("adj. ") == len(findings.conditions)
+
+
+def test_an_archetypal_condition_says_what_its_mixtures_did_and_others_what_their_atoms_did(findings):
+    said = squeezed(render(findings, width=160, colour=False))
+    assert said.count("Mechanisms: retention") == sum(bool(condition.curves) for condition in findings.conditions)
+    archetypal = [each for each in findings.conditions if "frozen_rows" in each.curves]
+    assert said.count("frozen rows of W .30 · entropy of W, nats 2.10 · points in a mixture, exp(entropy) 8.20") == len(
+        archetypal
+    )
+    assert "explained by it W .36, B .06 · beyond it W .26, B .22 · persistence W .97, B .80" in said
+
+
+def test_dead_atoms_are_told_with_the_agreement_of_the_others(findings):
+    said = squeezed(render(findings, width=160, colour=False))
+    assert "87 % of the atoms are alive: agreement between starts is .21, of alive atoms .22 [.20, .24]" in said
+    assert "100 % of the atoms" not in said
+    assert ">99 % of the atoms" not in said
+
+
+def test_a_floor_near_1_comes_with_what_a_difference_is_worth(findings):
+    said = squeezed(render(findings, width=160, colour=False))
+    note = "the floor is .95: .01 of agreement is .20 when floor-adjusted, so read both scales"
+    assert said.count(note) == sum(each.strictest == "kmeans" and "none" in each.name for each in findings.conditions)
 
 
 def test_numbers_are_never_rounded_to_certainty(findings):

@@ -50,7 +50,19 @@ def test_floors_stand_beside_the_measure_they_belong_to(findings):
     mmcs = table.filter(pl.col("measure") == "mmcs").row(0, named=True)
     assert mmcs["floor_kmeans"] == condition.companion_floors["mmcs"]["kmeans"]
     assert mmcs["floor_isotropic"] is None
+    assert (agreement["strictest"], mmcs["strictest"]) == ("kmeans", "kmeans")
+    code = table.filter(pl.col("measure") == "code").row(0, named=True)
+    assert (code["strictest"], code["adjusted"]) == (None, None)
     assert table.filter(pl.col("measure") == "memory").row(0, named=True)["floor_kmeans"] is None
+
+
+def test_adjusted_values_stand_beside_the_raw_ones(findings):
+    condition = findings.condition("topk-kmeans@centre")
+    table = tidy(findings).filter(pl.col("condition") == condition.name)
+    rows = table.filter(pl.col("measure") == "agreement", pl.col("pairs") == "between")
+    assert rows["adjusted"].to_list() == list(condition.curves["between adjusted"].value)
+    assert rows["adjusted_low"].to_list() == list(condition.curves["between adjusted"].low)
+    assert not any("adjusted" in measure for measure in set(table["measure"]))
 
 
 def test_every_metric_of_every_run_is_there(findings):

@@ -19,10 +19,11 @@ __all__ = [
     "projection_agreement",
     "projection_correlations",
     "projections",
+    "projections_along",
     "shared_fraction",
     "shared_pairs",
+    "shrunk_inverse",
     "stable_rank",
-    "subspace_overlap",
     "whitened_agreement",
 ]
 
@@ -91,8 +92,14 @@ def projections(atoms: Float[Tensor, "atoms d_model"], covariance: Float[Tensor,
         raise ValueError(
             f"atoms have {atoms.shape[1]} dimensions, but the covariance has shape {tuple(covariance.shape)}"
         )
+    return projections_along(unit_rows(atoms).cpu(), covariance)
+
+
+def projections_along(
+    directions: Float64[Tensor, "atoms d_model"], covariance: Float[Tensor, "d_model d_model"]
+) -> Projections:
+    """As `projections`, of atoms that have length 1 already, such as the `directions` of others."""
     sigma = covariance.cpu().to(torch.float64)
-    directions = unit_rows(atoms).cpu()
     covariances = directions @ sigma
     variances = (covariances * directions).sum(dim=1)
     flat = variances <= _ROUNDING * sigma.diagonal().mean()
@@ -132,25 +139,21 @@ def whitened_agreement(
 ) -> float:
     """Mean over matched pairs of the cosine after whitening, that is under S^-1: in [-1, 1].
 
-    S is shrunk first, (1 - shrinkage) S + shrinkage tr(S)/d I, or directions without variance would decide alone.
+    S is the covariance of the activations, shrunk as `shrunk_inverse` says.
+    """
+    return projection_agreement(matching, a, b, shrunk_inverse(covariance, shrinkage=shrinkage))
+
+
+def shrunk_inverse(
+    covariance: Float[Tensor, "d_model d_model"], *, shrinkage: float = 0.1
+) -> Float64[Tensor, "d_model d_model"]:
+    """The inverse of (1 - shrinkage) S + shrinkage tr(S)/d I: directions without variance must not decide alone.
+
+    All zeros where nothing varies: there is nothing to whiten, and no atom is like another.
     """
     sigma = covariance.to(torch.float64)
     sphere = torch.eye(len(sigma), dtype=torch.float64, device=sigma.device) * sigma.diagonal().mean()
-    return projection_agreement(matching, a, b, torch.linalg.inv(sigma.lerp(sphere, shrinkage)))
-
-
-def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, rank: int) -> Reading:
-    """||U_r^T U'_r||_F^2 / r for the r leading right singular directions of the unit atoms: in [0, 1]; floor r/d.
-
-    Undefined where a dictionary spans fewer than `rank` dimensions. Raises ValueError for a rank outside [1, d_model].
-    """
-    check_dictionaries(a, b)
-    if not 1 <= rank <= a.shape[1]:
-        raise ValueError(f"rank is {rank}; a subspace of {a.shape[1]}-dimensional atoms has rank 1 to {a.shape[1]}")
-    u, v = _leading_directions(a, rank), _leading_directions(b, rank)
-    if u is None or v is None:
-        return Reading.undefined(f"a dictionary spans fewer than {rank} dimensions")
-    return Reading(float((u.T @ v).square().sum() / rank))
+    return torch.linalg.inv(sigma.lerp(sphere, shrinkage)) if sigma.any() else sigma
 
 
 def alive_only(
@@ -176,12 +179,6 @@ def stable_rank(atoms: Float[Tensor, "atoms d_model"]) -> Reading:
     gram = atoms.to(torch.float64).T @ atoms.to(torch.float64)
     largest = float(torch.linalg.eigvalsh(gram)[-1])
     return Reading(float(gram.trace()) / largest) if largest > 0 else Reading.undefined("all atoms are zero")
-
-
-def _leading_directions(atoms: Tensor, rank: int) -> Float64[Tensor, "d_model rank"] | None:
-    unit = unit_rows(atoms)
-    values, vectors = torch.linalg.eigh(unit.T @ unit)
-    return vectors[:, -rank:] if values[-rank] > _ROUNDING * values[-1] else None
 
 
 def _check_fits(matching: Matching, a: Tensor, b: Tensor) -> None:

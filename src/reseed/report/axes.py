@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["agreement_range", "base_layout", "margin_labels", "position", "round_ticks", "step_axis", "value_axis"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-LABEL_WIDTH = 82  # pixels right of the panel for labels
+LABEL_WIDTH = 92  # pixels right of the panel for labels
 MOST_TICKS = 7
 LINE_HEIGHT = 15  # pixels between two labels
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
-from reseed.report.panels import companion_panels, diagnostic_panels, fit_panels
+from reseed.report.panels import companion_panels, fit_panels, mechanism_panels
 from reseed.report.paths import memory, retention, trajectory
 from reseed.report.spawning import spawn
 
@@ -26,7 +26,7 @@ KINDS = {
     "companions": "the companion measures within and between starts, with their floors",
     "fit": "held-out R², fraction of alive atoms and L0 of every run",
     "against-fit": "W and B over held-out R², beside the other arms under the same preprocessing",
-    "diagnostics": "what the method says about itself, for every run",
+    "mechanisms": "agreement beyond retention, match persistence, and what the method says about itself",
     "attribution": "the gaps between this arm and others, split into born and earned",
 }
 """What `figure` can draw."""
@@ -66,6 +66,6 @@ _MAKERS: dict[str, Callable[[Findings, ConditionFindings], go.Figure]] = {
     "companions": companion_panels,
     "fit": fit_panels,
     "against-fit": against_fit,
-    "diagnostics": diagnostic_panels,
+    "mechanisms": mechanism_panels,
     "attribution": _attribution,
 }

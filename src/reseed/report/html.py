@@ -74,6 +74,7 @@ def page(findings: Findings) -> str:
         comparisons=_by_preprocess(findings),
         floors=words.floors_shown(findings.conditions),
         companions=words.companions(findings.conditions),
+        diagnostics=words.diagnostics(findings.conditions),
     )
 
 

@@ -16,7 +16,18 @@ if TYPE_CHECKING:
 
     from reseed.findings import ConditionFindings, Curve
 
-__all__ = ["RELATIONS", "SYMBOLS", "band", "extreme_pairs", "floor_line", "line", "pair_lines", "run_lines", "shown"]
+__all__ = [
+    "RELATIONS",
+    "SYMBOLS",
+    "adjusted_words",
+    "band",
+    "extreme_pairs",
+    "floor_line",
+    "line",
+    "pair_lines",
+    "run_lines",
+    "shown",
+]
 
 RELATIONS = {"within": "born identical", "between": "started apart"}
 """What the pairs of a curve have in common."""
@@ -99,6 +110,12 @@ def extreme_pairs(condition: ConditionFindings, relation: str) -> list[str]:
         for ranked in by_step
         if ranked
     ]
+
+
+def adjusted_words(condition: ConditionFindings, curve: str) -> list[str]:
+    """What a curve is at every step when floor-adjusted; empty where it has no floor."""
+    adjusted = condition.curves.get(f"{curve} adjusted")
+    return [] if adjusted is None else [f"floor-adjusted: {rounded(value, 3)}" for value in adjusted.value]
 
 
 def _pairs(condition: ConditionFindings, relation: str) -> list[tuple[str, Sequence[float]]]:

@@ -8,22 +8,21 @@ from typing import TYPE_CHECKING
 from reseed.numbers import rounded
 from reseed.report._plotly import make_subplots
 from reseed.report.axes import base_layout, step_axis, value_axis
-from reseed.report.lines import RELATIONS, band, floor_line, line, run_lines, shown
+from reseed.report.lines import RELATIONS, adjusted_words, band, floor_line, line, run_lines, shown
 from reseed.report.theme import colour
-from reseed.report.words import MEASURES, companions
+from reseed.report.words import DIAGNOSTICS, MEASURES, companions, diagnostics, strictest_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reseed.findings import ConditionFindings, Findings
+    from reseed.findings import ConditionFindings, Curve, Findings
     from reseed.report._plotly import go
 
-__all__ = ["companion_panels", "diagnostic_panels", "fit_panels"]
+__all__ = ["companion_panels", "fit_panels", "mechanism_panels"]
 
 ROW = 128  # pixels of a small panel
 TICKS = (0.0, 0.5, 1.0)
 FIT = {"r2": "held-out R²", "alive": "alive atoms", "l0": "L0, active atoms per token"}
-_BASIC = frozenset({"step", "tokens", "training_loss", "loss", "retention", *FIT})
 
 
 def companion_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
@@ -43,14 +42,16 @@ def companion_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
         cell = _cell(i, columns=2)
         for name, value in condition.companion_floors.get(measure, {}).items():
             if math.isfinite(value):
-                floor = floor_line(condition.steps, name, value, strictest=name == condition.strictest)
+                strictest = name == strictest_of(condition, measure)
+                floor = floor_line(condition.steps, name, value, strictest=strictest)
                 drawn.add_trace(floor.update(showlegend=False), **cell)
         for relation, said in RELATIONS.items():
             curve = shown(condition, f"{measure} {relation}")
             if curve is not None:
                 drawn.add_trace(band(curve, relation), **cell)
                 name = f"{_called(measure)}, {said}"
-                drawn.add_trace(line(curve, relation, name, mode="lines", showlegend=i == 0), **cell)
+                more = adjusted_words(condition, f"{measure} {relation}")
+                drawn.add_trace(line(curve, relation, name, more=more, mode="lines", showlegend=i == 0), **cell)
         drawn.update_yaxes(value_axis(*span, ticks=TICKS), **cell)
     return _with_steps(drawn, condition, n_panels=len(measures), columns=2)
 
@@ -79,25 +80,44 @@ def fit_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     return _with_steps(drawn, condition, n_panels=len(FIT), columns=1)
 
 
-def diagnostic_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
-    """One panel per diagnostic of the method, one line per run."""
-    metrics = [metric for metric in _metrics(condition) if metric not in _BASIC and any(_finite(condition, metric))]
-    names = [metric.replace("_", " ") for metric in metrics]
-    alt = f"What {condition.kind} says about itself in the runs of {condition.name}: {', '.join(names) or 'nothing'}."
+def mechanism_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
+    """What retention does not explain, match persistence, and what the method says about itself."""
+    measures = [measure for measure in ("excess", "persistence") if _pair_curves(condition, measure)]
+    metrics = [metric for metric in diagnostics([condition]) if shown(condition, metric) is not None]
+    names = [*map(_called, measures), *(DIAGNOSTICS.get(metric, metric.replace("_", " ")) for metric in metrics)]
+    alt = f"What the atoms of {condition.name} did along training: {', '.join(names) or 'nothing to draw'}."
     drawn = _grid(names, columns=2, alt=alt)
-    for i, metric in enumerate(metrics):
+    for i, measure in enumerate(measures):
+        for relation, curve in _pair_curves(condition, measure).items():
+            _add_curve(drawn, curve, relation, f"{_called(measure)}, {RELATIONS[relation]}", _cell(i, columns=2))
+        drawn.update_yaxes(value_axis(_lowest(condition, measure), 1.05, ticks=TICKS), **_cell(i, columns=2))
+    for i, metric in enumerate(metrics, start=len(measures)):
         cell = _cell(i, columns=2)
         drawn.add_trace(run_lines(condition, metric), **cell)
+        _add_curve(drawn, condition.curves[metric], "plain", f"{names[i]}, mean", cell)
         drawn.update_yaxes({**value_axis(0.0, 1.0), "range": None, "rangemode": "tozero"}, **cell)
-    return _with_steps(drawn, condition, n_panels=len(metrics), columns=2)
+    return _with_steps(drawn, condition, n_panels=len(names), columns=2)
+
+
+def _pair_curves(condition: ConditionFindings, measure: str) -> dict[str, Curve]:
+    """Within and between starts, as far as there are such pairs."""
+    curves = {relation: shown(condition, f"{measure} {relation}") for relation in RELATIONS}
+    return {relation: curve for relation, curve in curves.items() if curve is not None}
+
+
+def _add_curve(drawn: go.Figure, curve: Curve, role: str, name: str, cell: dict[str, int]) -> None:
+    drawn.add_trace(band(curve, role), **cell)
+    pen = {"color": colour(role), "width": 1.75}
+    drawn.add_trace(line(curve, role, name, mode="lines", line=pen, showlegend=False), **cell)
+
+
+def _lowest(condition: ConditionFindings, measure: str) -> float:
+    values = [value for curve in _pair_curves(condition, measure).values() for value in curve.value]
+    return min(0.0, *filter(math.isfinite, values)) - 0.03
 
 
 def _called(measure: str) -> str:
     return MEASURES.get(measure, measure)
-
-
-def _metrics(condition: ConditionFindings) -> list[str]:
-    return list(dict.fromkeys(metric for run in condition.runs for metric in run.metrics))
 
 
 def _finite(condition: ConditionFindings, metric: str) -> list[float]:

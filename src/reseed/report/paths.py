@@ -17,7 +17,7 @@ from reseed.report.axes import (
     step_axis,
     value_axis,
 )
-from reseed.report.lines import band, extreme_pairs, floor_line, line, pair_lines, shown
+from reseed.report.lines import adjusted_words, band, extreme_pairs, floor_line, line, pair_lines, shown
 from reseed.report.theme import colour
 from reseed.report.words import FLOORS, steps, strictest_floor
 
@@ -60,8 +60,8 @@ def trajectory(findings: Findings, condition: ConditionFindings) -> go.Figure:
     for relation, letter, name in (("within", "W", "W, born identical"), ("between", "B", "B, started apart")):
         curve = shown(condition, relation)
         if curve is not None:
-            drawn.add_trace(line(curve, relation, name, more=extreme_pairs(condition, relation)))
-            labels.append(_end(letter, curve, relation))
+            drawn.add_trace(line(curve, relation, name, more=_more(condition, relation)))
+            labels.append(_end(letter, curve, relation, condition.curves.get(f"{relation} adjusted")))
     floor = strictest_floor(condition)
     if floor is not None:
         labels.append(Label(f"{FLOORS[floor.name]}: {rounded(floor.value)}", floor.value, "floor"))
@@ -125,8 +125,16 @@ def _framed(
     return drawn
 
 
-def _end(letter: str, curve: Curve, role: str) -> Label:
-    return Label(f"<b>{letter}</b> {rounded(curve.value[-1])}", curve.value[-1], role)
+def _end(letter: str, curve: Curve, role: str, adjusted: Curve | None = None) -> Label:
+    """The last value, and in brackets what it is floor-adjusted."""
+    aside = "" if adjusted is None else f" ({rounded(adjusted.value[-1])})"
+    return Label(f"<b>{letter}</b> {rounded(curve.value[-1])}{aside}", curve.value[-1], role)
+
+
+def _more(condition: ConditionFindings, relation: str) -> list[str]:
+    """What hovering over W and B adds at every step: the floor-adjusted value, and which pairs are the extremes."""
+    parts = [part for part in (adjusted_words(condition, relation), extreme_pairs(condition, relation)) if part]
+    return ["<br>".join(said) for said in zip(*parts, strict=True)]
 
 
 def _around(curve: Curve) -> tuple[float, float]:

@@ -5,7 +5,8 @@ One row per condition, snapshot and measure, for two kinds of rows:
 - estimates over the runs of a condition (`run` is null): `value` with its interval `low`, `high`, and the `unit`, run
   or start, that the interval is over. `measure` is `agreement` or one of its companions, with `pairs` saying which
   pairs of runs it is a mean over (`within`: born identical, `between`: started apart); or one that is not of pairs,
-  such as `retention`, `memory` or `r2`. The floors of the measure stand beside it; null where there is none.
+  such as `retention`, `memory` or `r2`. The measure's floors, and what value and interval are when adjusted by the
+  strictest of them, stand beside it; null where there is none.
 - the metrics of single runs (`run` is the run's id): `r2`, `l0`, `alive`, `loss` and the method's own diagnostics.
 
 | column | |
@@ -14,8 +15,9 @@ One row per condition, snapshot and measure, for two kinds of rows:
 | `step` | of the snapshot |
 | `measure`, `pairs`, `run` | what was measured, on what |
 | `value`, `low`, `high`, `unit` | the number and its interval; null where it is not defined |
+| `adjusted`, `adjusted_low`, `adjusted_high` | the same, floor-adjusted by the measure's own strictest floor |
 | `floor_isotropic`, `floor_data`, `floor_kmeans`, `floor_hull`, `floor_step_0` | the measure's floors |
-| `strictest` | which floor the verdict used |
+| `strictest` | which floor the measure is adjusted by; for the matched agreement the one that the verdict used |
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from reseed.report.words import FLOORS, floor_value
+from reseed.report.words import FLOORS, floor_value, strictest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "tidy"]
 
 Row = dict[str, Any]
+
+_ADJUSTED = " adjusted"
 
 SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "condition": pl.String,
@@ -51,6 +55,9 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "low": pl.Float64,
     "high": pl.Float64,
     "unit": pl.String,
+    "adjusted": pl.Float64,
+    "adjusted_low": pl.Float64,
+    "adjusted_high": pl.Float64,
     **{f"floor_{floor.replace(' ', '_')}": pl.Float64 for floor in FLOORS},
     "strictest": pl.String,
 }
@@ -70,12 +77,14 @@ def _rows(condition: ConditionFindings) -> Iterator[Row]:
         "kind": condition.kind,
         "start": condition.start,
         "outcome": str(condition.verdict.outcome),
-        "strictest": condition.strictest,
     }
     for name, curve in condition.curves.items():
+        if name.endswith(_ADJUSTED):
+            continue  # it stands beside the curve that it was made from
         measure, pairs = _measure_and_pairs(name)
         beside = {"measure": measure, "pairs": pairs, "unit": curve.unit} | _floors(condition, measure, pairs)
-        yield from (about | beside | row for row in _curve_rows(curve))
+        adjusted = condition.curves.get(f"{name}{_ADJUSTED}")
+        yield from (about | beside | row for row in _curve_rows(curve, adjusted))
     for run in condition.runs:
         yield from (about | row for row in _run_rows(run))
 
@@ -91,12 +100,16 @@ def _measure_and_pairs(curve: str) -> tuple[str, str | None]:
 def _floors(condition: ConditionFindings, measure: str, pairs: str | None) -> Row:
     if pairs is None:
         return {}
-    return {f"floor_{floor.replace(' ', '_')}": _or_null(floor_value(condition, measure, floor)) for floor in FLOORS}
+    floors = {f"floor_{floor.replace(' ', '_')}": _or_null(floor_value(condition, measure, floor)) for floor in FLOORS}
+    return {**floors, "strictest": strictest_of(condition, measure) or None}
 
 
-def _curve_rows(curve: Curve) -> Iterator[Row]:
-    for step, value, low, high in zip(curve.steps, curve.value, curve.low, curve.high, strict=True):
-        yield {"step": step, "value": _or_null(value), "low": _or_null(low), "high": _or_null(high)}
+def _curve_rows(curve: Curve, adjusted: Curve | None) -> Iterator[Row]:
+    for i, step in enumerate(curve.steps):
+        row = {"value": curve.value[i], "low": curve.low[i], "high": curve.high[i]}
+        if adjusted is not None:
+            row |= {"adjusted": adjusted.value[i], "adjusted_low": adjusted.low[i], "adjusted_high": adjusted.high[i]}
+        yield {"step": step} | {name: _or_null(value) for name, value in row.items()}
 
 
 def _run_rows(run: RunFindings) -> Iterator[Row]:

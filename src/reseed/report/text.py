@@ -19,7 +19,9 @@ from reseed.report.words import (
     beside,
     estimated,
     factor,
+    mechanisms,
     notes,
+    of_the_alive,
     spawned,
     title,
     tuned,
@@ -93,7 +95,8 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
 
 _KEY = (
     "W: agreement of runs born identical. B: of runs that started apart. T: the last step, [confidence interval]. "
-    "floor: the strictest, what agreement would be without shared learning. gain: B(T) less B(0)."
+    "floor: the strictest, what agreement would be without shared learning. adjusted: B(T) where that floor is 0 and "
+    "full agreement 1. gain: B(T) less B(0)."
 )
 
 
@@ -101,7 +104,7 @@ def _verdict_table(findings: Findings, *, wide: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column("condition", overflow="fold", ratio=None)
     table.add_column("verdict", no_wrap=True)
-    for name in ("R²", "alive", "W(T)", "B(0) → B(T)", "floor", "gain"):
+    for name in ("R²", "alive", "W(T)", "B(0) → B(T)", "floor", *(("adjusted",) if wide else ()), "gain"):
         table.add_column(name, justify="right", no_wrap=True)
     for condition in findings.conditions:
         table.add_row(*_cells(condition, wide=wide))
@@ -118,8 +121,9 @@ def _cells(condition: ConditionFindings, *, wide: bool) -> tuple[str | Text, ...
         row.r2,
         row.alive,
         row.within,
-        f"{row.path}{apart}{row.between_interval}".strip(),
+        f"{row.path}{apart}{row.between_interval}".strip() + ("" if wide else f"\nadj. {row.adjusted}"),
         f"{row.floor}{apart}{row.floor_name}".strip(),
+        *((row.adjusted,) if wide else ()),
         f"{row.gain}{apart}{row.gain_interval}".strip(),
     )
 
@@ -138,9 +142,14 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield Text()
     yield Text.assemble((condition.name, "bold"), "  ", _word(condition))
     yield _indented(condition.verdict.sentence)
+    yield from (_indented(sentence) for sentence in condition.verdict.disagreements)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
     yield from (_indented(words) for words in (barriers(condition), spawned(condition)) if words)
+    if done := mechanisms(condition):
+        yield _indented(f"Mechanisms: {' · '.join(done)}")
+    if alive := of_the_alive(condition):
+        yield _indented(f"Note: {alive}")
     yield from (_indented(f"Note: {note}") for note in notes(condition))
 
 
@@ -185,8 +194,8 @@ def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
     apart = " " if wide else "\n"
     gaps = (estimated(part, sign=True) for part in (comparison.gap, comparison.born, comparison.earned))
     needed = f" (about {comparison.runs_to_decide} starts per arm would decide)" if comparison.runs_to_decide else ""
-    alike = "" if comparison.like_with_like else "; the arms start differently"
     fitted = f"{estimated(comparison.gain_difference_at_common_r2, sign=True)}: {comparison.outcome_at_common_r2}"
+    alike = "" if comparison.like_with_like else "; not like with like"
     return (
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reseed.disagreements import CALLED
 from reseed.numbers import interval, percent, rounded
 from reseed.verdict import Outcome
 
@@ -18,6 +19,7 @@ __all__ = [
     "ABOUT_MEASURES",
     "ABOUT_THRESHOLDS",
     "CLASSES",
+    "DIAGNOSTICS",
     "FLOORS",
     "MEASURES",
     "VerdictRow",
@@ -25,18 +27,26 @@ __all__ = [
     "beside",
     "companions",
     "counted",
+    "diagnostics",
     "estimated",
     "factor",
     "floor_policies",
     "floor_value",
+    "floors_of",
     "floors_shown",
+    "last",
+    "mechanisms",
     "notes",
+    "of_measure",
+    "of_pairs",
+    "of_the_alive",
     "run_labels",
     "runs_finished",
     "signed",
     "spawned",
     "steps",
     "strictest_floor",
+    "strictest_of",
     "title",
     "tuned",
     "verdict_row",
@@ -58,12 +68,12 @@ CLASSES: dict[Outcome, str] = {
 
 MEASURES = {
     "agreement": "matched agreement",
-    "explained": "agreement explained by retention",
-    "code": "code agreement",
+    **CALLED,
     "mmcs": "best cosine (MMCS)",
     "shared": "shared fraction",
-    "projection": "projection agreement",
-    "alive": "agreement of alive atoms",
+    "explained": "agreement explained by retention",
+    "excess": "agreement beyond retention",
+    "persistence": "match persistence",
 }
 """How measures are called in headings; one that is not listed keeps its name."""
 
@@ -72,9 +82,21 @@ ABOUT_MEASURES = {
     "mmcs": "each atom's best cosine in the other dictionary, several may choose the same one",
     "shared": "matched pairs with cosine above .7 in decoder and encoder both",
     "projection": "correlation of what matched atoms read from the activations",
-    "alive": "matched agreement of the atoms that fire on the held-out tokens",
+    "whitened": "cosine of matched atoms in a space where the activations vary alike in all directions",
+    "subspace": "share of the leading directions of two dictionaries that is common to both",
+    "alive": "matched agreement of the atoms that fire on the held-out tokens; mind how many these are",
+    "mass": "matched cosines, each weighted by what its two atoms carry of the reconstructions",
 }
 """What the companions of the matched agreement are."""
+
+DIAGNOSTICS = {
+    "frozen_rows": "frozen rows of W",
+    "weight_entropy": "entropy of W, nats",
+    "effective_points": "points in a mixture, exp(entropy)",
+    "relaxation_saturation": "saturation of Λ",
+    "multiplier": "multiplier",
+}
+"""What methods say about themselves, and how it is called; others keep their names."""
 
 FLOORS = {
     "isotropic": "random directions",
@@ -110,6 +132,8 @@ class VerdictRow:
     between_interval: str
     floor: str
     floor_name: str
+    adjusted: str
+    """B(T), floor-adjusted."""
     gain: str
     gain_interval: str
 
@@ -129,6 +153,7 @@ def verdict_row(condition: ConditionFindings) -> VerdictRow:
         between_interval=_interval(between),
         floor=rounded(floor.value) if floor else "n/a",
         floor_name=FLOORS.get(floor.name, floor.name) if floor else "",
+        adjusted=_value(estimates.get("between adjusted")),
         gain=signed(gain.value) if gain else "n/a",
         gain_interval=_interval(gain),
     )
@@ -173,7 +198,37 @@ def companions(conditions: Iterable[ConditionFindings]) -> tuple[str, ...]:
     """The companion measures that some condition has curves of, in the order they first appear."""
     parts = (name.rpartition(" ") for each in conditions for name in each.curves)
     named = (measure for measure, _, pairs in parts if pairs in {"within", "between"})
-    return tuple(dict.fromkeys(measure for measure in named if measure not in {"", "explained"}))
+    return tuple(dict.fromkeys(measure for measure in named if measure not in _NOT_COMPANIONS))
+
+
+_NOT_COMPANIONS = {"", "explained", "excess", "persistence"}
+
+
+def strictest_of(condition: ConditionFindings, measure: str) -> str:
+    """The floor that `agreement` or a companion measure is adjusted by; empty where it has none."""
+    return condition.strictest if measure == "agreement" else condition.companion_strictest.get(measure, "")
+
+
+def floors_of(condition: ConditionFindings, measure: str) -> dict[str, float]:
+    """The floors of `agreement` or of a companion measure, by name, without those that are not defined."""
+    floors = {name: floor_value(condition, measure, name) for name in FLOORS}
+    return {name: value for name, value in floors.items() if math.isfinite(value)}
+
+
+def of_measure(condition: ConditionFindings, measure: str, number: str) -> Interval | None:
+    """An estimate of `agreement` or of a companion measure, such as `between`, `within adjusted` or `gain`."""
+    return condition.estimates.get(number if measure == "agreement" else f"{measure} {number}")
+
+
+def diagnostics(conditions: Iterable[ConditionFindings]) -> tuple[str, ...]:
+    """What the methods say about themselves in some condition: curves that are of no measure and no fit."""
+    curves = dict.fromkeys(name for each in conditions for name in each.curves if not name.endswith(_OF_PAIRS))
+    known = [name for name in DIAGNOSTICS if name in curves]
+    return (*known, *(name for name in curves if name not in _BASIC and name not in known))
+
+
+_OF_PAIRS = (" within", " between", " adjusted")
+_BASIC = {"within", "between", "memory", "retention", "r2", "alive", "l0"}
 
 
 def run_labels(condition: ConditionFindings) -> dict[str, str]:
@@ -191,10 +246,23 @@ def notes(condition: ConditionFindings) -> tuple[str, ...]:
             by_reason.setdefault(estimate.reason, []).append(name)
     reasons = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
     ended = [f"{_run_label(run)} {run.status}: {run.remedy}" for run in condition.runs if run.remedy]
-    return (*reasons, *ended)
+    return (*reasons, *_stretched(condition), *ended)
+
+
+def _stretched(condition: ConditionFindings) -> tuple[str, ...]:
+    """What a difference is worth where the floor leaves little room."""
+    floor = strictest_floor(condition)
+    if floor is None or not HIGH_FLOOR <= floor.value < 1:
+        return ()
+    worth = rounded(0.01 / (1 - floor.value))
+    return (
+        f"the floor is {rounded(floor.value)}: .01 of agreement is {worth} when floor-adjusted, so read both scales",
+    )
 
 
 TEN = 10  # steps from which a tenth of a step says nothing
+HARDLY_ANY_DEAD = 0.99  # alive share from which dead atoms move no number that is shown
+HIGH_FLOOR = 0.9  # from here on the adjusted scale stretches tenfold and more
 _SYMBOLS = {"between": "B", "within": "W", "gain": "gain"}
 
 
@@ -232,6 +300,47 @@ def barriers(condition: ConditionFindings) -> str:
         if found and not math.isnan(found[f"{pairs} matched"].value)
     ]
     return f"barrier in R², runs {'; '.join(told)}" if told else ""
+
+
+def mechanisms(condition: ConditionFindings) -> tuple[str, ...]:
+    """What the atoms did, in a few words each; nothing where no runs were compared."""
+    said = (
+        ("retention", last(condition, "retention")),
+        ("explained by it", of_pairs(condition, "explained")),
+        ("beyond it", of_pairs(condition, "excess")),
+        ("persistence", of_pairs(condition, "persistence")),
+        *((name, last(condition, metric)) for metric, name in DIAGNOSTICS.items()),
+    )
+    return tuple(f"{name} {number}" for name, number in said if number)
+
+
+def last(condition: ConditionFindings, curve: str) -> str:
+    """A curve's last value; empty where there is none."""
+    value = condition.curves[curve].value[-1] if curve in condition.curves else math.nan
+    return "" if math.isnan(value) else rounded(value)
+
+
+def of_pairs(condition: ConditionFindings, measure: str) -> str:
+    """`W .36, B .08`, as far as there are such pairs."""
+    ends = {symbol: last(condition, f"{measure} {pairs}") for symbol, pairs in (("W", "within"), ("B", "between"))}
+    return ", ".join(f"{symbol} {value}" for symbol, value in ends.items() if value)
+
+
+def of_the_alive(condition: ConditionFindings) -> str:
+    """How agreement changes when dead atoms do not count; empty where hardly any are dead, or there are no pairs."""
+    pairs = next((pairs for pairs in ("between", "within") if _has(condition, f"alive {pairs}")), None)
+    if pairs is None or not condition.alive.value < HARDLY_ANY_DEAD:
+        return ""
+    plain, alive, mass = (condition.estimates.get(name) for name in (pairs, f"alive {pairs}", f"mass {pairs}"))
+    return (
+        f"{percent(condition.alive.value)} of the atoms are alive: agreement {pairs} starts is {_value(plain)}, "
+        f"of alive atoms {estimated(alive)}, weighted by what atoms carry {estimated(mass)}"
+    )
+
+
+def _has(condition: ConditionFindings, estimate: str) -> bool:
+    found = condition.estimates.get(estimate)
+    return found is not None and math.isfinite(found.value)
 
 
 def runs_finished(condition: ConditionFindings) -> str:
