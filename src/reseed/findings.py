@@ -90,6 +90,11 @@ class Floor(_Document):
     """Standard deviation over the pairs of draws; 0 for the closed form."""
     n: int
     """Pairs of dictionaries behind the value; 0 for the closed form."""
+    standard_error: Number
+    """Delete-one jackknife over the draws, or over the starts of `step 0`; 0 for the closed form, null for fewer than
+    three draws."""
+    n_units: int
+    """Draws, or starts, that were left out in turn; 0 for the closed form."""
     policy: str
     """How it was made, in one sentence."""
 
