@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -51,9 +51,11 @@ def contrast(x: Estimate, y: Estimate) -> Estimate:
     """
     if x.level != y.level:
         raise ValueError(f"one interval is at level {x.level}, the other at {y.level}; bring them to one with .at()")
+    standard_error, degrees = _spread((1.0, x), (-1.0, y))
     return Estimate(
         value=x.value - y.value,
-        **_spread((1.0, x), (-1.0, y)),
+        standard_error=standard_error,
+        degrees=degrees,
         n_units=min(x.n_units, y.n_units),
         unit="start" if x.unit == y.unit == "start" else "run",
         level=x.level,
@@ -70,17 +72,13 @@ def beyond(agreement: Estimate, floor: Estimate) -> Estimate:
     """
     room = 1 - floor.value if floor.value < 1 else math.nan
     value = (agreement.value - floor.value) / room
-    spread = _spread((1 / room, agreement), (-(1 - value) / room, floor))
-    return replace(agreement, value=value, **spread, reason=_reasons(agreement, floor))
+    standard_error, degrees = _spread((1 / room, agreement), (-(1 - value) / room, floor))
+    reason = _reasons(agreement, floor)
+    return replace(agreement, value=value, standard_error=standard_error, degrees=degrees, reason=reason)
 
 
-class _Spread(TypedDict):
-    standard_error: float
-    degrees: float
-
-
-def _spread(*terms: tuple[float, Estimate]) -> _Spread:
-    """Of a sum of slope times independent estimate: Welch-Satterthwaite."""
+def _spread(*terms: tuple[float, Estimate]) -> tuple[float, float]:
+    """Standard error and Welch-Satterthwaite degrees of a sum of slope times independent estimate."""
     variances = [(slope * estimate.standard_error) ** 2 for slope, estimate in terms]
     whole = math.fsum(variances)
     parts = [
@@ -90,7 +88,7 @@ def _spread(*terms: tuple[float, Estimate]) -> _Spread:
     ]
     spread = math.fsum(parts)
     degrees = whole**2 / spread if spread else math.fsum(estimate.degrees for _, estimate in terms)
-    return {"standard_error": math.sqrt(whole), "degrees": degrees}
+    return math.sqrt(whole), degrees
 
 
 def _reasons(*estimates: Estimate) -> str:
