@@ -194,6 +194,31 @@ def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_pat
     assert f"below its step-0 floor of {rounded(first)}, while the matched agreement is" in sentence
 
 
+def test_the_error_of_a_floor_is_over_its_draws(known):
+    whole = known(Outcome.STABILIZING).findings
+    floors = {floor.name: floor for floor in whole.floors}
+    draws = [torch.randn(N, D, generator=generator(draw, "kmeans")) for draw in range(3)]
+    left = [match(draws[i], draws[j]).agreement for i, j in combinations(range(3), 2)]
+    mean = math.fsum(left) / 3
+    assert floors["kmeans"].standard_error == pytest.approx(math.sqrt(2 / 3 * sum((x - mean) ** 2 for x in left)))
+    assert (floors["isotropic"].standard_error, floors["isotropic"].n_units) == (0.0, 0)
+    assert floors["step 0"].standard_error == pytest.approx(whole.estimates["between at step 0"].standard_error)
+
+
+def test_the_floor_at_step_0_is_left_out_with_its_runs(known):
+    runs = KNOWN[Outcome.DIVERGING]
+    whole = known(Outcome.DIVERGING).findings
+    assert whole.strictest == "step 0"
+    left = []
+    for start in range(STARTS):
+        kept = {name: run for name, run in runs.items() if not name.startswith(f"s{start}")}
+        first, last = agreements(kept, 0)[1], agreements(kept, 10)[1]
+        left.append((last - first) / (1 - first))
+    mean = math.fsum(left) / STARTS
+    expected = math.sqrt((STARTS - 1) / STARTS * sum((x - mean) ** 2 for x in left))
+    assert whole.estimates["between adjusted"].standard_error == pytest.approx(expected)
+
+
 def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):
     findings = known(Outcome.CONVERGENT).findings
     memory = findings.curves["memory"].value
@@ -276,7 +301,7 @@ def edge(tmp_path_factory):
         arm("a-topk", name="no-relaxation"),
         arm("ra-topk", name="zero-delta", delta=0.0),
     )
-    small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors={"draws": 2, "kmeans_steps": 2})
+    small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors={"draws": 3, "kmeans_steps": 2})
     return small.run(folder / "study", quiet=True), StudyFolder.open(folder / "study")
 
 

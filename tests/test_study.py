@@ -32,7 +32,7 @@ TINY = {"steps": 2, "batch_size": 20, "evenly": 1, "device": "cpu"}
 
 def tiny(acts, *arms, **changes):
     """A study of a second: two steps of two runs."""
-    known = {"starts": 2, "runs_per_start": 1, "training": TINY, "floors": {"draws": 2, "kmeans_steps": 1}}
+    known = {"starts": 2, "runs_per_start": 1, "training": TINY, "floors": {"draws": 3, "kmeans_steps": 1}}
     return study(acts, *(arms or (arm("topk", start=RANDOM),)), **known | changes)
 
 
@@ -106,7 +106,7 @@ MORE = {
     "another arm": {"arms": (arm("topk", start=RANDOM), arm("ra-topk"))},
     "more starts and runs": {"starts": 3, "runs_per_start": 2},
     "another preprocessing": {"preprocess": ("centre", "none")},
-    "more draws of longer k-means": {"floors": {"draws": 3, "kmeans_steps": 2}},
+    "more draws of longer k-means": {"floors": {"draws": 4, "kmeans_steps": 2}},
     "other words": {"name": "another title", "thresholds": {"margin": 0.2}},
 }
 
@@ -121,7 +121,7 @@ def test_a_study_that_grows_ends_with_the_bytes_of_one_that_was_large_from_the_s
 
 
 def test_fewer_draws_leave_no_floor_behind(acts, tmp_path):
-    run(tiny(acts, floors={"draws": 3, "kmeans_steps": 1}), tmp_path / "shrunk")
+    run(tiny(acts, floors={"draws": 4, "kmeans_steps": 1}), tmp_path / "shrunk")
     assert run(tiny(acts), tmp_path / "shrunk") == run(tiny(acts), tmp_path / "small")
 
 

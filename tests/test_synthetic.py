@@ -66,3 +66,55 @@ def test_more_tokens_and_noise_leave_the_planted_atoms_where_they_are():
 def test_impossible_sizes_are_refused_with_what_is_allowed(wrong):
     with pytest.raises(ValueError, match="active is 0 to n_atoms"):
         planted(10, 4, **{"n_atoms": 12, "active": 2} | wrong)
+
+
+def joint(codes, i, j):
+    """How often atom j is active where atom i is."""
+    active = codes > 0
+    return (active[:, i] & active[:, j]).sum().item() / active[:, i].sum().item()
+
+
+def test_atoms_that_are_together_are_active_together_and_others_are_not():
+    codes = planted(20_000, 8, n_atoms=16, active=2, together=0.6).codes
+    alone = 1 / 15  # the other one of two different atoms
+    assert joint(codes, 0, 1) == pytest.approx(1 - (1 - alone) * 0.4 / (1 + (1 - alone) * 0.6), abs=0.03)
+    assert joint(codes, 0, 2) < 0.25
+    always = planted(500, 8, n_atoms=16, active=2, together=1.0).codes > 0
+    assert torch.equal(always[:, 0::2], always[:, 1::2])
+    assert (codes[codes > 0] >= 0.5).all()
+
+
+def test_a_child_is_active_with_its_parent_only_and_with_half_of_them():
+    made = planted(20_000, 8, n_atoms=12, active=2, children=2)
+    active = made.codes > 0
+    parents, first, second = active[:, :4], active[:, 4:8], active[:, 8:]
+    assert made.atoms.shape == (12, 8)
+    assert torch.equal(parents.sum(dim=1), torch.full((20_000,), 2))
+    assert not ((first | second) & ~parents).any()
+    assert not (first & second).any()
+    for born in (first, second):
+        assert born.sum() / parents.sum() == pytest.approx(0.25, abs=0.01)
+    assert torch.allclose(made.rows, made.codes @ made.atoms, atol=1e-5)
+
+
+def test_families_leave_the_planted_atoms_where_they_are():
+    plain = planted(50, 10, n_atoms=12, active=2)
+    for family in ({"together": 0.5}, {"children": 1}):
+        assert torch.equal(planted(50, 10, n_atoms=12, active=2, **family).atoms, plain.atoms)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"together": 1.1},
+        {"together": -0.1},
+        {"together": 0.5, "n_atoms": 11},
+        {"children": -1},
+        {"children": 4},
+        {"children": 5, "active": 3},
+        {"children": 1, "together": 0.5},
+    ],
+)
+def test_impossible_families_are_refused_with_what_is_allowed(wrong):
+    with pytest.raises(ValueError, match="only one of the two"):
+        planted(10, 4, **{"n_atoms": 12, "active": 2} | wrong)

@@ -35,6 +35,7 @@ def evidence(within, born, between, *, floor=0.4, half_width=0.01, unit="start",
         "gain": about(between - born, half_width, unit=unit),
         "floor": floor,
         "floor_name": "kmeans",
+        "floor_error": 0.001,
         "adjusted": about(adjusted, half_width, unit=unit),
         "adjusted_gain": about(gained, half_width, unit=unit),
         "retention": 0.6,
@@ -174,6 +175,13 @@ def test_a_condition_that_does_not_fit_is_not_judged_whatever_its_agreement(r2):
 
 def test_at_its_threshold_a_condition_fits():
     assert judge(replace(CASES[Outcome.CONVERGENT], r2=LIMITS.min_r2), LIMITS).outcome == Outcome.CONVERGENT
+
+
+def test_where_the_floor_is_what_is_not_known_more_draws_of_it_are_asked_for():
+    unsure = evidence(0.7, 0.3, 0.6, adjusted=about(0.02, 0.05), floor_error=0.02, memory=0.1)
+    assert judge(unsure, LIMITS).outcome == Outcome.INCONCLUSIVE
+    assert judge(unsure, LIMITS).would_change.startswith("More draws of the floor")
+    assert "starts" in judge(replace(unsure, floor_error=0.0), LIMITS).would_change
 
 
 @pytest.mark.parametrize("half_width", [0.1, 0.3, 0.9])

@@ -88,6 +88,7 @@ def _word(first: float, last: float, within: float | None) -> str:
         gain=_estimate(between - between_first),
         floor=FLOOR,
         floor_name="kmeans",
+        floor_error=0.0,
         adjusted=_estimate(last),
         adjusted_gain=_estimate(last - first),
         retention=0.8,

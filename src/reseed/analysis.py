@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+import torch
 
 from reseed import inference, spectrum
 from reseed.comparison import compare_arms

@@ -294,6 +294,35 @@ def reproduce(
     _show(findings, out / "study")
 
 
+@app.command()
+def selfcheck(
+    out: Annotated[Path | None, typer.Option(help="A folder for selfcheck.json.")] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help="Parts, with commas: intervals, tests, floors, claims, noise, answers; default: all."),
+    ] = None,
+    *,
+    quiet: Quiet = False,
+) -> None:
+    """Ask this installation what is known: planted dictionaries, built studies, simulated intervals; minutes."""
+    from reseed import progress
+    from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
+    from reseed.calibration.selfcheck import selfcheck as check
+
+    parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
+    found = []
+    with progress.bar(quiet=quiet) as show:
+        for case in check(parts, advance=show("selfcheck", len(parts))):
+            typer.echo(rendered(case))
+            found.append(case)
+    if out is not None:
+        write_cases(found, out)
+    failed = sum(not case.holds for case in found)
+    typer.echo(f"{len(found) - failed} of {len(found)} hold")
+    if failed:
+        raise typer.Exit(1)
+
+
 def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
     _print(findings)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed import floors
+from reseed import floors, inference
 from reseed.companions import COMPANIONS, dictionary_measures, prepared
 from reseed.dice import roll
 from reseed.findings import Floor
@@ -47,7 +48,17 @@ def condition_floors(
     preprocess, n_atoms = runs[0].spec["preprocess"], runs[0].spec["method"]["n_atoms"]
     d_model = len(seen_in.covariance)
     exact = floors.isotropic(d_model, n_atoms)
-    found = [Floor(name="isotropic", value=exact, spread=0.0, n=0, policy="best of n_atoms random directions, exact")]
+    found = [
+        Floor(
+            name="isotropic",
+            value=exact,
+            spread=0.0,
+            n=0,
+            standard_error=0.0,
+            n_units=0,
+            policy="best of n_atoms random directions, exact",
+        )
+    ]
     companions: Companions = {measure: {} for measure in COMPANIONS}
     for measure in ("mmcs", *_OF_ALL_ALIKE):
         companions[measure]["isotropic"] = exact
@@ -67,7 +78,19 @@ def condition_floors(
 def _measured(kind: Literal["data", "kmeans", "hull"], policy: str, matchings: Matchings) -> Floor:
     draws = range(len({draw for pair in matchings for draw in pair}))
     floor = floors.measured(draws, lambda i, j: matchings[i, j].agreement, policy=policy)
-    return Floor(name=kind, value=floor.value, spread=floor.spread, n=len(matchings), policy=policy)
+    matrix = torch.full((len(draws), len(draws)), math.nan, dtype=torch.float64)
+    for (i, j), matching in matchings.items():
+        matrix[i, j] = matrix[j, i] = matching.agreement
+    over_draws = inference.between(matrix[None], torch.arange(len(draws)))[0]
+    return Floor(
+        name=kind,
+        value=floor.value,
+        spread=floor.spread,
+        n=len(matchings),
+        standard_error=over_draws.standard_error,
+        n_units=len(draws),
+        policy=policy,
+    )
 
 
 def _hull_dictionaries(
@@ -112,12 +135,15 @@ def _born(pairs: Pairs, companions: Companions) -> list[Floor]:
     for measure, by_floor in companions.items():
         by_floor["step 0"] = pairs.measures[measure][0][apart].mean().item()
     values = pairs.measures["agreement"][0][apart]
+    born = inference.between(pairs.measures["agreement"][:1], pairs.starts)[0]
     return [
         Floor(
             name="step 0",
             value=values.mean().item(),
             spread=values.std().item() if len(values) > 1 else math.nan,
             n=len(values),
+            standard_error=born.standard_error,
+            n_units=born.n_units,
             policy="runs of this condition from different starts, before any training",
         )
     ]

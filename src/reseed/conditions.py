@@ -9,6 +9,8 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import agreement, inference
 from reseed.companions import COMPANIONS, space
@@ -110,7 +112,7 @@ def analyse_condition(
         stable_rank=_mean([agreement.stable_rank(atoms).value for atoms in last]),
         atom_norm_squared=_mean([agreement.mean_norm_squared(atoms) for atoms in last]),
     )
-    return Analysed(findings, pairs, _metric(finished, "r2", pairs.steps), strictest.value)
+    return Analysed(findings, pairs, run_metric(finished, "r2", pairs.steps), strictest.value)
 
 
 def interval(estimate: Estimate) -> Interval:
@@ -138,9 +140,8 @@ def _space(folder: StudyFolder, runs: Sequence[Trajectory]) -> Space:
 
 def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:
     matched, starts = pairs.measures["agreement"], pairs.starts
-    adjusted = agreement.floor_adjusted(matched, floor.value)
     between = inference.ends(agreement.between_start, matched, starts, level=level)
-    beyond = inference.ends(agreement.between_start, adjusted, starts, level=level)
+    adjusted = agreement.floor_adjusted(matched, floor.value)
     return Evidence(
         n_runs=len(runs),
         init_groups=len(starts.unique()),
@@ -151,11 +152,36 @@ def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: flo
         gain=between.gain,
         floor=floor.value,
         floor_name=floor.name,
-        adjusted=beyond.last,
-        adjusted_gain=beyond.gain,
+        floor_error=floor.standard_error,
+        adjusted=_beyond(between.last, pairs, floor, level),
+        adjusted_gain=inference.ends(agreement.between_start, adjusted, starts, level=level).gain,
         retention=_mean([run.metrics["retention"][-1] for run in runs]),
         memory=inference.memory(matched, starts, level=level)[-1].value,
     )
+
+
+def _beyond(between: Estimate, pairs: Pairs, floor: Floor, level: float) -> Estimate:
+    """B(T) on the floor-adjusted scale, with the error of the floor as well as that of the runs.
+
+    The floor at step 0 is of the same runs, and is left out with them; all others are drawn apart from the runs.
+    """
+    if floor.name == "step 0":
+
+        def adjusted(p: Tensor, s: Tensor) -> Tensor:
+            first, last = agreement.between_start(p, s)
+            return ((last - first) / (1 - first))[None]
+
+        return inference.jackknife(adjusted, pairs.measures["agreement"][[0, -1]], pairs.starts, level=level)[0]
+    few = f"the {floor.name} floor has {floor.n_units} draws; 3 are needed for a spread"
+    drawn = inference.Estimate(
+        value=floor.value,
+        standard_error=floor.standard_error,
+        degrees=max(floor.n_units - 1.0, 0.0),
+        n_units=floor.n_units,
+        unit="start",
+        reason=few if math.isnan(floor.standard_error) else "",
+    )
+    return inference.beyond(between, drawn)
 
 
 def _estimates(
@@ -285,6 +311,7 @@ def _not_compared(runs: Sequence[Trajectory], finished: Sequence[Trajectory], li
         gain=nothing,
         floor=math.nan,
         floor_name="step 0",
+        floor_error=math.nan,
         adjusted=nothing,
         adjusted_gain=nothing,
         retention=math.nan,

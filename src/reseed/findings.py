@@ -2,6 +2,8 @@
 
 FINDINGS_VERSION history
   1  first version
+  2  arms compared at a common R² and by the dice they share; children and barriers; errors of floors; floor-adjusted
+     curves and disagreements of every companion measure
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from reseed.documents import Document as _Document
 from reseed.documents import Number
@@ -40,7 +42,7 @@ __all__ = [
     "Verdict",
 ]
 
-FINDINGS_VERSION = 1
+FINDINGS_VERSION = 2
 
 
 class Interval(_Document):
@@ -88,6 +90,11 @@ class Floor(_Document):
     """Standard deviation over the pairs of draws; 0 for the closed form."""
     n: int
     """Pairs of dictionaries behind the value; 0 for the closed form."""
+    standard_error: Number
+    """Delete-one jackknife over the draws, or over the starts of `step 0`; 0 for the closed form, null for fewer than
+    three draws."""
+    n_units: int
+    """Draws, or starts, that were left out in turn; 0 for the closed form."""
     policy: str
     """How it was made, in one sentence."""
 
@@ -189,7 +196,7 @@ class ConditionFindings(_Document):
     `<measure> within`, `<measure> between` and `<measure> gain`, the first two followed by ` adjusted`, too."""
     companion_floors: dict[str, dict[str, Number]]
     """Floors of the companion measures: measure -> floor -> value."""
-    companion_strictest: dict[str, str] = {}
+    companion_strictest: dict[str, str] = Field(default_factory=dict)
     """Of each companion measure the largest of its floors: measure -> floor. It is what the measure is adjusted by."""
     subspace_rank: int | None = None
     """Dimensions of the subspaces whose overlap is measured."""
@@ -217,7 +224,7 @@ class ConditionFindings(_Document):
     """Mean squared norm of the final atoms."""
     spawn: SpawnCurve | None = None
     """Children of the runs; null where none were asked for, or none finished. They take part in nothing else."""
-    barrier: dict[str, Interval] = {}
+    barrier: dict[str, Interval] = Field(default_factory=dict)
     """How much held-out R² is lost on the straight line between two runs at the last step, beyond that of its ends:
     `within matched` and `between matched` with the atoms matched first, `within unmatched` and `between unmatched` as
     they stand; empty where the held-out tokens were not at hand."""

@@ -161,8 +161,9 @@ NO_IDENTITY = {"device", "threads", "checkpoint_seconds"}
 class Floors(_Frozen):
     """How the measured floors are drawn."""
 
-    draws: int = Field(default=3, ge=2)
-    """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched."""
+    draws: int = Field(default=5, ge=3)
+    """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched. A floor's own error, which
+    every verdict carries, is twice as large with 3."""
     kmeans_steps: int = Field(default=10, ge=1)
     """Lloyd iterations of the k-means floor."""
 

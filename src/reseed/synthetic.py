@@ -3,6 +3,10 @@
 Every activation is an offset, plus a sparse non-negative combination of planted unit atoms, plus Gaussian noise:
 
     x = o + sum_{j in A} s_j d_j + e        |A| = active atoms, drawn afresh for every token
+
+Atoms can be correlated (neighbours are active together) or hierarchical (a child is active with its parent only). How
+far they can be told apart at all is the caller's choice of sizes: fewer atoms than dimensions and few active ones can,
+`active` of d_model / log(n_atoms) or more cannot.
 """
 
 from typing import NamedTuple
@@ -37,6 +41,8 @@ def planted(
     active: int,
     noise: float = 0.0,
     offset: float = 0.0,
+    together: float = 0.0,
+    children: int = 0,
     rolled: int = 0,
 ) -> Planted:
     """Activations with a known dictionary, in float32; equal arguments give equal bits.
@@ -50,21 +56,31 @@ def planted(
         d_model: their width.
         n_atoms: planted atoms, which may be more than `d_model`.
         active: different atoms in each token, each of strength uniform in [0.5, 1.5]; 0 makes rows of noise only.
+            Partners and children, if there are any, come on top.
         noise: root mean square norm of the noise, in units of one atom. The combinations themselves have a mean square
             norm of about 1.083 `active`.
         offset: norm of the vector that is added to every row, in a random direction, in units of one atom.
+        together: in [0, 1], how strongly atoms 2 i and 2 i + 1 are active together: at 0 not at all, at 1 whenever one
+            of them is chosen the other one is active too, as if they were one.
+        children: atoms that belong to each parent. The first n_atoms / (1 + children) atoms are parents; an active
+            parent has a probability of 1/2 to have one of its children active with it, in addition to `active`, and a
+            child is never active without its parent.
         rolled: the number that a die shows: another number plants other atoms.
 
     Raises:
-        ValueError: more active atoms than there are, or a negative size, noise or offset.
+        ValueError: more active atoms than there are, a negative size, noise or offset, both `together` and `children`,
+            or atoms that cannot be divided into pairs or families.
     """
     if not 0 <= active <= n_atoms or min(n_tokens, d_model, n_atoms) < 1 or noise < 0 or offset < 0:
         raise ValueError(
             f"n_tokens={n_tokens}, d_model={d_model}, n_atoms={n_atoms}, active={active}, noise={noise}, "
             f"offset={offset}: sizes are at least 1, active is 0 to n_atoms, noise and offset are not negative"
         )
+    _check_families(n_atoms, active, together, children)
     atoms = _directions(n_atoms, d_model, generator(rolled, "atoms"))
-    codes = _codes(n_tokens, n_atoms, active, rolled)
+    codes = _codes(n_tokens, n_atoms // (1 + children), active, rolled)
+    codes = _with_partners(codes, together, rolled) if together else codes
+    codes = _with_children(codes, children, rolled) if children else codes
     shift = offset * _directions(1, d_model, generator(rolled, "offset"))
     disturbance = torch.randn(n_tokens, d_model, generator=generator(rolled, "noise")) * (noise / d_model**0.5)
     return Planted(rows=shift + codes @ atoms + disturbance, atoms=atoms, codes=codes)
@@ -78,3 +94,30 @@ def _codes(n_tokens: int, n_atoms: int, active: int, rolled: int) -> Float[Tenso
     which = torch.rand(n_tokens, n_atoms, generator=generator(rolled, "active")).topk(active, dim=1).indices
     strengths = torch.empty(n_tokens, active).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "strengths"))
     return torch.zeros(n_tokens, n_atoms).scatter_(1, which, strengths)
+
+
+def _with_partners(codes: Float[Tensor, "tokens atoms"], together: float, rolled: int) -> Float[Tensor, "tokens atoms"]:
+    """Where atom 2 i or 2 i + 1 is active alone, the other one joins it with probability `together`."""
+    partners = codes.unflatten(1, (-1, 2)).flip(2).flatten(1)
+    joins = torch.rand(codes.shape, generator=generator(rolled, "together")) < together
+    strengths = torch.empty(codes.shape).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "partners"))
+    return torch.where((codes == 0) & (partners > 0) & joins, strengths, codes)
+
+
+def _with_children(codes: Float[Tensor, "tokens parents"], children: int, rolled: int) -> Float[Tensor, "tokens atoms"]:
+    """The parents' codes, then those of all first children, of all second children and so on."""
+    which = torch.randint(2 * children, codes.shape, generator=generator(rolled, "children"))  # one half: no child
+    strengths = torch.empty(codes.shape).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "child strengths"))
+    born = [torch.where((codes > 0) & (which == child), strengths, 0.0) for child in range(children)]
+    return torch.cat([codes, *born], dim=1)
+
+
+def _check_families(n_atoms: int, active: int, together: float, children: int) -> None:
+    family = 1 + max(children, 0) if children else 2 if together else 1
+    fits = n_atoms % family == 0 and (not children or active <= n_atoms // family)
+    if not 0 <= together <= 1 or children < 0 or (together and children) or not fits:
+        raise ValueError(
+            f"n_atoms={n_atoms}, active={active}, together={together}, children={children}: together is 0 to 1 and "
+            "needs an even n_atoms; children is not negative, n_atoms a multiple of 1 + children, and active at most "
+            "the number of parents; only one of the two can be given"
+        )

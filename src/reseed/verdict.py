@@ -67,10 +67,12 @@ class Evidence:
     floor: float
     """The largest applicable floor of the agreement."""
     floor_name: str
+    floor_error: float
+    """Standard error of the floor: 0 where it is exact."""
     adjusted: Estimate
-    """B(T), floor-adjusted."""
+    """B(T), floor-adjusted; its interval holds the error of the floor as well as that of the runs."""
     adjusted_gain: Estimate
-    """The gain on the floor-adjusted scale."""
+    """The gain in units of 1 - floor: near the margin an error of the floor hardly counts, so it is taken as known."""
     retention: float
     """Mean cosine of the final atoms with their own step 0."""
     memory: float
@@ -253,6 +255,8 @@ def _more_starts(e: Evidence, limits: Limits) -> str:
     if not _many_starts(e):
         return "At least three independent starts."
     gained = e.adjusted_gain.low > limits.margin  # then it is the floor that is not cleared
+    if gained and not e.floor_error <= e.between.standard_error:
+        return "More draws of the floor: its error is larger than that of the runs."
     needed = _starts_to_decide(e.adjusted, 0.0) if gained else _starts_to_decide(e.adjusted_gain, limits.margin)
     return f"About {needed} starts with this spread." if needed else "More starts."
 

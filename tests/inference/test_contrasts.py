@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -6,7 +7,7 @@ import torch
 from scipy import stats
 
 from reseed.agreement import between_start, within_start
-from reseed.inference import Estimate, attribution, contrast, ends, equivalence, over_runs, paired_contrast
+from reseed.inference import Estimate, attribution, beyond, contrast, ends, equivalence, over_runs, paired_contrast
 
 
 def normal(*shape, rolled=0):
@@ -147,3 +148,38 @@ def test_no_number_of_runs_is_promised_where_none_would_do():
 def test_a_margin_or_an_alpha_that_cannot_be_is_refused(margin, alpha):
     with pytest.raises(ValueError, match="margin must be above 0, alpha between 0 and 1/2"):
         equivalence(estimate(0.0, 0.1), margin=margin, alpha=alpha)
+
+
+# Against a floor.
+
+
+def test_an_exact_floor_only_rescales():
+    adjusted = beyond(estimate(0.7, 0.02, 4), Estimate(0.4, 0.0, 0.0, 0, "start"))
+    assert (adjusted.value, adjusted.standard_error) == pytest.approx((0.5, 0.02 / 0.6))
+    assert (adjusted.degrees, adjusted.n_units, adjusted.unit) == (3, 4, "start")
+
+
+@pytest.mark.parametrize("agreement", [0.2, 0.4, 0.7, 0.97])
+def test_the_error_beyond_a_floor_is_that_of_the_ratio_to_first_order(agreement):
+    floor, errors = 0.4, (0.004, 0.003)
+    adjusted = beyond(estimate(agreement, errors[0], 4), estimate(floor, errors[1], 3))
+    draws = normal(2, 400_000)
+    a, f = agreement + errors[0] * draws[0], floor + errors[1] * draws[1]
+    assert adjusted.value == pytest.approx((agreement - floor) / (1 - floor))
+    assert adjusted.standard_error == pytest.approx(float(((a - f) / (1 - f)).std()), rel=0.01)
+
+
+def test_at_its_floor_an_agreement_is_a_difference_of_two_means():
+    x, y = estimate(0.5, 0.03, 5), estimate(0.5, 0.02, 3)
+    adjusted, difference = beyond(x, y), contrast(x, y)
+    assert adjusted.value == 0
+    assert adjusted.low * 0.5 == pytest.approx(difference.low)
+    assert adjusted.degrees == pytest.approx(difference.degrees)
+
+
+def test_a_floor_of_1_or_without_a_spread_leaves_nothing_to_claim():
+    assert math.isnan(beyond(estimate(0.9, 0.01, 3), estimate(1.0, 0.0, 3)).value)
+    unknown = replace(estimate(0.4, math.nan, 2), reason="two draws")
+    adjusted = beyond(estimate(0.9, 0.01, 3), unknown)
+    assert adjusted.value == pytest.approx(5 / 6)
+    assert (adjusted.defined, adjusted.reason) == (False, "two draws")

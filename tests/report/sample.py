@@ -236,14 +236,58 @@ def _estimates(shape: Shape, half: float) -> dict[str, Interval]:
 
 def _floors(shape: Shape) -> tuple[Floor, ...]:
     floors = [
-        Floor(name="isotropic", value=0.148, spread=0.0, n=0, policy="best of n_atoms random directions, exact"),
-        Floor(name="data", value=shape.floor - 0.13, spread=0.004, n=3, policy="Pairs of samples of 2048 activations."),
-        Floor(name="kmeans", value=shape.floor, spread=0.006, n=3, policy="k-means centroids of disjoint samples."),
+        Floor(
+            name="isotropic",
+            value=0.148,
+            spread=0.0,
+            n=0,
+            standard_error=0.0,
+            n_units=0,
+            policy="best of n_atoms random directions, exact",
+        ),
+        Floor(
+            name="data",
+            value=shape.floor - 0.13,
+            spread=0.004,
+            n=3,
+            standard_error=0.004,
+            n_units=3,
+            policy="Pairs of samples of 2048 activations.",
+        ),
+        Floor(
+            name="kmeans",
+            value=shape.floor,
+            spread=0.006,
+            n=3,
+            standard_error=0.006,
+            n_units=3,
+            policy="k-means centroids of disjoint samples.",
+        ),
     ]
     if shape.kind in {"ra-topk", "a-topk"}:
-        floors.append(Floor(name="hull", value=shape.floor - 0.02, spread=0.004, n=3, policy="Mixtures of the points."))
+        floors.append(
+            Floor(
+                name="hull",
+                value=shape.floor - 0.02,
+                spread=0.004,
+                n=3,
+                standard_error=0.004,
+                n_units=3,
+                policy="Mixtures of the points.",
+            )
+        )
     if shape.starts > 1:
-        floors.append(Floor(name="step 0", value=shape.between[0], spread=0.003, n=12, policy="The starts, B(0)."))
+        floors.append(
+            Floor(
+                name="step 0",
+                value=shape.between[0],
+                spread=0.003,
+                n=12,
+                standard_error=0.002,
+                n_units=3,
+                policy="The starts, B(0).",
+            )
+        )
     return tuple(floors)
 
 

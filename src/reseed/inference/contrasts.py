@@ -12,7 +12,16 @@ from torch import Tensor
 from reseed.inference.estimate import Estimate
 from reseed.inference.jackknife import Ends, Statistic, jackknife
 
-__all__ = ["Attribution", "Conclusion", "Equivalence", "attribution", "contrast", "equivalence", "paired_contrast"]
+__all__ = [
+    "Attribution",
+    "Conclusion",
+    "Equivalence",
+    "attribution",
+    "beyond",
+    "contrast",
+    "equivalence",
+    "paired_contrast",
+]
 
 Conclusion = Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
 
@@ -42,17 +51,48 @@ def contrast(x: Estimate, y: Estimate) -> Estimate:
     """
     if x.level != y.level:
         raise ValueError(f"one interval is at level {x.level}, the other at {y.level}; bring them to one with .at()")
-    u, v = x.standard_error**2, y.standard_error**2
-    spread = u**2 / x.degrees + v**2 / y.degrees if x.degrees and y.degrees else math.nan
+    standard_error, degrees = _spread((1.0, x), (-1.0, y))
     return Estimate(
         value=x.value - y.value,
-        standard_error=math.sqrt(u + v),
-        degrees=(u + v) ** 2 / spread if spread else x.degrees + y.degrees,
+        standard_error=standard_error,
+        degrees=degrees,
         n_units=min(x.n_units, y.n_units),
         unit="start" if x.unit == y.unit == "start" else "run",
         level=x.level,
-        reason="; ".join(dict.fromkeys(reason for reason in (x.reason, y.reason) if reason)),
+        reason=_reasons(x, y),
     )
+
+
+def beyond(agreement: Estimate, floor: Estimate) -> Estimate:
+    """(A - F) / (1 - F) with the errors of both, A and F being independent; nan for a floor of 1.
+
+    To first order, with Welch-Satterthwaite degrees: se = sqrt(se_A^2 + ((1 - A) / (1 - F))^2 se_F^2) / (1 - F). A
+    floor is a mean over few draws: taken as known, an agreement that only equals it would be found beyond it in 4 to 30
+    of 100 studies. Units and level are those of the agreement.
+    """
+    room = 1 - floor.value if floor.value < 1 else math.nan
+    value = (agreement.value - floor.value) / room
+    standard_error, degrees = _spread((1 / room, agreement), (-(1 - value) / room, floor))
+    reason = _reasons(agreement, floor)
+    return replace(agreement, value=value, standard_error=standard_error, degrees=degrees, reason=reason)
+
+
+def _spread(*terms: tuple[float, Estimate]) -> tuple[float, float]:
+    """Standard error and Welch-Satterthwaite degrees of a sum of slope times independent estimate."""
+    variances = [(slope * estimate.standard_error) ** 2 for slope, estimate in terms]
+    whole = math.fsum(variances)
+    parts = [
+        variance**2 / estimate.degrees if estimate.degrees else math.nan
+        for variance, (_, estimate) in zip(variances, terms, strict=True)
+        if variance  # what is exact, such as a floor in closed form, needs no degrees
+    ]
+    spread = math.fsum(parts)
+    degrees = whole**2 / spread if spread else math.fsum(estimate.degrees for _, estimate in terms)
+    return math.sqrt(whole), degrees
+
+
+def _reasons(*estimates: Estimate) -> str:
+    return "; ".join(dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason))
 
 
 @dataclass(frozen=True)

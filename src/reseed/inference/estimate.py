@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from scipy.stats import t as student_t
@@ -49,6 +50,10 @@ class Estimate:
 
     @property
     def _half_width(self) -> float:
-        return (
-            float(student_t.ppf((1 + self.level) / 2, self.degrees)) * self.standard_error if self.defined else math.nan
-        )
+        return _quantile(self.level, self.degrees) * self.standard_error if self.defined else math.nan
+
+
+@lru_cache(maxsize=4096)
+def _quantile(level: float, degrees: float) -> float:
+    """Of Student's t, two-sided."""
+    return float(student_t.ppf((1 + level) / 2, degrees))

@@ -1,0 +1,140 @@
+"""How far a verdict can be trusted: rates and cases with known answers, for the page "How far to trust a verdict".
+
+    python benchmarks/calibration.py --json docs/assets/calibration.json      everything, about fifteen CPU minutes
+    python benchmarks/calibration.py --only coverage --json FILE              one table; the others in FILE stay
+    python benchmarks/calibration.py --repeats 10                             quick and coarse
+
+`--repeats` is the number of built or trained studies behind a rate; pair matrices are drawn twenty times as often.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from _machine import machine, versions
+
+from reseed.calibration import cases, claims, matrices, trained
+from reseed.calibration.results import Rate
+
+FORMAT_VERSION = 1
+"""1: the first."""
+
+Rows = list[dict[str, Any]]
+MATRICES = 20  # pair matrices for each built study
+LEAST = 0.93
+RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
+
+
+def coverage(repeats: int) -> Rows:
+    """Intervals of B by how effects are spread and distributed, runs and starts as units."""
+    rows = []
+    for law, skewness in matrices.LAWS.items():
+        for name, spread in matrices.SPREADS.items():
+            skewed = replace(spread, skewness=skewness)
+            least = 0.0 if law == "strongly skewed" else LEAST
+            for runs, sizes in ((1, RUNS), (2, STARTS)):
+                for size in sizes:
+                    kept, naive = matrices.coverage(skewed, size, runs, repeats * MATRICES, least=least)
+                    about = {"law": law, "spread": name, "starts": size, "runs": runs, "naive": naive.value}
+                    rows.append(about | _rate(kept))
+    return rows
+
+
+def contrasts(repeats: int) -> Rows:
+    """Differences of arms, equivalence tests and permutation tests."""
+    count = repeats * MATRICES
+    rates = []
+    for name in ("starts only", "as measured"):
+        spread = matrices.SPREADS[name]
+        rates += [_named(matrices.welch(spread, sizes, count, least=LEAST), name) for sizes in ((3, 3), (4, 8), (8, 4))]
+        rates += [_named(matrices.tost(spread, size, count), name) for size in (3, 4, 5, 8)]
+    for size, runs in ((5, 1), (4, 2), (6, 1)):
+        rates += matrices.permutation(matrices.SPREADS["starts and pairs"], size, runs, count // 4)
+    return [_rate(rate) for rate in rates]
+
+
+def nulls(repeats: int) -> Rows:
+    """Studies in which there is nothing to claim, built and trained."""
+    kinds = [(truth, "as measured", 3) for truth in claims.NULLS]
+    hardest = [truth for truth in claims.NULLS if "floor, after" in truth.name or "margin" in truth.name]
+    kinds += [(truth, "as measured", 5) for truth in hardest]
+    rows = []
+    for truth, spread, starts in kinds:
+        made, known = claims.false_claims(truth, spread, starts, repeats)
+        rows.append({"truth": truth.name, "starts": starts, "floor_known": known.value} | _rate(made))
+    return rows
+
+
+def noise(repeats: int) -> Rows:
+    """Pure noise, trained."""
+    return [_rate(trained.noise_claims(repeats))]
+
+
+def power(repeats: int) -> Rows:
+    """Studies in which a gain was planted."""
+    rows = []
+    for margins, floor, alike in ((2, 0.25, False), (4, 0.25, False), (2, 0.75, True), (4, 0.75, True)):
+        truth = claims.gaining(margins, floor=floor, born_alike=alike)
+        for starts in STARTS if not alike else (5, 8):
+            rate = claims.power(truth, "as measured", starts, max(repeats * 3 // 10, 1))
+            rows.append({"margins": margins, "floor": floor, "starts": starts} | _rate(rate))
+    return rows
+
+
+def answers(_: int) -> Rows:
+    """Trained studies whose verdict is known."""
+    return [asdict(case) for case in cases.answers()]
+
+
+def reproductions(_: int) -> Rows:
+    """Published and simulated numbers."""
+    return [asdict(case) for case in cases.reproductions()]
+
+
+TABLES: dict[str, Callable[[int], Rows]] = {
+    "coverage": coverage,
+    "contrasts": contrasts,
+    "nulls": nulls,
+    "noise": noise,
+    "power": power,
+    "answers": answers,
+    "reproductions": reproductions,
+}
+
+
+def main() -> None:
+    """Make the tables asked for, print them, and write them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=TABLES, action="append")
+    parser.add_argument("--repeats", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    known = json.loads(asked.json.read_text(encoding="utf-8")) if asked.json and asked.json.exists() else {}
+    found = {"format_version": FORMAT_VERSION, "machine": machine(), "versions": versions("reseed", "torch", "scipy")}
+    tables = known.get("tables", {})
+    for name in asked.only or TABLES:
+        started = time.process_time()
+        rows = TABLES[name](asked.repeats)
+        tables[name] = {"repeats": asked.repeats, "cpu_seconds": round(time.process_time() - started), "rows": rows}
+        print(f"{name}: {tables[name]['cpu_seconds']} CPU s")
+        for row in rows:
+            print("  " + ", ".join(f"{key} {value}" for key, value in row.items()))
+        if asked.json:
+            ordered = {each: tables[each] for each in TABLES if each in tables}
+            asked.json.write_text(json.dumps(found | {"tables": ordered}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _rate(rate: Rate) -> dict[str, Any]:
+    return asdict(rate) | {"value": round(rate.value, 4), "holds": rate.holds}
+
+
+def _named(rate: Rate, name: str) -> Rate:
+    return replace(rate, name=f"{rate.name} ({name})")
+
+
+if __name__ == "__main__":
+    main()

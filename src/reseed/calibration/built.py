@@ -1,0 +1,110 @@
+"""Studies that were never trained: every cosine between two runs is chosen, and the real analysis reads the files.
+
+Atom i of run r is e_i ⊗ v_r, where the inner product of v_r and v_s is the agreement chosen for runs r and s. So atom i
+of one run has that cosine with atom i of the other and 0 with all others, and the matched agreement is the chosen one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from reseed.files import write_json, write_tensors, write_text
+from reseed.methods import TopK
+from reseed.spec import Arm, Dice, Study
+from reseed.starts import Start
+from reseed.trajectory import FORMAT_VERSION, StudyFolder, pack_codes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["Chosen", "write_study"]
+
+N_ATOMS, LAST_STEP, TOKENS = 6, 100, 8
+NAME, PREPROCESS = "built", "none"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The truth of one study."""
+
+    starts: Int[Tensor, " runs"]
+    first: Float64[Tensor, "runs runs"]
+    """Agreement of every two runs at step 0: 1 within a start."""
+    last: Float64[Tensor, "runs runs"]
+    """At the last step."""
+    floors: Mapping[str, Float64[Tensor, "draws draws"]]
+    """Agreement of every two draws of the `data` and `kmeans` floors."""
+    r2: float = 0.9
+    retention: float = 0.5
+
+
+def write_study(folder: Path, chosen: Chosen) -> StudyFolder:
+    """A study folder of one condition, as training would have left it.
+
+    The smallest eigenvalue of a matrix of agreements must not be below 0, or no dictionaries have these cosines: what
+    is below is taken as 0.
+    """
+    width = max(len(chosen.starts), *(len(matrix) for matrix in chosen.floors.values()))
+    made = StudyFolder(folder)
+    _write_head(made, width * N_ATOMS, chosen)
+    by_step = {0: _dictionaries(chosen.first, width), LAST_STEP: _dictionaries(chosen.last, width)}
+    for number in range(len(chosen.starts)):
+        _write_run(made, number, {step: atoms[number] for step, atoms in by_step.items()}, chosen)
+    return StudyFolder.open(folder)
+
+
+def _dictionaries(agreements: Float64[Tensor, "runs runs"], width: int) -> Float[Tensor, "runs atoms d_model"]:
+    gram = agreements.clone().fill_diagonal_(1.0)
+    values, vectors = torch.linalg.eigh(gram)
+    found = torch.zeros(len(gram), width, dtype=torch.float64)
+    found[:, : len(gram)] = vectors * values.clamp(min=0).sqrt()
+    found = torch.nn.functional.normalize(found, dim=1)
+    return torch.stack([torch.kron(torch.eye(N_ATOMS, dtype=torch.float64), row[None]) for row in found]).float()
+
+
+def _write_head(made: StudyFolder, d_model: int, chosen: Chosen) -> None:
+    arm = Arm(name=NAME, method=TopK(n_atoms=N_ATOMS, k=1), start=Start(kind="random"))
+    study = Study(activations="none", preprocess=(PREPROCESS,), arms=(arm,))
+    write_text(made.path / "study.toml", study.to_toml())
+    manifest: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "reseed": "built",
+        "machine": {},
+        "activations": {},
+        "conditions": [(f"{NAME}@{PREPROCESS}", [_run_id(number) for number in range(len(chosen.starts))])],
+    }
+    write_json(made.path / "manifest.json", manifest)
+    moments = {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()}
+    write_tensors(made.moments_path(PREPROCESS), moments, {})
+    for kind, agreements in chosen.floors.items():
+        for draw, atoms in enumerate(_dictionaries(agreements, d_model // N_ATOMS)):
+            write_tensors(made.floor_path(PREPROCESS, N_ATOMS, kind, draw), {"atoms": atoms.clone()}, {})
+
+
+def _write_run(
+    made: StudyFolder, number: int, by_step: Mapping[int, Float[Tensor, "atoms d_model"]], chosen: Chosen
+) -> None:
+    run, arm = made.run(_run_id(number)), Arm(name=NAME, method=TopK(n_atoms=N_ATOMS, k=1), start=Start(kind="random"))
+    start = int(chosen.starts[number])
+    spec = {"condition": f"{NAME}@{PREPROCESS}", "arm": NAME, "preprocess": PREPROCESS, "points": None}
+    places = {"start_index": start, "run_index": number, "rolls": Dice().rolls(start, number)}
+    run.write_spec(spec | places | arm.model_dump(mode="json", include={"method", "start"}))
+    codes = torch.ones(TOKENS, N_ATOMS) + torch.eye(TOKENS, N_ATOMS)
+    for step, atoms in by_step.items():
+        packed = pack_codes(codes, torch.arange(N_ATOMS).expand_as(codes))
+        run.write_snapshot(step, {"atoms": atoms.clone(), "encoder": atoms.clone()} | packed)
+    rows = [
+        {"step": step, "r2": chosen.r2, "l0": float(N_ATOMS), "alive": 1.0, "retention": retention}
+        for step, retention in zip(by_step, (1.0, chosen.retention), strict=True)
+    ]
+    run.finish(rows, status="finished", step=LAST_STEP)
+
+
+def _run_id(number: int) -> str:
+    return f"run{number:02d}"
