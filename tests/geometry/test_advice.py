@@ -78,10 +78,13 @@ def test_two_dictionaries_come_first_each_floor_with_its_worth():
     assert recommendation([view("centre", 0.39)], both)[:3] == (
         "The two dictionaries agree .50; their own means and covariances alone would give .25: floor-adjusted .33.",
         (
-            "Untrained k-means dictionaries of their size agree .60 on raw activations: "
+            "If they were trained on raw activations, they have to beat .60, which as many k-means centroids agree: "
             "floor-adjusted \N{MINUS SIGN}.25, no evidence of learning."
         ),
-        "Untrained dictionaries of the floor 'data' of their size agree .40 after centre: floor-adjusted .17.",
+        (
+            "If they were trained after centre, they have to beat .40, which as many random tokens agree: "
+            "floor-adjusted .17."
+        ),
     )
 
 

@@ -42,6 +42,7 @@ def test_text_of_two_dictionaries_alone_has_no_table_of_activations():
     text = render(geometry(pair=PAIR), width=80, colour=False)
     assert "before any training" not in text
     assert re.search(r"^atoms +512 +1,024, 3 of them zero$", text, flags=re.MULTILINE)
+    assert re.search(r"^random directions +\.127$", text, flags=re.MULTILINE)
     assert re.search(r"^their own +random directions +\.127 +\.427$", text, flags=re.MULTILINE)
     assert "matched agreement .500, best cosine (MMCS) .550" in text
 

@@ -125,8 +125,11 @@ def _about_pair(pair: PairGeometry) -> Iterator[str]:
     )
     for each in others:
         seen = "on raw activations" if each.against == "none" else f"after {each.against}"
-        made = "k-means dictionaries" if each.floor == "kmeans" else f"dictionaries of the floor {each.floor!r}"
-        yield f"Untrained {made} of their size agree {rounded(each.value)} {seen}: {_worth(each)}."
+        made = {"kmeans": "k-means centroids", "data": "random tokens"}.get(each.floor, "random directions")
+        yield (
+            f"If they were trained {seen}, they have to beat {rounded(each.value)}, which as many {made} agree: "
+            f"{_worth(each)}."
+        )
 
 
 def _worth(standing: Standing) -> str:

@@ -102,7 +102,12 @@ def _agreed(geometry: Geometry) -> list[dict[str, Any]]:
         return []
     at = geometry.pair.agreement
     line = {"color": colour("floor"), "width": 1.75, "dash": "dash"}
-    label = {"text": f"A {rounded(at)}", "textposition": "end", "font": {"size": 11, "color": colour("ink")}}
+    label = {
+        "text": f"A {rounded(at)}",
+        "textposition": "end",
+        "textangle": 0,
+        "font": {"size": 11, "color": colour("ink")},
+    }
     return [{"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": line, "label": label}]
 
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed.report.geometry_words import agreed, floor_rows, name, pair_rows, shape_rows, sizes, standing_rows
+from reseed.report.geometry_words import agreed, floor_rows, name, own_rows, pair_rows, shape_rows, sizes, standing_rows
 from reseed.report.text import ONE_LINE, printed
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def _views(views: Sequence[ViewGeometry]) -> Iterator[RenderableType]:
 def _pair(pair: PairGeometry) -> Iterator[RenderableType]:
     yield _table("two dictionaries", ["first", "second"], pair_rows(pair))
     yield Text(f"first: {pair.first.name}\nsecond: {pair.second.name}\n{agreed(pair)}", style="dim")
+    yield _table("floors of their own", ["value"], own_rows(pair))
     rows = {where: cells for where, *cells in standing_rows(pair)}
     yield _table("their agreement against", ["strictest floor", "value", "floor-adjusted"], rows)
 

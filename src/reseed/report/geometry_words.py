@@ -21,6 +21,7 @@ __all__ = [
     "floor_policies",
     "floor_rows",
     "name",
+    "own_rows",
     "pair_rows",
     "shape_rows",
     "sizes",
@@ -119,6 +120,11 @@ def pair_rows(pair: PairGeometry) -> dict[str, tuple[str, ...]]:
         "participation ratio": tuple(rounded(each.participation_ratio, 1) for each in both),
         "stable rank": tuple(rounded(each.stable_rank, 1) for each in both),
     }
+
+
+def own_rows(pair: PairGeometry) -> dict[str, tuple[str]]:
+    """What two dictionaries would agree by their own means and covariances."""
+    return {called(floor): (estimated(floor),) for floor in pair.floors}
 
 
 def standing_rows(pair: PairGeometry) -> list[tuple[str, str, str, str]]:
