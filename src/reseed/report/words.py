@@ -260,7 +260,7 @@ def _stretched(condition: ConditionFindings) -> tuple[str, ...]:
     )
 
 
-TEN = 10  # steps from which a tenth of a step says nothing
+TEN = 10  # from here on the second digit after the point says nothing, and of steps the first
 HARDLY_ANY_DEAD = 0.99  # alive share from which dead atoms move no number that is shown
 HIGH_FLOOR = 0.9  # from here on the adjusted scale stretches tenfold and more
 _SYMBOLS = {"between": "B", "within": "W", "gain": "gain"}
@@ -317,7 +317,7 @@ def mechanisms(condition: ConditionFindings) -> tuple[str, ...]:
 def last(condition: ConditionFindings, curve: str) -> str:
     """A curve's last value; empty where there is none."""
     value = condition.curves[curve].value[-1] if curve in condition.curves else math.nan
-    return "" if math.isnan(value) else rounded(value)
+    return "" if math.isnan(value) else rounded(value, 1 if abs(value) >= TEN else 2)
 
 
 def of_pairs(condition: ConditionFindings, measure: str) -> str:
