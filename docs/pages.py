@@ -254,7 +254,18 @@ def scale() -> str:
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
 
 
-PAGES = {"study-toml.md": study_toml, "references.md": references, "speed.md": speed, "scale.md": scale}
+def trust() -> str:
+    """The page of how far a verdict can be trusted."""
+    return runpy.run_path(str(DOCS / "trust.py"))["page"]()
+
+
+PAGES = {
+    "study-toml.md": study_toml,
+    "references.md": references,
+    "speed.md": speed,
+    "scale.md": scale,
+    "concepts/trust.md": trust,
+}
 """The pages and what makes them."""
 
 if __name__ == "__main__":
