@@ -77,7 +77,7 @@ def noise(repeats: int) -> Rows:
 def power(repeats: int) -> Rows:
     """Studies in which a gain was planted."""
     rows = []
-    for margins, floor, alike in ((2, 0.25, False), (4, 0.25, False), (2, 0.75, True), (4, 0.75, True)):
+    for margins, floor, alike in ((2.0, 0.25, False), (4.0, 0.25, False), (2.0, 0.75, True), (4.0, 0.75, True)):
         truth = claims.gaining(margins, floor=floor, born_alike=alike)
         for starts in STARTS if not alike else (5, 8):
             rate = claims.power(truth, "as measured", starts, max(repeats * 3 // 10, 1))

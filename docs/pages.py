@@ -275,12 +275,18 @@ def geometry_json() -> str:
     return "\n".join([_GEOMETRY.format(version=GEOMETRY_VERSION), *tables(Geometry)])
 
 
+def trust() -> str:
+    """The page of how far a verdict can be trusted."""
+    return runpy.run_path(str(DOCS / "trust.py"))["page"]()
+
+
 PAGES = {
     "study-toml.md": study_toml,
     "references.md": references,
     "speed.md": speed,
     "scale.md": scale,
     "geometry-json.md": geometry_json,
+    "concepts/trust.md": trust,
 }
 """The pages and what makes them."""
 

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = json.loads((ROOT / "docs/assets/speed-training.json").read_text(encoding="utf-8"))
+CALIBRATION = json.loads((ROOT / "docs/assets/calibration.json").read_text(encoding="utf-8"))
 GROWTH = json.loads((ROOT / "docs/assets/scale.json").read_text(encoding="utf-8"))
 
 MEASURED = ("cpu_seconds", "wall_seconds", "ratio", "r2", "cpu_seconds_of_rounds")
@@ -47,6 +48,23 @@ def test_the_growth_benchmark_measures_everything_and_writes_what_the_page_is_ma
     assert written["audit"]["costs"].keys() == GROWTH["audit"]["costs"].keys()
     page = runpy.run_path(str(ROOT / "docs/scale.py"))["page"](file)
     assert all(f"| {tokens:,} |" in page for tokens in (5_000_000, 20_000_000, 100_000_000))
+
+
+def test_the_calibration_counts_what_the_page_is_made_from_and_leaves_other_tables_as_they_are(tmp_path):
+    file = tmp_path / "calibration.json"
+    file.write_text(json.dumps(CALIBRATION), encoding="utf-8")
+    told = run("calibration", "--only", "coverage", "--only", "contrasts", "--repeats", 1, "--json", file)
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written.keys() == CALIBRATION.keys()
+    for name, table in CALIBRATION["tables"].items():
+        if name not in {"coverage", "contrasts"}:
+            assert written["tables"][name] == table
+        rows = written["tables"][name]["rows"]
+        assert [row["name"] for row in rows] == [row["name"] for row in table["rows"]]
+        assert [row.keys() for row in rows] == [row.keys() for row in table["rows"]]
+    assert "coverage: " in told
+    page = runpy.run_path(str(ROOT / "docs/trust.py"))["page"](file)
+    assert page.count("\n| ") == (ROOT / "docs/concepts/trust.md").read_text(encoding="utf-8").count("\n| ")
 
 
 @pytest.fixture

@@ -1,0 +1,222 @@
+# ruff: noqa: INP001, RUF001 (a script, with prose in it)
+"""The page of how far a verdict can be trusted, for `pages.py`: from what benchmarks/calibration.py counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reseed.numbers import rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Figures = dict[str, Any]
+COUNTED = Path(__file__).parent / "assets/calibration.json"
+
+_HEAD = """\
+# How far to trust a verdict
+
+<!-- Made by docs/trust.py and docs/pages.py from what benchmarks/calibration.py writes. -->
+
+[How far to read a verdict](verdicts.md) has the rules. This page says how often they are wrong, where the truth is
+known: on planted dictionaries that are really trained, on studies that are built so that every cosine is chosen, and on
+simulated pair matrices. The code that judges them is the one that judges your study.
+
+```
+reseed selfcheck
+```
+
+asks [the same questions](../commands/selfcheck.md) of your installation, with fewer repeats, in minutes.
+
+"""
+
+_ANSWERS = """\
+## Studies with a known answer
+
+Small studies on planted activations, trained and judged like any other. All nine words occur.
+
+"""
+
+_NULLS = """\
+## False claims
+
+What share of studies in which runs did not come together is called *stabilizing* or *convergent*? {repeats} studies of
+each kind are built as files: dictionaries whose cosines are chosen, with spreads between starts, runs and draws of the
+floor as they were measured (below). The aim is at most .05; a claim needs one end of a 95 % interval on the right side
+of its threshold, so that .025 is expected where the truth lies exactly at it.
+
+"""
+
+_NOISE = """\
+Of {repeats} studies of dictionaries that were really trained on pure noise (32 atoms in 16 dimensions, 3 starts, 2 runs
+each), a share of {value} was called either word.
+
+"""
+
+_KNOWN = """\
+### A floor taken as known
+
+A floor is a mean over the pairs of a few draws. The last column is what the same rules would claim with the interval of
+B(T) alone, as if the floor had no error. Spreads of floors vary: with three draws, and with starts that agree to .002,
+up to a third of simulated studies exactly at their floor would be found beyond it. So [the interval of adjusted
+B(T) holds both errors](floors.md#a-floor-has-an-error-too).
+
+"""
+
+_POWER = """\
+## What is found
+
+How often is a gain that exists called *stabilizing* (or *convergent*)? The gain is planted in units of the margin (.03
+on the floor-adjusted scale), just beyond the floor, with B(T) spread over pairs of starts by .0055. Under a floor of
+.75 the scale stretches by four: twice the margin is then .015 of raw agreement, which is hardly more than the spread.
+B(0) is that of random starts under the low floor, and that of k-means starts, with a spread of .009, under the high
+one.
+
+"""
+
+_POWER_END = """\
+The aim of .95 for twice the margin is {reached}. Where it is not reached, the verdict is *inconclusive* or *unstable*:
+read *unstable* from three starts as "no gain was shown". More starts help more than anything else, because Student's t
+has one degree per start less one: from three starts an interval is 4.3 standard errors to each side, from eight 2.4.
+
+"""
+
+_COVERAGE = """\
+## Intervals
+
+How often does a nominal 95 % interval of B cover the truth, leaving out runs (one run per start) or starts (two runs
+each)? The agreement of runs i and j is μ + aᵢ + aⱼ + eᵢⱼ, with effects of starts, of pairs of starts, of runs and of
+pairs of runs. In parentheses: intervals that take pairs for replicates. {repeats} matrices each.
+
+"""
+
+_COVERAGE_END = """\
+*As measured*: an effect of pairs 1.6 times that of starts, and a skewness of −.6. Dictionaries trained from 40 starts
+had 1.6 to 11 times (TopK and ReLU on planted atoms, archetypal ones), a skewness between −.6 and .5, and 8 draws of
+k-means floors on activations of a language model 1.6 times. The jackknife is exact for effects of starts and
+conservative for effects of pairs, four times in variance at three starts: intervals are then wider than they need be.
+The one case below .93 is a strong skewness (−1.4) of starts alone, which no study has shown; there a claim at its
+threshold is false in 7 of 100 rather than in 2.5.
+
+"""
+
+_CONTRASTS = """\
+## Differences and tests
+
+Differences of two arms by Welch and Satterthwaite, the second arm with three times the spread; equivalence tests (TOST)
+of arms that differ by exactly the margin, called equivalent falsely in at most .05; permutation tests of arms that do
+not differ, whose p should be at most p with probability p.
+
+"""
+
+_REPRODUCTIONS = """\
+## Numbers of others
+
+What was published or simulated elsewhere, again with our methods on planted activations.
+
+"""
+
+_AGAIN = """\
+## Count it yourself
+
+```
+python benchmarks/calibration.py --json docs/assets/calibration.json
+python docs/pages.py
+```
+
+takes {minutes} minutes of CPU time; `--only nulls` makes one table, `--repeats 20` all of them coarsely.
+
+What no table here can say: whether your activations are like planted ones, whether another learning rate would have
+another outcome, and what the atoms mean. [What the words leave open](verdicts.md#what-the-words-leave-open) goes on
+from here.
+"""
+
+
+def page(counted: Path = COUNTED) -> str:
+    """The page of how far a verdict can be trusted."""
+    document = json.loads(counted.read_text(encoding="utf-8"))
+    tables = document["tables"]
+    rows = {name: table["rows"] for name, table in tables.items()}
+    minutes = round(sum(table["cpu_seconds"] for table in tables.values()) / 60)
+    noise = rows["noise"][0]
+    return "".join(
+        [
+            _HEAD,
+            _ANSWERS,
+            _cases(rows["answers"]),
+            _NULLS.format(repeats=tables["nulls"]["repeats"]),
+            _nulls(rows["nulls"]),
+            _NOISE.format(value=rounded(noise["value"], 3), repeats=noise["repeats"]),
+            _KNOWN,
+            _POWER,
+            _power(rows["power"]),
+            _POWER_END.format(reached=_reached(rows["power"])),
+            _COVERAGE.format(repeats=f"{rows['coverage'][0]['repeats']:,}"),
+            _coverage(rows["coverage"]),
+            _COVERAGE_END,
+            _CONTRASTS,
+            _rates(rows["contrasts"]),
+            _REPRODUCTIONS,
+            _cases(rows["reproductions"]),
+            _AGAIN.format(minutes=minutes),
+        ]
+    )
+
+
+def _cases(rows: Sequence[Figures]) -> str:
+    cells = ((row["name"].strip(), row["expected"], row["got"], "" if row["holds"] else "**no**") for row in rows)
+    return _table(("", "expected", "found", ""), cells)
+
+
+def _nulls(rows: Sequence[Figures]) -> str:
+    cells = (
+        (row["truth"], str(row["starts"]), rounded(row["value"], 3), rounded(row["floor_known"], 3)) for row in rows
+    )
+    return _table(("truth", "starts", "false claims", "floor taken as known"), cells)
+
+
+def _power(rows: Sequence[Figures]) -> str:
+    cells = (
+        (f"{row['margins']:g} margins", rounded(row["floor"]), str(row["starts"]), rounded(row["value"]))
+        for row in rows
+    )
+    return _table(("gain", "floor", "starts", "found"), cells)
+
+
+def _reached(rows: Sequence[Figures]) -> str:
+    """From how many starts on 95 of 100 studies find a gain of twice the margin, by floor."""
+    told = []
+    for floor in sorted({row["floor"] for row in rows}):
+        twice = [row for row in rows if row["margins"] == 2 and row["floor"] == floor]  # noqa: PLR2004 (the aim)
+        enough = [row["starts"] for row in twice if row["value"] >= 0.95]  # noqa: PLR2004 (the same)
+        most = max(row["starts"] for row in twice)
+        told.append(
+            f"{f'reached from {min(enough)} starts on' if enough else f'not reached with {most} starts'} "
+            f"under a floor of {rounded(floor)}"
+        )
+    return ", and ".join(told)
+
+
+def _coverage(rows: Sequence[Figures]) -> str:
+    sizes = list(dict.fromkeys((row["starts"], row["runs"]) for row in rows))
+    by_kind: dict[tuple[str, str], dict[tuple[int, int], Figures]] = {}
+    for row in rows:
+        by_kind.setdefault((row["law"], row["spread"]), {})[row["starts"], row["runs"]] = row
+    head = ("effects", *(f"{starts} {'runs' if runs == 1 else f'starts × {runs}'}" for starts, runs in sizes))
+    cells = (
+        (f"{spread}, {law}", *(f"{rounded(kind[size]['value'])} ({rounded(kind[size]['naive'])})" for size in sizes))
+        for (law, spread), kind in by_kind.items()
+    )
+    return _table(head, cells)
+
+
+def _rates(rows: Sequence[Figures]) -> str:
+    cells = ((row["name"], rounded(row["value"], 3), f"{row['repeats']:,}") for row in rows)
+    return _table(("", "share", "of"), cells)
+
+
+def _table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in cells)]
+    return "\n".join(lines) + "\n\n"

@@ -1,0 +1,86 @@
+"""Studies whose every cosine is chosen: the analysis finds what was chosen, and claims no more."""
+
+import pytest
+import torch
+
+from reseed.calibration.built import Chosen, write_study
+from reseed.calibration.claims import NULLS, SPREADS, Truth, false_claims, gaining, judged, power
+from reseed.calibration.matrices import Spread, drawn, starts_of
+from reseed.study import rejudge
+from reseed.verdict import Outcome
+
+STARTS = starts_of(3, 2)
+SAME = STARTS[:, None] == STARTS
+EXACT = Spread()
+
+
+def chosen(first, last, *, within=0.95, floor=0.5, **more):
+    floors = {"data": torch.full((3, 3), 0.3).double(), "kmeans": torch.full((3, 3), floor).double()}
+    ends = [torch.where(SAME, same, apart).double() for same, apart in ((1.0, first), (within, last))]
+    return Chosen(STARTS, *ends, floors, **more)
+
+
+def verdict_of(folder, truth):
+    write_study(folder, truth)
+    return rejudge(folder, quiet=True).conditions[0]
+
+
+def test_the_analysis_finds_the_agreements_that_were_chosen(tmp_path):
+    first = torch.where(SAME, 1.0, 0.5 + 0.02 * drawn(Spread(pair=1.0), STARTS, 1)[0])
+    last = torch.where(SAME, 0.9, 0.7 + 0.03 * drawn(Spread(start=1.0, noise=0.5), STARTS, 1)[0])
+    floor = 0.6 + 0.01 * drawn(Spread(noise=1.0), torch.arange(4), 1)[0]
+    found = verdict_of(tmp_path, Chosen(STARTS, first, last, {"data": floor / 2, "kmeans": floor}))
+    pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
+    for (i, j), pair in zip(pairs, found.pairs, strict=True):
+        assert pair.agreement == pytest.approx((first[i, j].item(), last[i, j].item()), abs=1e-5)
+        assert pair.relation == ("within" if SAME[i, j] else "between")
+    (kmeans,) = (each for each in found.floors if each.name == "kmeans")
+    assert found.strictest == "kmeans"
+    assert kmeans.value == pytest.approx(floor[torch.ones(4, 4, dtype=torch.bool).triu(1)].mean().item(), abs=1e-5)
+    assert (kmeans.n, kmeans.n_units) == (6, 4)
+
+
+CASES = {
+    Outcome.CONVERGENT: chosen(0.2, 0.97, within=0.99),
+    Outcome.STABILIZING: chosen(0.2, 0.8),
+    Outcome.INHERITED: chosen(0.2, 0.2),
+    Outcome.FROZEN: chosen(0.2, 0.2, within=0.999, retention=0.999),
+    Outcome.UNSTABLE: chosen(0.2, 0.2, within=0.3),
+    Outcome.DIVERGING: chosen(0.8, 0.2, within=0.22),
+    Outcome.NOT_FITTED: chosen(0.2, 0.97, r2=0.05),
+}
+
+
+@pytest.mark.parametrize("outcome", CASES)
+def test_a_truth_without_spread_gets_its_word(tmp_path, outcome):
+    assert verdict_of(tmp_path, CASES[outcome]).verdict.outcome == outcome
+
+
+def test_a_floor_that_varies_by_draw_keeps_a_claim_from_being_made(tmp_path):
+    truth = chosen(0.2, 0.53)
+    assert verdict_of(tmp_path / "known", truth).verdict.outcome == Outcome.STABILIZING
+    vary = torch.tensor([[1, 0.45, 0.5], [0.45, 1, 0.55], [0.5, 0.55, 1]]).double()
+    unsure = verdict_of(tmp_path / "varies", Chosen(STARTS, truth.first, truth.last, {**truth.floors, "kmeans": vary}))
+    assert unsure.verdict.outcome == Outcome.INHERITED  # B does not clear the floor; W is far above it
+    adjusted, between = unsure.estimates["between adjusted"], unsure.estimates["between"]
+    assert between.low > 0.5 > between.low - 0.05
+    assert adjusted.low < 0 < adjusted.value
+    error = unsure.floors[2].standard_error * (1 - adjusted.value) / 0.5
+    assert adjusted.standard_error == pytest.approx(error, rel=1e-3)
+
+
+def test_nulls_have_the_truth_that_they_name_and_are_not_claimed():
+    for truth in NULLS[:3]:
+        conditions = judged(truth, SPREADS["as measured"], 3, 8)
+        mean = sum(condition.estimates["between"].value for condition in conditions) / 8
+        assert mean == pytest.approx(truth.last, abs=0.01)
+    made, known = false_claims(NULLS[0], "as measured", 3, 4)
+    assert (made.value, known.value, made.holds) == (0.0, 0.0, True)
+
+
+def test_a_false_claim_is_counted():
+    lie = Truth("together", 0.3, 0.1, 0.8)
+    made, _ = false_claims(lie, "as measured", 4, 4)
+    assert made.value == 1.0
+    assert not made.holds
+    assert power(gaining(20.0, floor=0.3, born_alike=False), "as measured", 4, 4).value == 1.0
