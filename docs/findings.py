@@ -233,23 +233,21 @@ def _codes(studies: Sequence[Record]) -> str:
 
 def _dice(families: Sequence[Record]) -> str:
     effects = [
-        (f"sharing {' and '.join(each['dice'])} adds", *(_of_interval(each[end]) for end in ("born", "last")))
+        (f"sharing {' and '.join(each['dice'])} adds", *_born_and_last(each))
         for family in families
         for each in family["effects"]
     ]
     cells = [
-        (
-            f"runs that share {' and '.join(each['shared']) or 'nothing'}",
-            *(_of_interval(each[e]) for e in ("born", "last")),
-        )
+        (f"runs that share {' and '.join(each['shared']) or 'nothing'}", *_born_and_last(each))
         for family in families
         for each in family["cells"]
     ]
     return _table(["", "at step 0", "at the end"], [*effects, *cells])
 
 
-def _of_interval(found: Record) -> str:
-    return _estimated([found["value"], found["low"], found["high"]])
+def _born_and_last(found: Record) -> Iterator[str]:
+    for end in ("born", "last"):
+        yield _estimated([found[end][name] for name in ("value", "low", "high")])
 
 
 def page() -> str:
