@@ -205,7 +205,7 @@ class ConditionFindings(_Document):
     strictest: str
     """The name of the largest applicable floor: the one the verdict uses."""
     half_life: Number
-    """Steps until init memory falls to one half; nan when it does not or when there is none to forget."""
+    """Steps from which on init memory stays at or below one half; nan when it does not, or there is none to forget."""
     contraction: Number
     """kappa = distance at the end / distance at step 0, between starts; nan for pairs born identical."""
     contraction_reason: str | None

@@ -95,8 +95,14 @@ def test_a_curve_is_read_where_the_best_fit_so_far_reaches_the_target(target, re
 def test_half_life_lies_between_the_snapshots_where_memory_halves():
     steps = torch.tensor([0, 10, 20, 100])
     assert half_life(steps, torch.tensor([1.0, 0.8, 0.4, 0.1])).value == pytest.approx(10 + 10 * 0.3 / 0.4)
-    assert half_life(steps, torch.tensor([1.0, 0.5, 0.6, 0.1])).value == 10
-    assert half_life(steps, torch.tensor([1.0, -0.2, 0.6, 0.1])).value == pytest.approx(10 * 0.5 / 1.2)
+    assert half_life(steps, torch.tensor([1.0, 0.5, 0.4, 0.1])).value == 10
+    assert half_life(steps, torch.tensor([1.0, -0.2, 0.3, 0.1])).value == pytest.approx(10 * 0.5 / 1.2)
+
+
+def test_a_memory_that_dips_and_comes_back_is_not_lost_before_it_is_lost_for_good():
+    steps = torch.tensor([0, 10, 20, 100])
+    assert half_life(steps, torch.tensor([1.0, 0.2, 0.6, 0.1])).value == pytest.approx(20 + 80 * 0.1 / 0.5)
+    assert math.isnan(half_life(steps, torch.tensor([1.0, 0.2, 0.6, 0.8])).value)
 
 
 def test_half_life_not_reached_is_no_number():

@@ -67,17 +67,18 @@ def no_memory_reason(within: Float[Tensor, " steps"], between: Float[Tensor, " s
 
 
 def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> Reading:
-    """The training steps until init memory first falls to 1/2, linear between two snapshots.
+    """The training steps from which on init memory stays at or below 1/2, linear between two snapshots.
 
-    Undefined where memory is undefined or is still above 1/2 at the last step.
+    A memory that dips in the first steps and comes back has not been lost: weights that melt at once and freeze again
+    where they were do that. Undefined where memory is undefined or is above 1/2 at the last step.
     """
     if memory.isnan().any():
         return Reading.undefined("init memory is undefined")
-    below = (memory <= 1 / 2).nonzero()
-    if not len(below):
+    above = (memory > 1 / 2).nonzero()
+    if len(above) and int(above[-1]) == len(memory) - 1:
         return Reading.undefined(f"init memory is still {memory[-1]:.2f} at the last step, {int(steps[-1])}")
-    after = int(below[0])
-    before = max(after - 1, 0)
+    before = int(above[-1]) if len(above) else 0
+    after = min(before + 1, len(memory) - 1)
     drop = float(memory[before] - memory[after])
     share = (float(memory[before]) - 1 / 2) / drop if drop else 0.0
     return Reading(float(steps[before]) + share * float(steps[after] - steps[before]))
