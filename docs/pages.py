@@ -52,8 +52,8 @@ start = { kind = "kmeans" }
 
 A field that is not known, or a value that is not allowed, is an error that names the field; nothing is ignored. What
 decides a run's result (method, start, training, rolls, preprocessing, activations) decides its identity. Changing
-`name`, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in `spawn_at`, keeps the runs that
-are trained; changing anything that decides a run needs another study folder.
+`name`, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in `spawn_at`, keeps the runs
+that are trained; changing anything that decides a run needs another study folder.
 
 """
 
