@@ -1,10 +1,11 @@
 """How far a verdict can be trusted: rates and cases with known answers, for the page "How far to trust a verdict".
 
-    python benchmarks/calibration.py --json docs/assets/calibration.json      everything, about fifteen CPU minutes
+    python benchmarks/calibration.py --json docs/assets/calibration.json      everything, about ten CPU minutes
     python benchmarks/calibration.py --only coverage --json FILE              one table; the others in FILE stay
     python benchmarks/calibration.py --repeats 10                             quick and coarse
 
-`--repeats` is the number of built or trained studies behind a rate; pair matrices are drawn twenty times as often.
+`--repeats` is the number of trained studies behind a rate; studies whose cosines are chosen are judged ten times as
+often, and pair matrices drawn twenty times.
 """
 
 import argparse
@@ -24,7 +25,7 @@ FORMAT_VERSION = 1
 """1: the first."""
 
 Rows = list[dict[str, Any]]
-MATRICES = 20  # pair matrices for each built study
+MATRICES, BUILT = 20, 10  # for each trained study: pair matrices, and studies whose cosines are chosen
 LEAST = 0.93
 RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
 
@@ -58,14 +59,15 @@ def contrasts(repeats: int) -> Rows:
 
 
 def nulls(repeats: int) -> Rows:
-    """Studies in which there is nothing to claim, built and trained."""
-    kinds = [(truth, "as measured", 3) for truth in claims.NULLS]
-    hardest = [truth for truth in claims.NULLS if "floor, after" in truth.name or "margin" in truth.name]
-    kinds += [(truth, "as measured", 5) for truth in hardest]
+    """Studies in which there is nothing to claim, built."""
+    kinds = [(truth, "as measured", starts) for truth in claims.NULLS for starts in (3, 5)]
+    at_the_floor = next(truth for truth in claims.NULLS if truth.first < truth.last == truth.floor)
+    kinds += [(at_the_floor, spread, starts) for spread in ("starts only", "small") for starts in STARTS]
     rows = []
     for truth, spread, starts in kinds:
-        made, known = claims.false_claims(truth, spread, starts, repeats)
-        rows.append({"truth": truth.name, "starts": starts, "floor_known": known.value} | _rate(made))
+        made, known = claims.false_claims(truth, spread, starts, repeats * BUILT)
+        about = {"truth": truth.name, "spread": spread, "starts": starts, "floor_known": known.value}
+        rows.append(about | _rate(made))
     return rows
 
 
@@ -79,8 +81,8 @@ def power(repeats: int) -> Rows:
     rows = []
     for margins, floor, alike in ((2.0, 0.25, False), (4.0, 0.25, False), (2.0, 0.75, True), (4.0, 0.75, True)):
         truth = claims.gaining(margins, floor=floor, born_alike=alike)
-        for starts in STARTS if not alike else (5, 8):
-            rate = claims.power(truth, "as measured", starts, max(repeats * 3 // 10, 1))
+        for starts in STARTS:
+            rate = claims.power(truth, "as measured", starts, repeats * BUILT // 2)
             rows.append({"margins": margins, "floor": floor, "starts": starts} | _rate(rate))
     return rows
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from reseed.inference import Estimate
     from reseed.trajectory import StudyFolder, Trajectory
 
-__all__ = ["Analysed", "analyse_condition", "compare_runs", "interval"]
+__all__ = ["Analysed", "analyse_condition", "compare_runs", "interval", "weigh"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,13 @@ def analyse_condition(
     companion_strictest = {measure: name for measure, its in companion_floors.items() if (name := _strictest(its))}
     adjusted_by = {measure: companion_floors[measure][name] for measure, name in companion_strictest.items()}
     curves = condition_curves(pairs, finished, {"agreement": strictest.value, **adjusted_by}, level)
-    evidence = _evidence(pairs, finished, strictest, level)
+    evidence = weigh(
+        pairs,
+        strictest,
+        r2=min(run.metrics["r2"][-1] for run in finished),
+        retention=_mean([run.metrics["retention"][-1] for run in finished]),
+        level=level,
+    )
     judgement = judge(evidence, limits)
     said = _said(pairs, companion_floors, level)
     cosine = Said(evidence.between, evidence.gain, {floor.name: floor.value for floor in found})
@@ -138,14 +144,15 @@ def _space(folder: StudyFolder, runs: Sequence[Trajectory]) -> Space:
     return space(folder.moments(spec["preprocess"])["covariance"], spec["method"]["n_atoms"])
 
 
-def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: float) -> Evidence:
+def weigh(pairs: Pairs, floor: Floor, *, r2: float, retention: float, level: float) -> Evidence:
+    """What the pairs of runs say against a floor; R² is that of the worst run, retention their mean."""
     matched, starts = pairs.measures["agreement"], pairs.starts
     between = inference.ends(agreement.between_start, matched, starts, level=level)
     adjusted = agreement.floor_adjusted(matched, floor.value)
     return Evidence(
-        n_runs=len(runs),
+        n_runs=len(starts),
         init_groups=len(starts.unique()),
-        r2=min(run.metrics["r2"][-1] for run in runs),
+        r2=r2,
         within=inference.within(matched[-1:], starts, level=level)[0],
         between_first=between.first,
         between=between.last,
@@ -155,7 +162,7 @@ def _evidence(pairs: Pairs, runs: Sequence[Trajectory], floor: Floor, level: flo
         floor_error=floor.standard_error,
         adjusted=_beyond(between.last, pairs, floor, level),
         adjusted_gain=inference.ends(agreement.between_start, adjusted, starts, level=level).gain,
-        retention=_mean([run.metrics["retention"][-1] for run in runs]),
+        retention=retention,
         memory=inference.memory(matched, starts, level=level)[-1].value,
     )
 

@@ -4,10 +4,21 @@ import pytest
 import torch
 
 from reseed.calibration.built import Chosen, write_study
-from reseed.calibration.claims import NULLS, SPREADS, Truth, false_claims, gaining, judged, power
+from reseed.calibration.claims import (
+    LIMITS,
+    NULLS,
+    SPREADS,
+    Truth,
+    false_claims,
+    gaining,
+    power,
+    read,
+    studies,
+    weighed,
+)
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.study import rejudge
-from reseed.verdict import Outcome
+from reseed.verdict import Outcome, judge
 
 STARTS = starts_of(3, 2)
 SAME = STARTS[:, None] == STARTS
@@ -20,7 +31,7 @@ def chosen(first, last, *, within=0.95, floor=0.5, **more):
     return Chosen(STARTS, *ends, floors, **more)
 
 
-def verdict_of(folder, truth):
+def found_in(folder, truth):
     write_study(folder, truth)
     return rejudge(folder, quiet=True).conditions[0]
 
@@ -29,7 +40,7 @@ def test_the_analysis_finds_the_agreements_that_were_chosen(tmp_path):
     first = torch.where(SAME, 1.0, 0.5 + 0.02 * drawn(Spread(pair=1.0), STARTS, 1)[0])
     last = torch.where(SAME, 0.9, 0.7 + 0.03 * drawn(Spread(start=1.0, noise=0.5), STARTS, 1)[0])
     floor = 0.6 + 0.01 * drawn(Spread(noise=1.0), torch.arange(4), 1)[0]
-    found = verdict_of(tmp_path, Chosen(STARTS, first, last, {"data": floor / 2, "kmeans": floor}))
+    found = found_in(tmp_path, Chosen(STARTS, first, last, {"data": floor / 2, "kmeans": floor}))
     pairs = [(i, j) for i in range(6) for j in range(i + 1, 6)]
     for (i, j), pair in zip(pairs, found.pairs, strict=True):
         assert pair.agreement == pytest.approx((first[i, j].item(), last[i, j].item()), abs=1e-5)
@@ -53,14 +64,14 @@ CASES = {
 
 @pytest.mark.parametrize("outcome", CASES)
 def test_a_truth_without_spread_gets_its_word(tmp_path, outcome):
-    assert verdict_of(tmp_path, CASES[outcome]).verdict.outcome == outcome
+    assert found_in(tmp_path, CASES[outcome]).verdict.outcome == outcome
 
 
 def test_a_floor_that_varies_by_draw_keeps_a_claim_from_being_made(tmp_path):
     truth = chosen(0.2, 0.53)
-    assert verdict_of(tmp_path / "known", truth).verdict.outcome == Outcome.STABILIZING
+    assert found_in(tmp_path / "known", truth).verdict.outcome == Outcome.STABILIZING
     vary = torch.tensor([[1, 0.45, 0.5], [0.45, 1, 0.55], [0.5, 0.55, 1]]).double()
-    unsure = verdict_of(tmp_path / "varies", Chosen(STARTS, truth.first, truth.last, {**truth.floors, "kmeans": vary}))
+    unsure = found_in(tmp_path / "varies", Chosen(STARTS, truth.first, truth.last, {**truth.floors, "kmeans": vary}))
     assert unsure.verdict.outcome == Outcome.INHERITED  # B does not clear the floor; W is far above it
     adjusted, between = unsure.estimates["between adjusted"], unsure.estimates["between"]
     assert between.low > 0.5 > between.low - 0.05
@@ -70,12 +81,26 @@ def test_a_floor_that_varies_by_draw_keeps_a_claim_from_being_made(tmp_path):
 
 
 def test_nulls_have_the_truth_that_they_name_and_are_not_claimed():
-    for truth in NULLS[:3]:
-        conditions = judged(truth, SPREADS["as measured"], 3, 8)
-        mean = sum(condition.estimates["between"].value for condition in conditions) / 8
-        assert mean == pytest.approx(truth.last, abs=0.01)
-    made, known = false_claims(NULLS[0], "as measured", 3, 4)
-    assert (made.value, known.value, made.holds) == (0.0, 0.0, True)
+    for truth in NULLS:
+        evidence = [weighed(chosen) for chosen in studies(truth, SPREADS["as measured"], 3, 60)]
+        for known, value in ((truth.first, "between_first"), (truth.last, "between")):
+            mean = sum(getattr(each, value).value for each in evidence) / 60
+            assert mean == pytest.approx(known, abs=0.004)
+        made, _ = false_claims(truth, "as measured", 3, 60)
+        assert made.holds
+
+
+@pytest.mark.parametrize("truth", NULLS[1:4], ids=lambda truth: truth.name)
+def test_what_is_weighed_without_files_is_what_the_whole_analysis_says(truth):
+    for chosen in studies(truth, SPREADS["as measured"], 3, 2):
+        said, weighed_alone = read(chosen).verdict, judge(weighed(chosen), LIMITS)
+        assert (said.outcome, said.sentence) == (weighed_alone.outcome, weighed_alone.sentence)
+
+
+def test_a_floor_taken_as_known_is_passed_too_often_where_its_draws_vary_more_than_the_runs():
+    made, known = false_claims(NULLS[2], "small", 8, 300)
+    assert made.value <= 0.05
+    assert known.value > 0.1
 
 
 def test_a_false_claim_is_counted():

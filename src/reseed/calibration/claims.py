@@ -1,36 +1,45 @@
-"""How often a study claims what is not so, and how often it finds what is: on built studies, and on pure noise."""
+"""How often a study claims what is not so, and how often it finds what is: studies with a chosen truth."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-from reseed.calibration.built import Chosen, write_study
+from reseed import inference
+from reseed.calibration.built import LAST_STEP, Chosen, write_study
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.calibration.results import Rate
+from reseed.conditions import weigh
+from reseed.findings import Floor
+from reseed.pairs import Pairs
 from reseed.spec import Thresholds
 from reseed.study import rejudge
-from reseed.verdict import Outcome
+from reseed.verdict import Limits, Outcome, judge
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings
+    from reseed.inference import Estimate
+    from reseed.verdict import Evidence
 
-__all__ = ["NULLS", "SPREADS", "Truth", "false_claims", "gaining", "judged", "power"]
+__all__ = ["LIMITS", "NULLS", "SPREADS", "Truth", "false_claims", "gaining", "power", "read", "studies", "weighed"]
 
-MARGIN, CONVERGENT = Thresholds().margin, Thresholds().convergent
+MARGIN, CONVERGENT, LEVEL = Thresholds().margin, Thresholds().convergent, Thresholds().level
+LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
 DRAWS = 5
 APART = 0.02  # how much closer runs of one start end than runs of two
 
 SPREADS = {
     "as measured": Spread(start=0.0025, pair=0.004, run=0.001, noise=0.002),
     "starts only": Spread(start=0.004, run=0.001, noise=0.001),
+    "small": Spread(start=0.001, pair=0.0016, run=0.0004, noise=0.0008),
 }
 """Of B(T), so that the means of pairs of starts spread by .0055, as on stored activations of two language models
 (.001 to .008, archetypal ones to .015)."""
@@ -79,10 +88,11 @@ def gaining(margins: float, *, floor: float, born_alike: bool) -> Truth:
 
 def false_claims(truth: Truth, spread: str, n_starts: int, repeats: int) -> tuple[Rate, Rate]:
     """How often the claims of a null are made; and how often they would be, were its floor known without error."""
-    counts = Counter()
-    for condition in judged(truth, SPREADS[spread], n_starts, repeats):
-        counts["made"] += condition.verdict.outcome in truth.claims
-        counts["floor known"] += _claimed_with_the_floor_known(condition, truth)
+    counts: Counter[str] = Counter()
+    for chosen in studies(truth, SPREADS[spread], n_starts, repeats):
+        evidence = weighed(chosen)
+        counts["made"] += judge(evidence, LIMITS).outcome in truth.claims
+        counts["floor known"] += judge(_with_the_floor_known(evidence), LIMITS).outcome in truth.claims
     name = f"{truth.name}, {n_starts} starts, {spread}"
     return (
         Rate(f"{name}: false claims", counts["made"] / repeats, repeats, most=0.05),
@@ -92,14 +102,13 @@ def false_claims(truth: Truth, spread: str, n_starts: int, repeats: int) -> tupl
 
 def power(truth: Truth, spread: str, n_starts: int, repeats: int) -> Rate:
     """How often what is so is claimed."""
-    found = sum(
-        condition.verdict.outcome in truth.claims for condition in judged(truth, SPREADS[spread], n_starts, repeats)
-    )
+    chosen = studies(truth, SPREADS[spread], n_starts, repeats)
+    found = sum(judge(weighed(each), LIMITS).outcome in truth.claims for each in chosen)
     return Rate(f"{truth.name}, {n_starts} starts, {spread}: found", found / repeats, repeats)
 
 
-def judged(truth: Truth, spread: Spread, n_starts: int, repeats: int) -> list[ConditionFindings]:
-    """What the real analysis says of so many studies with this truth, two runs from each start."""
+def studies(truth: Truth, spread: Spread, n_starts: int, repeats: int) -> list[Chosen]:
+    """So many studies with this truth, two runs from each start."""
     starts = starts_of(n_starts, 2)
     name = (truth.name, n_starts, repr(spread))
     first = _between(truth.first, BORN_SPREADS[truth.born_alike], starts, repeats, *name, "first", within=1.0)
@@ -107,9 +116,49 @@ def judged(truth: Truth, spread: Spread, n_starts: int, repeats: int) -> list[Co
     floors = truth.floor + drawn(FLOOR_SPREAD, torch.arange(DRAWS), repeats, *name, "floor")
     data = torch.full((DRAWS, DRAWS), truth.floor / 2, dtype=torch.float64)
     return [
-        _judge(Chosen(starts, first[number], last[number], {"data": data, "kmeans": floors[number]}))
+        Chosen(starts, first[number], last[number], {"data": data, "kmeans": floors[number]})
         for number in range(repeats)
     ]
+
+
+def read(chosen: Chosen) -> ConditionFindings:
+    """What the whole analysis says of a study, from its files."""
+    with passing_folder() as folder:
+        write_study(folder, chosen)
+        return rejudge(folder, quiet=True).conditions[0]
+
+
+def weighed(chosen: Chosen) -> Evidence:
+    """The evidence that the analysis comes to, without the files: thousands of studies in the time of some dozens."""
+    stack = torch.stack([chosen.first, chosen.last])
+    pairs = Pairs((0, LAST_STEP), chosen.starts, {"agreement": stack}, pl.DataFrame())
+    floors = [
+        _floor(kind, inference.between(draws[None], torch.arange(len(draws)))[0])
+        for kind, draws in chosen.floors.items()
+    ]
+    floors.append(_floor("step 0", inference.between(stack[:1], chosen.starts)[0]))
+    strictest = max(floors, key=lambda floor: floor.value)
+    return weigh(pairs, strictest, r2=chosen.r2, retention=chosen.retention, level=LEVEL)
+
+
+def _floor(name: Any, estimate: Estimate) -> Floor:  # noqa: ANN401 (one of the names of floors)
+    return Floor(
+        name=name,
+        value=estimate.value,
+        spread=math.nan,
+        n=0,
+        standard_error=estimate.standard_error,
+        n_units=estimate.n_units,
+        policy="chosen",
+    )
+
+
+def _with_the_floor_known(evidence: Evidence) -> Evidence:
+    """The same, with the interval of B(T) alone on the floor-adjusted scale."""
+    room = 1 - evidence.floor
+    error = evidence.between.standard_error / room
+    adjusted = replace(evidence.between, value=evidence.adjusted.value, standard_error=error)
+    return replace(evidence, adjusted=adjusted, floor_error=0.0)
 
 
 def _between(
@@ -121,21 +170,3 @@ def _between(
         alone = drawn(spread, torch.arange(int(starts.max()) + 1), repeats, *name)
         return torch.where(same, 1.0, mean + alone[:, starts][:, :, starts])
     return torch.where(same, within, mean) + drawn(spread, starts, repeats, *name)
-
-
-def _judge(chosen: Chosen) -> ConditionFindings:
-    with passing_folder() as folder:
-        write_study(folder, chosen)
-        return rejudge(folder, quiet=True).conditions[0]
-
-
-def _claimed_with_the_floor_known(condition: ConditionFindings, truth: Truth) -> bool:
-    """The rules of convergent and stabilizing, with the interval of B alone."""
-    floor = next(floor.value for floor in condition.floors if floor.name == condition.strictest)
-    lowest = (condition.estimates["between"].low - floor) / (1 - floor)
-    gained = condition.estimates["gain adjusted"].low
-    rules: dict[Outcome, Callable[[], bool]] = {
-        Outcome.CONVERGENT: lambda: lowest >= CONVERGENT and gained > 0,
-        Outcome.STABILIZING: lambda: lowest > 0 and gained > MARGIN,
-    }
-    return any(rules[outcome]() for outcome in truth.claims)

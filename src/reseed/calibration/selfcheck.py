@@ -20,7 +20,7 @@ __all__ = ["CHECKS", "rendered", "selfcheck", "write_cases"]
 FORMAT_VERSION = 1
 """Of selfcheck.json. 1: the first."""
 
-MATRICES, BUILT, TRAINED = 1000, 20, 10
+MATRICES, BUILT, TRAINED = 1000, 500, 10
 """Repeats behind a rate: pair matrices, studies whose cosines are chosen, trained studies. `benchmarks/calibration.py`
 has ten times as many."""
 LEAST = 0.93
