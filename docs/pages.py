@@ -251,6 +251,11 @@ def speed() -> str:
     return runpy.run_path(str(DOCS / "speed.py"))["page"]()
 
 
+def findings() -> str:
+    """The page of what real activations say."""
+    return runpy.run_path(str(DOCS / "findings.py"))["page"]()
+
+
 def scale() -> str:
     """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
@@ -285,6 +290,7 @@ PAGES = {
     "references.md": references,
     "speed.md": speed,
     "scale.md": scale,
+    "findings.md": findings,
     "geometry-json.md": geometry_json,
     "concepts/trust.md": trust,
 }
