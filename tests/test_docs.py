@@ -132,7 +132,8 @@ def test_examples_run(example, capsys, monkeypatch):
 
 
 def test_example_studies_can_be_read():
-    studies = [Study.read(path) for path in sorted(EXAMPLES.glob("*.toml"))]
+    studies = [Study.read(path) for path in sorted(EXAMPLES.rglob("*.toml"))]
+    assert studies
     assert all(study.conditions for study in studies)
 
 
