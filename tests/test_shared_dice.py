@@ -70,13 +70,23 @@ def test_a_full_factorial_gives_back_the_planted_effects():
         assert each.born.value == pytest.approx(BORN[each.dice[0]])
         assert each.last.value == pytest.approx(LAST[each.dice[0]])
         assert (each.last.unit, each.last.n_units) == ("start", 3)
-    assert len(family.cells) == 8
-    nothing, everything = family.cells[0], family.cells[-1]
-    assert (nothing.shared, everything.shared) == ((), ("init", "encoder", "order"))
+    assert len(family.cells) == 7
+    nothing, most = family.cells[0], family.cells[-1]
+    assert (nothing.shared, most.shared) == ((), ("init", "encoder"))
     assert nothing.last.value == pytest.approx(0.5)
-    assert everything.last.value == pytest.approx(0.5 + sum(LAST.values()))
-    assert everything.n_pairs == 3
+    assert most.last.value == pytest.approx(0.5 + LAST["init"] + LAST["encoder"])
+    assert most.n_pairs == 3
     assert nothing.n_pairs == 8 * 12 + 3  # between starts in every arm, and within where nothing is shared
+
+
+def test_runs_that_share_everything_are_one_run_and_say_nothing():
+    conditions = factorial()
+    for each in conditions:
+        runs, matched = each.findings.runs, each.pairs.measures["agreement"]
+        same = torch.tensor([[all(a.rolls[die] == b.rolls[die] for die in LAST) for b in runs] for a in runs])
+        matched[:, same] = 1.0
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    assert [each.last.value for each in family.effects] == pytest.approx(list(LAST.values()))
 
 
 def test_effects_have_intervals_that_hold_the_truth_where_pairs_are_noisy():
@@ -123,7 +133,7 @@ def test_an_incomplete_factorial_gives_the_effects_that_it_can():
 
 def test_a_lost_run_takes_its_pairs_with_it():
     conditions = factorial()
-    conditions[0] = analysed("arm0", lost=1, init="start", encoder="start", order="start")
+    conditions[1] = analysed("arm1", lost=1, init="start", encoder="start", order="run")
     (family,) = shared_dice(conditions, names(conditions), level=0.95)
     assert family.cells[-1].n_pairs == 2
     assert family.effects[1].last.value == pytest.approx(LAST["encoder"])

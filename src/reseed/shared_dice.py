@@ -28,7 +28,7 @@ class _Family:
     """The runs of all arms of a family, side by side."""
 
     born: Float[Tensor, "runs runs"]
-    """Agreement at step 0; nan between runs of different arms, which are not matched."""
+    """Agreement at step 0; nan between runs of different arms, which are not matched, and of a run with itself."""
     last: Float[Tensor, "runs runs"]
     """Agreement at the last step."""
     shared: dict[tuple[str, ...], Float[Tensor, "runs runs"]]
@@ -45,7 +45,8 @@ def shared_dice(
     A family has one method, one kind of start and one preprocessing; its arms share other dice. Agreements are averaged
     over the pairs of runs that share the same dice, and an effect is the least-squares main effect over these cells,
     each of equal weight: in a full factorial, the mean where the die is shared less the mean where it is not. Whole
-    starts are left out for the intervals. One arm by itself says no more than its W and B, and has no entry.
+    starts are left out for the intervals. Two runs that share all dice that matter are one run, and no pair. One arm by
+    itself says no more than its W and B, and has no entry.
 
     Args:
         analysed: the conditions of a study.
@@ -122,7 +123,10 @@ def _family(members: Sequence[Analysed], dice: Sequence[str]) -> _Family:
     runs = [run for of_arm in finished for run in of_arm]
     measured = [each.pairs.measures["agreement"] for each in members if each.pairs is not None]
     rolls = {die: torch.tensor([run.rolls[die] for run in runs]) for die in dice}
-    last = _side_by_side([matched[-1] for matched in measured])
+    same_run = torch.stack([rolled[:, None] == rolled[None, :] for rolled in rolls.values()]).all(dim=0)
+    born, last = (
+        _side_by_side([matched[end] for matched in measured]).masked_fill(same_run, torch.nan) for end in (0, -1)
+    )
     pairs = ~last.isnan()
     factors: dict[tuple[str, ...], Float[Tensor, "runs runs"]] = {}
     for die, rolled in rolls.items():
@@ -131,7 +135,7 @@ def _family(members: Sequence[Analysed], dice: Sequence[str]) -> _Family:
             twin = next((dice for dice, other in factors.items() if same[pairs].equal(other[pairs])), ())
             factors[(*twin, die)] = factors.pop(twin, same)
     starts = torch.tensor([run.start_index for run in runs])
-    return _Family(_side_by_side([matched[0] for matched in measured]), last, factors, starts)
+    return _Family(born, last, factors, starts)
 
 
 def _side_by_side(matrices: Sequence[Float[Tensor, "_ _"]]) -> Float[Tensor, "runs runs"]:
