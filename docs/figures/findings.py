@@ -49,7 +49,7 @@ def _axis(n_groups: int) -> Iterator[str]:
     bottom = TOP + ROW * n_groups - 8
     for level in (-0.5, 0, 0.5, 1):
         yield svg.line((_x(level), TOP - 14), (_x(level), bottom), "floor" if not level else "rule")
-        yield svg.text((_x(level), bottom + 18), f"{level:+g}" if level else "0", look="muted small", anchor="middle")
+        yield svg.text((_x(level), bottom + 18), _signed(level) if level else "0", look="muted small", anchor="middle")
 
 
 def _group(study: dict[str, Any], preprocess: str, top: float) -> Iterator[str]:
