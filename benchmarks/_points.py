@@ -17,9 +17,10 @@ import torch
 
 from reseed import match, stack
 from reseed.activations import View, batch_rows, open_activations, view
+from reseed.companions import space
 from reseed.kmeans import kmeans
 from reseed.methods import METHODS, StartPoint
-from reseed.pairs import _measured, _see
+from reseed.pairs import _matched, _Matchings, _measured, _see
 from reseed.snapshots import record
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
@@ -119,10 +120,14 @@ def comparing(task: Task) -> Figures:
     seen, runs, spec = _seen(task), _runs(task), _specs(task)[0]
     last = [run.snapshots[max(run.steps)] for run in runs]
     born = [run.snapshots[0].atoms for run in runs]
-    covariance = seen.moments.covariance
-    shown = [_see(covariance, *one) for one in zip(last, born, strict=True)]
+    seen_in = space(seen.moments.covariance, task["n_atoms"])
+    first, second = (_see(seen_in, *one) for one in zip(last, born, strict=True))
     born_matching = match(*born)
-    found = _measured(*shown, born_matching)
+
+    def compare() -> dict[str, float]:
+        return _measured(first, second, _Matchings(_matched(first, second), born_matching, born_matching))
+
+    found = compare()
     with workers(1) as pool:
         room = _room(task, seen, pool)
         recorded = _seconds(lambda: record(_stack(spec, seen, last[0].atoms), seen, room.heldout, room.folder))
@@ -131,12 +136,12 @@ def comparing(task: Task) -> Figures:
         "read": _seconds(lambda: seen.rows(wanted)),
         "snapshot": recorded,
         "snapshot_mib": round(last[0].path.stat().st_size / MIB, 1),
-        "see": _seconds(lambda: _see(covariance, last[0], born[0])),
+        "see": _seconds(lambda: _see(seen_in, last[0], born[0])),
         "match_born": _seconds(lambda: match(*born)),
         "match": _seconds(lambda: match(last[0].atoms, last[1].atoms)),
-        "compare": _seconds(lambda: _measured(*shown, born_matching)),
+        "compare": _seconds(compare),
         "agreement": round(found["agreement"], 4),
-        "alive": round(shown[0].alive.float().mean().item(), 4),
+        "alive": round(first.alive.float().mean().item(), 4),
     }
 
 

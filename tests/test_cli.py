@@ -19,7 +19,7 @@ from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
-COMMANDS = ["demo", "collect", "geometry", "init", "tune", "run", "report", "reproduce"]
+COMMANDS = ["demo", "collect", "geometry", "init", "tune", "run", "report", "reproduce", "selfcheck"]
 
 
 @pytest.fixture(scope="module")
@@ -439,4 +439,4 @@ def test_a_report_on_findings_of_another_version_says_which(folder, tmp_path, ty
     (tmp_path / "findings.json").write_text(json.dumps(document))
     code, _, err = typed("report", tmp_path)
     assert code == 1
-    assert "has findings version 99; this reseed reads version 1" in err
+    assert "has findings version 99; this reseed reads version 2" in err

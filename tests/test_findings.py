@@ -77,7 +77,7 @@ def spoiled(path, folder, change):
 @pytest.mark.parametrize("version", [0, FINDINGS_VERSION + 1, "1", None])
 def test_another_version_is_refused_with_both_versions(path, tmp_path, version):
     folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=version))
-    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 1"):
+    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 2"):
         Findings.read(folder)
 
 

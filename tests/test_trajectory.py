@@ -67,7 +67,7 @@ def test_moments_floors_and_points_travel_with_the_study(folder):
     moments = folder.moments("centre")
     assert moments["mean"].norm() < 1e-5
     assert moments["covariance"].shape == (D_MODEL, D_MODEL)
-    assert all(len(folder.floor_atoms("centre", N_ATOMS, kind)) == 3 for kind in ("data", "kmeans"))
+    assert all(len(folder.floor_atoms("centre", N_ATOMS, kind)) == 5 for kind in ("data", "kmeans"))
     (run, *_) = folder.runs("ra-topk@centre")
     assert folder.points(run.spec["points"]).shape == (N_ATOMS, D_MODEL)
 
