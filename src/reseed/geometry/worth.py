@@ -113,7 +113,7 @@ def measured_floors(
     return tuple(found)
 
 
-def own_floor(dictionaries: Sequence[Atoms], plan: Plan, pool: Executor) -> Floor:
+def own_floor(dictionaries: Sequence[Float[Tensor, "_ d_model"]], plan: Plan, pool: Executor) -> Floor:
     """The floor that two dictionaries' own means and covariances give."""
 
     def spectrum(draw: int, side: int) -> Atoms:
@@ -144,7 +144,7 @@ def _draws(make: Make, plan: Plan, pool: Executor) -> list[Draw]:
     return list(pool.map(draw_one, range(plan.draws)))
 
 
-def _hulls(points: Sequence[Atoms], mixed: int, plan: Plan, pool: Executor) -> list[Draw]:
+def _hulls(points: Sequence[Float[Tensor, "_ d_model"]], mixed: int, plan: Plan, pool: Executor) -> list[Draw]:
     """Dictionaries whose atoms are means of `mixed` random points, out of those of their draw."""
 
     def mixtures(n_atoms: int, draw: int, side: int) -> Atoms:
