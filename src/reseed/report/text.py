@@ -160,7 +160,8 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
     for name in ("gap", "born", "earned"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("adjusted gains differ", overflow="fold")
-    table.add_column("up to a common R²", overflow="fold")
+    if wide:  # elsewhere the sentences below say it
+        table.add_column("up to a common R²", overflow="fold")
     for comparison in findings.comparisons:
         table.add_row(*_comparison_cells(comparison, wide=wide))
     yield table
@@ -200,7 +201,7 @@ def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),
         f"{estimated(comparison.gain_difference, sign=True)}: {comparison.outcome}{needed}{alike}",
-        f"{fitted} (R² {rounded(comparison.common_r2)})",
+        *([f"{fitted} (R² {rounded(comparison.common_r2)})"] if wide else []),
     )
 
 
