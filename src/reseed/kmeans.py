@@ -10,7 +10,7 @@ from reseed import kernels
 from reseed.dice import generator
 from reseed.products import row_products
 
-__all__ = ["KMeans", "kmeans"]
+__all__ = ["KMeans", "kmeans", "lloyd"]
 
 _ROWS = 256  # that look for their point at a time: see kernels.cpu
 
@@ -41,7 +41,12 @@ def kmeans(rows: Float[Tensor, "tokens d_model"], n_points: int, *, steps: int, 
             "it needs at least one point, one step, and as many rows as points"
         )
     start = torch.randperm(len(rows), generator=generator(rolled))[:n_points]
-    points = rows[start.to(rows.device)].clone()
+    return lloyd(rows, rows[start.to(rows.device)], steps=steps)
+
+
+def lloyd(rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"], *, steps: int) -> KMeans:
+    """At most `steps` iterations of Lloyd's algorithm from these points."""
+    n_points = len(points)
     labels, distances = _nearest(rows, points)
     for step in range(1, steps):
         points, previous = _centroids(rows, labels, distances, n_points=n_points), labels

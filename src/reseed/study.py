@@ -23,7 +23,7 @@ from reseed.spec import NO_IDENTITY
 from reseed.threads import workers
 from reseed.training import Room, train
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
-from reseed.untrained import data_atoms, kmeans_atoms
+from reseed.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -184,12 +184,16 @@ def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, 
     sizes = sorted({arm.method.n_atoms for arm in study.arms})
     wanted = list(product(sizes, FLOORS, range(study.floors.draws)))
     recipe = {"format_version": FORMAT_VERSION, "kmeans_steps": study.floors.kmeans_steps, "throw": study.dice.throw}
+    tokens = {n_atoms: _kmeans_tokens(study, seen, n_atoms) for n_atoms in sizes}
     folder.forget_floors(seen.name, keep=wanted)
     advance = show(f"floors @{seen.name}", len(wanted))
 
     def draw_one(one: tuple[int, str, int]) -> None:
         n_atoms, kind, draw = one
-        path, header = folder.floor_path(seen.name, n_atoms, kind, draw), {**recipe, "kind": kind}
+        path, header = (
+            folder.floor_path(seen.name, n_atoms, kind, draw),
+            {**recipe, "kind": kind, "kmeans_tokens": tokens[n_atoms]},
+        )
         if not path.exists() or read_header(path) != header:
             write_tensors(path, {"atoms": FLOORS[kind](study, seen, n_atoms, draw)}, header)
         advance(1)
@@ -202,8 +206,13 @@ def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tens
 
 
 def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
-    points, start = _points(study, "kmeans", draw), roll("kmeans", study.dice.throw, "floor", draw)
-    return kmeans_atoms(seen, n_atoms, steps=study.floors.kmeans_steps, points=points, start=start)
+    tokens, points = _kmeans_tokens(study, seen, n_atoms), _points(study, "kmeans", draw)
+    start = roll("kmeans", study.dice.throw, "floor", draw)
+    return kmeans_atoms(seen, n_atoms, tokens=tokens, steps=study.floors.kmeans_steps, points=points, start=start)
+
+
+def _kmeans_tokens(study: Study, seen: View, n_atoms: int) -> int:
+    return kmeans_tokens(seen.n_tokens, n_atoms, seen=study.training.steps * study.training.batch_size)
 
 
 def _points(study: Study, kind: str, draw: int) -> int:

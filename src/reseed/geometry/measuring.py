@@ -22,7 +22,7 @@ from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
 from reseed.numbers import percent
 from reseed.threads import workers
-from reseed.untrained import KMEANS_TOKENS
+from reseed.untrained import kmeans_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ def _origin(opened: Activations) -> dict[str, Any]:
 
 
 def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) -> Iterator[str]:
-    shared = min(1.0, KMEANS_TOKENS * max(plan.sizes) / opened.n_tokens)
+    shared = kmeans_tokens(opened.n_tokens, max(plan.sizes)) / opened.n_tokens
     if shared > _MOSTLY:
         yield (
             f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, and two of them "

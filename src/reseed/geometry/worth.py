@@ -16,7 +16,7 @@ from reseed import floors
 from reseed.dice import roll
 from reseed.geometry.document import Floor
 from reseed.matching import match
-from reseed.untrained import data_atoms, kmeans_atoms
+from reseed.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -94,8 +94,9 @@ def measured_floors(
         return data_atoms(view, n_atoms, points=_points("data", draw, side))
 
     def kmeans(n_atoms: int, draw: int, side: int) -> Atoms:
+        tokens, points = kmeans_tokens(view.n_tokens, n_atoms), _points("kmeans", draw, side)
         start = roll("kmeans", "geometry", draw, side)
-        return kmeans_atoms(view, n_atoms, steps=plan.kmeans_steps, points=_points("kmeans", draw, side), start=start)
+        return kmeans_atoms(view, n_atoms, tokens=tokens, steps=plan.kmeans_steps, points=points, start=start)
 
     found: list[Floor] = []
 
