@@ -13,7 +13,7 @@ TYPES = {
     "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums",
     "*i64": "keys indices begins ends tokens owners",
     "i32": "n_tokens n_atoms k batch d_model n_columns n_rows n_further",
-    "fp32": "factor",
+    "fp32": "factor penalty",
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names.split()}
 TILES = {

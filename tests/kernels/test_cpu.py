@@ -42,9 +42,11 @@ def assert_same(actual, expected):
     assert torch.equal(actual.fired, expected.fired)
 
 
-def test_a_topk_pass_equals_dense_autograd(parts):
+@pytest.mark.parametrize("penalty", [0.0, 0.01])
+def test_a_topk_pass_equals_dense_autograd(parts, penalty):
     tensors, k = parts
-    assert_same(cpu.topk_pass(*tensors, k=k), reference.topk_pass(*double(tensors), k=k))
+    expected = reference.topk_pass(*double(tensors), k=k, penalty=penalty)
+    assert_same(cpu.topk_pass(*tensors, k=k, penalty=penalty), expected)
 
 
 @pytest.mark.parametrize("shift", [-3.0, -60.0, 0.0], ids=["sparse", "nothing fires", "dense"])

@@ -127,8 +127,9 @@ def flat(there_and_back):
     return *there_and_back[:-1], *there_and_back.gradients
 
 
-def test_a_pass_equals_dense_autograd(parts):
-    actual, expected = gpu.topk_pass(*parts, k=K), reference.topk_pass(*parts, k=K)
+@pytest.mark.parametrize("penalty", [0.0, 0.01])
+def test_a_pass_equals_dense_autograd(parts, penalty):
+    actual, expected = (kernels.topk_pass(*parts, k=K, penalty=penalty) for kernels in (gpu, reference))
     for a, b in zip(flat(actual), flat(expected), strict=True):
         assert_near(a, b)
 

@@ -53,10 +53,11 @@ def test_the_decoder_equals_the_dense_product(fast, parts, codes):
 
 
 @pytest.mark.parametrize("lower", [0.0, 8.0, 1e3], ids=["every place", "some places empty", "all places empty"])
-def test_a_pass_equals_dense_autograd(fast, parts, lower):
+@pytest.mark.parametrize("penalty", [0.0, 0.01])
+def test_a_pass_equals_dense_autograd(fast, parts, lower, penalty):
     tensors = (parts["x"], parts["encoder"], parts["bias"] - lower, parts["dictionary"])
-    actual = fast.topk_pass(*tensors, k=K)
-    expected = reference.topk_pass(*(tensor.double() for tensor in tensors), k=K)
+    actual = fast.topk_pass(*tensors, k=K, penalty=penalty)
+    expected = reference.topk_pass(*(tensor.double() for tensor in tensors), k=K, penalty=penalty)
     assert torch.equal(actual.n_active, expected.n_active)
     assert torch.equal(actual.fired, expected.fired)
     floats = zip((actual.residual, *actual.gradients), (expected.residual, *expected.gradients), strict=True)

@@ -13,6 +13,7 @@ VARIANTS = {
     "topk": [
         {},
         {"norm": "free"},
+        {"norm": "free", "l1": 0.5},
         {"parallel": "kept", "decoder_bias": False},
         {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
     ],

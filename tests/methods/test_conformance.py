@@ -56,12 +56,10 @@ def dense_loss(method, state, x):
     x = x.double() / state["scale"].view(-1, 1, 1)
     bias = state["decoder_bias"].unsqueeze(1)
     codes = torch.relu((x - bias) @ state["encoder"].mT + state["encoder_bias"].unsqueeze(1))
-    penalty = 0.0
     if "k" in type(method).model_fields:
         kept = reference.encode_topk(x - bias, state["encoder"], state["encoder_bias"], k=method.k)
         codes = codes * (reference.densify(kept, n_atoms=method.n_atoms) > 0)
-    else:
-        penalty = method.l1 * codes.sum(-1).mean(1) / math.sqrt(D_MODEL)
+    penalty = getattr(method, "l1", 0.0) * codes.sum(-1).mean(1) / math.sqrt(D_MODEL)
     x_hat = codes @ method.dictionary(state) + bias
     return (x - x_hat).square().mean((1, 2)) + penalty
 

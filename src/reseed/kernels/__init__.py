@@ -67,9 +67,10 @@ def topk_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     k: int,
+    penalty: float = 0.0,
 ) -> Pass:
-    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
-    return _for(u).topk_pass(u, encoder, encoder_bias, dictionary, k=k)
+    """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    return _for(u).topk_pass(u, encoder, encoder_bias, dictionary, k=k, penalty=penalty)
 
 
 def relu_pass(

@@ -117,10 +117,11 @@ def leave_residual(
     d_model: tl.tensor,
     k: tl.tensor,
     factor: tl.tensor,
+    penalty: tl.tensor,
     PLACES: tl.constexpr,
     COLUMNS: tl.constexpr,
 ) -> None:
-    """What one token's reconstruction leaves, and factor times its products with the rows, which are read once."""
+    """What one token's reconstruction leaves, and factor times its products with the rows, read once, plus penalty."""
     token = tl.program_id(0).to(tl.int64)
     places = tl.arange(0, PLACES)
     value = tl.load(values + token * k + places, mask=places < k, other=0.0)
@@ -133,7 +134,8 @@ def leave_residual(
         left -= tl.load(x + token * d_model + columns, mask=columns < d_model, other=0.0)
         tl.store(residual + token * d_model + columns, left, mask=columns < d_model)
         total += tl.sum(tile * left[None, :], 1)
-    tl.store(gradients + token * k + places, factor * total, mask=places < k)
+    for_values = tl.where(value > 0, factor * total + penalty, 0.0)
+    tl.store(gradients + token * k + places, for_values, mask=places < k)
 
 
 @_kernel

@@ -76,11 +76,12 @@ def topk_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     k: int,
+    penalty: float = 0.0,
 ) -> Pass:
-    """The largest k codes of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2)."""
+    """The largest k codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     codes = encode_topk(u, encoder, encoder_bias, k=k)
     flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
-    return _joined([_pass(*parts) for parts in zip(flat, u, encoder, dictionary, strict=True)])
+    return _joined([_pass(*parts, penalty) for parts in zip(flat, u, encoder, dictionary, strict=True)])
 
 
 def relu_pass(
@@ -182,7 +183,7 @@ def _pass(
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
     dictionary: Float[Tensor, "atoms d_model"],
-    penalty: float = 0.0,
+    penalty: float,
 ) -> Pass:
     """From one run's codes to its gradients."""
     rows, atoms = _array(u), _array(dictionary)

@@ -110,12 +110,13 @@ def topk_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     k: int,
+    penalty: float = 0.0,
 ) -> Pass:
-    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
+    """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     codes = encode_topk(u, encoder, encoder_bias, k=k)
     n_atoms = dictionary.shape[1]
     factor = 2 / u[0].numel()
-    residual, for_codes = _residual(codes, dictionary, u, factor)
+    residual, for_codes = _residual(codes, dictionary, u, factor, penalty)
     segments = _segments(codes.indices, n_atoms)
     ones = u.new_ones(*u.shape[:2], 1)
     active = codes.values > 0
@@ -143,8 +144,8 @@ def _select(products: Tensor, bias: Tensor, keys: Tensor) -> None:
         )  # fmt: skip
 
 
-def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float) -> tuple[Tensor, Tensor]:
-    """What the reconstruction of x leaves, and the gradients of the codes: factor times its products with the rows."""
+def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float, penalty: float) -> tuple[Tensor, Tensor]:
+    """What x_hat leaves of x, and the gradients of the codes: factor times its products with the rows, plus penalty."""
     runs, batch, k = codes.values.shape
     _, n_atoms, d_model = dictionary.shape
     residual = torch.empty(runs, batch, d_model, device=x.device)
@@ -152,7 +153,7 @@ def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float) -> tup
     with torch.cuda.device_of(x):
         _triton.leave_residual[runs * batch,](
             codes.values.contiguous(), codes.indices.contiguous(), dictionary.contiguous(), x.contiguous(),
-            residual, gradients, batch, n_atoms, d_model, k, factor, **_token_tile(k, d_model)
+            residual, gradients, batch, n_atoms, d_model, k, factor, penalty, **_token_tile(k, d_model)
         )  # fmt: skip
     return residual, gradients
 

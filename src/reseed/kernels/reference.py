@@ -49,13 +49,14 @@ def topk_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     k: int,
+    penalty: float = 0.0,
 ) -> Pass:
-    """The largest k codes of u, what their reconstruction leaves, and the gradients of mean((x_hat - u)^2)."""
+    """The largest k codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
 
     def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
         return densify(encode_topk(u, encoder, bias, k=k), n_atoms=encoder.shape[1])
 
-    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=0.0)
+    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
 
 
 def relu_pass(

@@ -41,13 +41,14 @@ def _code_gradients(
     codes: Codes,
     dictionary: Float[Tensor, "runs atoms d_model"],
     residual_gradient: Float[Tensor, "runs batch d_model"],
+    penalty: float,
 ) -> Float[Tensor, "runs batch k"]:
-    """Gradient of the loss for each code, given that for the reconstruction; 0 where the place is empty."""
+    """Gradient of the loss for each code, given that for the reconstruction and its price; 0 for an empty place."""
     with torch.enable_grad():
         values = codes.values.detach().requires_grad_()
         x_hat = _decode(values, codes.indices, dictionary.detach())
     (gradient,) = torch.autograd.grad(x_hat, values, residual_gradient)
-    return gradient.mul_(codes.values > 0)
+    return gradient.add_(penalty).mul_(codes.values > 0)
 
 
 def row_gradients(
@@ -79,12 +80,13 @@ def topk_pass(
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
     k: int,
+    penalty: float = 0.0,
 ) -> Pass:
-    """The largest k codes of u, what their reconstruction leaves, and the exact gradients of mean((x_hat - u)^2)."""
+    """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     codes = encode_topk(u, encoder, encoder_bias, k=k)
     residual = decode(codes, dictionary) - u
     per_entry = residual * (2 / residual[0].numel())
-    for_codes = _code_gradients(codes, dictionary, per_entry)
+    for_codes = _code_gradients(codes, dictionary, per_entry, penalty)
     n_atoms = dictionary.shape[1]
     ones = for_codes.new_ones(*for_codes.shape[:2], 1)
     for_bias = row_gradients(codes, for_codes, ones, n_atoms=n_atoms).squeeze(-1)

@@ -23,6 +23,7 @@ __all__ = [
     "encoder_parts",
     "figures",
     "inputs",
+    "price",
     "replace_atoms",
     "snapshot",
     "topk_step",
@@ -127,10 +128,18 @@ def topk_step(
     x: Float[Tensor, "runs batch d_model"],
     *,
     k: int,
+    l1: float = 0.0,
 ) -> tuple[kernels.Gradients, Step]:
-    """Gradients of mean((x - x_hat)^2) in the method's units for a top-k autoencoder, and the batch's figures."""
-    there_and_back = kernels.topk_pass(inputs(state, x), state["encoder"], state["encoder_bias"], dictionary, k=k)
-    return there_and_back.gradients, figures(state, there_and_back)
+    """Gradients of the loss of a top-k autoencoder in the method's units, and the batch's figures."""
+    u = inputs(state, x)
+    penalty = price(u, l1)
+    there_and_back = kernels.topk_pass(u, state["encoder"], state["encoder_bias"], dictionary, k=k, penalty=penalty)
+    return there_and_back.gradients, figures(state, there_and_back, penalty=penalty)
+
+
+def price(u: Float[Tensor, "runs batch d_model"], l1: float) -> float:
+    """What a unit of one code costs where the loss is mean((x - x_hat)^2) + l1 (sum of a token's codes) / sqrt(d)."""
+    return l1 / (u.shape[1] * u.shape[2] ** 0.5)
 
 
 def figures(state: Mapping[str, Tensor], there_and_back: kernels.Pass, *, penalty: float = 0.0) -> Step:

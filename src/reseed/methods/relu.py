@@ -78,7 +78,7 @@ class ReLU(Method):
     ) -> tuple[dict[str, Tensor], Step]:
         """Gradients for the `trained` entries, those of unit atoms at the unit atoms, and the batch's figures."""
         u = autoencoder.inputs(state, x)
-        penalty = self.l1 / (u.shape[1] * u.shape[2] ** 0.5)
+        penalty = autoencoder.price(u, self.l1)
         there_and_back = kernels.relu_pass(u, state["encoder"], state["encoder_bias"], state["atoms"], penalty=penalty)
         parts = there_and_back.gradients
         for_atoms = parts.dictionary

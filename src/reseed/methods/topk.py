@@ -1,10 +1,13 @@
-"""TopK: a sparse autoencoder that keeps the k strongest atoms of each token (@gao2024scaling)."""
+"""TopK: a sparse autoencoder that keeps the k strongest atoms of each token (@gao2024scaling).
+
+One published form pays for its codes as well (@song2025position).
+"""
 
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from jaxtyping import Bool, Float
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from reseed.methods import _autoencoder as autoencoder
@@ -23,6 +26,8 @@ class TopK(Method):
     learning_rate: PositiveFloat = 1e-3
     k: PositiveInt
     """active atoms per token"""
+    l1: NonNegativeFloat = 0.0
+    """penalty on active codes, as that of relu; 0: none"""
     norm: Literal["unit", "free"] = "unit"
     """unit: atoms are divided by their norm after each update; free: they keep the norm that training gives them"""
     parallel: Literal["removed", "kept"] = "removed"
@@ -86,7 +91,7 @@ class TopK(Method):
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> tuple[dict[str, Tensor], Step]:
         """Gradients for the `trained` entries, those of unit atoms at the unit atoms, and the batch's figures."""
-        parts, step = autoencoder.topk_step(state, state["atoms"], x, k=self.k)
+        parts, step = autoencoder.topk_step(state, state["atoms"], x, k=self.k, l1=self.l1)
         for_atoms = parts.dictionary
         if self.norm == "unit" and self.parallel == "removed":
             for_atoms = autoencoder.without_parallel(for_atoms, state["atoms"])
