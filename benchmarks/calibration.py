@@ -28,6 +28,8 @@ Rows = list[dict[str, Any]]
 MATRICES, BUILT = 20, 10  # for each trained study: pair matrices, and studies whose cosines are chosen
 LEAST = 0.93
 RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
+MORE = [(8, 10), (16, 10), (24, 10), (32, 5), (32, 10)]  # starts, and draws of the floor
+LOW, HIGH = 0.25, 0.75  # floors
 
 
 def coverage(repeats: int) -> Rows:
@@ -79,11 +81,12 @@ def noise(repeats: int) -> Rows:
 def power(repeats: int) -> Rows:
     """Studies in which a gain was planted."""
     rows = []
-    for margins, floor, alike in ((2.0, 0.25, False), (4.0, 0.25, False), (2.0, 0.75, True), (4.0, 0.75, True)):
+    for margins, floor, alike in ((2.0, LOW, False), (4.0, LOW, False), (2.0, HIGH, True), (4.0, HIGH, True)):
         truth = claims.gaining(margins, floor=floor, born_alike=alike)
-        for starts in STARTS:
-            rate = claims.power(truth, "as measured", starts, repeats * BUILT // 2)
-            rows.append({"margins": margins, "floor": floor, "starts": starts} | _rate(rate))
+        sizes = [(starts, claims.DRAWS) for starts in STARTS] + (MORE if floor == HIGH else [])
+        for starts, draws in sizes:
+            rate = claims.power(truth, "as measured", starts, repeats * BUILT // 2, draws=draws)
+            rows.append({"margins": margins, "floor": floor, "starts": starts, "draws": draws} | _rate(rate))
     return rows
 
 

@@ -22,6 +22,15 @@ def test_every_atom_is_active_equally_often():
     assert (share - 2 / 16).abs().max() < 4 * spread
 
 
+def test_half_normal_strengths_are_small_as_often_as_those_of_a_normal_number():
+    made = planted(20_000, 8, n_atoms=16, active=2, strengths="half-normal", together=0.5)
+    strengths = made.codes[made.codes > 0].double()
+    assert strengths.square().mean().item() == pytest.approx(1, abs=0.03)
+    assert (strengths < 0.6745).double().mean().item() == pytest.approx(0.5, abs=0.01)  # the quartile of a normal
+    with pytest.raises(ValueError, match="strengths='heavy': they are one of uniform, half-normal"):
+        planted(10, 4, n_atoms=12, active=2, strengths="heavy")
+
+
 @pytest.mark.parametrize("noise", [0.1, 2.0])
 def test_noise_has_the_norm_asked_for_in_units_of_one_atom(noise):
     made = planted(4000, 25, n_atoms=30, active=3, noise=noise)

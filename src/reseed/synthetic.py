@@ -9,7 +9,8 @@ far they can be told apart at all is the caller's choice of sizes: fewer atoms t
 `active` of d_model / log(n_atoms) or more cannot.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,9 +18,12 @@ from torch import Tensor
 
 from reseed.dice import generator
 
-__all__ = ["Planted", "planted"]
+__all__ = ["Planted", "Strengths", "planted"]
 
-_WEAKEST, _STRONGEST = 0.5, 1.5  # bounded away from 0, so that an active atom can be told from an inactive one
+Strengths = Literal["uniform", "half-normal"]
+"""How strong an active atom is: uniform in [0.5, 1.5], or the size of a normal number."""
+
+_Draw = Callable[[torch.Size, torch.Generator], Tensor]
 
 
 class Planted(NamedTuple):
@@ -30,7 +34,7 @@ class Planted(NamedTuple):
     atoms: Float[Tensor, "atoms d_model"]
     """The planted dictionary: unit rows in independent random directions."""
     codes: Float[Tensor, "tokens atoms"]
-    """The strength of every atom in every token: 0, or in [0.5, 1.5]."""
+    """The strength of every atom in every token; 0 where it is not active."""
 
 
 def planted(
@@ -43,6 +47,7 @@ def planted(
     offset: float = 0.0,
     together: float = 0.0,
     children: int = 0,
+    strengths: Strengths | str = "uniform",
     rolled: int = 0,
 ) -> Planted:
     """Activations with a known dictionary, in float32; equal arguments give equal bits.
@@ -55,59 +60,77 @@ def planted(
         n_tokens: rows to make.
         d_model: their width.
         n_atoms: planted atoms, which may be more than `d_model`.
-        active: different atoms in each token, each of strength uniform in [0.5, 1.5]; 0 makes rows of noise only.
-            Partners and children, if there are any, come on top.
+        active: different atoms in each token; 0 makes rows of noise only. Partners and children, if there are any, come
+            on top.
         noise: root mean square norm of the noise, in units of one atom. The combinations themselves have a mean square
-            norm of about 1.083 `active`.
+            norm of about 1.083 `active`; 1 `active` for half-normal strengths.
         offset: norm of the vector that is added to every row, in a random direction, in units of one atom.
         together: in [0, 1], how strongly atoms 2 i and 2 i + 1 are active together: at 0 not at all, at 1 whenever one
             of them is chosen the other one is active too, as if they were one.
         children: atoms that belong to each parent. The first n_atoms / (1 + children) atoms are parents; an active
             parent has a probability of 1/2 to have one of its children active with it, in addition to `active`, and a
             child is never active without its parent.
+        strengths: of active atoms: uniform in [0.5, 1.5], bounded away from 0 so that an active atom can be told from
+            an inactive one; or half-normal, the size of a standard normal number.
         rolled: the number that a die shows: another number plants other atoms.
 
     Raises:
         ValueError: more active atoms than there are, a negative size, noise or offset, both `together` and `children`,
-            or atoms that cannot be divided into pairs or families.
+            or atoms that cannot be divided into pairs or families, or other strengths.
     """
     if not 0 <= active <= n_atoms or min(n_tokens, d_model, n_atoms) < 1 or noise < 0 or offset < 0:
         raise ValueError(
             f"n_tokens={n_tokens}, d_model={d_model}, n_atoms={n_atoms}, active={active}, noise={noise}, "
             f"offset={offset}: sizes are at least 1, active is 0 to n_atoms, noise and offset are not negative"
         )
+    if strengths not in _STRENGTHS:
+        raise ValueError(f"strengths={strengths!r}: they are one of {', '.join(_STRENGTHS)}")
     _check_families(n_atoms, active, together, children)
     atoms = _directions(n_atoms, d_model, generator(rolled, "atoms"))
-    codes = _codes(n_tokens, n_atoms // (1 + children), active, rolled)
-    codes = _with_partners(codes, together, rolled) if together else codes
-    codes = _with_children(codes, children, rolled) if children else codes
+    draw = _STRENGTHS[strengths]
+    codes = _codes(n_tokens, n_atoms // (1 + children), active, draw, rolled)
+    codes = _with_partners(codes, together, draw, rolled) if together else codes
+    codes = _with_children(codes, children, draw, rolled) if children else codes
     shift = offset * _directions(1, d_model, generator(rolled, "offset"))
     disturbance = torch.randn(n_tokens, d_model, generator=generator(rolled, "noise")) * (noise / d_model**0.5)
     return Planted(rows=shift + codes @ atoms + disturbance, atoms=atoms, codes=codes)
+
+
+def _uniform(shape: torch.Size, dice: torch.Generator) -> Tensor:
+    return torch.empty(shape).uniform_(0.5, 1.5, generator=dice)
+
+
+def _half_normal(shape: torch.Size, dice: torch.Generator) -> Tensor:
+    return torch.randn(shape, generator=dice).abs()
+
+
+_STRENGTHS: dict[str, _Draw] = {"uniform": _uniform, "half-normal": _half_normal}
 
 
 def _directions(count: int, d_model: int, dice: torch.Generator) -> Float[Tensor, "rows d_model"]:
     return torch.nn.functional.normalize(torch.randn(count, d_model, generator=dice), dim=1)
 
 
-def _codes(n_tokens: int, n_atoms: int, active: int, rolled: int) -> Float[Tensor, "tokens atoms"]:
+def _codes(n_tokens: int, n_atoms: int, active: int, draw: _Draw, rolled: int) -> Float[Tensor, "tokens atoms"]:
     which = torch.rand(n_tokens, n_atoms, generator=generator(rolled, "active")).topk(active, dim=1).indices
-    strengths = torch.empty(n_tokens, active).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "strengths"))
-    return torch.zeros(n_tokens, n_atoms).scatter_(1, which, strengths)
+    return torch.zeros(n_tokens, n_atoms).scatter_(1, which, draw(which.shape, generator(rolled, "strengths")))
 
 
-def _with_partners(codes: Float[Tensor, "tokens atoms"], together: float, rolled: int) -> Float[Tensor, "tokens atoms"]:
+def _with_partners(
+    codes: Float[Tensor, "tokens atoms"], together: float, draw: _Draw, rolled: int
+) -> Float[Tensor, "tokens atoms"]:
     """Where atom 2 i or 2 i + 1 is active alone, the other one joins it with probability `together`."""
     partners = codes.unflatten(1, (-1, 2)).flip(2).flatten(1)
     joins = torch.rand(codes.shape, generator=generator(rolled, "together")) < together
-    strengths = torch.empty(codes.shape).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "partners"))
-    return torch.where((codes == 0) & (partners > 0) & joins, strengths, codes)
+    return torch.where((codes == 0) & (partners > 0) & joins, draw(codes.shape, generator(rolled, "partners")), codes)
 
 
-def _with_children(codes: Float[Tensor, "tokens parents"], children: int, rolled: int) -> Float[Tensor, "tokens atoms"]:
+def _with_children(
+    codes: Float[Tensor, "tokens parents"], children: int, draw: _Draw, rolled: int
+) -> Float[Tensor, "tokens atoms"]:
     """The parents' codes, then those of all first children, of all second children and so on."""
     which = torch.randint(2 * children, codes.shape, generator=generator(rolled, "children"))  # one half: no child
-    strengths = torch.empty(codes.shape).uniform_(_WEAKEST, _STRONGEST, generator=generator(rolled, "child strengths"))
+    strengths = draw(codes.shape, generator(rolled, "child strengths"))
     born = [torch.where((codes > 0) & (which == child), strengths, 0.0) for child in range(children)]
     return torch.cat([codes, *born], dim=1)
 

@@ -29,7 +29,19 @@ if TYPE_CHECKING:
     from reseed.inference import Estimate
     from reseed.verdict import Evidence
 
-__all__ = ["LIMITS", "NULLS", "SPREADS", "Truth", "false_claims", "gaining", "power", "read", "studies", "weighed"]
+__all__ = [
+    "DRAWS",
+    "LIMITS",
+    "NULLS",
+    "SPREADS",
+    "Truth",
+    "false_claims",
+    "gaining",
+    "power",
+    "read",
+    "studies",
+    "weighed",
+]
 
 MARGIN, CONVERGENT, LEVEL = Thresholds().margin, Thresholds().convergent, Thresholds().level
 LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
@@ -43,8 +55,8 @@ SPREADS = {
 }
 """Of B(T), so that the means of pairs of starts spread by .0055, as on stored activations of two language models
 (.001 to .008, archetypal ones to .015)."""
-FLOOR_SPREAD = Spread(start=0.0036, noise=0.0059)
-"""Of k-means floors of 512 atoms on centred activations of a language model, from 8 draws."""
+FLOOR_SPREAD = Spread(start=0.004, noise=0.0057)
+"""Of k-means floors of 512 atoms on activations of two language models, from 8 draws on each of four layers."""
 BORN_SPREADS = {True: Spread(start=0.004, pair=0.0065), False: Spread(noise=0.0002)}
 """Of B(0), for starts that are alike (k-means) or random."""
 
@@ -100,21 +112,21 @@ def false_claims(truth: Truth, spread: str, n_starts: int, repeats: int) -> tupl
     )
 
 
-def power(truth: Truth, spread: str, n_starts: int, repeats: int) -> Rate:
-    """How often what is so is claimed."""
-    chosen = studies(truth, SPREADS[spread], n_starts, repeats)
+def power(truth: Truth, spread: str, n_starts: int, repeats: int, *, draws: int = DRAWS) -> Rate:
+    """How often what is so is claimed, with so many draws of the floor."""
+    chosen = studies(truth, SPREADS[spread], n_starts, repeats, draws=draws)
     found = sum(judge(weighed(each), LIMITS).outcome in truth.claims for each in chosen)
     return Rate(f"{truth.name}, {n_starts} starts, {spread}: found", found / repeats, repeats)
 
 
-def studies(truth: Truth, spread: Spread, n_starts: int, repeats: int) -> list[Chosen]:
+def studies(truth: Truth, spread: Spread, n_starts: int, repeats: int, *, draws: int = DRAWS) -> list[Chosen]:
     """So many studies with this truth, two runs from each start."""
     starts = starts_of(n_starts, 2)
     name = (truth.name, n_starts, repr(spread))
     first = _between(truth.first, BORN_SPREADS[truth.born_alike], starts, repeats, *name, "first", within=1.0)
     last = _between(truth.last, spread, starts, repeats, *name, "last", within=truth.last + APART * (1 - truth.last))
-    floors = truth.floor + drawn(FLOOR_SPREAD, torch.arange(DRAWS), repeats, *name, "floor")
-    data = torch.full((DRAWS, DRAWS), truth.floor / 2, dtype=torch.float64)
+    floors = truth.floor + drawn(FLOOR_SPREAD, torch.arange(draws), repeats, *name, "floor")
+    data = torch.full((draws, draws), truth.floor / 2, dtype=torch.float64)
     return [
         Chosen(starts, first[number], last[number], {"data": data, "kmeans": floors[number]})
         for number in range(repeats)
