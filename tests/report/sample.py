@@ -419,14 +419,16 @@ def _pairs(shape: Shape, runs: tuple[RunFindings, ...], drawn: np.random.Generat
     return tuple(pairs)
 
 
-def _shared_dice() -> SharedDice:
-    def interval(value: float, half: float) -> Interval:
-        return Interval(
-            value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
-        )
+def _interval(value: float, half: float) -> Interval:
+    """Over three starts: half a width is 4.3 standard errors."""
+    return Interval(
+        value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
+    )
 
+
+def _shared_dice() -> SharedDice:
     def cell(shared: tuple[str, ...], born: float, last: float) -> SharedCell:
-        return SharedCell(shared=shared, born=interval(born, 0.0), last=interval(last, 0.03), n_pairs=12)
+        return SharedCell(shared=shared, born=_interval(born, 0.0), last=_interval(last, 0.03), n_pairs=12)
 
     return SharedDice(
         arms=("topk-both", "topk-decoder"),
@@ -434,19 +436,14 @@ def _shared_dice() -> SharedDice:
         kind="topk",
         start="random",
         effects=(
-            DieEffect(dice=("init",), born=interval(0.7, 0.0), last=interval(0.08, 0.02)),
-            DieEffect(dice=("encoder", "order"), born=interval(0.0, 0.0), last=interval(0.045, 0.02)),
+            DieEffect(dice=("init",), born=_interval(0.7, 0.0), last=_interval(0.08, 0.02)),
+            DieEffect(dice=("encoder", "order"), born=_interval(0.0, 0.0), last=_interval(0.045, 0.02)),
         ),
         cells=(cell((), 0.3, 0.74), cell(("init",), 1.0, 0.785), cell(("init", "encoder", "order"), 1.0, 0.87)),
     )
 
 
 def _comparisons() -> tuple[Comparison, ...]:
-    def interval(value: float, half: float) -> Interval:
-        return Interval(
-            value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
-        )
-
     def comparison(first: str, second: str, gap: float, born: float, half: float, **said: object) -> Comparison:
         return Comparison(
             first=first,
@@ -454,12 +451,12 @@ def _comparisons() -> tuple[Comparison, ...]:
             preprocess="centre",
             first_pairs="within",
             second_pairs="between",
-            gap=interval(gap, half),
-            born=interval(born, half / 3),
-            earned=interval(gap - born, half),
-            gain_difference=interval(gap - born + 0.02, half),
+            gap=_interval(gap, half),
+            born=_interval(born, half / 3),
+            earned=_interval(gap - born, half),
+            gain_difference=_interval(gap - born + 0.02, half),
             common_r2=0.61,
-            gain_difference_at_common_r2=interval(gap - born - 0.01, half),
+            gain_difference_at_common_r2=_interval(gap - born - 0.01, half),
             outcome_at_common_r2="inconclusive",
             **said,
         )
