@@ -1,6 +1,6 @@
 """How far a verdict can be trusted: rates and cases with known answers, for the page "How far to trust a verdict".
 
-    python benchmarks/calibration.py --json docs/assets/calibration.json      everything, about ten CPU minutes
+    python benchmarks/calibration.py --json docs/assets/calibration.json      everything, about forty CPU minutes
     python benchmarks/calibration.py --only coverage --json FILE              one table; the others in FILE stay
     python benchmarks/calibration.py --repeats 10                             quick and coarse
 

@@ -73,7 +73,7 @@ How often is a gain that exists called *stabilizing* (or *convergent*)? The gain
 on the floor-adjusted scale), just beyond the floor, with B(T) spread over pairs of starts by .0055. Under a floor of
 .75 the scale stretches by four: twice the margin is then .015 of raw agreement, which is hardly more than the spread.
 B(0) is that of random starts under the low floor, and that of k-means starts, with a spread of .009, under the high
-one. *Draws* are those of the floor, whose error counts so close to it.
+one. *Draws* are those of the floor, whose error counts so close to it. {repeats} studies each.
 
 """
 
@@ -95,8 +95,8 @@ pairs of runs. In parentheses: intervals that take pairs for replicates. {repeat
 
 _COVERAGE_END = """\
 *As measured*: an effect of pairs 1.6 times that of starts; *skewed*: a skewness of −.6. Dictionaries trained from 40
-starts had 1.6 to 11 times (TopK and ReLU on planted atoms, archetypal ones), a skewness between −.6 and .5, and 8
-draws of k-means floors on activations of a language model 1.6 times. The jackknife is exact for effects of starts and
+starts had 1.6 to 11 times (TopK and ReLU on planted atoms, archetypal ones) and a skewness between −.6 and .5, and 8
+draws of k-means floors on each of four layers 1.2 to 2 times. The jackknife is exact for effects of starts and
 conservative for effects of pairs, four times in variance at three starts: intervals are then wider than they need be.
 The one case below .93 is a strong skewness (−1.4) of starts alone, which no study has shown; there a claim at its
 threshold is false in 7 of 100 rather than in 2.5.
@@ -120,7 +120,7 @@ What was published or simulated elsewhere, again with our methods on planted act
 """
 
 _REPRODUCED = """\
-What does not come out the same hangs on the recipe:
+What comes out hangs on the recipe:
 
 - The toy's TopK pays for its codes (l1 = .04 here, .01 beside a mean squared error there), the strengths of its atoms
   are half-normal, and the sign of a cosine does not count. Without the penalty, with strengths of .5 to 1.5 and with
@@ -173,7 +173,11 @@ def _sections(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
         yield _NOISE.format(value=rounded(noise["value"], 3), repeats=noise["repeats"])
     yield _KNOWN
     if "power" in rows:
-        yield _POWER + _power(rows["power"]) + _POWER_END.format(reached=_reached(rows["power"]))
+        yield (
+            _POWER.format(repeats=f"{rows['power'][0]['repeats']:,}")
+            + _power(rows["power"])
+            + _POWER_END.format(reached=_reached(rows["power"]))
+        )
     if "coverage" in rows:
         yield _COVERAGE.format(repeats=f"{rows['coverage'][0]['repeats']:,}")
         yield _coverage(rows["coverage"]) + _COVERAGE_END

@@ -131,6 +131,20 @@ def test_an_incomplete_factorial_gives_the_effects_that_it_can():
     ]
 
 
+def test_effects_that_the_arms_do_not_tell_apart_are_undefined_and_say_why():
+    conditions = [
+        analysed("one", init="start", encoder="start", order="run"),
+        analysed("two", init="start", encoder="run", order="start"),
+    ]
+    (family,) = shared_dice(conditions, names(conditions), level=0.95)
+    assert len(family.effects) == 3
+    assert all(math.isnan(each.last.value) for each in family.effects)
+    assert {each.last.reason for each in family.effects} == {
+        "these arms do not tell the dice apart: add arms that share them in other combinations"
+    }
+    assert not any(math.isnan(cell.last.value) for cell in family.cells)
+
+
 def test_a_lost_run_takes_its_pairs_with_it():
     conditions = factorial()
     conditions[1] = analysed("arm1", lost=1, init="start", encoder="start", order="run")

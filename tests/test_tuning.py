@@ -128,6 +128,12 @@ def test_where_all_diverged_there_is_no_study_and_lower_rates_are_suggested(acts
     assert advice == "no learning rate of topk led to a finite R²: try lower ones, such as --rates 1e+32"
 
 
+def test_a_run_without_a_defined_fit_says_so():
+    trials = (Trial(0.001, "finished"), Trial(0.003, "finished", 0.5, 3.0, 1.0))
+    told = Tuning("centre", (Choice(("a",), "topk", trials),), None).table()
+    assert "0.001  R² undefined" in told
+
+
 def choice(*r2):
     trials = tuple(Trial(10.0**i, "finished", value, 3.0, 1.0) for i, value in enumerate(r2))
     return Choice(("a", "b"), "topk", trials)
@@ -139,7 +145,7 @@ def choice(*r2):
 )
 def test_a_best_rate_at_the_edge_of_the_grid_asks_for_a_wider_one(fits, wider):
     advice = Tuning("centre", (choice(*fits),), None).advice((0.3, 1.0, 3.0)[: len(fits)])
-    assert [words.split("--rates ")[1] for words in advice] == ([wider] if wider else [])
+    assert [words.split("--rates ")[1] for words in advice] == ([f"{wider} --force"] if wider else [])
     assert all("learning rate of a, b is the" in words for words in advice)
 
 

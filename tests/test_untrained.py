@@ -12,18 +12,20 @@ from reseed.untrained import kmeans_atoms, kmeans_tokens
 
 
 @pytest.mark.parametrize(
-    ("n_tokens", "n_atoms", "seen", "expected"),
+    ("n_tokens", "d_model", "n_atoms", "seen", "expected"),
     [
-        (250_000, 512, 614_400, 125_000),  # half of what there is
-        (250_000, 512, None, 125_000),
-        (10**7, 512, 614_400, 131_072),  # 256 per centroid
-        (10**7, 4096, 614_400, 614_400),  # as many as a run sees
-        (10**7, 4096, 1000, 131_072),  # no fewer than 32 per centroid
-        (1000, 512, 614_400, 1000),  # or all there are
+        (250_000, 384, 512, 614_400, 125_000),  # half of what there is
+        (250_000, 384, 512, None, 125_000),
+        (10**7, 384, 512, 614_400, 131_072),  # 256 per centroid
+        (10**7, 384, 4096, 614_400, 614_400),  # as many as a run sees
+        (10**7, 384, 4096, 1000, 131_072),  # no fewer than 32 per centroid
+        (1000, 384, 512, 614_400, 1000),  # or all there are
+        (10**7, 2048, 4096, None, 262_144),  # what fits in 2 GiB
+        (10**7, 2048, 16_384, None, 524_288),  # 32 per centroid, whatever they take
     ],
 )
-def test_a_floor_is_drawn_from_as_much_data_as_a_run_sees(n_tokens, n_atoms, seen, expected):
-    assert kmeans_tokens(n_tokens, n_atoms, seen=seen) == expected
+def test_a_floor_is_drawn_from_as_much_data_as_a_run_sees(n_tokens, d_model, n_atoms, seen, expected):
+    assert kmeans_tokens(n_tokens, d_model, n_atoms, seen=seen) == expected
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RECORDED = Path(__file__).parents[1] / "assets/findings.json"
-SEEN = {"none": "uncentred", "centre": "centred"}
+SEEN = {"none": "uncentred", "centre": "centred", "standardise": "standardised"}
 PARTS = {
     "gap": "lead at the end, as it would be published",
     "born": "born: there at step 0",

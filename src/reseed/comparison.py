@@ -94,9 +94,9 @@ def _at_common_r2(x: Analysed, y: Analysed, floor: float, level: float) -> tuple
     paths = _path(x, floor), _path(y, floor)
     common = min(path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1).max().item() for path in paths)
 
-    def gain(path: Float[Tensor, "two steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, ""]:
+    def gain(path: Float[Tensor, "two steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, " one"]:
         between = agreement.between_start(path[0], starts)
-        return agreement.at_r2(between, path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1), common) - between[0]
+        return (agreement.at_r2(between, path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1), common) - between[0])[None]
 
     first, second = (_Term(gain, path, _pairs(each).starts) for path, each in zip(paths, (x, y), strict=True))
     return common, _jackknifed(first, second, level)
@@ -138,7 +138,7 @@ def _difference(part: Callable[[Tensor], Tensor], x: _Side, y: _Side, level: flo
     """part(x) - part(y), `part` being a number about a curve."""
 
     def of(side: _Side) -> _Term:
-        return _Term(lambda matched, starts: part(side.curve(matched, starts)), side.matched, side.starts)
+        return _Term(lambda matched, starts: part(side.curve(matched, starts))[None], side.matched, side.starts)
 
     return _jackknifed(of(x), of(y), level)
 
@@ -146,7 +146,7 @@ def _difference(part: Callable[[Tensor], Tensor], x: _Side, y: _Side, level: flo
 class _Term(NamedTuple):
     """One side of a difference: a number about some runs, as a function of their pair matrices and starts."""
 
-    number: Callable[[Tensor, Tensor], Float[Tensor, ""]]
+    number: inference.Statistic
     pairs: Float[Tensor, "*stack runs runs"]
     starts: Int[Tensor, " runs"]
 
@@ -154,16 +154,8 @@ class _Term(NamedTuple):
 def _jackknifed(x: _Term, y: _Term, level: float) -> Estimate:
     """X - y: jackknifed together where run i of both arms threw the same dice, else as two samples."""
     if x.pairs.shape == y.pairs.shape and x.starts.equal(y.starts):
-
-        def paired(both: Tensor, starts: Tensor) -> Tensor:
-            return (x.number(both[0], starts) - y.number(both[1], starts))[None]
-
-        return inference.jackknife(paired, torch.stack([x.pairs, y.pairs]), x.starts, level=level)[0]
-    alone = [
-        inference.jackknife(lambda pairs, starts, term=term: term.number(pairs, starts)[None], *term[1:], level=level)
-        for term in (x, y)
-    ]
-    return inference.contrast(alone[0][0], alone[1][0])
+        return inference.paired_contrast((x.number, y.number), x.pairs, y.pairs, x.starts, level=level)[0]
+    return inference.contrast(*(inference.jackknife(*term, level=level)[0] for term in (x, y)))
 
 
 _CONCLUSIONS = {

@@ -36,7 +36,7 @@ _OF_ALL_ALIKE = ("alive", "mass")
 
 POLICIES: dict[Literal["data", "kmeans", "hull"], str] = {
     "data": "activations drawn at random, n_atoms of them for each dictionary",
-    "kmeans": "n_atoms k-means centroids from independent samples and independent starts, untrained",
+    "kmeans": "n_atoms k-means centroids, each dictionary from activations and a start of its own, untrained",
     "hull": "random mixtures of each start's own points, with the weights that training ended with",
 }
 
@@ -65,11 +65,13 @@ def condition_floors(
     companions["subspace"]["isotropic"] = floors.subspace(seen_in.rank, d_model)
     drawn = {kind: folder.floor_atoms(preprocess, n_atoms, kind) for kind in ("data", "kmeans")}
     drawn["hull"] = _hull_dictionaries(folder, runs, pairs)
+    tokens = folder.floor_recipe(preprocess, n_atoms, "kmeans").get("kmeans_tokens")
     for kind, policy in POLICIES.items():
         if len(drawn[kind]) > 1:
             pairs_of_draws = combinations(range(len(drawn[kind])), 2)
             matchings = {(i, j): match(drawn[kind][i], drawn[kind][j]) for i, j in pairs_of_draws}
-            found.append(_measured(kind, policy, matchings))
+            sample = f"; of {tokens:,} activations" if kind == "kmeans" and tokens else ""
+            found.append(_measured(kind, policy + sample, matchings))
             for measure, value in _companions(drawn[kind], matchings, seen_in).items():
                 companions[measure][kind] = value
     return [*found, *_born(pairs, companions)], companions

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -81,6 +82,8 @@ def _effects(members: Sequence[Analysed], arm: Mapping[str, Any], level: float) 
         return torch.cat([means.flatten(), effects[:, 1:].flatten()])
 
     estimates = inference.jackknife(means_and_effects, stack, family.starts, level=level)
+    if not estimable:
+        estimates = tuple(replace(each, reason=_CONFOUNDED) if math.isnan(each.value) else each for each in estimates)
     born, last, *effects = _split(estimates, len(cells), len(cells), *[len(family.shared)] * 2)
     first = members[0].findings
     return SharedDice(
@@ -102,6 +105,9 @@ def _effects(members: Sequence[Analysed], arm: Mapping[str, Any], level: float) 
             for cell, at_0, at_end in zip(cells, born, last, strict=True)
         ),
     )
+
+
+_CONFOUNDED = "these arms do not tell the dice apart: add arms that share them in other combinations"
 
 
 def _dice_that_matter(arm: Mapping[str, Any]) -> tuple[str, ...]:

@@ -115,6 +115,6 @@ def _over_parents(values: Sequence[tuple[float, int]], level: float) -> Interval
 
 
 def _determined(steps: Sequence[int], adjusted: Sequence[Interval], convergent: float) -> int | None:
-    """The first step from which on all children reach `convergent` with the whole interval, as a verdict needs it."""
+    """The first step from which on all children reach `convergent` with the whole interval, given the floor."""
     reached = takewhile(lambda pair: pair[1].low >= convergent, reversed(list(zip(steps, adjusted, strict=True))))
     return min((step for step, _ in reached), default=None)

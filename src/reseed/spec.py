@@ -20,7 +20,7 @@ from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
 from reseed.files import canonical_json, sha256_of_text, write_text
 from reseed.limits import LEVEL, Limits
-from reseed.methods import METHODS, Method, parse
+from reseed.methods import METHODS, Method, TopK, parse
 from reseed.starts import Start, check_start
 
 if TYPE_CHECKING:
@@ -216,7 +216,9 @@ class RunSpec(_Frozen):
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The spec as JSON, without the settings that change no result: a run may be continued with others."""
-        unsaid = {} if self.spawn else {"spawn": True}
+        unsaid: dict[str, Any] = {} if self.spawn else {"spawn": True}
+        if isinstance(self.method, TopK) and not self.method.l1:  # runs are older than the penalty
+            unsaid["method"] = {"l1"}
         return self.model_dump(mode="json", exclude={"training": NO_IDENTITY, **unsaid})
 
     @cached_property

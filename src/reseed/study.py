@@ -212,7 +212,7 @@ def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Te
 
 
 def _kmeans_tokens(study: Study, seen: View, n_atoms: int) -> int:
-    return kmeans_tokens(seen.n_tokens, n_atoms, seen=study.training.steps * study.training.batch_size)
+    return kmeans_tokens(seen.n_tokens, seen.d_model, n_atoms, seen=study.training.steps * study.training.batch_size)
 
 
 def _points(study: Study, kind: str, draw: int) -> int:

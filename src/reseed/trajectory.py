@@ -356,6 +356,11 @@ class StudyFolder:
         folder = self.floor_path(preprocess, n_atoms, kind, 0).parent
         return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
 
+    def floor_recipe(self, preprocess: str, n_atoms: int, kind: str) -> dict[str, Any]:
+        """How the first of them was drawn; empty where there is none."""
+        path = self.floor_path(preprocess, n_atoms, kind, 0)
+        return read_header(path) if path.exists() else {}
+
 
 def read_header(path: Path) -> dict[str, Any]:
     """What a file of ours says about itself.

@@ -222,7 +222,8 @@ def _document(preprocess: str, choices: Sequence[Choice]) -> dict[str, object]:
 
 def _line(trial: Trial, choice: Choice) -> str:
     if trial.r2 is None or trial.l0 is None or trial.alive is None:
-        return f"{trial.learning_rate:>10g}  {trial.status}"
+        said = "R² undefined" if trial.status == "finished" else trial.status
+        return f"{trial.learning_rate:>10g}  {said}"
     mark = "  chosen" if trial == choice.chosen else ""
     numbers = f"{rounded(trial.r2, 3):>6}  {rounded(trial.l0, 1):>7}  {percent(trial.alive):>6}"
     return f"{trial.learning_rate:>10g}  {numbers}{mark}"
@@ -239,5 +240,5 @@ def _advice(choice: Choice, factors: Sequence[float]) -> str:
     wider = ",".join(f"{factor:g}" for factor in ([beyond, *factors] if lowest else [*factors, beyond]))
     return (
         f"the best learning rate of {arms} is the {'lowest' if lowest else 'highest'} of the grid, and a better one "
-        f"may lie beyond: try --rates {wider}"
+        f"may lie beyond: try --rates {wider} --force"
     )

@@ -1,9 +1,9 @@
 import pytest
 
-from geometries import pair, view
+from geometries import floor, pair, view
 from reseed.activations import PREPROCESSINGS
 from reseed.geometry import recommendation
-from reseed.geometry.advice import SIMPLEST_FIRST, recommended
+from reseed.geometry.advice import SIMPLEST_FIRST, floor_of, recommended
 
 ALREADY = "untrained k-means dictionaries already agree"
 
@@ -46,9 +46,7 @@ def test_the_order_in_which_preprocessings_are_given_decides_nothing():
 
 
 def test_little_room_is_told():
-    assert recommendation([view("none", 0.97)], None)[1].startswith(
-        "A k-means floor of .97 leaves agreement little room"
-    )
+    assert recommendation([view("none", 0.97)], None)[1].startswith("A floor of .97 leaves agreement little room")
     assert len(recommendation([view("none", 0.89)], None)) == 1
 
 
@@ -78,14 +76,30 @@ def test_two_dictionaries_come_first_each_floor_with_its_worth():
     assert recommendation([view("centre", 0.39)], both)[:3] == (
         "The two dictionaries agree .50; their own means and covariances alone would give .25: floor-adjusted .33.",
         (
-            "If they were trained on raw activations, they have to beat .60, which as many k-means centroids agree: "
-            "floor-adjusted \N{MINUS SIGN}.25, no evidence of learning."
+            "If they were trained on raw activations, they have to beat .60, which untrained k-means dictionaries "
+            "agree: floor-adjusted \N{MINUS SIGN}.25, no evidence of learning."
         ),
         (
-            "If they were trained after centre, they have to beat .40, which as many random tokens agree: "
+            "If they were trained after centre, they have to beat .40, which dictionaries of random tokens agree: "
             "floor-adjusted .17."
         ),
     )
+
+
+def test_a_floor_above_that_of_k_means_is_what_agreement_has_to_beat():
+    raw = view("none", 0.6)
+    raw = raw.model_copy(update={"floors": (*raw.floors, floor("data", 0.83), floor("mean-shift", 0.99))})
+    assert floor_of(raw) == 0.83
+    (said,) = recommendation([raw, view("centre", 0.55)], None)
+    assert said == (
+        "centre: dictionaries of random tokens already agree .83 on raw activations, "
+        "untrained k-means dictionaries .55 after centre."
+    )
+
+
+def test_what_two_dictionaries_have_to_beat_is_named_for_what_it_is():
+    (said,) = recommendation([], pair(0.7, ("dictionaries", "isotropic", 0.52)))
+    assert said.startswith("The two dictionaries agree .70; random directions alone would give .52:")
 
 
 def test_without_activations_only_the_dictionaries_are_spoken_of():

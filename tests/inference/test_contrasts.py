@@ -7,7 +7,7 @@ import torch
 from scipy import stats
 
 from reseed.agreement import between_start, within_start
-from reseed.inference import Estimate, attribution, beyond, contrast, ends, equivalence, over_runs, paired_contrast
+from reseed.inference import Estimate, beyond, contrast, ends, equivalence, over_runs, paired_contrast
 
 
 def normal(*shape, rolled=0):
@@ -42,7 +42,8 @@ def test_a_contrast_of_means_is_welchs_t_test():
 def test_a_paired_contrast_of_means_is_the_paired_t_test():
     x = normal(1, 6)
     y = x + 0.1 * normal(1, 6, rolled=1)
-    (difference,) = paired_contrast(mean_over_runs, torch.diag_embed(x), torch.diag_embed(y), torch.arange(6))
+    both = torch.diag_embed(x), torch.diag_embed(y)
+    (difference,) = paired_contrast((mean_over_runs,) * 2, *both, torch.arange(6))
     interval = stats.ttest_rel(x[0].numpy(), y[0].numpy()).confidence_interval(0.95)
     assert (difference.low, difference.high) == pytest.approx((interval.low, interval.high))
 
@@ -52,12 +53,12 @@ def test_shared_dice_cancel_in_a_paired_contrast_and_not_in_an_independent_one()
     x = (runs[:, None] + runs)[None]
     y = x - 0.1
     starts = torch.arange(8)
-    (paired,) = paired_contrast(between_start, x, y, starts)
+    (paired,) = paired_contrast((between_start,) * 2, x, y, starts)
     independent = contrast(ends(between_start, x, starts).last, ends(between_start, y, starts).last)
     assert paired.value == pytest.approx(independent.value)
     assert paired.standard_error < 1e-12 < independent.standard_error
     with pytest.raises((ValueError, TypeError), match="7"):
-        paired_contrast(between_start, x, y[:, :7, :7], starts)
+        paired_contrast((between_start,) * 2, x, y[:, :7, :7], starts)
 
 
 def test_a_contrast_inherits_the_caveats_of_both_sides():
@@ -78,16 +79,18 @@ def test_arms_without_any_spread_differ_exactly():
     assert equivalence(contrast(estimate(1.0, 0.0), estimate(1.0, 0.0))).outcome == "equivalent"
 
 
-def test_a_lead_is_what_an_arm_was_born_with_plus_what_it_earned():
+def test_each_side_of_a_paired_contrast_has_its_own_statistic():
     starts = torch.arange(8) // 2
     same = starts[:, None] == starts
-    noise = 0.01 * (normal(4, 8, 8) + normal(4, 8, 8).mT)
-    shared = torch.stack([torch.where(same, 1.0, 0.8).double(), torch.where(same, 0.9, 0.7).double()]) + noise[:2]
-    random = torch.stack([torch.where(same, 1.0, 0.2).double(), torch.where(same, 0.7, 0.6).double()]) + noise[2:]
-    lead = attribution(ends(within_start, shared, starts), ends(between_start, random, starts))
-    assert lead.total.value == pytest.approx(lead.born.value + lead.earned.value)
-    assert lead.born.value == pytest.approx(1.0 - 0.2, abs=0.03)
-    assert lead.earned.value == pytest.approx(-0.1 - 0.4, abs=0.03)
+    noise = 0.01 * (normal(2, 8, 8) + normal(2, 8, 8).mT)
+    x = torch.where(same, 0.9, 0.7).double()[None] + noise[:1]
+    y = torch.where(same, 0.7, 0.6).double()[None] + noise[1:]
+    (difference,) = paired_contrast((within_start, between_start), x, y, starts)
+    expected = within_start(x, starts) - between_start(y, starts)
+    assert difference.value == pytest.approx(expected.item())
+    assert difference.value == pytest.approx(0.9 - 0.6, abs=0.03)
+    alone = contrast(ends(within_start, x, starts).last, ends(between_start, y, starts).last)
+    assert 0 < difference.standard_error < 3 * alone.standard_error
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,14 @@ import pytest
 import torch
 from scipy import stats
 
-from reseed.agreement import between_start
+from reseed.agreement import between_start, within_start
 from reseed.inference import (
     between,
-    between_gain,
     ends,
     jackknife,
     memory,
     over_runs,
     within,
-    within_gain,
 )
 
 
@@ -96,12 +94,11 @@ def test_a_whole_curve_is_its_steps_one_by_one():
 def test_the_gain_is_jackknifed_on_the_difference():
     first = simulated(1, 6, rolled=3)[0]
     pairs = torch.stack([first, first + 0.25])  # runs differ a lot, but all gained the same
-    gained = between_gain(pairs, torch.arange(6))
+    curve = ends(between_start, pairs, torch.arange(6))
+    gained = curve.gain
     assert gained.value == pytest.approx(0.25)
     assert gained.standard_error == pytest.approx(0, abs=1e-12)
     assert between(pairs, torch.arange(6))[0].standard_error > 0.1
-    curve = ends(between_start, pairs, torch.arange(6))
-    assert curve.gain == gained
     assert (curve.first, curve.last) == between(pairs, torch.arange(6))
 
 
@@ -112,7 +109,7 @@ def test_runs_of_one_start_can_only_drift_apart():
     pairs = torch.stack([born, trained])
     assert within(pairs, starts)[0].standard_error == 0
     assert within(pairs, starts)[0].low == within(pairs, starts)[0].high == 1
-    assert within_gain(pairs, starts).value < 0
+    assert ends(within_start, pairs, starts).gain.value < 0
 
 
 def test_scaling_agreement_scales_the_whole_estimate():

@@ -116,7 +116,7 @@ def power(truth: Truth, spread: str, n_starts: int, repeats: int, *, draws: int 
     """How often what is so is claimed, with so many draws of the floor."""
     chosen = studies(truth, SPREADS[spread], n_starts, repeats, draws=draws)
     found = sum(judge(weighed(each), LIMITS).outcome in truth.claims for each in chosen)
-    return Rate(f"{truth.name}, {n_starts} starts, {spread}: found", found / repeats, repeats)
+    return Rate(f"{truth.name}, {n_starts} starts, {draws} draws, {spread}: found", found / repeats, repeats)
 
 
 def studies(truth: Truth, spread: Spread, n_starts: int, repeats: int, *, draws: int = DRAWS) -> list[Chosen]:

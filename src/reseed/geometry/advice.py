@@ -1,7 +1,7 @@
 """What to do about the geometry, in sentences: rules on the numbers of the document, and nothing else.
 
-The k-means floor is what agreement is measured against: what clustering gives without any training. Advice names the
-simplest preprocessing under which it is about as low as anywhere.
+The strictest floor is what agreement is measured against: mostly what clustering gives without any training. Advice
+names the simplest preprocessing under which it is about as low as anywhere.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from reseed.geometry.document import strictest
 from reseed.numbers import digits_apart, percent, rounded
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ __all__ = ["MATERIAL", "SIMPLEST_FIRST", "floor_of", "recommendation", "recommen
 MATERIAL = 0.05
 """A difference of floors below this is no reason to prefer one preprocessing to another."""
 LITTLE_ROOM = 0.9
-"""A k-means floor from here on leaves the raw agreement little room above it."""
+"""A floor from here on leaves the raw agreement little room above it."""
 
 RULING = 0.1
 """A share of the energy from which rogue dimensions are worth a sentence."""
@@ -39,15 +40,15 @@ def recommendation(views: Sequence[ViewGeometry], pair: PairGeometry | None) -> 
 
 
 def recommended(views: Sequence[ViewGeometry]) -> ViewGeometry:
-    """The simplest preprocessing whose k-means floor is at most .05 above the lowest one."""
+    """The simplest preprocessing whose strictest floor is at most .05 above the lowest one."""
     lowest = min(floor_of(view) for view in views)
     enough = [view for view in views if floor_of(view) <= lowest + MATERIAL]
     return min(enough, key=lambda view: SIMPLEST_FIRST.index(view.preprocess))
 
 
 def floor_of(view: ViewGeometry) -> float:
-    """The k-means floor of a view."""
-    return next(floor.value for floor in view.floors if floor.name == "kmeans")
+    """The strictest floor of a view."""
+    return strictest(view.floors).value
 
 
 def _about_views(views: Sequence[ViewGeometry]) -> Iterator[str]:
@@ -55,25 +56,42 @@ def _about_views(views: Sequence[ViewGeometry]) -> Iterator[str]:
     yield _choice(views, best)
     if floor_of(best) >= LITTLE_ROOM:
         yield (
-            f"A k-means floor of {rounded(floor_of(best))} leaves agreement little room: read it floor-adjusted, and "
-            "code agreement beside it."
+            f"A floor of {rounded(floor_of(best))} leaves agreement little room: read it floor-adjusted, and code "
+            "agreement beside it."
         )
     yield from (_rogue(view) for view in views if view in (_reference(views), best) and _is_ruled(view))
 
 
 def _choice(views: Sequence[ViewGeometry], best: ViewGeometry) -> str:
     reference, lowest = _reference(views), min(views, key=floor_of)
-    already = f"{best.preprocess}: untrained k-means dictionaries already agree"
+    already = f"{best.preprocess}: {_untrained(reference)} already agree"
     if len(views) == 1:
         return f"{already} {rounded(floor_of(best))} here; an agreement is worth what it has above that."
     if best != reference:
         digits = digits_apart(floor_of(reference), floor_of(best))
         before, after = rounded(floor_of(reference), digits), rounded(floor_of(best), digits)
-        return f"{already} {before} {_seen(reference)}, {after} {_seen(best)}{_centred(views, reference, best)}."
+        others = "" if _untrained(best) == _untrained(reference) else f"{_untrained(best)} "
+        return (
+            f"{already} {before} {_seen(reference)}, {others}{after} {_seen(best)}{_centred(views, reference, best)}."
+        )
     if lowest == best:
         return f"{already} {rounded(floor_of(best))} {_seen(best)}, and no other preprocessing here lowers that."
-    to = f"{rounded(floor_of(lowest))} {_seen(lowest)}"
-    return f"{already} {rounded(floor_of(best))} {_seen(best)}, and it would be hardly less, {to}."
+    digits = digits_apart(floor_of(best), floor_of(lowest))
+    to = f"{rounded(floor_of(lowest), digits)} {_seen(lowest)}"
+    return f"{already} {rounded(floor_of(best), digits)} {_seen(best)}, and it would be hardly less, {to}."
+
+
+def _untrained(view: ViewGeometry) -> str:
+    return _MADE[strictest(view.floors).name]
+
+
+_MADE = {
+    "kmeans": "untrained k-means dictionaries",
+    "data": "dictionaries of random tokens",
+    "spectrum": "Gaussian dictionaries with the tokens' mean and covariance",
+    "isotropic": "dictionaries of random directions",
+}
+"""By the name of the floor, what was never trained."""
 
 
 def _centred(views: Sequence[ViewGeometry], *named: ViewGeometry) -> str:
@@ -119,15 +137,15 @@ def _listed(words: Sequence[str]) -> str:
 
 def _about_pair(pair: PairGeometry) -> Iterator[str]:
     own, *others = pair.standings
+    alone = "random directions" if own.floor == "isotropic" else "their own means and covariances"
     yield (
-        f"The two dictionaries agree {rounded(pair.agreement)}; their own means and covariances alone would give "
-        f"{rounded(own.value)}: {_worth(own)}."
+        f"The two dictionaries agree {rounded(pair.agreement)}; {alone} alone would give {rounded(own.value)}: "
+        f"{_worth(own)}."
     )
     for each in others:
         seen = "on raw activations" if each.against == "none" else f"after {each.against}"
-        made = {"kmeans": "k-means centroids", "data": "random tokens"}.get(each.floor, "random directions")
         yield (
-            f"If they were trained {seen}, they have to beat {rounded(each.value)}, which as many {made} agree: "
+            f"If they were trained {seen}, they have to beat {rounded(each.value)}, which {_MADE[each.floor]} agree: "
             f"{_worth(each)}."
         )
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from reseed import agreement, spectrum
 from reseed.activations.matrix import read_tensor
 from reseed.errors import ActivationsError, DictionaryError
-from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing
+from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing, strictest
 from reseed.geometry.worth import formula_floors, own_floor
 from reseed.matching import match, unit_rows, zero_atoms
 
@@ -111,10 +111,6 @@ def _unit(atoms: Float[Tensor, "atoms d_model"]) -> Float[Tensor, "alive d_model
 
 
 def _standing(matched: float, against: str, floors: Sequence[Floor]) -> Standing:
-    """Against the strictest floor that applies: the hull's are of archetypal dictionaries, mean-shift is of MMCS."""
-    strictest = max((floor for floor in floors if floor.name in _APPLY), key=lambda floor: floor.value)
-    adjusted = agreement.floor_adjusted(matched, strictest.value)
-    return Standing(against=against, floor=strictest.name, value=strictest.value, adjusted=adjusted)
-
-
-_APPLY = {"isotropic", "spectrum", "data", "kmeans"}
+    floor = strictest(floors)
+    adjusted = agreement.floor_adjusted(matched, floor.value)
+    return Standing(against=against, floor=floor.name, value=floor.value, adjusted=adjusted)

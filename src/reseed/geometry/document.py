@@ -6,6 +6,7 @@ GEOMETRY_VERSION history
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from reseed.documents import Document, Number
@@ -19,6 +20,7 @@ __all__ = [
     "PairGeometry",
     "Standing",
     "ViewGeometry",
+    "strictest",
 ]
 
 GEOMETRY_VERSION = 1
@@ -41,6 +43,15 @@ class Floor(Document):
     """Pairs of untrained dictionaries behind the value; 0 for a formula."""
     policy: str
     """How it was made, in a few words."""
+
+
+MEASURED_AGAINST = ("isotropic", "spectrum", "data", "kmeans")
+"""The floors an agreement has to beat: those of the hull are of archetypal dictionaries, mean-shift is of MMCS."""
+
+
+def strictest(floors: Sequence[Floor]) -> Floor:
+    """The largest floor that applies to any two dictionaries."""
+    return max((floor for floor in floors if floor.name in MEASURED_AGAINST), key=lambda floor: floor.value)
 
 
 class Dimension(Document):

@@ -58,7 +58,7 @@ def measure(
         draws: untrained dictionaries behind each measured floor.
         preprocess: names of preprocessings.
         tokens: tokens sampled for the mean cosine and for the spectrum-matched floor, or all there are.
-        kmeans_steps: most iterations of k-means.
+        kmeans_steps: Lloyd iterations on 32 tokens per centroid; five more follow on all of a draw's tokens.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -67,7 +67,8 @@ def measure(
         DictionaryError: a dictionary is missing, malformed, or of another width.
     """
     names = tuple(dict.fromkeys(preprocess))
-    _check(activations, dictionaries, n_atoms=n_atoms, draws=draws, tokens=tokens, preprocess=names)
+    counts = {"n_atoms": n_atoms, "draws": draws, "tokens": tokens, "kmeans_steps": kmeans_steps}
+    _check(activations, dictionaries, preprocess=names, **counts)
     atoms = tuple(read_dictionary(source) for source in dictionaries or ())
     opened = None if activations is None else open_activations(activations)
     d_model = _width(opened, atoms)
@@ -110,7 +111,7 @@ def _check(
     if unknown or not preprocess:
         given = f"preprocessing {unknown[0]!r} is unknown" if unknown else "no preprocessing was given"
         raise SpecError(f"{given}: choose from {', '.join(PREPROCESSINGS)}")
-    for name, least in (("n_atoms", 1), ("draws", 2), ("tokens", 2)):
+    for name, least in (("n_atoms", 1), ("draws", 2), ("tokens", 2), ("kmeans_steps", 1)):
         count = counts[name]
         if count is not None and count < least:
             raise SpecError(f"{name} = {count}: it is at least {least}")
@@ -170,7 +171,7 @@ def _origin(opened: Activations) -> dict[str, Any]:
 
 
 def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) -> Iterator[str]:
-    shared = kmeans_tokens(opened.n_tokens, max(plan.sizes)) / opened.n_tokens
+    shared = kmeans_tokens(opened.n_tokens, opened.d_model, max(plan.sizes)) / opened.n_tokens
     if shared > _MOSTLY:
         yield (
             f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, and two of them "

@@ -94,8 +94,8 @@ def measured_floors(
         return data_atoms(view, n_atoms, points=_points("data", draw, side))
 
     def kmeans(n_atoms: int, draw: int, side: int) -> Atoms:
-        tokens, points = kmeans_tokens(view.n_tokens, n_atoms), _points("kmeans", draw, side)
-        start = roll("kmeans", "geometry", draw, side)
+        points, start = _points("kmeans", draw, side), roll("kmeans", "geometry", draw, side)
+        tokens = kmeans_tokens(view.n_tokens, view.d_model, n_atoms)
         return kmeans_atoms(view, n_atoms, tokens=tokens, steps=plan.kmeans_steps, points=points, start=start)
 
     found: list[Floor] = []
@@ -106,8 +106,12 @@ def measured_floors(
 
     add(_draws(spectrum, plan, pool), name="spectrum", policy="Gaussian atoms with the tokens' mean and covariance")
     add(_draws(data, plan, pool), name="data", policy="tokens drawn at random")
-    centroids = _draws(kmeans, plan, pool)
-    add(centroids, name="kmeans", policy="k-means centroids from independent samples and independent starts")
+    centroids, tokens = _draws(kmeans, plan, pool), kmeans_tokens(view.n_tokens, view.d_model, max(plan.sizes))
+    add(
+        centroids,
+        name="kmeans",
+        policy=f"k-means centroids of {tokens:,} tokens each, from independent starts",
+    )
     for points, mixed in product(("same", "own"), plan.mixtures):
         of = [draw[0] for draw in (centroids if points == "own" else centroids[:1] * plan.draws)]
         add(_hulls(of, mixed, plan, pool), name="hull", mixed=mixed, points=points, policy=_HULLS[points])

@@ -1,10 +1,8 @@
 """What the runs at hand say about runs in general: jackknife, contrasts, equivalence, permutation (science §7)."""
 
 from reseed.inference.contrasts import (
-    Attribution,
     Conclusion,
     Equivalence,
-    attribution,
     beyond,
     contrast,
     equivalence,
@@ -15,18 +13,15 @@ from reseed.inference.jackknife import (
     Ends,
     Statistic,
     between,
-    between_gain,
     ends,
     jackknife,
     memory,
     over_runs,
     within,
-    within_gain,
 )
 from reseed.inference.permutation import PermutationTest, permutation_test, smallest_p
 
 __all__ = [
-    "Attribution",
     "Conclusion",
     "Ends",
     "Equivalence",
@@ -34,9 +29,7 @@ __all__ = [
     "PermutationTest",
     "Statistic",
     "Unit",
-    "attribution",
     "between",
-    "between_gain",
     "beyond",
     "contrast",
     "ends",
@@ -48,5 +41,4 @@ __all__ = [
     "permutation_test",
     "smallest_p",
     "within",
-    "within_gain",
 ]

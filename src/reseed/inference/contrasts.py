@@ -10,13 +10,11 @@ from scipy.stats import t as student_t
 from torch import Tensor
 
 from reseed.inference.estimate import Estimate
-from reseed.inference.jackknife import Ends, Statistic, jackknife
+from reseed.inference.jackknife import Statistic, jackknife
 
 __all__ = [
-    "Attribution",
     "Conclusion",
     "Equivalence",
-    "attribution",
     "beyond",
     "contrast",
     "equivalence",
@@ -95,32 +93,15 @@ def _reasons(*estimates: Estimate) -> str:
     return "; ".join(dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason))
 
 
-@dataclass(frozen=True)
-class Attribution:
-    """A difference between two arms at the last step, taken apart: total = born + earned (science §6)."""
-
-    total: Estimate
-    """A_X(T) - A_Y(T)"""
-    born: Estimate
-    """A_X(0) - A_Y(0): there before any training"""
-    earned: Estimate
-    """G_X - G_Y"""
-
-
-def attribution(x: Ends, y: Ends) -> Attribution:
-    """How much of arm x's lead over arm y was there at step 0; for arms that share no runs, starts or dice."""
-    return Attribution(total=contrast(x.last, y.last), born=contrast(x.first, y.first), earned=contrast(x.gain, y.gain))
-
-
 def paired_contrast(
-    statistic: Statistic,
+    statistics: tuple[Statistic, Statistic],
     x: Float[Tensor, "*stack runs runs"],
     y: Float[Tensor, "*stack runs runs"],
     starts: Int[Tensor, " runs"],
     *,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
-    """statistic(x) - statistic(y) for two arms whose run i rolled the same dice: the difference is jackknifed.
+    """One statistic of x less another of y, jackknifed together: two arms whose run i rolled the same dice.
 
     Leaves the same run or start out of both arms, so what their dice have in common cancels. Raises ValueError for
     stacks of different shapes.
@@ -129,7 +110,7 @@ def paired_contrast(
         raise ValueError(f"the arms have pair matrices of shape {tuple(x.shape)} and {tuple(y.shape)}; pair run by run")
 
     def difference(both: Tensor, kept_starts: Tensor) -> Tensor:
-        return statistic(both[0], kept_starts) - statistic(both[1], kept_starts)
+        return statistics[0](both[0], kept_starts) - statistics[1](both[1], kept_starts)
 
     return jackknife(difference, torch.stack([x, y]), starts, level=level)
 

@@ -20,13 +20,11 @@ __all__ = [
     "Ends",
     "Statistic",
     "between",
-    "between_gain",
     "ends",
     "jackknife",
     "memory",
     "over_runs",
     "within",
-    "within_gain",
 ]
 
 _STARTS_NEEDED = 3  # leaving out one of two starts leaves no pair between starts
@@ -93,20 +91,6 @@ def ends(
         return torch.stack([values[0], values[-1], gain(values)])
 
     return Ends(*jackknife(first_last_gain, pairs, starts, level=level))
-
-
-def within_gain(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
-) -> Estimate:
-    """W(T) - W(0): how far runs of one start drift apart; at most 0 where they were born identical."""
-    return ends(within_start, pairs, starts, level=level).gain
-
-
-def between_gain(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
-) -> Estimate:
-    """G = B(T) - B(0), the stabilization: how far runs of different starts came together."""
-    return ends(between_start, pairs, starts, level=level).gain
 
 
 def memory(
