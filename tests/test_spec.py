@@ -123,6 +123,7 @@ def test_a_run_is_called_by_its_condition_start_and_number():
         {"dice": {"throw": 1}},
         {"dice": {"order": "shared"}},
         {"arms": [{**TOPK, "method": {**TOPK["method"], "learning_rate": 0.5}}]},
+        {"arms": [{**TOPK, "method": {**TOPK["method"], "l1": 0.1}}]},
         {"arms": [{**TOPK, "start": {"kind": "data"}}]},
     ],
 )
@@ -150,6 +151,10 @@ def test_other_activations_make_other_runs():
 def test_whatever_the_study_settles_for_all_its_runs_is_not(change):
     assert runs(study(**change))[0].id == runs(study())[0].id
     assert runs(study(**change))[0].identity == runs(study())[0].identity
+
+
+def test_a_topk_without_a_penalty_is_the_run_it_was_before_there_was_one():
+    assert "l1" not in runs(study())[0].identity["method"]
 
 
 def test_an_identity_is_json_with_six_dice():

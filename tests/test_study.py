@@ -281,6 +281,13 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
     assert all(match(a, b).agreement < 0.95 for i, a in enumerate(drawn) for b in drawn[:i])
     header = read_header(folder.floor_path("centre", N_ATOMS, "kmeans", 0))
     assert (header["kmeans_steps"], header["kmeans_tokens"]) == (10, 540)  # fewer than 32 per centroid: all
+    (policy,) = {
+        floor.policy
+        for condition in Findings.read(folder.path).conditions
+        for floor in condition.floors
+        if floor.name == "kmeans"
+    }
+    assert policy.endswith("untrained; of 540 activations")
 
 
 # End to end, with known answers.

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from reseed import geometry
+from reseed.errors import SpecError
 from reseed.floors import isotropic, isotropic_atoms, mean_shift
 from reseed.geometry import measure
 
@@ -139,3 +140,10 @@ def test_atoms_have_the_mean_and_the_ranks_that_they_were_drawn_with():
     assert geometry_of.zero_atoms == 1
     assert geometry_of.mean_share == pytest.approx(0.5, abs=0.01)
     assert geometry_of.effective_rank == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("wrong", [{"draws": 1}, {"tokens": 1}, {"kmeans_steps": 0}, {"n_atoms": 0}])
+def test_counts_that_are_too_small_are_refused_by_name(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(SpecError, match=f"{name} = {value}: it is at least"):
+        measure(normal(500, 6), **{"n_atoms": 5, **wrong})
