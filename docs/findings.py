@@ -24,8 +24,7 @@ Record = dict[str, Any]
 RECORDED = Path(__file__).parent / "assets/findings.json"
 TEMPLATE = Path(__file__).parent / "findings.template"
 
-SMALLEST = "ra.01"  # delta: on the first layer only
-ARCHETYPAL = ("a", "ra.1", "ra1")
+ARCHETYPAL = ("a", "ra.01", "ra.1", "ra1")
 CALLED = {
     "topk": "TopK",
     "relu": "ReLU",
@@ -46,12 +45,6 @@ def record(studies: Sequence[Path], dice: Path) -> Record:
     """The small part of what the studies found that the page tells."""
     return {
         "studies": [_study(Findings.read(path)) for path in studies],
-        "smallest_delta": [
-            _condition(each)
-            for study in studies
-            for each in Findings.read(study).conditions
-            if each.arm.startswith(SMALLEST)
-        ],
         "dice": [family.model_dump(mode="json") for family in Findings.read(dice).shared_dice],
     }
 
@@ -63,7 +56,7 @@ def _study(findings: Findings) -> Record:
         "layer": about["layer"],
         "tokens": about["tokens"],
         "geometry": {each.preprocess: each.model_dump(mode="json") for each in findings.geometry},
-        "conditions": [_condition(each) for each in findings.conditions if not each.arm.startswith(SMALLEST)],
+        "conditions": [_condition(each) for each in findings.conditions],
         "comparisons": [
             {
                 "arms": [each.first, each.second],
@@ -260,24 +253,6 @@ def _codes(studies: Sequence[Record]) -> str:
     return _by_arm(studies, lambda each: f"{_number(each['between'][0])} / {_estimated(each['code between'])}")
 
 
-def _smallest_delta(found: Record) -> str:
-    """Beside its neighbours."""
-    own = found["smallest_delta"]
-
-    def cell(method: str, near: Record) -> str:
-        start = near["arm"].removeprefix(SMALLEST)
-        same = [*own, *found["studies"][0]["conditions"]]
-        each = next(one for one in same if (one["arm"], one["preprocess"]) == (method + start, near["preprocess"]))
-        return f"{_estimated(each['between'])}, W {_number(each['within'][0])}, {each['outcome']}"
-
-    methods = ("a", SMALLEST, "ra.1")
-    rows = [
-        [_arm(near["arm"]).split(" from ")[1], SEEN[near["preprocess"]], *(cell(method, near) for method in methods)]
-        for near in own
-    ]
-    return _table(["starts", "activations", *(CALLED[method] for method in methods)], rows)
-
-
 def _dice(families: Sequence[Record]) -> str:
     told = [(f"sharing {' and '.join(each['dice'])} adds", each) for family in families for each in family["effects"]]
     told += [
@@ -298,7 +273,6 @@ TABLES: dict[str, Callable[[Record], str]] = {
     "like_with_like": lambda found: _like_with_like(found["studies"]),
     "freezing": lambda found: _freezing(found["studies"]),
     "half_lives": lambda found: _half_lives(found["studies"]),
-    "smallest_delta": _smallest_delta,
     "dice": lambda found: _dice(found["dice"]),
     "verdicts": lambda found: _verdicts(found["studies"]),
     "fit": lambda found: _fit(found["studies"]),
