@@ -127,7 +127,7 @@ What comes out hangs on the recipe:
   signs, .82 to .96 of the atoms are recovered, .92 on average in the best of eleven recipes. Shown: 10,000 steps of 512
   tokens.
 - ReLU on the toy is what its penalty makes it: .73 at l1 = .03, as shown; with strengths of .5 to 1.5 .69, .86 at .1,
-  .96 at .3, .88 at 1. The published one falls from .71 to .65 while its atoms grow and its codes shrink; ours have unit
+  .96 at .3, .88 at 1. The published one, whose atoms have any norm, falls from .71 to .65 as it trains; ours have unit
   norm.
 - The recipe behind the fractions of frozen rows is not recorded. Shown is δ = 1: 32 atoms and centroids in 16
   dimensions, 20,000 tokens, 1,500 steps of 256 at a rate of .001. At δ = .1 fewer rows freeze (.14 to .41 at offset 6
