@@ -49,8 +49,8 @@ SPREADS = {
     "as measured": Spread(start=1.0, pair=1.6, run=0.3, noise=0.5),
     "pairs only": Spread(pair=1.0),
 }
-"""In units of the first. In dictionaries trained from 40 starts a pair of
-starts had 1.6 to 11 times the effect of a start: `as measured` is the least favourable of these."""
+"""In units of the first. In dictionaries trained from 40 starts a pair of starts had 1.6 to 11 times the effect of a
+start: `as measured` is the least favourable of these."""
 
 LAWS = {"normal": 0.0, "skewed": -0.6, "strongly skewed": -1.4}
 """Skewness; of the effects of 40 starts it was between -.6 and .5."""
