@@ -15,17 +15,17 @@ from typing import Any, NamedTuple, Self
 
 import torch
 
-from reseed import match, stack
+from reseed import match
+from reseed._support.threads import workers
 from reseed.activations import View, batch_rows, open_activations, view
-from reseed.companions import space
-from reseed.kmeans import kmeans
+from reseed.analysis.pairs import _matched, _Matchings, _measured, _see
+from reseed.measures.companions import space
 from reseed.methods import METHODS, StartPoint
-from reseed.pairs import _matched, _Matchings, _measured, _see
-from reseed.snapshots import record
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
-from reseed.threads import workers
-from reseed.training import Room, train
+from reseed.starts.lloyd import kmeans
+from reseed.training import Room, stack, train
+from reseed.training.recording import record
 from reseed.trajectory import StudyFolder, Trajectory
 
 MIB = 2**20

@@ -7,9 +7,8 @@ from _contenders import Family, Task
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed import optimiser
 from reseed.dice import generator
-from reseed.methods import Method, StartPoint, State, parse
+from reseed.methods import Method, StartPoint, State, optimiser, parse
 
 __all__ = ["Reseed"]
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from reseed.kernels import sparse
-from reseed.optimiser import Moments, update
+from reseed.methods.optimiser import Moments, update
 
 if TYPE_CHECKING:
     from types import ModuleType

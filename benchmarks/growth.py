@@ -26,8 +26,8 @@ import torch
 from _machine import machine, versions
 from _points import MEASURING
 
+from reseed.activations.synthetic import planted
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
-from reseed.synthetic import planted
 
 FORMAT_VERSION = 1
 """1: the first."""

@@ -13,8 +13,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from reseed._support.products import row_products
 from reseed.kernels import cpu, dense, densify, reference, sparse
-from reseed.products import row_products
 
 SHAPES = [(1024, 576, 512, 16), (4096, 256, 2048, 32), (1024, 768, 16384, 64)]
 """batch, d_model, n_atoms, k"""

@@ -21,9 +21,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 import reseed
+from reseed._support.products import row_products
 from reseed.matching import cosines
 from reseed.matching.products import spreading
-from reseed.products import row_products
 
 try:
     import lap

@@ -24,9 +24,9 @@ from _reseed import Run
 from torch.nn.functional import normalize
 
 from reseed import match
+from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.methods import parse
-from reseed.synthetic import planted
 
 FORMAT_VERSION = 1
 """1: the first."""

@@ -30,8 +30,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.activations import open_activations, view
+from reseed.activations.synthetic import planted
 from reseed.dice import generator
-from reseed.synthetic import planted
 
 FORMAT_VERSION = 1
 """1: the first."""

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reseed.files import write_text
+from reseed._support.files import write_text
+from reseed._support.numbers import interval, percent, rounded
 from reseed.findings import Findings
-from reseed.numbers import interval, percent, rounded
 from reseed.report.words import steps
 
 if TYPE_CHECKING:

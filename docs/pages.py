@@ -9,14 +9,14 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from reseed.fields import Described, describe, summary
-from reseed.files import write_text
+from reseed._support.files import write_text
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
 from reseed.methods import METHODS
+from reseed.pipeline.template import template, toml_value
 from reseed.report.schema import tables
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
+from reseed.spec.fields import Described, describe, summary
 from reseed.starts import Start
-from reseed.template import template, toml_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

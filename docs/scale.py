@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reseed.numbers import percent, rounded
+from reseed._support.numbers import percent, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

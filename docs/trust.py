@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

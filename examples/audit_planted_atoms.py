@@ -11,8 +11,8 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 import reseed
+from reseed.activations.synthetic import planted
 from reseed.methods import ReLU, TopK
-from reseed.synthetic import planted
 from reseed.trajectory import StudyFolder
 
 TOKENS, D_MODEL, N_ATOMS, ACTIVE = 3000, 32, 16, 2

@@ -14,7 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 import reseed
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
+from reseed.statistics import floor_adjusted
 
 DRAWS = 3
 
@@ -29,9 +30,9 @@ def main(paths: list[str]) -> None:
     print(f"matched agreement {rounded(matching.agreement, 3)} of {len(matching.rows)} pairs")
     print(f"coverage {rounded(matching.row_coverage)} and {rounded(matching.col_coverage)}")
     for name, floor in floors.items():
-        adjusted = reseed.agreement.floor_adjusted(matching.agreement, floor)
+        adjusted = floor_adjusted(matching.agreement, floor)
         print(f"floor {rounded(floor, 3)} ({name}): adjusted {rounded(adjusted, 3)}")
-    best = reseed.agreement.mmcs(matching)
+    best = reseed.measures.mmcs(matching)
     print(f"mean best cosine {rounded(best.forward, 3)} and {rounded(best.backward, 3)}")
 
 

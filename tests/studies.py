@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from reseed._support.files import write_json, write_tensors, write_text
+from reseed._support.threads import workers
 from reseed.activations import open_activations, view
+from reseed.activations.synthetic import planted
 from reseed.dice import generator
-from reseed.files import write_json, write_tensors, write_text
 from reseed.methods import METHODS
 from reseed.spec import Arm, Dice, Study, Training
-from reseed.synthetic import planted
-from reseed.threads import workers
 from reseed.training import Room
 from reseed.trajectory import StudyFolder, pack_codes
 

@@ -6,12 +6,11 @@ import pytest
 import tomli_w
 import torch
 
-from reseed import pairs
-from reseed.analysis import NOTHING, analyse, compare, known_pairs
+from reseed._support.files import write_tensors
+from reseed._support.threads import workers
+from reseed.analysis import NOTHING, analyse, compare, known_pairs, pairs
 from reseed.dice import generator
-from reseed.files import write_tensors
 from reseed.findings import Findings
-from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from studies import hand_made
 

@@ -6,7 +6,7 @@ import tomllib
 import pytest
 import tomli_w
 
-from reseed.study import rejudge
+from reseed.pipeline.run import rejudge
 from reseed.verdict import Outcome
 from studies import LAST_STEP, SNAPSHOTS, arm, begun_again, matrix, study
 

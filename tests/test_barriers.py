@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from reseed.activations import open_activations, view
-from reseed.barriers import ALPHAS, barrier, loss, permuted, read_parts
 from reseed.dice import generator
 from reseed.errors import TrajectoryError
 from reseed.matching import match
 from reseed.methods import METHODS, parse
-from reseed.study import rejudge
+from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parts
+from reseed.pipeline.run import rejudge
 from reseed.trajectory import StudyFolder
 from studies import N_ATOMS, K, arm, contents, matrix, study
 

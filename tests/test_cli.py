@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import reseed
+from reseed._support.numbers import rounded
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.cli import main
 from reseed.findings import Findings
-from reseed.numbers import rounded
 from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study

@@ -5,12 +5,12 @@ import polars as pl
 import pytest
 import torch
 
-from reseed.comparison import compare_arms
-from reseed.conditions import analyse_condition
+from reseed._support.threads import workers
+from reseed.analysis.arms import compare_arms
+from reseed.analysis.conditions import analyse_condition
+from reseed.analysis.pairs import Pairs
 from reseed.dice import generator
-from reseed.pairs import Pairs
 from reseed.spec import Thresholds
-from reseed.threads import workers
 from reseed.verdict import Limits
 from studies import hand_made
 

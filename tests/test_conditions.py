@@ -8,14 +8,14 @@ import polars as pl
 import pytest
 import torch
 
-from reseed.companions import COMPANIONS
-from reseed.conditions import analyse_condition
+from reseed._support.numbers import rounded
+from reseed._support.threads import workers
+from reseed.analysis.conditions import analyse_condition
 from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
-from reseed.numbers import rounded
+from reseed.measures.companions import COMPANIONS
 from reseed.spec import Thresholds
-from reseed.threads import workers
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Limits, Outcome
 from studies import N_ATOMS, arm, hand_made, matrix, study

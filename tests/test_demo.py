@@ -1,8 +1,8 @@
 import pytest
 
 from reseed.cli import BundledModel
-from reseed.demo import LAYERS, demo_study, run_written
 from reseed.findings import Findings
+from reseed.pipeline.demo import LAYERS, demo_study, run_written
 from reseed.spec import Study
 from studies import arm, matrix, study
 

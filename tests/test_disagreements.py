@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from reseed.disagreements import CALLED, Said, disagreements
-from reseed.inference import Estimate
+from reseed.statistics import Estimate
+from reseed.verdict.disagreements import CALLED, Said, disagreements
 
 FLOORS = {"kmeans": 0.6, "step 0": 0.2}
 

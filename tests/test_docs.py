@@ -11,15 +11,15 @@ from typing import get_args
 import pytest
 import typer
 
+from reseed._support.numbers import rounded
 from reseed.activations import PREPROCESSINGS
+from reseed.analysis.pairs import COMPANIONS
 from reseed.cli import app
 from reseed.dice import DICE
-from reseed.fields import describe
 from reseed.findings import Floor
 from reseed.methods import METHODS
-from reseed.numbers import rounded
-from reseed.pairs import COMPANIONS
 from reseed.spec import Scope, Study, Thresholds
+from reseed.spec.fields import describe
 from reseed.starts import Start
 from reseed.verdict import Outcome
 

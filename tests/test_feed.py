@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from reseed.activations import batch_rows, open_activations, view
-from reseed.feed import Feed
+from reseed.training.batches import Feed
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,15 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from reseed.files import HEADER, canonical_json, remove_partial, replacing, write_json, write_tensors, write_text
+from reseed._support.files import (
+    HEADER,
+    canonical_json,
+    remove_partial,
+    replacing,
+    write_json,
+    write_tensors,
+    write_text,
+)
 from studies import full_disk
 
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from reseed import floors
-from reseed.agreement import mmcs, subspace_overlap
-from reseed.kmeans import kmeans
 from reseed.matching import match
+from reseed.measures import mmcs, subspace_overlap
+from reseed.starts.lloyd import kmeans
 
 
 def normal(*shape, rolled=0):

@@ -3,8 +3,8 @@ from itertools import combinations
 import pytest
 import torch
 
+from reseed.analysis.init_groups import init_groups
 from reseed.dice import generator
-from reseed.init_groups import init_groups
 from reseed.matching import match
 
 

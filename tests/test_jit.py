@@ -5,7 +5,7 @@ import time
 import numpy as np
 from numba.core.caching import CacheImpl
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 
 
 def total(x):

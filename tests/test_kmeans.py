@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reseed.kmeans import kmeans
+from reseed.starts.lloyd import kmeans
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reseed.numbers import digits_apart, interval, percent, rounded
+from reseed._support.numbers import digits_apart, interval, percent, rounded
 
 exhaustively = settings(max_examples=400, deadline=None, derandomize=True, database=None)
 numbers = st.one_of(

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from reseed import optimiser
+from reseed.methods import optimiser
 
 SHAPES = {"atoms": (2, 5, 4), "multiplier": (2,)}
 

@@ -4,12 +4,12 @@ import polars as pl
 import pytest
 import torch
 
-from reseed import agreement
-from reseed.companions import COMPANIONS, space
+from reseed import measures
+from reseed._support.threads import workers
+from reseed.analysis.pairs import measure_pairs
 from reseed.dice import generator
 from reseed.matching import match
-from reseed.pairs import measure_pairs
-from reseed.threads import workers
+from reseed.measures.companions import COMPANIONS, space
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, SNAPSHOTS, finished, hand_made
 
@@ -56,17 +56,17 @@ def test_every_number_is_what_the_snapshots_give_on_their_own(folder, table):
         a, b = (folder.run(row[side]).snapshot(row["step"]) for side in ("run_a", "run_b"))
         matching = match(a.atoms, b.atoms)
         assert row["agreement"] == pytest.approx(matching.agreement, abs=1e-12)
-        assert row["code"] == pytest.approx(agreement.code_agreement(matching, a.codes, b.codes), abs=1e-9)
-        assert row["shared"] == agreement.shared_fraction(matching, a.encoder, b.encoder)
-        assert row["mmcs"] == pytest.approx(sum(agreement.mmcs(matching)) / 2, abs=1e-12)
-        projection = agreement.projection_agreement(matching, a.atoms, b.atoms, covariance)
+        assert row["code"] == pytest.approx(measures.code_agreement(matching, a.codes, b.codes), abs=1e-9)
+        assert row["shared"] == measures.shared_fraction(matching, a.encoder, b.encoder)
+        assert row["mmcs"] == pytest.approx(sum(measures.mmcs(matching)) / 2, abs=1e-12)
+        projection = measures.projection_agreement(matching, a.atoms, b.atoms, covariance)
         assert row["projection"] == pytest.approx(projection, abs=1e-9)
-        whitened = agreement.whitened_agreement(matching, a.atoms, b.atoms, covariance)
+        whitened = measures.whitened_agreement(matching, a.atoms, b.atoms, covariance)
         assert row["whitened"] == pytest.approx(whitened, abs=1e-9)
-        rank = agreement.carrying_rank(covariance, len(a.atoms))
-        assert row["subspace"] == pytest.approx(agreement.subspace_overlap(a.atoms, b.atoms, rank=rank).value, abs=1e-9)
-        mass = [agreement.firing_mass(agreement.standardise(run.codes), run.atoms) for run in (a, b)]
-        assert row["mass"] == pytest.approx(agreement.mass_weighted_agreement(matching, *mass), abs=1e-9)
+        rank = measures.carrying_rank(covariance, len(a.atoms))
+        assert row["subspace"] == pytest.approx(measures.subspace_overlap(a.atoms, b.atoms, rank=rank).value, abs=1e-9)
+        mass = [measures.firing_mass(measures.standardise(run.codes), run.atoms) for run in (a, b)]
+        assert row["mass"] == pytest.approx(measures.mass_weighted_agreement(matching, *mass), abs=1e-9)
         assert row["alive"] == pytest.approx(match(a.atoms[a.alive], b.atoms[b.alive]).agreement, abs=1e-12)
         assert row["gap"] <= 1e-6
         assert (row["zero_a"], row["zero_b"]) == (0, 0)

@@ -1,4 +1,4 @@
-from reseed import progress
+from reseed._support import progress
 
 
 def test_bars_are_talk_with_title_and_count(capsys):

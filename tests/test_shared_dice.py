@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 import torch
 
-from reseed.conditions import Analysed
+from reseed.analysis.conditions import Analysed
+from reseed.analysis.dice_effects import shared_dice
+from reseed.analysis.pairs import Pairs
 from reseed.dice import generator
 from reseed.findings import ConditionFindings, RunFindings
-from reseed.pairs import Pairs
-from reseed.shared_dice import shared_dice
 from reseed.spec import Dice
 
 BORN = {"init": 0.7, "encoder": 0.0, "order": 0.0}

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from reseed import stack
 from reseed.activations import open_activations, view
-from reseed.agreement import r2
-from reseed.snapshots import record
+from reseed.measures import r2
 from reseed.starts import draw
+from reseed.training import stack
+from reseed.training.recording import record
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, N_ATOMS, K, arm, finished, matrix, room, specs_of, study
 

@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 import torch
 
+from reseed._support.files import write_json
 from reseed.dice import generator
 from reseed.errors import SpecError
-from reseed.files import write_json
 from reseed.matching import match
+from reseed.pipeline.run import rejudge
 from reseed.spec import Study
-from reseed.study import rejudge
 from reseed.training import Interrupted, train
 from reseed.trajectory import StudyFolder
 from studies import arm, contents, hand_made, matrix, reseed, room, specs_of, study, write_run

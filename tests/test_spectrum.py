@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from reseed.spectrum import mean_over_spread, mean_share, participation_ratio, spectrum_of, top_share
+from reseed.statistics.spectrum import mean_over_spread, mean_share, participation_ratio, spectrum_of, top_share
 
 
 def diagonal(*values):

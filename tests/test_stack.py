@@ -1,11 +1,11 @@
 import pytest
 import torch
 
-from reseed import stack
+from reseed._support.files import canonical_json
 from reseed.errors import TrajectoryError
-from reseed.files import canonical_json
 from reseed.methods import METHODS
 from reseed.starts import draw
+from reseed.training import stack
 from studies import arm, matrix, room, specs_of, study
 
 

@@ -10,12 +10,12 @@ from safetensors.torch import save_file
 
 from reseed import match
 from reseed.activations import open_activations
+from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.errors import ActivationsError, SpecError, TrajectoryError
 from reseed.findings import Findings
+from reseed.pipeline.run import rejudge
 from reseed.spec import Study
-from reseed.study import rejudge
-from reseed.synthetic import planted
 from reseed.trajectory import StudyFolder, read_header
 from reseed.verdict import Outcome
 from studies import N_ATOMS, arm, contents, finished, matrix, study

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from reseed import match
-from reseed.synthetic import planted
+from reseed.activations.synthetic import planted
 
 
 def test_rows_are_sparse_non_negative_combinations_of_unit_atoms():

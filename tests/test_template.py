@@ -7,11 +7,11 @@ import pytest
 from pydantic import BaseModel
 
 from reseed.errors import SpecError
-from reseed.fields import describe
 from reseed.methods import METHODS
+from reseed.pipeline.template import template, toml_value, write_template
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
+from reseed.spec.fields import describe
 from reseed.starts import Start
-from reseed.template import template, toml_value, write_template
 
 TABLES = {"training": Training, "dice": Dice, "floors": Floors, "thresholds": Thresholds}
 

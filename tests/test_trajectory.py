@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reseed._support.files import write_json
 from reseed.errors import TrajectoryError
-from reseed.files import write_json
 from reseed.spec import Study
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, Trajectory, pack_codes, points_name, read_header
 from studies import D_MODEL, LAST_STEP, N_ATOMS, SNAPSHOTS, begun_again, contents, finished

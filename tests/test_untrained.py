@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from reseed.activations import open_activations, view
-from reseed.kmeans import kmeans
+from reseed.activations.synthetic import planted
 from reseed.matching import match
-from reseed.synthetic import planted
-from reseed.untrained import kmeans_atoms, kmeans_tokens
+from reseed.starts.lloyd import kmeans
+from reseed.training.untrained import kmeans_atoms, kmeans_tokens
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reseed.agreement import floor_adjusted
-from reseed.inference import Estimate
 from reseed.spec import Thresholds
+from reseed.statistics import Estimate, floor_adjusted
 from reseed.verdict import Evidence, Limits, Outcome, judge
 
 LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))

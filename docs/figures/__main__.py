@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from reseed.files import write_text
+from reseed._support.files import write_text
 
 ASSETS = Path(__file__).parents[1] / "assets"
 EXACT = ("dice", "findings", "floors", "galaxy", "growth", "words")

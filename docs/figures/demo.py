@@ -7,7 +7,7 @@ from pathlib import Path
 
 from panels import draw_panels
 
-from reseed.files import write_text
+from reseed._support.files import write_text
 from reseed.findings import Findings
 
 ASSETS = Path(__file__).parents[1] / "assets"

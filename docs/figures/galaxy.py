@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import svg
 import torch
 
+from reseed._support.numbers import rounded
 from reseed.dice import generator, roll
 from reseed.floors import mean_shift
 from reseed.matching import match
-from reseed.numbers import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import svg
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import svg
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report.words import FLOORS
 
 if TYPE_CHECKING:

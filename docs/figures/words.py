@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import svg
 
-from reseed.inference import Estimate
 from reseed.report.words import CLASSES
 from reseed.spec import Thresholds
+from reseed.statistics import Estimate
 from reseed.verdict import Evidence, Limits, Outcome, judge
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
 
 if TYPE_CHECKING:
-    from reseed import agreement, floors, geometry
+    from reseed import floors, geometry, measures, statistics
     from reseed.activations import Activations, collect, open_activations, read_texts, view
     from reseed.findings import Findings
     from reseed.matching import Matching, match
@@ -35,13 +35,14 @@ _HOMES = {
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
-    "agreement": "reseed",
     "collect": "reseed.activations",
     "floors": "reseed",
     "geometry": "reseed",
     "match": "reseed.matching",
+    "measures": "reseed",
     "open_activations": "reseed.activations",
     "read_texts": "reseed.activations",
+    "statistics": "reseed",
     "view": "reseed.activations",
 }
 """Where each lazy name is from; the modules among them are from the package itself."""
@@ -65,13 +66,14 @@ __all__ = [
     "Training",
     "TrajectoryError",
     "__version__",
-    "agreement",
     "collect",
     "floors",
     "geometry",
     "match",
+    "measures",
     "open_activations",
     "read_texts",
+    "statistics",
     "view",
 ]
 

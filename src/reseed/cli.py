@@ -79,7 +79,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Audit three ways to learn features on real language-model activations; minutes on a laptop."""
-    from reseed.demo import run_demo
+    from reseed.pipeline.demo import run_demo
 
     _show(run_demo(model.value, out, quiet=quiet), out / "study")
 
@@ -184,7 +184,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented study.toml to start from."""
-    from reseed.template import write_template
+    from reseed.pipeline.template import write_template
 
     write_template(path, activations=activations, force=force)
     typer.echo(path)
@@ -204,9 +204,9 @@ def tune(
     quiet: Quiet = False,
 ) -> None:
     """Choose each method's learning rate on held-out reconstruction alone; goes on where it was stopped."""
-    from reseed.session import told_from
+    from reseed.pipeline.session import told_from
+    from reseed.pipeline.tune import tune as try_rates
     from reseed.spec import Study
-    from reseed.tuning import tune as try_rates
 
     written = write or study.with_name(f"{study.stem}-tuned.toml")
     if written.exists() and not force:
@@ -265,7 +265,7 @@ def report(
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
     if rejudge:
-        from reseed.study import rejudge as judge_again
+        from reseed.pipeline.run import rejudge as judge_again
 
         judge_again(study)
     findings = Findings.read(study)
@@ -287,7 +287,7 @@ def reproduce(
     quiet: Quiet = False,
 ) -> None:
     """Run a published study again on language-model activations, with the arm it lacks."""
-    from reseed.reproduce import reproduce as run_again
+    from reseed.pipeline.reproduce import reproduce as run_again
 
     findings, table = run_again(published.value, model.value, out, quiet=quiet)
     typer.echo(table)
@@ -305,7 +305,7 @@ def selfcheck(
     quiet: Quiet = False,
 ) -> None:
     """Ask this installation what is known: planted dictionaries, built studies, simulated intervals; minutes."""
-    from reseed import progress
+    from reseed._support import progress
     from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
-from reseed.documents import Document as _Document
-from reseed.documents import Number
+from reseed._support.documents import Document as _Document
+from reseed._support.documents import Number
+from reseed._support.files import write_text
 from reseed.errors import TrajectoryError
-from reseed.files import write_text
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
 if TYPE_CHECKING:

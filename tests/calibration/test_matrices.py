@@ -39,9 +39,9 @@ def test_intervals_of_starts_cover_where_pairs_as_replicates_do_not():
 def test_a_miss_is_told(monkeypatch):
     narrow = [
         estimate.at(0.6)
-        for estimate in matrices.inference.between(drawn(Spread(start=1.0), torch.arange(5), 400), torch.arange(5))
+        for estimate in matrices.statistics.between(drawn(Spread(start=1.0), torch.arange(5), 400), torch.arange(5))
     ]
-    monkeypatch.setattr(matrices.inference, "between", lambda *_: narrow)
+    monkeypatch.setattr(matrices.statistics, "between", lambda *_: narrow)
     kept, _ = coverage(SPREADS["starts only"], 5, 1, 400, least=0.93)
     assert kept.value < 0.75
     assert not kept.holds

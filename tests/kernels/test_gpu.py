@@ -9,9 +9,9 @@ import pytest
 import torch
 from implementations import GPU, normal
 
-from reseed import kernels, optimiser
+from reseed import kernels
 from reseed.kernels import gpu, reference
-from reseed.methods import TopK
+from reseed.methods import TopK, optimiser
 from reseed.methods._base import StartPoint
 
 RUNS, BATCH, N_ATOMS, D_MODEL, K = 2, 19, 40, 12, 5

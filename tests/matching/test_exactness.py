@@ -8,11 +8,11 @@ from regimes import REGIMES, clustered, dice, independent, normal
 from scipy.optimize import linear_sum_assignment
 
 import reseed
+from reseed._support.products import row_products
 from reseed.matching import cosines, survey
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
 from reseed.matching.products import directions, rounding, spreading
-from reseed.products import row_products
 
 
 def best_agreement(a, b, sign="signed"):

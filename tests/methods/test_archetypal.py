@@ -4,10 +4,9 @@ import pytest
 import torch
 from method_cases import D_MODEL, N_ATOMS, born, perturbed, rolls_of, settings_of, stacked
 
-from reseed import optimiser
 from reseed.activations import open_activations, view
 from reseed.errors import SpecError
-from reseed.methods import METHODS, parse
+from reseed.methods import METHODS, optimiser, parse
 from reseed.starts import Start, draw
 
 ARCHETYPAL = [kind for kind in METHODS if METHODS[kind].mixes_points]

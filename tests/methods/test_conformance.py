@@ -18,11 +18,10 @@ from method_cases import (
 )
 from safetensors.torch import load_file, save_file
 
-from reseed import optimiser
 from reseed.activations import batch_rows, open_activations, view
 from reseed.errors import SpecError
 from reseed.kernels import reference
-from reseed.methods import METHODS, parse
+from reseed.methods import METHODS, optimiser, parse
 from reseed.methods._autoencoder import without_parallel
 
 COMMON = {"encoder", "encoder_bias", "decoder_bias"}

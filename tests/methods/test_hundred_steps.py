@@ -4,10 +4,10 @@ import pytest
 import torch
 from method_cases import ALL, born, name_of, tokens
 
-from reseed import kernels, optimiser
+from reseed import kernels
 from reseed.activations import batch_rows
 from reseed.kernels import reference
-from reseed.methods import parse
+from reseed.methods import optimiser, parse
 
 STEPS = 100
 

@@ -13,11 +13,10 @@ import pytest
 import torch
 from method_cases import activations
 
-from reseed import optimiser
 from reseed.activations import open_activations, view
 from reseed.dice import generator
-from reseed.kmeans import kmeans
-from reseed.methods import StartPoint, parse
+from reseed.methods import StartPoint, optimiser, parse
+from reseed.starts.lloyd import kmeans
 
 N_ATOMS, D_MODEL, K, STEPS, BATCH = 32, 12, 4, 50, 128
 UNUSED = {"PIL", "cv2", "matplotlib", "skimage", "sklearn", "timm", "torchvision", "tqdm"}

@@ -4,9 +4,8 @@ import pytest
 import torch
 from method_cases import reconstruct, rolls_of
 
-from reseed import optimiser
 from reseed.activations import batch_rows, open_activations, view
-from reseed.methods import METHODS, parse
+from reseed.methods import METHODS, optimiser, parse
 from reseed.starts import Start, draw
 
 STEPS, BATCH, N_ATOMS, D_MODEL = 100, 256, 96, 48

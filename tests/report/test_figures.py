@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from sample import STEPS
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report import theme
 from reseed.report.axes import Label, margin_labels, position, round_ticks
 from reseed.report.figures import KINDS, figure

@@ -11,8 +11,8 @@ from itertools import pairwise
 
 import pytest
 
+from reseed._support.numbers import percent, rounded
 from reseed.findings import Findings
-from reseed.numbers import percent, rounded
 from reseed.report.figures import KINDS
 from reseed.report.html import page, write_html
 from reseed.verdict import Outcome

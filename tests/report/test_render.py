@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report.text import render
 
 WIDTHS = (80, 100, 160)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reseed._support.files import write_json
 from reseed.errors import ActivationsError
-from reseed.files import write_json
 
 __all__ = [
     "FORMAT_VERSION",

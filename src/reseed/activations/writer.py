@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reseed._support.files import remove_partial, write_json, write_tensors
 from reseed.activations.manifest import (
     FORMAT_VERSION,
     MANIFEST,
@@ -23,7 +24,6 @@ from reseed.activations.manifest import (
 from reseed.activations.matrix import Matrix, check_finite, read_shard
 from reseed.activations.moments import moments_of
 from reseed.errors import ActivationsError
-from reseed.files import remove_partial, write_json, write_tensors
 
 __all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
 

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from reseed.files import write_json, write_tensors, write_text
+from reseed._support.files import write_json, write_tensors, write_text
 from reseed.methods import TopK
 from reseed.spec import Arm, Dice, Study
 from reseed.starts import Start

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from reseed import floors
+from reseed._support.numbers import rounded
+from reseed.activations.synthetic import Planted, planted
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.results import Case, quantity
 from reseed.calibration.trained import train_study
 from reseed.dice import generator
 from reseed.matching import match
 from reseed.methods import Method, RATopK, ReLU, TopK
-from reseed.numbers import rounded
 from reseed.spec import Arm
 from reseed.starts import Start
-from reseed.synthetic import Planted, planted
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome
 

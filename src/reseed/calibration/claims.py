@@ -12,21 +12,21 @@ import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
-from reseed import inference
+from reseed import statistics
+from reseed.analysis.conditions import weigh
+from reseed.analysis.pairs import Pairs
 from reseed.calibration.built import LAST_STEP, Chosen, write_study
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.calibration.results import Rate
-from reseed.conditions import weigh
 from reseed.findings import Floor
-from reseed.pairs import Pairs
+from reseed.pipeline.run import rejudge
 from reseed.spec import Thresholds
-from reseed.study import rejudge
 from reseed.verdict import Limits, Outcome, judge
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings
-    from reseed.inference import Estimate
+    from reseed.statistics import Estimate
     from reseed.verdict import Evidence
 
 __all__ = [
@@ -145,10 +145,10 @@ def weighed(chosen: Chosen) -> Evidence:
     stack = torch.stack([chosen.first, chosen.last])
     pairs = Pairs((0, LAST_STEP), chosen.starts, {"agreement": stack}, pl.DataFrame())
     floors = [
-        _floor(kind, inference.between(draws[None], torch.arange(len(draws)))[0])
+        _floor(kind, statistics.between(draws[None], torch.arange(len(draws)))[0])
         for kind, draws in chosen.floors.items()
     ]
-    floors.append(_floor("step 0", inference.between(stack[:1], chosen.starts)[0]))
+    floors.append(_floor("step 0", statistics.between(stack[:1], chosen.starts)[0]))
     strictest = max(floors, key=lambda floor: floor.value)
     return weigh(pairs, strictest, r2=chosen.r2, retention=chosen.retention, level=LEVEL)
 

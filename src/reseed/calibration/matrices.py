@@ -15,14 +15,14 @@ from jaxtyping import Bool, Float64, Int
 from scipy.stats import t as student_t
 from torch import Tensor
 
-from reseed import inference
+from reseed import statistics
 from reseed.calibration.results import Rate
 from reseed.dice import generator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reseed.inference import Estimate
+    from reseed.statistics import Estimate
 
 __all__ = ["LAWS", "SPREADS", "Spread", "coverage", "drawn", "permutation", "starts_of", "tost", "welch"]
 
@@ -80,7 +80,7 @@ def coverage(spread: Spread, n_starts: int, runs: int, repeats: int, *, least: f
     """How often a 95 % interval of B covers the truth: by leaving out starts, and by taking pairs for replicates."""
     starts = starts_of(n_starts, runs)
     matrices = drawn(spread, starts, repeats, "coverage", n_starts, runs)
-    covered = [_covers(estimate) for estimate in inference.between(matrices, starts)]
+    covered = [_covers(estimate) for estimate in statistics.between(matrices, starts)]
     named = f"95 % intervals at {n_starts} starts x {runs}"
     jackknifed = Rate(f"{named} cover", sum(covered) / repeats, repeats, least=least)
     return jackknifed, Rate(f"{named} of pairs as replicates cover", _naive(matrices, starts), repeats)
@@ -92,8 +92,8 @@ def welch(spread: Spread, sizes: tuple[int, int], repeats: int, *, least: float 
     for number, (size, scale) in enumerate(zip(sizes, (1, 3), strict=True)):
         starts = starts_of(size, 2)
         matrices = scale * drawn(spread, starts, repeats, "welch", number, *sizes)
-        estimates.append(inference.between(matrices, starts))
-    covered = sum(_covers(inference.contrast(x, y)) for x, y in zip(*estimates, strict=True))
+        estimates.append(statistics.between(matrices, starts))
+    covered = sum(_covers(statistics.contrast(x, y)) for x, y in zip(*estimates, strict=True))
     return Rate(f"Welch intervals at {sizes[0]} and {sizes[1]} starts cover", covered / repeats, repeats, least=least)
 
 
@@ -101,11 +101,11 @@ def tost(spread: Spread, n_starts: int, repeats: int, *, margin: float = 0.03, s
     """How often two arms that differ by the margin are called equivalent."""
     starts = starts_of(n_starts, 2)
     arms = [
-        inference.between(offset + scale * drawn(spread, starts, repeats, "tost", number, n_starts), starts)
+        statistics.between(offset + scale * drawn(spread, starts, repeats, "tost", number, n_starts), starts)
         for number, offset in enumerate((margin, 0.0))
     ]
-    differences = (inference.contrast(x, y) for x, y in zip(*arms, strict=True))
-    called = [inference.equivalence(difference, margin=margin).outcome == "equivalent" for difference in differences]
+    differences = (statistics.contrast(x, y) for x, y in zip(*arms, strict=True))
+    called = [statistics.equivalence(difference, margin=margin).outcome == "equivalent" for difference in differences]
     return Rate(f"TOST at {n_starts} starts: false equivalence", sum(called) / repeats, repeats, most=0.05)
 
 
@@ -116,7 +116,7 @@ def permutation(
     starts = starts_of(2 * n_starts, runs)
     arms = (starts >= n_starts).long()
     matrices = drawn(spread, starts, repeats, "permutation", n_starts, runs)
-    tests = [inference.permutation_test(matrix, arms, starts=starts) for matrix in matrices]
+    tests = [statistics.permutation_test(matrix, arms, starts=starts) for matrix in matrices]
     rates = []
     for level in levels:
         possible = math.floor(level / tests[0].smallest_p + 1e-9) * tests[0].smallest_p

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 
 __all__ = ["Case", "Rate", "quantity"]
 

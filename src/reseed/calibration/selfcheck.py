@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from reseed._support.files import write_json
 from reseed.calibration import cases, claims, matrices, trained
 from reseed.errors import SpecError
-from reseed.files import write_json
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed.activations.synthetic import planted
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.results import Rate
 from reseed.methods import TopK
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.starts import Start
-from reseed.synthetic import planted
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:

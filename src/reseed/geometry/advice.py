@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from reseed._support.numbers import digits_apart, percent, rounded
 from reseed.geometry.document import strictest
-from reseed.numbers import digits_apart, percent, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,12 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed import agreement, spectrum
+from reseed import measures, statistics
 from reseed.activations.matrix import read_tensor
 from reseed.errors import ActivationsError, DictionaryError
 from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing, strictest
 from reseed.geometry.worth import formula_floors, own_floor
 from reseed.matching import match, unit_rows, zero_atoms
+from reseed.statistics import spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +86,7 @@ def pair_geometry(
         second=_geometry(names[1], dictionaries[1]),
         agreement=matching.agreement,
         gap=matching.gap,
-        mmcs=agreement.mmcs(matching).forward,
+        mmcs=measures.mmcs(matching).forward,
         shared_mean=shared_mean,
         floors=floors,
         standings=tuple(_standing(matching.agreement, against, kind) for against, kind in kinds.items()),
@@ -112,5 +113,5 @@ def _unit(atoms: Float[Tensor, "atoms d_model"]) -> Float[Tensor, "alive d_model
 
 def _standing(matched: float, against: str, floors: Sequence[Floor]) -> Standing:
     floor = strictest(floors)
-    adjusted = agreement.floor_adjusted(matched, floor.value)
+    adjusted = statistics.floor_adjusted(matched, floor.value)
     return Standing(against=against, floor=floor.name, value=floor.value, adjusted=adjusted)

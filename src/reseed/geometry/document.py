@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from reseed.documents import Document, Number
+from reseed._support.documents import Document, Number
 
 __all__ = [
     "GEOMETRY_VERSION",

@@ -11,7 +11,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 import reseed
-from reseed import progress, spectrum
+from reseed._support import progress
+from reseed._support.numbers import percent
+from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, Activations, View, open_activations, view
 from reseed.dice import roll
 from reseed.errors import ActivationsError, DictionaryError, SpecError
@@ -20,9 +22,8 @@ from reseed.geometry.dictionaries import pair_geometry, read_dictionary
 from reseed.geometry.document import Geometry, ViewGeometry
 from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
-from reseed.numbers import percent
-from reseed.threads import workers
-from reseed.untrained import kmeans_tokens
+from reseed.statistics import spectrum
+from reseed.training.untrained import kmeans_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ from reseed import floors
 from reseed.dice import roll
 from reseed.geometry.document import Floor
 from reseed.matching import match
-from reseed.untrained import data_atoms, kmeans_atoms, kmeans_tokens
+from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor

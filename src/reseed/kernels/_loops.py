@@ -6,7 +6,7 @@ of 0 is an empty place.
 
 import numpy as np
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 
 __all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", "weight_sums"]
 

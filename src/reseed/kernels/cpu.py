@@ -11,10 +11,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reseed._support.products import row_products
+from reseed._support.scratch import scratch
 from reseed.kernels import _loops, dense
 from reseed.kernels._codes import Codes, Gradients, Pass
-from reseed.products import row_products
-from reseed.scratch import scratch
 
 __all__ = ["decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
 

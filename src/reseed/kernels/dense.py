@@ -4,8 +4,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.products import product
 from reseed.kernels._codes import Gradients, Pass
-from reseed.products import product
 
 __all__ = ["encode_relu", "relu_pass"]
 

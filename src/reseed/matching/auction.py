@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 from reseed.matching.pages import CLOSED, Goods, open_page
 
 __all__ = ["Market", "auction", "look"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 from reseed.matching.auction import Market, look
 from reseed.matching.exact import Pairs, pair_cosine
 from reseed.matching.pages import CLOSED, top_of

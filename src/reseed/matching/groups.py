@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float32, Int
 from torch import Tensor
 
+from reseed._support.jit import compiled
+from reseed._support.products import row_products
 from reseed.dice import generator
-from reseed.jit import compiled
-from reseed.products import row_products
 
 __all__ = ["dealt", "grouped", "places_of"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 
 __all__ = ["CLOSED", "Goods", "Offers", "Pages", "Sides", "open_page", "rounded_up", "top_of", "with_more_room"]
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float, Float32, Float64
 from torch import Tensor
 
+from reseed._support.threads import workers
 from reseed.matching.similarity import is_zero, norms_of
-from reseed.threads import workers
 
 __all__ = ["Directions", "Spread", "directions", "rounding", "spreading"]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
 from reseed.matching.pages import CLOSED, Goods, top_of
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float32
 from torch import Tensor
 
-from reseed.jit import compiled
+from reseed._support.jit import compiled
+from reseed._support.products import row_products
 from reseed.matching.pages import Offers
-from reseed.products import row_products
 
 if TYPE_CHECKING:
     from reseed.matching.products import Spread

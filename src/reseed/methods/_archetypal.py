@@ -18,12 +18,12 @@ from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
 from reseed import kernels
+from reseed._support.products import product
+from reseed._support.scratch import scratch
 from reseed.errors import SpecError
 from reseed.methods import _autoencoder as autoencoder
 from reseed.methods._autoencoder import EncoderStart
 from reseed.methods._base import Method, StartPoint, State, Step
-from reseed.products import product
-from reseed.scratch import scratch
 
 __all__ = ["Archetypal"]
 

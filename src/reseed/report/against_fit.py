@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report._plotly import go
 from reseed.report.axes import agreement_range, base_layout, round_ticks, value_axis
 from reseed.report.lines import RELATIONS, SYMBOLS, shown

@@ -6,7 +6,7 @@ import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report.theme import colour
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseed.files import write_text
+from reseed._support.files import write_text
 from reseed.report import geometry_words
 from reseed.report.dots import worth
 from reseed.report.html import rendered

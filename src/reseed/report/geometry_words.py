@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from reseed.numbers import percent, rounded
+from reseed._support.numbers import percent, rounded
 from reseed.report.words import counted
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
+from reseed._support.files import write_text
+from reseed._support.numbers import interval, percent, rounded
 from reseed.errors import MissingExtraError
-from reseed.files import write_text
-from reseed.numbers import interval, percent, rounded
 from reseed.report import theme, words
 from reseed.report._plotly import layout
 from reseed.report.bars import attribution

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from reseed.numbers import interval, rounded
+from reseed._support.numbers import interval, rounded
 from reseed.report._plotly import go
 from reseed.report.axes import position
 from reseed.report.theme import colour

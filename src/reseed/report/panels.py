@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report._plotly import make_subplots
 from reseed.report.axes import base_layout, step_axis, value_axis
 from reseed.report.lines import RELATIONS, adjusted_words, band, floor_line, line, run_lines, shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report._plotly import go, layout
 from reseed.report.axes import (
     Label,

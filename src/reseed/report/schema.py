@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import GenerateJsonSchema
 
 from reseed import findings
-from reseed.files import write_text
+from reseed._support.files import write_text
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:

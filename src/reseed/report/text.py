@@ -12,7 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed.numbers import rounded
+from reseed._support.numbers import rounded
 from reseed.report.words import (
     CLASSES,
     barriers,

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reseed.disagreements import CALLED
-from reseed.numbers import interval, percent, rounded
+from reseed._support.numbers import interval, percent, rounded
 from reseed.verdict import Outcome
+from reseed.verdict.disagreements import CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

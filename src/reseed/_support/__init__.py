@@ -1,0 +1,1 @@
+"""What every part needs and none is about: files, numbers in words, documents, progress, threads, compiled products."""

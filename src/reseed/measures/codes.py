@@ -1,0 +1,123 @@
+"""Agreement of what two dictionaries say about the same tokens (science §3)."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+from reseed.matching import Matching
+from reseed.measures._loops import common_products
+
+__all__ = [
+    "StandardCodes",
+    "code_agreement",
+    "code_correlations",
+    "r2",
+    "standard_correlations",
+    "standardise",
+    "standardise_active",
+]
+
+
+@dataclass(frozen=True)
+class StandardCodes:
+    """Codes of some tokens atom by atom, as far as they are not 0, with what makes a correlation of a product."""
+
+    n_tokens: int
+    ends: Int[Tensor, " atoms_and_one"]
+    """Atom i has the entries ends[i] to ends[i + 1] of the two that follow."""
+    tokens: Int[Tensor, " active"]
+    """Ascending for each atom."""
+    values: Float64[Tensor, " active"]
+    mean: Float64[Tensor, " atoms"]
+    """Over all tokens."""
+    norm: Float64[Tensor, " atoms"]
+    """Of the values about their mean; 0 for an atom that is constant."""
+
+
+def code_correlations(
+    matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
+) -> Float64[Tensor, " pairs"]:
+    """The Pearson correlation over tokens of each matched pair's activations; its absolute value for sign "abs".
+
+    An atom that is constant on these tokens, such as a dead one, says nothing about them: correlation 0.
+
+    Raises ValueError for codes of different tokens or of other dictionaries than the matched ones.
+    """
+    if len(codes_a) != len(codes_b) or not len(codes_a):
+        raise ValueError(f"codes of {len(codes_a)} and of {len(codes_b)} tokens; both need the same held-out tokens")
+    if (codes_a.shape[1], codes_b.shape[1]) != (matching.n_rows, matching.n_cols):
+        raise ValueError(
+            f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, "
+            f"but the codes are of {codes_a.shape[1]} and {codes_b.shape[1]}"
+        )
+    return standard_correlations(matching, standardise(codes_a), standardise(codes_b))
+
+
+def standardise(codes: Float[Tensor, "tokens atoms"]) -> StandardCodes:
+    """Codes atom by atom, from dense ones."""
+    tokens, atoms = codes.nonzero(as_tuple=True)
+    return standardise_active(tokens, atoms, codes[tokens, atoms], n_tokens=len(codes), n_atoms=codes.shape[1])
+
+
+def standardise_active(
+    tokens: Int[Tensor, " active"],
+    atoms: Int[Tensor, " active"],
+    values: Float[Tensor, " active"],
+    *,
+    n_tokens: int,
+    n_atoms: int,
+) -> StandardCodes:
+    """Codes atom by atom, from those that are not 0: token, ascending, atom and value."""
+    atoms, order = atoms.cpu().long().sort(stable=True)
+    tokens, values = tokens.cpu().long()[order], values.cpu().double()[order]
+    counts = torch.bincount(atoms, minlength=n_atoms)
+    ends = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])
+    mean = values.new_zeros(n_atoms).index_add_(0, atoms, values) / n_tokens
+    squares = values.new_zeros(n_atoms).index_add_(0, atoms, (values - mean[atoms]).square())
+    norm = (squares + (n_tokens - counts) * mean.square()).sqrt()
+    return StandardCodes(
+        n_tokens, ends, tokens, values, mean, norm.masked_fill(_constant(atoms, values, counts, n_tokens), 0.0)
+    )
+
+
+def _constant(
+    atoms: Int[Tensor, " active"], values: Float64[Tensor, " active"], counts: Int[Tensor, " atoms"], n_tokens: int
+) -> Bool[Tensor, " atoms"]:
+    """Which atoms have one value for all tokens: exactly so, where a variance would be the rounding of its mean."""
+    largest, smallest = (
+        values.new_zeros(len(counts)).scatter_reduce_(0, atoms, values, kind, include_self=False)
+        for kind in ("amax", "amin")
+    )
+    return (counts == 0) | ((counts == n_tokens) & (largest == smallest))
+
+
+def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes) -> Float64[Tensor, " pairs"]:
+    """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs that a run is part of."""
+    rows, cols = matching.rows, matching.cols
+    entries = (part.numpy() for codes in (a, b) for part in (codes.ends, codes.tokens, codes.values))
+    products = torch.from_numpy(common_products(rows.numpy(), cols.numpy(), *entries))
+    covariance = products - a.n_tokens * a.mean[rows] * b.mean[cols]
+    norms = a.norm[rows] * b.norm[cols]
+    correlation = (covariance / norms).masked_fill(norms == 0, 0.0).clamp(-1.0, 1.0)
+    return correlation.abs() if matching.sign == "abs" else correlation
+
+
+def code_agreement(
+    matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
+) -> float:
+    """The mean over matched pairs of `code_correlations`: in [-1, 1].
+
+    Unlike a cosine it owes nothing to where the activations lie in space: the headline companion of the agreement.
+    """
+    return float(code_correlations(matching, codes_a, codes_b).mean())
+
+
+def r2(x: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"], mean: Tensor) -> float:
+    """1 - sum ||x - x_hat||^2 / sum ||x - mean||^2, with the training mean of each dimension: at most 1.
+
+    nan if all activations equal the mean. (A scalar grand mean would flatter every method on uncentred activations.)
+    """
+    residual, spread = (x - x_hat).to(torch.float64).square().sum(), (x - mean).to(torch.float64).square().sum()
+    return float(1 - residual / spread) if spread > 0 else float("nan")

@@ -1,0 +1,41 @@
+"""Agreement of what fires: atoms weighted by how much of the reconstruction they carry (science §3)."""
+
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from reseed.matching import Matching
+from reseed.measures.codes import StandardCodes
+
+__all__ = ["firing_mass", "mass_weighted_agreement"]
+
+
+def firing_mass(codes: StandardCodes, atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]:
+    """Each atom's share of all that fires: sum over tokens of |code| times ||d_i||, divided by the sum over atoms.
+
+    In [0, 1], together 1, and the same whichever of the two, code or atom, has the scale; 0 for a dead atom. All nan
+    where no atom fires on any token.
+    """
+    of_atom = torch.repeat_interleave(torch.arange(len(atoms)), codes.ends.diff())
+    fired = torch.zeros(len(atoms), dtype=torch.float64).index_add_(0, of_atom, codes.values.abs())
+    mass = fired * torch.linalg.vector_norm(atoms.cpu(), dim=1, dtype=torch.float64)
+    return mass / mass.sum()
+
+
+def mass_weighted_agreement(
+    matching: Matching, mass_a: Float[Tensor, " a_atoms"], mass_b: Float[Tensor, " b_atoms"]
+) -> float:
+    """The mean cosine of the matched pairs, each weighted by the mean of its two atoms' `firing_mass`: in [-1, 1].
+
+    The matching is that of all atoms. Atoms that hardly fire hardly count, so that a few busy atoms can decide alone.
+    nan where one of the dictionaries fires nowhere.
+
+    Raises ValueError for masses of other dictionaries than the matched ones.
+    """
+    if (len(mass_a), len(mass_b)) != (matching.n_rows, matching.n_cols):
+        raise ValueError(
+            f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, "
+            f"but firing masses of {len(mass_a)} and {len(mass_b)} were given"
+        )
+    weights = mass_a[matching.rows] + mass_b[matching.cols]
+    return float((weights * matching.cosines).sum() / weights.sum())

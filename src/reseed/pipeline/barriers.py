@@ -1,0 +1,144 @@
+"""The barrier between two runs: how much reconstruction is lost on the straight line from one to the other.
+
+barrier(a, b) = max over alpha of loss((1 - alpha) a + alpha P b) - ((1 - alpha) loss(a) + alpha loss(b)), with P the
+matching of the atoms (@ainsworth2023git; science §5), or the identity. Two runs without a barrier lie in one valley:
+they differ by no more than the order of their atoms and noise.
+
+Measured on the snapshots of the last step and held-out tokens, while those are at hand, and kept with the study.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import polars as pl
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed import kernels
+from reseed._support.files import replacing
+from reseed.matching import match
+from reseed.methods import Method, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Executor
+
+    from reseed.trajectory import Snapshot, StudyFolder, Trajectory
+
+__all__ = ["ALPHAS", "MOST_TOKENS", "Parts", "barrier", "loss", "measure_barriers", "permuted", "read_parts"]
+
+ALPHAS = (0.25, 0.5, 0.75)
+"""Where the line is looked at, besides its ends."""
+
+MOST_TOKENS = 1024
+"""Held-out tokens that are looked at, at even distances."""
+
+Parts = dict[str, Tensor]
+"""`atoms`, `encoder`, `encoder_bias` and `decoder_bias` of a snapshot, in the units of the activations."""
+
+_PER_ATOM = ("atoms", "encoder", "encoder_bias")
+
+
+def measure_barriers(
+    folder: StudyFolder,
+    condition: str,
+    heldout: Float[Tensor, "tokens d_model"],
+    mean: Float[Tensor, " d_model"],
+    pool: Executor,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Write the barriers between all finished runs of a condition, unless they are written already.
+
+    They are in units of R²: the squared error above the straight line over the squared distance from the mean.
+
+    Args:
+        folder: a study whose runs of this condition have ended.
+        condition: its name.
+        heldout: the held-out tokens as the runs saw them.
+        mean: of the training activations, as the runs saw them.
+        pool: threads that the pairs are shared out to.
+        advance: told how many pairs lie behind.
+    """
+    runs = [run for run in folder.runs(condition) if (run.done or {}).get("status") == "finished"]
+    pairs = list(combinations(runs, 2))
+    known = folder.barriers(condition)
+    ids = [(a.id, b.id) for a, b in pairs]
+    if not pairs or (known is not None and list(known.select("run_a", "run_b").iter_rows()) == ids):
+        advance(len(pairs))
+        return
+    rows = _even(heldout, MOST_TOKENS).cpu()
+    variance = (rows - mean.to(rows)).double().square().mean().item()
+    scale = 1 / variance if variance else math.nan  # where nothing varies there is no R²
+    method = parse(runs[0].spec["method"])
+
+    losses = dict(zip(runs, pool.map(lambda run: loss(_last(run), method, rows), runs), strict=True))
+
+    def measured(pair: tuple[Trajectory, Trajectory]) -> dict[str, str | float]:
+        a, b = _last(pair[0]), _last(pair[1])
+        ends = losses[pair[0]], losses[pair[1]]
+        matched = permuted(b, match(a["atoms"], b["atoms"]).cols)
+        found = {
+            "matched": scale * barrier(a, matched, method, rows, ends=ends),
+            "unmatched": scale * barrier(a, b, method, rows, ends=ends),
+        }
+        advance(1)
+        return {"run_a": pair[0].id, "run_b": pair[1].id, **found}
+
+    table = pl.DataFrame(list(pool.map(measured, pairs)))
+    with replacing(folder.barriers_path(condition)) as temporary:
+        table.write_parquet(temporary)
+
+
+def barrier(
+    a: Parts, b: Parts, method: Method, rows: Float[Tensor, "tokens d_model"], *, ends: tuple[float, float]
+) -> float:
+    """The largest loss above the straight line between two runs whose atoms stand in the same order: at least 0.
+
+    Args:
+        a: one run.
+        b: the other.
+        method: of both; its rule makes the codes.
+        rows: tokens to reconstruct.
+        ends: the loss of each.
+    """
+    heights = [
+        loss(_between(a, b, alpha), method, rows) - ((1 - alpha) * ends[0] + alpha * ends[1]) for alpha in ALPHAS
+    ]
+    return max(0.0, *heights)
+
+
+def loss(parts: Parts, method: Method, rows: Float[Tensor, "tokens d_model"]) -> float:
+    """Squared error per token and dimension of a snapshot's reconstruction, in the units of the activations."""
+    state = {name: tensor.unsqueeze(0) for name, tensor in parts.items()}
+    plain = {"decoder_bias": torch.zeros_like(state["decoder_bias"]), "scale": torch.ones(1)}
+    codes = kernels.compress(method.encode(state | plain, rows.unsqueeze(0)))
+    x_hat = kernels.decode(codes, state["atoms"]) + state["decoder_bias"].unsqueeze(1)
+    return (rows - x_hat).double().square().mean().item()
+
+
+def _last(run: Trajectory) -> Parts:
+    return read_parts(run.snapshots[run.steps[-1]])
+
+
+def read_parts(snapshot: Snapshot) -> Parts:
+    """What the line between two runs is drawn through."""
+    return {name: snapshot.tensor(name) for name in (*_PER_ATOM, "decoder_bias")}
+
+
+def permuted(parts: Parts, order: Int[Tensor, " atoms"]) -> Parts:
+    """The same run with its atoms in another order: the new atom i is the old atom `order[i]`."""
+    return {name: tensor[order] if name in _PER_ATOM else tensor for name, tensor in parts.items()}
+
+
+def _between(a: Parts, b: Parts, alpha: float) -> Parts:
+    return {name: torch.lerp(a[name], b[name], alpha) for name in a}
+
+
+def _even(rows: Float[Tensor, "tokens d_model"], most: int) -> Float[Tensor, "fewer d_model"]:
+    count = min(most, len(rows))
+    return rows[torch.arange(count, device=rows.device) * len(rows) // count]

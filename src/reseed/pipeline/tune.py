@@ -1,0 +1,244 @@
+"""The learning rate of each method, chosen on held-out reconstruction alone (science §6).
+
+One run per method and rate, from one start, by the study's own recipe. No agreement is measured here, so that the
+choice cannot favour it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from reseed._support import progress
+from reseed._support.files import canonical_json, write_json
+from reseed._support.numbers import percent, rounded
+from reseed._support.threads import workers
+from reseed.activations import PREPROCESSINGS, open_activations, view
+from reseed.errors import SpecError
+from reseed.pipeline.session import check_sizes, device_of, stoppable
+from reseed.spec import Arm, RunSpec, Study, Tuned
+from reseed.training import Room, train
+from reseed.trajectory import StudyFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["FACTORS", "FORMAT_VERSION", "Choice", "Trial", "Tuning", "tune"]
+
+FORMAT_VERSION = 1
+"""Of tuning.json. 1: first version."""
+
+FACTORS = (0.3, 1.0, 3.0)
+"""What each method's learning rate is multiplied by, unless asked otherwise."""
+
+DIGITS = 6  # of a learning rate: .3 x .001 is .0003
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run at one learning rate."""
+
+    learning_rate: float
+    status: str
+    """`finished` or `diverged`."""
+    r2: float | None = None
+    """Held-out R² at the last step, in (-inf, 1]; None where the run diverged, like the rest, or nothing varies."""
+    l0: float | None = None
+    """Active atoms per held-out token."""
+    alive: float | None = None
+    """Fraction of atoms that fire on the held-out tokens."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One method and its trials."""
+
+    arms: tuple[str, ...]
+    """The arms that have this method; the first was trained."""
+    kind: str
+    trials: tuple[Trial, ...]
+    """By learning rate, ascending."""
+
+    @property
+    def chosen(self) -> Trial | None:
+        """The finished trial with the highest R², the lowest rate among equals; None where all diverged."""
+        fits = [trial.r2 for trial in self.trials if trial.r2 is not None]
+        return next((trial for trial in self.trials if fits and trial.r2 == max(fits)), None)
+
+    @property
+    def at_edge(self) -> bool:
+        """Whether the best rate is the lowest or the highest of several: a better one may lie beyond."""
+        return len(self.trials) > 1 and self.chosen in {self.trials[0], self.trials[-1]}
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a grid of learning rates showed, and the study with the chosen ones."""
+
+    preprocess: str
+    choices: tuple[Choice, ...]
+    study: Study | None
+    """None where no rate of some method led to a finite R²."""
+
+    def table(self) -> str:
+        """One line per method and rate, as text."""
+        lines = [f"{'rate':>10}  {'R²':>6}  {'L0':>7}  {'alive':>6}"]
+        for choice in self.choices:
+            lines += [f"{choice.kind} ({', '.join(choice.arms)})", *(_line(trial, choice) for trial in choice.trials)]
+        return "\n".join(lines)
+
+    def advice(self, factors: Sequence[float]) -> tuple[str, ...]:
+        """What to try next where the best rate is at the edge of the grid of `factors`, or there is none."""
+        return tuple(_advice(choice, sorted(factors)) for choice in self.choices if choice.at_edge or not choice.chosen)
+
+
+def tune(
+    study: Study,
+    out: Path,
+    *,
+    factors: Sequence[float] = FACTORS,
+    preprocess: str | None = None,
+    quiet: bool = False,
+) -> Tuning:
+    """Train every method once per learning rate, and choose each method's rate on held-out R².
+
+    Arms whose methods differ at most in the learning rate are tuned once, on the first of them. What is trained already
+    is not trained again; `tuning.json` in `out` holds the outcome.
+
+    Args:
+        study: its arms, activations and recipe.
+        out: the folder of the runs.
+        factors: what each method's own learning rate is multiplied by.
+        preprocess: the preprocessing to tune under; by default `centre` where the study has it, else its first.
+        quiet: no progress bars.
+
+    Raises:
+        SpecError: factors or a preprocessing that are not allowed, a folder that holds a study, or sizes that do not
+            suit the activations.
+        ActivationsError: the activations are missing, damaged or too few.
+        Interrupted: Ctrl-C; every run is saved first.
+    """
+    name = _preprocessing(study, preprocess)
+    _check(factors, out)
+    activations = open_activations(study.activations)
+    check_sizes(study, activations)
+    groups = _groups(study)
+    grid = {
+        number: _specs(study, arms[0], name, factors, activations=activations.fingerprint)
+        for number, arms in enumerate(groups)
+    }
+    specs = [spec for row in grid.values() for spec in row]
+    seen, folder, device = view(activations, name), StudyFolder(out), torch.device(device_of(study.training.device))
+    with (
+        folder.alone(),
+        workers(study.training.threads) as pool,
+        progress.bar(quiet=quiet) as show,
+        stoppable() as stop,
+    ):
+        folder.clear_remains()
+        room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
+        train(specs, room, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
+    choices = tuple(_choice(arms, grid[number], folder) for number, arms in enumerate(groups))
+    write_json(out / "tuning.json", _document(name, choices))
+    return Tuning(name, choices, _tuned(study, choices, name))
+
+
+def _preprocessing(study: Study, asked: str | None) -> str:
+    name = asked or ("centre" if "centre" in study.preprocess else study.preprocess[0])
+    if name not in PREPROCESSINGS:
+        raise SpecError(f"--preprocess {name}: choose from {', '.join(PREPROCESSINGS)}")
+    return name
+
+
+def _check(factors: Sequence[float], out: Path) -> None:
+    if not factors or any(not 0 < factor < float("inf") for factor in factors) or len(set(factors)) < len(factors):
+        raise SpecError(
+            f"--rates {','.join(f'{factor:g}' for factor in factors)}: positive numbers, each once, that the learning "
+            "rate of each method is multiplied by, such as 0.3,1,3"
+        )
+    if (out / "manifest.json").exists():
+        raise SpecError(f"{out} holds a study: choose another --out for the runs that only tune")
+
+
+def _groups(study: Study) -> list[list[Arm]]:
+    """Arms by method, whatever its learning rate."""
+    groups: dict[str, list[Arm]] = {}
+    for arm in study.arms:
+        key = canonical_json(arm.method.model_dump(mode="json", exclude={"learning_rate"}))
+        groups.setdefault(key, []).append(arm)
+    return list(groups.values())
+
+
+def _specs(study: Study, arm: Arm, preprocess: str, factors: Sequence[float], *, activations: str) -> list[RunSpec]:
+    """The first run of the first start at every learning rate, ascending."""
+    rates = (float(f"{arm.method.learning_rate * factor:.{DIGITS}g}") for factor in sorted(factors))
+    studies = (study.model_copy(update={"arms": (_at_rate(arm, rate),), "preprocess": (preprocess,)}) for rate in rates)
+    return [each.runs_of(each.conditions[0], activations=activations)[0] for each in studies]
+
+
+def _at_rate(arm: Arm, rate: float) -> Arm:
+    return arm.model_copy(update={"method": arm.method.model_copy(update={"learning_rate": rate})})
+
+
+def _choice(arms: Sequence[Arm], specs: Sequence[RunSpec], folder: StudyFolder) -> Choice:
+    trials = tuple(_trial(spec, folder) for spec in specs)
+    return Choice(tuple(arm.name for arm in arms), arms[0].method.kind, trials)
+
+
+def _trial(spec: RunSpec, folder: StudyFolder) -> Trial:
+    run = folder.run(spec.id)
+    status = (run.done or {})["status"]
+    if status != "finished":
+        return Trial(spec.method.learning_rate, status)
+    last = run.metrics.row(-1, named=True)
+    r2 = None if math.isnan(last["r2"]) else last["r2"]
+    return Trial(spec.method.learning_rate, status, r2, last["l0"], last["alive"])
+
+
+def _tuned(study: Study, choices: Sequence[Choice], preprocess: str) -> Study | None:
+    """The study with the chosen rates, and in each arm how they were chosen."""
+    chosen = {name: (choice, choice.chosen) for choice in choices for name in choice.arms}
+    arms = []
+    for arm in study.arms:
+        choice, trial = chosen[arm.name]
+        if trial is None:
+            return None
+        tuned = Tuned(preprocess=preprocess, rates=tuple(each.learning_rate for each in choice.trials))
+        arms.append(_at_rate(arm, trial.learning_rate).model_copy(update={"tuned": tuned}))
+    return study.model_copy(update={"arms": tuple(arms)})
+
+
+def _document(preprocess: str, choices: Sequence[Choice]) -> dict[str, object]:
+    methods = [asdict(each) | {"chosen": each.chosen.learning_rate if each.chosen else None} for each in choices]
+    return {"format_version": FORMAT_VERSION, "preprocess": preprocess, "methods": methods}
+
+
+# Words.
+
+
+def _line(trial: Trial, choice: Choice) -> str:
+    if trial.r2 is None or trial.l0 is None or trial.alive is None:
+        said = "R² undefined" if trial.status == "finished" else trial.status
+        return f"{trial.learning_rate:>10g}  {said}"
+    mark = "  chosen" if trial == choice.chosen else ""
+    numbers = f"{rounded(trial.r2, 3):>6}  {rounded(trial.l0, 1):>7}  {percent(trial.alive):>6}"
+    return f"{trial.learning_rate:>10g}  {numbers}{mark}"
+
+
+def _advice(choice: Choice, factors: Sequence[float]) -> str:
+    arms = ", ".join(choice.arms)
+    if choice.chosen is None:
+        lower = ",".join(f"{factor / 10:g}" for factor in factors)
+        return f"no learning rate of {arms} led to a finite R²: try lower ones, such as --rates {lower}"
+    lowest = choice.chosen == choice.trials[0]
+    ratio = factors[1] / factors[0] if lowest else factors[-1] / factors[-2]
+    beyond = factors[0] / ratio if lowest else factors[-1] * ratio
+    wider = ",".join(f"{factor:g}" for factor in ([beyond, *factors] if lowest else [*factors, beyond]))
+    return (
+        f"the best learning rate of {arms} is the {'lowest' if lowest else 'highest'} of the grid, and a better one "
+        f"may lie beyond: try --rates {wider} --force"
+    )

@@ -1,0 +1,50 @@
+"""What the runs at hand say about runs in general: jackknife, contrasts, equivalence, permutation (science §7)."""
+
+from reseed.statistics.contrasts import Conclusion, Equivalence, beyond, contrast, equivalence, paired_contrast
+from reseed.statistics.curves import (
+    BORN_IDENTICAL,
+    at_r2,
+    between_start,
+    contraction,
+    floor_adjusted,
+    gain,
+    half_life,
+    init_memory,
+    no_memory_reason,
+    within_start,
+)
+from reseed.statistics.estimate import Estimate, Unit
+from reseed.statistics.jackknife import Ends, Statistic, between, ends, jackknife, memory, over_runs, within
+from reseed.statistics.permutation import PermutationTest, permutation_test, smallest_p
+
+__all__ = [
+    "BORN_IDENTICAL",
+    "Conclusion",
+    "Ends",
+    "Equivalence",
+    "Estimate",
+    "PermutationTest",
+    "Statistic",
+    "Unit",
+    "at_r2",
+    "between",
+    "between_start",
+    "beyond",
+    "contraction",
+    "contrast",
+    "ends",
+    "equivalence",
+    "floor_adjusted",
+    "gain",
+    "half_life",
+    "init_memory",
+    "jackknife",
+    "memory",
+    "no_memory_reason",
+    "over_runs",
+    "paired_contrast",
+    "permutation_test",
+    "smallest_p",
+    "within",
+    "within_start",
+]

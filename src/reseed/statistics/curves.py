@@ -1,0 +1,125 @@
+"""Agreement along training: within and between starts, gain, init memory, contraction (science §5)."""
+
+import math
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from reseed._support.reading import Reading
+
+__all__ = [
+    "BORN_IDENTICAL",
+    "at_r2",
+    "between_start",
+    "contraction",
+    "floor_adjusted",
+    "gain",
+    "half_life",
+    "init_memory",
+    "no_memory_reason",
+    "within_start",
+]
+
+BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing can contract from there (science §5)
+
+Number = TypeVar("Number", float, Tensor)
+
+
+def within_start(pairs: Float[Tensor, "*steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
+    """W(t): the mean agreement over pairs of runs that share a start; nan where no two runs do.
+
+    `starts` is each run's init group, as found from the step-0 atoms. The matrices are symmetric.
+    """
+    return _pair_mean(pairs, starts[:, None] == starts[None, :])
+
+
+def between_start(pairs: Float[Tensor, "*steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
+    """B(t): the mean agreement over pairs of runs from different starts; nan where there is one start only."""
+    return _pair_mean(pairs, starts[:, None] != starts[None, :])
+
+
+def gain(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:
+    """G = B(T) - B(0), the stabilization: how much agreement the last step has above step 0."""
+    return curve[-1] - curve[0]
+
+
+def init_memory(within: Float[Tensor, " steps"], between: Float[Tensor, " steps"]) -> Float[Tensor, " steps"]:
+    """M(t) = (W(t) - B(t)) / (W(0) - B(0)): 1 = the start decides everything, 0 = the start is forgotten.
+
+    The first entry is step 0. Noise can carry it below 0 or above 1. Where W(0) and B(0) are equal to 1e-6 there is no
+    start to remember: all nan, and `no_memory_reason` says why.
+    """
+    born_apart = within[0] - between[0]
+    return (within - between) / torch.where(born_apart.abs() < BORN_IDENTICAL, math.nan, born_apart)
+
+
+def no_memory_reason(within: Float[Tensor, " steps"], between: Float[Tensor, " steps"]) -> str:
+    """Why `init_memory` is undefined for these curves; empty if it is defined."""
+    if within[0].isnan():
+        return "no two runs share a start, so W is undefined"
+    if between[0].isnan():
+        return "all runs share one start, so B is undefined"
+    if abs(within[0] - between[0]) < BORN_IDENTICAL:
+        return "at step 0 runs of one start are no closer than runs of different starts: there is no start to remember"
+    return ""
+
+
+def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> Reading:
+    """The training steps from which on init memory stays at or below 1/2, linear between two snapshots.
+
+    A memory that dips in the first steps and comes back has not been lost: weights that melt at once and freeze again
+    where they were do that. Undefined where memory is undefined or is above 1/2 at the last step.
+    """
+    if memory.isnan().any():
+        return Reading.undefined("init memory is undefined")
+    above = (memory > 1 / 2).nonzero()
+    if len(above) and int(above[-1]) == len(memory) - 1:
+        return Reading.undefined(f"init memory is still {memory[-1]:.2f} at the last step, {int(steps[-1])}")
+    before = int(above[-1]) if len(above) else 0
+    after = min(before + 1, len(memory) - 1)
+    drop = float(memory[before] - memory[after])
+    share = (float(memory[before]) - 1 / 2) / drop if drop else 0.0
+    return Reading(float(steps[before]) + share * float(steps[after] - steps[before]))
+
+
+def contraction(distance_last: float, distance_first: float) -> Reading:
+    """The contraction ratio kappa = delta(T) / delta(0): below 1 the runs came closer.
+
+    Undefined for pairs born identical (delta(0) < 1e-6): runs that never were apart cannot come together.
+    """
+    if distance_first < BORN_IDENTICAL:
+        return Reading.undefined("the runs were born identical: they cannot stabilize or converge")
+    if math.isnan(distance_last) or math.isnan(distance_first):
+        return Reading.undefined("a distance is undefined")
+    return Reading(distance_last / distance_first)
+
+
+def floor_adjusted(agreement: Number, floor: float) -> Number:
+    """(A - floor) / (1 - floor): 0 is what the floor gives, 1 is full agreement; nan for a floor of 1 (science §4).
+
+    Takes one agreement or a tensor of them, such as a stack of pair matrices.
+    """
+    return (agreement - floor) / (1.0 - floor if floor < 1.0 else math.nan)
+
+
+def at_r2(curve: Float[Tensor, " steps"], r2: Float[Tensor, " steps"], target: float | Tensor) -> Float[Tensor, ""]:
+    """A curve along training, read where the R² of the same runs first reaches `target`.
+
+    R² is made monotone first (the best so far), and between two snapshots both are taken to be linear. A target below
+    the first R² reads the first entry of the curve, one that is never reached the entry of the best R².
+    """
+    best = r2.cummax(dim=0).values
+    reached = (best >= target).nonzero()
+    if not len(reached):
+        return curve[r2.argmax()]
+    after = int(reached[0])
+    if not after:
+        return curve[0]
+    share = (target - best[after - 1]) / (best[after] - best[after - 1])
+    return curve[after - 1].lerp(curve[after], share)
+
+
+def _pair_mean(pairs: Float[Tensor, "*steps runs runs"], related: Bool[Tensor, "runs runs"]) -> Float[Tensor, "*steps"]:
+    return pairs[..., related.triu(diagonal=1)].mean(dim=-1)  # the mean over no pairs is nan

@@ -1,0 +1,156 @@
+"""Delete-one jackknife over runs or starts, of anything computed from pairs of runs (science §7).
+
+Pairs share runs, so they are no replicates. Leaving out one run with all its pairs, in turn, shows how much the
+estimate owes to each run. Where runs are nested in starts, the start with all its runs is left out.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
+
+from reseed.statistics.curves import between_start, gain, init_memory, no_memory_reason, within_start
+from reseed.statistics.estimate import Estimate, Unit
+
+__all__ = [
+    "Ends",
+    "Statistic",
+    "between",
+    "ends",
+    "jackknife",
+    "memory",
+    "over_runs",
+    "within",
+]
+
+_STARTS_NEEDED = 3  # leaving out one of two starts leaves no pair between starts
+
+Statistic = Callable[[Float[Tensor, "*stack runs runs"], Int[Tensor, " runs"]], Float[Tensor, " values"]]
+"""A function of a stack of pair matrices and the runs' starts, computable for any subset of the runs."""
+
+
+def jackknife(
+    statistic: Statistic,
+    pairs: Float[Tensor, "*stack runs runs"],
+    starts: Int[Tensor, " runs"],
+    *,
+    level: float = 0.95,
+) -> tuple[Estimate, ...]:
+    """One estimate per value of `statistic`, with standard errors from leaving out one unit at a time.
+
+    se^2 = (U-1)/U sum_u (theta_without_u - mean)^2, with U - 1 degrees. The unit is the start where there are at least
+    3 starts, else the run, and then each estimate's `reason` says so. What too few runs leave undefined is nan with a
+    reason. Raises ValueError for a matrix that is not symmetric or does not fit `starts`.
+    """
+    pairs = _checked(pairs, starts)
+    unit, units, caveat = _units(starts)
+    theta = statistic(pairs, starts)
+    without = torch.stack([_leave_out(statistic, pairs, starts, units == u) for u in units.unique()])
+    n_units = len(without)
+    variance = (n_units - 1) / n_units * (without - without.mean(dim=0)).square().sum(dim=0)
+    return tuple(
+        _estimate(value, error, n_units=n_units, unit=unit, level=level, caveat=caveat)
+        for value, error in zip(theta.tolist(), variance.sqrt().tolist(), strict=True)
+    )
+
+
+def within(
+    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> tuple[Estimate, ...]:
+    """W(t) with its band: one estimate per step."""
+    return jackknife(within_start, pairs, starts, level=level)
+
+
+def between(
+    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> tuple[Estimate, ...]:
+    """B(t) with its band: one estimate per step."""
+    return jackknife(between_start, pairs, starts, level=level)
+
+
+class Ends(NamedTuple):
+    """One curve at step 0, at the last step, and what lies between."""
+
+    first: Estimate
+    last: Estimate
+    gain: Estimate
+    """last - first; the difference itself is jackknifed, as both ends share their runs."""
+
+
+def ends(
+    curve: Statistic, pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> Ends:
+    """Where a curve (`within_start` or `between_start`) begins and ends, and its gain."""
+
+    def first_last_gain(p: Tensor, s: Tensor) -> Tensor:
+        values = curve(p, s)
+        return torch.stack([values[0], values[-1], gain(values)])
+
+    return Ends(*jackknife(first_last_gain, pairs, starts, level=level))
+
+
+def memory(
+    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> tuple[Estimate, ...]:
+    """Init memory M(t) with its band, W and B jackknifed together; nan with a reason where there is no memory."""
+    estimates = jackknife(lambda p, s: init_memory(within_start(p, s), between_start(p, s)), pairs, starts, level=level)
+    reason = no_memory_reason(within_start(pairs, starts), between_start(pairs, starts))
+    return tuple(replace(estimate, reason=reason or estimate.reason) for estimate in estimates)
+
+
+def over_runs(
+    values: Float[Tensor, "steps runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+) -> tuple[Estimate, ...]:
+    """The mean over runs of a number that each run has alone, such as R2 or L0, with its band."""
+
+    def mean_over_runs(diagonals: Tensor, _: Tensor) -> Tensor:
+        return diagonals.diagonal(dim1=-2, dim2=-1).mean(dim=-1)
+
+    return jackknife(mean_over_runs, torch.diag_embed(values), starts, level=level)
+
+
+def _leave_out(
+    statistic: Statistic, pairs: Float64[Tensor, "*stack runs runs"], starts: Int[Tensor, " runs"], out: Tensor
+) -> Float64[Tensor, " values"]:
+    kept = ~out
+    return statistic(pairs[..., kept, :][..., kept], starts[kept])
+
+
+def _units(starts: Int[Tensor, " runs"]) -> tuple[Unit, Int[Tensor, " runs"], str]:
+    n_starts = len(starts.unique())
+    if n_starts >= _STARTS_NEEDED:
+        return "start", starts, ""
+    few = f"{n_starts} start{'s are' if n_starts > 1 else ' is'} too few to leave one out ({_STARTS_NEEDED} are needed)"
+    return "run", torch.arange(len(starts)), f"{few}: the spread is over runs and says nothing about other starts"
+
+
+def _estimate(value: float, error: float, *, n_units: int, unit: Unit, level: float, caveat: str) -> Estimate:
+    if math.isnan(value):
+        caveat = "there is no such pair of runs, or one was not measured"
+    elif math.isnan(error):
+        caveat = f"leaving out one {unit} of {n_units} leaves nothing to average: more {unit}s are needed for a spread"
+    return Estimate(
+        value=value,
+        standard_error=error,
+        degrees=float(n_units - 1),
+        n_units=n_units,
+        unit=unit,
+        level=level,
+        reason=caveat,
+    )
+
+
+def _checked(pairs: Tensor, starts: Tensor) -> Float64[Tensor, "*stack runs runs"]:
+    if pairs.ndim < 2 or pairs.shape[-2:] != (len(starts), len(starts)):  # noqa: PLR2004 - a matrix
+        raise ValueError(
+            f"the pair matrices have shape {tuple(pairs.shape)}, but there are {len(starts)} runs; "
+            "the last two axes are runs by runs"
+        )
+    pairs = pairs.to(torch.float64)
+    if not torch.allclose(pairs, pairs.mT, rtol=0, atol=1e-6, equal_nan=True):
+        raise ValueError("a pair matrix is not symmetric; average a measure that has a direction over both first")
+    return pairs

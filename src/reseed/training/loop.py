@@ -1,0 +1,213 @@
+"""The one loop: the runs of a condition, or of a grid, trained side by side on one pass over the activations.
+
+On a GPU the runs are one stack, `(runs, atoms, d_model)`, and every kernel is launched once. On the CPU each run is a
+stack of its own, stepped by one worker thread whose kernels use no further threads: the cores are shared out among the
+runs, which wastes less than sharing out each small product, and a run trained in company is bit-identical to the same
+run alone, on any number of cores, because no kernel ever sees its companions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed.dice import generator
+from reseed.methods import optimiser
+from reseed.starts import draw, draw_points, points_identity
+from reseed.training import stack
+from reseed.training.batches import Feed
+from reseed.training.recording import record
+from reseed.trajectory import points_name
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from reseed.activations import View
+    from reseed.spec import RunSpec
+    from reseed.training.stack import Stack
+    from reseed.trajectory import StudyFolder
+
+__all__ = ["Interrupted", "Room", "train"]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Training was asked to stop, and every run is saved."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where training happens: what it reads, where it writes, on which device."""
+
+    view: View
+    """The activations, preprocessed."""
+    heldout: Float[Tensor, "tokens d_model"]
+    """The held-out activations, preprocessed, on the device."""
+    folder: StudyFolder
+    device: torch.device
+    workers: Executor
+    """Threads that step the stacks."""
+
+
+def train(
+    specs: Sequence[RunSpec],
+    room: Room,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train the runs that are not done yet, from where each of them was left.
+
+    Args:
+        specs: the runs, such as those of one condition; they share preprocessing and training.
+        room: what they read and where they write.
+        advance: told how many run-steps lie behind, as they are made or found done.
+        stop: asked after every step; at a true answer all runs are saved.
+
+    Raises:
+        Interrupted: `stop` said so.
+    """
+    steps, checkpoint_seconds = specs[0].training.steps, specs[0].training.checkpoint_seconds
+    stacks = _stacks(specs, room)
+    advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
+    saved = time.monotonic()
+    feed = Feed(room.view, room.device, batch_size=specs[0].training.batch_size, steps=steps)
+    for step in range(min((each.step for each in stacks), default=steps), steps):
+        advance(sum(len(each) for each in stacks if each.step == step))
+        stepped = room.workers.map(lambda each: _stepped(each, step, feed, room), stacks)  # noqa: B023 (used up here)
+        stacks = [each for each in stepped if len(each)]
+        interrupted = stop()
+        if interrupted or time.monotonic() - saved > checkpoint_seconds:
+            for each in stacks:
+                stack.save(each, room.folder)
+            saved = time.monotonic()
+        if interrupted:
+            raise Interrupted
+    for each in stacks:
+        _end(each, range(len(each)), room.folder, status="finished", step=each.step)
+
+
+def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
+    """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined by step and method."""
+    pending = [spec for spec in specs if room.folder.run(spec.id).done is None]
+    firsts = {_points_identity(spec, room): spec for spec in reversed(pending)}  # one run for each set of points
+    list(room.workers.map(lambda spec: _points(spec, room), firsts.values()))
+    alone = list(room.workers.map(lambda spec: _resumed(spec, room) or _born(spec, room), pending))
+    if room.device.type == "cpu":
+        return alone
+    alike = groupby(sorted(alone, key=_pace), key=_pace)
+    return [stack.join(list(group)) for _, group in alike]
+
+
+def _pace(each: Stack) -> tuple[int, str]:
+    """What the runs of one stack have in common."""
+    return each.step, each.method.model_dump_json()
+
+
+def _resumed(spec: RunSpec, room: Room) -> Stack | None:
+    path = room.folder.run(spec.id).resume_point
+    return stack.resume(spec, path, room.device) if path.exists() else None
+
+
+def _born(spec: RunSpec, room: Room) -> Stack:
+    """One run at step 0, with its first snapshot written before any update."""
+    method = spec.method
+    point = draw(spec.start, method, room.view, spec.rolls, points=_points(spec, room))
+    state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
+    method.project(state)
+    points = None if spec.start.kind == "random" else points_name(_points_identity(spec, room))
+    room.folder.run(spec.id).write_spec(spec.identity | {"points": points})
+    born = stack.begin(spec, state)
+    record(born, room.view, room.heldout, room.folder)
+    return born
+
+
+def _points(spec: RunSpec, room: Room) -> Float[Tensor, "points d_model"] | None:
+    """The points of the run's start, made once for all runs that share them and kept with the study."""
+    if spec.start.kind == "random":
+        return None
+    return room.folder.remember_points(
+        _points_identity(spec, room),
+        lambda: draw_points(spec.start, spec.method, room.view, spec.rolls, device=room.device),
+    )
+
+
+def _points_identity(spec: RunSpec, room: Room) -> tuple[object, ...]:
+    return (room.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
+
+
+def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
+    """The stack after the update at `step`, without the runs that diverged in it."""
+    if each.step != step:
+        return each
+    training = each.specs[0].training
+    x = torch.stack([feed.batch(spec.order_at(step), step) for spec in each.specs])
+    gradients, outcome = each.method.gradients(each.state, x)
+    rate = optimiser.learning_rate_at(
+        each.step,
+        each.method.learning_rate,
+        n_steps=training.steps,
+        warmup_steps=training.warmup_steps,
+        decay=training.decay,
+    )
+    optimiser.update(each.state, gradients, each.moments, step=each.step, learning_rate=rate)
+    each.method.project(each.state)
+    each.step += 1
+    each.idle = torch.where(outcome.fired, 0, each.idle + 1)
+    each.loss_sum += outcome.loss.double()
+    each.loss_count += 1
+    _resample(each, room)
+    due = each.step in training.snapshots
+    fine = outcome.loss.isfinite() & (stack.finite(each) if due else True)
+    each = _without_diverged(each, fine.tolist(), x, room.folder)
+    if due and len(each):
+        record(each, room.view, room.heldout, room.folder)
+    return each
+
+
+def _resample(each: Stack, room: Room) -> None:
+    """Replace the atoms that did not fire for `resample_every` steps by activations, where the method asks for it."""
+    every = each.method.resample_every
+    if every is None or each.step % every or each.step == each.specs[0].training.steps:
+        return
+    dead = each.idle >= every
+    rows = torch.stack([_replacements(spec, each.step, dead.shape[1], room) for spec in each.specs])
+    stale = each.method.resample(each.state, dead, rows)
+    optimiser.forget(each.moments, stale or (), dead)
+    each.idle = each.idle.masked_fill(dead, 0)
+
+
+def _replacements(spec: RunSpec, step: int, n_atoms: int, room: Room) -> Float[Tensor, "atoms d_model"]:
+    drawn = torch.randint(room.view.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
+    return room.view.rows(drawn).to(room.device)
+
+
+def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: StudyFolder) -> Stack:
+    """The stack without the runs that are no longer finite; those end here, with a remedy."""
+    if all(fine):
+        return each
+    for run in (run for run, ok in enumerate(fine) if not ok):
+        remedy = _remedy(each.specs[run], each.step, largest=x[run].norm(dim=-1).max().item())
+        _end(each, [run], folder, status="diverged", step=each.step, batch=each.step - 1, remedy=remedy)
+    return stack.keep(each, [run for run, ok in enumerate(fine) if ok])
+
+
+def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
+    return (
+        f"not finite at step {step}, after batch {step - 1}: lower the learning_rate of {spec.arm} "
+        f"(now {spec.method.learning_rate:g}), or look for extreme activations (largest norm in this batch "
+        f"{largest:.3g}, preprocessing {spec.preprocess})"
+    )
+
+
+def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, **status: object) -> None:
+    for run in runs:
+        trajectory = folder.run(each.specs[run].id)
+        trajectory.finish(each.rows[run], **status)
+        trajectory.resume_point.unlink(missing_ok=True)

@@ -1,0 +1,84 @@
+"""What is written down about a run at a snapshot: its tensors, its held-out codes and its metrics."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed import kernels
+from reseed.trajectory import join_codes, pack_codes
+
+if TYPE_CHECKING:
+    from reseed.activations import View
+    from reseed.methods import Method, State
+    from reseed.training.stack import Row, Stack
+    from reseed.trajectory import StudyFolder
+
+__all__ = ["record"]
+
+_AT_A_TIME = 2**20  # a run's dense codes (tokens x atoms) that are in memory at a time: as many as stay in the cache
+_AT_A_TIME_ON_GPU = 2**25
+_ROWS = 1024  # atoms that are in memory in double precision
+
+
+def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], folder: StudyFolder) -> None:
+    """Write a snapshot of every run of the stack, and add its metrics to the stack's rows.
+
+    The metrics are `step`, `tokens`, `training_loss` (mean of the batches since the snapshot before), and on the
+    held-out tokens `loss` (squared error per token and dimension), `r2` (against the per-dimension training mean; nan
+    where nothing varies), `l0` (active atoms per token) and `alive` (fraction of atoms that fire); then `retention`
+    (mean cosine of the atoms with their own step 0, by index) and the method's own diagnostics.
+    """
+    method, state = stack.method, stack.state
+    diagnostics, tensors = method.diagnostics(state), method.snapshot(state)
+    packed, squared_error = _evaluated(method, state, tensors, heldout)
+    total = _squared(heldout - view.moments.mean.to(heldout)).item()
+    for run, spec in enumerate(stack.specs):
+        trajectory = folder.run(spec.id)
+        trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in tensors.items()} | packed[run])
+        row: Row = {
+            "step": stack.step,
+            "tokens": stack.step * spec.training.batch_size,
+            "training_loss": stack.loss_sum[run].item() / stack.loss_count if stack.loss_count else math.nan,
+            "loss": squared_error[run].item() / heldout.numel(),
+            "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
+            "l0": len(packed[run]["codes.values"]) / len(heldout),
+            "alive": len(packed[run]["codes.atoms"].unique()) / method.n_atoms,
+            "retention": _retention(tensors["atoms"][run], trajectory.snapshot(0).atoms),
+        }
+        stack.rows[run].append(row | {name: value[run].item() for name, value in diagnostics.items()})
+    stack.loss_sum.zero_()
+    stack.loss_count = 0
+
+
+def _evaluated(
+    method: Method, state: State, tensors: dict[str, Tensor], heldout: Float[Tensor, "tokens d_model"]
+) -> tuple[list[dict[str, Tensor]], Float[Tensor, " runs"]]:
+    """Each run's packed codes of the held-out tokens, and their squared error summed over tokens and dimensions."""
+    n_runs = len(state["encoder"])
+    squared_error = torch.zeros(n_runs, dtype=torch.float64, device=heldout.device)
+    packed = []
+    at_a_time = _AT_A_TIME if heldout.device.type == "cpu" else _AT_A_TIME_ON_GPU
+    for rows in heldout.split(max(1, at_a_time // method.n_atoms)):
+        x = rows.expand(n_runs, -1, -1)
+        codes = kernels.compress(method.encode(state, x))
+        x_hat = kernels.decode(codes, tensors["atoms"]) + tensors["decoder_bias"].unsqueeze(1)
+        squared_error += _squared(x - x_hat)
+        packed.append([pack_codes(*run) for run in zip(*codes, strict=True)])
+    return [join_codes(parts) for parts in zip(*packed, strict=True)], squared_error
+
+
+def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float[Tensor, "*runs"]:
+    """The sum of all squares: of a token in single precision, of the tokens in double."""
+    return rows.square().sum(dim=-1).double().sum(dim=-1)
+
+
+def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:
+    """R(t): a zero atom retains nothing. In double precision, and so in parts: this is where a run's memory peaks."""
+    parts = zip(atoms.cpu().split(_ROWS), born.split(_ROWS), strict=True)
+    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1) for now, first in parts]
+    return torch.cat(cosines).mean().item()

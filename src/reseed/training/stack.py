@@ -1,0 +1,144 @@
+"""Runs in lockstep, and the point they are resumed from.
+
+All tensors have a leading `runs` axis. What a stack needs to go on is written as one file per run, so that runs that
+were stopped at different steps can be joined again in any company.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from reseed._support.files import HEADER, write_tensors
+from reseed.methods import optimiser
+from reseed.trajectory import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from reseed.methods import Method, State
+    from reseed.spec import RunSpec
+    from reseed.trajectory import StudyFolder
+
+__all__ = ["Row", "Stack", "begin", "finite", "join", "keep", "resume", "save"]
+
+Row = dict[str, float | int]
+"""The metrics of one run at one snapshot."""
+
+
+@dataclass
+class Stack:
+    """Runs that stand at the same step."""
+
+    specs: list[RunSpec]
+    step: int
+    """Updates made so far."""
+    state: State
+    moments: optimiser.Moments
+    idle: Int[Tensor, "runs atoms"]
+    """Steps since each atom last fired."""
+    loss_sum: Float[Tensor, " runs"]
+    """Sum of the training losses since the last snapshot."""
+    loss_count: int
+    rows: list[list[Row]]
+    """Metrics of each run's snapshots."""
+
+    @property
+    def method(self) -> Method:
+        """The method, which all runs share."""
+        return self.specs[0].method
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+
+def begin(spec: RunSpec, state: State) -> Stack:
+    """One run at step 0."""
+    n_atoms, device = spec.method.n_atoms, next(iter(state.values())).device
+    return Stack(
+        specs=[spec],
+        step=0,
+        state=state,
+        moments=optimiser.begin(state, spec.method.trained),
+        idle=torch.zeros(1, n_atoms, dtype=torch.int64, device=device),
+        loss_sum=torch.zeros(1, dtype=torch.float64, device=device),
+        loss_count=0,
+        rows=[[]],
+    )
+
+
+def save(stack: Stack, folder: StudyFolder) -> None:
+    """Write the resume point of every run."""
+    for run, spec in enumerate(stack.specs):
+        header = {"step": stack.step, "loss_count": stack.loss_count, "rows": stack.rows[run]}
+        tensors = {name: tensor[run : run + 1] for name, tensor in _tensors(stack).items()}
+        write_tensors(folder.run(spec.id).resume_point, tensors, header)
+
+
+def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack:
+    """One run as `save` left it."""
+    with opened(path) as file:
+        header: dict[str, Any] = json.loads(file.metadata()[HEADER])
+        tensors = {name: file.get_tensor(name).clone().to(device) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    return _from_tensors(tensors, specs=[spec], rows=[header["rows"]], **_counters(header))
+
+
+def join(stacks: Sequence[Stack]) -> Stack:
+    """Stacks at the same step as one stack."""
+    tensors = [_tensors(stack) for stack in stacks]
+    first = stacks[0]
+    return _from_tensors(
+        {name: torch.cat([each[name] for each in tensors]) for name in tensors[0]},
+        specs=[spec for stack in stacks for spec in stack.specs],
+        rows=[rows for stack in stacks for rows in stack.rows],
+        step=first.step,
+        loss_count=first.loss_count,
+    )
+
+
+def keep(stack: Stack, runs: Sequence[int]) -> Stack:
+    """The stack with only some of its runs."""
+    index = torch.tensor(runs, dtype=torch.int64, device=stack.idle.device)
+    return _from_tensors(
+        {name: tensor[index] for name, tensor in _tensors(stack).items()},
+        specs=[stack.specs[run] for run in runs],
+        rows=[stack.rows[run] for run in runs],
+        step=stack.step,
+        loss_count=stack.loss_count,
+    )
+
+
+def finite(stack: Stack) -> Bool[Tensor, " runs"]:
+    """Which runs are made of finite numbers throughout; an overflow in Adam's moments would freeze what it touches."""
+    flat = [tensor.reshape(len(stack), -1) for tensor in _tensors(stack).values()]
+    return torch.stack([rows.isfinite().all(dim=1) for rows in flat]).all(dim=0)
+
+
+def _counters(header: dict[str, Any]) -> dict[str, int]:
+    return {"step": header["step"], "loss_count": header["loss_count"]}
+
+
+def _tensors(stack: Stack) -> dict[str, Tensor]:
+    """Everything with a `runs` axis, by a name that says where it belongs."""
+    parts = {"state": stack.state, "first": stack.moments.first, "second": stack.moments.second}
+    named = {f"{part}.{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
+    return {"idle": stack.idle, "loss_sum": stack.loss_sum, **named}
+
+
+def _from_tensors(tensors: dict[str, Tensor], **rest: Any) -> Stack:  # noqa: ANN401 (the fields that are no tensors)
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+    return Stack(
+        state=part("state."),
+        moments=optimiser.Moments(first=part("first."), second=part("second.")),
+        idle=tensors["idle"],
+        loss_sum=tensors["loss_sum"],
+        **rest,
+    )
