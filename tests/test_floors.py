@@ -15,7 +15,7 @@ def normal(*shape, rolled=0):
 
 @pytest.mark.parametrize(
     ("d_model", "n_atoms", "signed", "sign_open"),
-    [  # science §4
+    [  # docs/mathematics.md, eq. 22
         (16, 32, 0.500, 0.557),
         (64, 512, 0.371, 0.395),
         (128, 1024, 0.283, 0.299),
@@ -56,7 +56,7 @@ def test_a_common_mean_alone_makes_atoms_agree(mean_share, expected):
     mean = torch.nn.functional.normalize(normal(d_model), dim=0) * mean_share**0.5
     a, b = (mean + normal(n_atoms, d_model, rolled=r) * ((1 - mean_share) / d_model) ** 0.5 for r in (1, 2))
     measured = mmcs(match(a, b)).forward
-    assert measured == pytest.approx(expected, abs=0.003)  # science §4 asks for 0.01
+    assert measured == pytest.approx(expected, abs=0.003)  # docs/mathematics.md, eq. 24
     assert floors.mean_shift(mean_share, d_model, n_atoms) == pytest.approx(measured, abs=0.003)
 
 

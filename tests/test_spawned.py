@@ -1,4 +1,4 @@
-"""Spawning: a child is its parent up to a step and reads the data in another order from there on (science §5)."""
+"""Spawning: a child is its parent up to a step and reads data in another order then (docs/mathematics.md, eq. 36)."""
 
 import math
 from itertools import combinations
@@ -262,7 +262,7 @@ def test_a_child_of_the_last_step_ends_as_its_parent_and_one_of_step_0_does_not(
 
 
 def test_an_encoder_of_its_own_parts_runs_as_well_as_a_dictionary_of_its_own(tmp_path):
-    """Agreement of runs that share both starts > the dictionary's only > neither, at equal fit (science §2)."""
+    """Runs agree more sharing both starts than the dictionary's only, than neither (docs/mathematics.md, section 1)."""
     acts = matrix(tmp_path / "acts.npy", 4096, d_model=32, n_atoms=64, active=3, offset=0.0)
     sharing = {
         "both": {"init": "shared", "encoder": "shared"},

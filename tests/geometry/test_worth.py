@@ -56,7 +56,7 @@ def test_every_mixture_has_points_enough():
 
 @pytest.mark.parametrize(("share", "expected"), [(0.25, 0.372), (0.5, 0.586), (0.9, 0.918)])
 def test_a_mean_alone_is_worth_the_published_floor(share, expected):
-    """science §4: d = 512, n = 2048. The floor is of MMCS, which the matched agreement is at most."""
+    """docs/mathematics.md, eq. 24: d = 512, n = 2048. The floor is of MMCS, which the matched agreement is at most."""
     d_model, n_atoms = 512, 2048
     mean = torch.nn.functional.normalize(normal(d_model, rolled=3), dim=0) * share**0.5
     a, b = (mean + normal(n_atoms, d_model, rolled=r) * ((1 - share) / d_model) ** 0.5 for r in (1, 2))

@@ -35,7 +35,7 @@ def test_the_interval_covers_95_percent_where_naive_pair_errors_do_not(n_runs, n
     pairs = simulated(4000, n_runs, rolled=n_runs)
     estimates = between(pairs, torch.arange(n_runs))
     covered = sum(e.low <= 0 <= e.high for e in estimates) / len(estimates)
-    assert covered == pytest.approx(0.955, abs=0.015)  # science §7: .95 to .97
+    assert covered == pytest.approx(0.955, abs=0.015)  # docs/mathematics.md, section 6: .95 to .97
     assert naive_covers(pairs) == pytest.approx(naive, abs=0.025)
 
 

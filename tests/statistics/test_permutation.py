@@ -22,7 +22,7 @@ def two_arms(n_each, lead, rolled=0):
 def test_a_clear_difference_reaches_the_smallest_p_and_no_less(n_each, smallest):
     result = permutation_test(*two_arms(n_each, lead=5.0))
     assert result.p_value == result.smallest_p == smallest_p(n_each, n_each)
-    assert result.smallest_p == pytest.approx(smallest, abs=0.0005)  # science §7
+    assert result.smallest_p == pytest.approx(smallest, abs=0.0005)  # docs/mathematics.md, eq. 44
     assert result.exact
     assert result.n_labellings == math.comb(2 * n_each, n_each)
 

@@ -1,4 +1,4 @@
-"""Children that left their parents at step s: how far the two agree at the last step, as a function of s (science §5).
+"""Children that left their parents at step s: how far they agree at the last step, by s (docs/mathematics.md, eq. 36).
 
 Parent and child share everything up to step s, and read the data in different orders afterwards. Where they end as one
 dictionary, what it will be was determined by step s (@frankle2020linear).

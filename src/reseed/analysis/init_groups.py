@@ -18,8 +18,8 @@ def init_groups(
 ) -> list[int]:
     """The init group of each run: runs whose step-0 dictionaries are identical up to the order of their rows.
 
-    Equal fingerprints first, then a matched distance below 1e-6 (science §5), which also joins dictionaries that differ
-    only in the norms of their atoms.
+    Equal fingerprints first, then a matched distance below 1e-6 (docs/mathematics.md, eq. 38), which also joins
+    dictionaries that differ only in the norms of their atoms.
 
     Args:
         born_apart: matched distance at step 0 of every pair of runs (i, j) with i < j.

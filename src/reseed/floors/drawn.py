@@ -1,4 +1,4 @@
-"""Floors: the agreement that chance, geometry or the start alone would give (science §4)."""
+"""Floors: the agreement that chance, geometry or the start alone would give (docs/mathematics.md, section 3)."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -78,8 +78,9 @@ def measured(draws: Sequence[Draw], measure: Callable[[Draw, Draw], float], *, p
 def isotropic(d_model: int, n_atoms: int, *, sign: Sign = "signed") -> float:
     """The best cosine that an atom finds among `n_atoms` random directions, on average: in [0, 1].
 
-    Exact (science §4): E max = lo + integral over [lo, 1] of 1 - F(c)^n. It is the floor of MMCS, and an upper bound of
-    the floor of the matched agreement, in which two atoms cannot share their best partner.
+    Exact (docs/mathematics.md, eq. 22): lo + integral over [lo, 1] of 1 - K(c)^n, K being the distribution of a cosine.
+    It is the floor of MMCS, and an upper bound of that of the matched agreement, in which two atoms cannot share
+    their best partner.
 
     Raises ValueError for fewer than 2 dimensions or no atoms.
     """
@@ -97,8 +98,9 @@ def isotropic(d_model: int, n_atoms: int, *, sign: Sign = "signed") -> float:
 def mean_shift(mean_share: float, d_model: int, n_atoms: int) -> float:
     """MMCS (signed) of independent atoms mu + eps, where `mean_share` = rho = ||mu||^2 / (||mu||^2 + E ||eps||^2).
 
-    About rho + (1 - rho) sqrt(1 + rho (1 - rho)) Emax, to first order in 1/sqrt(d): the best of n atoms also has the
-    best-placed mean component, which the plain rho + (1 - rho) Emax of science §4 leaves out.
+    About rho + (1 - rho) sqrt(1 + rho (1 - rho)) I, I being `isotropic`, to first order in 1/sqrt(d): the best of n
+    atoms also has a well-placed component along the mean, which the plain rho + (1 - rho) I leaves out
+    (docs/mathematics.md, eq. 24).
     """
     if not 0 <= mean_share <= 1:
         raise ValueError(f"mean_share is {mean_share}; it is a share of the mean squared norm, in [0, 1]")

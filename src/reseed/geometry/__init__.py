@@ -1,4 +1,4 @@
-"""What agreement is worth on some activations, or between two dictionaries, before any training (science §4)."""
+"""What agreement is worth on some activations, or between two dictionaries (docs/mathematics.md, section 3)."""
 
 from reseed.geometry.advice import recommendation
 from reseed.geometry.dictionaries import read_dictionary

@@ -1,4 +1,7 @@
-"""The auction: rows without a column bid for one until nobody is more than epsilon from what he would like best."""
+"""The auction: rows without a column bid for one until nobody is more than epsilon from their best.
+
+@bertsekas1988auction, with epsilon scaling: docs/mathematics.md, eq. 12.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proof: prices, and profits at these prices, bound what any matching can reach."""
+"""The proof: prices, and profits at these prices, bound what any matching can reach (docs/mathematics.md, eq. 12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The best one-to-one matching of two dictionaries (science §3)."""
+"""The best one-to-one matching of two dictionaries (docs/mathematics.md, eq. 11)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Cosines between atoms, in float64, with one rule for zero atoms and one for signs (science §3)."""
+"""Cosines between atoms, in float64, one rule for zero atoms and one for signs (docs/mathematics.md, eq. 10)."""
 
 from typing import Literal, get_args
 

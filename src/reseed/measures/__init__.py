@@ -1,4 +1,4 @@
-"""How much dictionaries agree: pure functions from matchings, codes and pair matrices to numbers (science §3, §5)."""
+"""How much dictionaries agree, from matchings, codes and pair matrices (docs/mathematics.md, sections 2 and 4)."""
 
 from reseed.measures.codes import (
     StandardCodes,

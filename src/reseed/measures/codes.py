@@ -1,4 +1,4 @@
-"""Agreement of what two dictionaries say about the same tokens (science §3)."""
+"""Agreement of what two dictionaries say about the same tokens (docs/mathematics.md, eq. 15)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Agreement of two dictionaries beyond the mean cosine of their matching (science §3)."""
+"""Agreement of two dictionaries beyond the mean cosine of their matching (docs/mathematics.md, eq. 13-21)."""
 
 from typing import NamedTuple
 

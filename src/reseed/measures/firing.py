@@ -1,4 +1,4 @@
-"""Agreement of what fires: atoms weighted by how much of the reconstruction they carry (science §3)."""
+"""Agreement of what fires: atoms weighted by what they carry of the reconstruction (docs/mathematics.md, eq. 20)."""
 
 import torch
 from jaxtyping import Float, Float64

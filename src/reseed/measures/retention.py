@@ -1,4 +1,4 @@
-"""How much of a dictionary is still its start, and how much agreement that alone explains (science §5)."""
+"""How much of a dictionary is still its start, and the agreement that explains (docs/mathematics.md, eq. 32-34)."""
 
 import torch
 from jaxtyping import Float, Float64

@@ -1,4 +1,4 @@
-"""Agreement of the subspaces that two dictionaries lie in, whichever atoms span them (science §3)."""
+"""Agreement of the subspaces that two dictionaries lie in, whatever spans them (docs/mathematics.md, eq. 18)."""
 
 import torch
 from jaxtyping import Float, Float64

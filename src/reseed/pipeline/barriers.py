@@ -1,8 +1,8 @@
 """The barrier between two runs: how much reconstruction is lost on the straight line from one to the other.
 
 barrier(a, b) = max over alpha of loss((1 - alpha) a + alpha P b) - ((1 - alpha) loss(a) + alpha loss(b)), with P the
-matching of the atoms (@ainsworth2023git; science §5), or the identity. Two runs without a barrier lie in one valley:
-they differ by no more than the order of their atoms and noise.
+matching of the atoms (@ainsworth2023git; docs/mathematics.md, eq. 37), or the identity. Two runs without a barrier
+lie in one valley: they differ by no more than the order of their atoms and noise.
 
 Measured on the snapshots of the last step and held-out tokens, while those are at hand, and kept with the study.
 """

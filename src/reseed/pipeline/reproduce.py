@@ -1,6 +1,6 @@
 """`reseed reproduce ablating-archetypes`: a published ablation on language-model activations, with the arm it lacks.
 
-The published notebooks (@brzozowski2026ablating; science §9) train one pair of runs per arm on vision activations. Here
+The published notebooks (@brzozowski2026ablating) train one pair of runs per arm on vision activations. Here
 the same arms, and an archetypal one whose starts are independent, are trained on a language model's activations with
 the published recipe: 76,800 tokens, 200 atoms, 3 active, delta .1, Adam at 5e-3, batches of 1,024, 20 epochs.
 

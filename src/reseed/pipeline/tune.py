@@ -1,4 +1,4 @@
-"""The learning rate of each method, chosen on held-out reconstruction alone (science §6).
+"""The learning rate of each method, chosen on held-out reconstruction alone (docs/mathematics.md, section 7).
 
 One run per method and rate, from one start, by the study's own recipe. No agreement is measured here, so that the
 choice cannot favour it.

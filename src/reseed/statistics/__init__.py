@@ -1,4 +1,4 @@
-"""What the runs at hand say about runs in general: jackknife, contrasts, equivalence, permutation (science §7)."""
+"""What the runs at hand say about runs in general: errors, contrasts and tests (docs/mathematics.md, section 6)."""
 
 from reseed.statistics.contrasts import Conclusion, Equivalence, beyond, contrast, equivalence, paired_contrast
 from reseed.statistics.curves import (

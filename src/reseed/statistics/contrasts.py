@@ -1,4 +1,4 @@
-"""Differences between arms, and what may be concluded from them (science §6, §7)."""
+"""Differences between arms, and what may be concluded from them (docs/mathematics.md, eq. 27 and 41-43)."""
 
 import math
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Agreement along training: within and between starts, gain, init memory, contraction (science §5)."""
+"""Agreement along training: W, B, gain, init memory, contraction (docs/mathematics.md, eq. 28-35 and 47)."""
 
 import math
 from typing import TypeVar
@@ -22,7 +22,7 @@ __all__ = [
     "within_start",
 ]
 
-BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing can contract from there (science §5)
+BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing contracts (docs/mathematics.md, eq. 38)
 
 Number = TypeVar("Number", float, Tensor)
 
@@ -97,7 +97,7 @@ def contraction(distance_last: float, distance_first: float) -> Reading:
 
 
 def floor_adjusted(agreement: Number, floor: float) -> Number:
-    """(A - floor) / (1 - floor): 0 is what the floor gives, 1 is full agreement; nan for a floor of 1 (science §4).
+    """(A - floor) / (1 - floor): 0 at the floor, 1 at agreement; nan for a floor of 1 (docs/mathematics.md, eq. 26).
 
     Takes one agreement or a tensor of them, such as a stack of pair matrices.
     """

@@ -14,7 +14,7 @@ Unit = Literal["run", "start"]
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over pairs with its jackknife standard error and Student-t interval (science §7)."""
+    """A mean over pairs with its jackknife standard error and Student-t interval (docs/mathematics.md, eq. 40)."""
 
     value: float
     standard_error: float

@@ -1,4 +1,4 @@
-"""Delete-one jackknife over runs or starts, of anything computed from pairs of runs (science §7).
+"""Delete-one jackknife over runs or starts, of anything about pairs of runs (docs/mathematics.md, eq. 39).
 
 Pairs share runs, so they are no replicates. Leaving out one run with all its pairs, in turn, shows how much the
 estimate owes to each run. Where runs are nested in starts, the start with all its runs is left out.

@@ -1,4 +1,4 @@
-"""Permutation test of two arms on the matrix of all pairs, with the smallest p it can reach (science §7)."""
+"""Permutation test of two arms on the matrix of all pairs, and its smallest p (docs/mathematics.md, eq. 44)."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a cloud of rows lies and spreads: numbers of its mean and its covariance S (symbols of science §3 and §4).
+"""How a cloud of rows lies and spreads: numbers of its mean and its covariance S (docs/mathematics.md, eq. 19 and 23).
 
 Every function gives nan where nothing varies, so that there is no spread to speak of.
 """

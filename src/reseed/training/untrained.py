@@ -1,4 +1,4 @@
-"""Untrained dictionaries of activations: what the `data` and `kmeans` floors are measured on (science §4)."""
+"""Untrained dictionaries, for the `data` and `kmeans` floors (docs/mathematics.md, section 3 and eq. 25)."""
 
 from typing import TYPE_CHECKING
 
