@@ -40,7 +40,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         save_file({"activations": tokens}, folder / "activations.safetensors")
-        findings = audit(folder / "activations.safetensors").run(folder / "study", quiet=True)
+        findings = reseed.run(audit(folder / "activations.safetensors"), folder / "study", quiet=True)
         for name, verdict in findings.verdicts.items():
             print(f"{name}: {verdict.outcome}. {verdict.sentence}")
             for run in StudyFolder.open(folder / "study").runs(name):

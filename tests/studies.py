@@ -85,7 +85,7 @@ def full_disk(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def reseed(*arguments, wait=True, **more):
+def command_line(*arguments, wait=True, **more):
     """The command line in a process of its own."""
     process = subprocess.Popen(
         [sys.executable, "-m", "reseed", *map(str, arguments)],
@@ -116,7 +116,7 @@ def _finished(folder):
     arms = arm("topk", start={"kind": "random"}), arm("ra-topk")
     small = study("acts.npy", *arms, training={"steps": LAST_STEP, "checkpoint_seconds": 0.0})
     small.write(folder / "study.toml")
-    process = reseed("run", folder / "study.toml", "--quiet")
+    process = command_line("run", folder / "study.toml", "--quiet")
     assert process.returncode == 0, process.stderr_text
     return folder / "study", process
 

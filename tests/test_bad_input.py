@@ -6,6 +6,7 @@ import tomllib
 import pytest
 import tomli_w
 
+import reseed
 from reseed.pipeline.run import rejudge
 from reseed.verdict import Outcome
 from studies import LAST_STEP, SNAPSHOTS, arm, begun_again, matrix, study
@@ -95,7 +96,7 @@ def test_a_study_of_an_older_reseed_is_judged_by_the_thresholds_of_today(spoilt)
 
 
 def test_one_start_says_nothing_about_others_and_still_how_far_its_runs_drift(acts, tmp_path):
-    findings = small(acts, starts=1, runs_per_start=2).run(tmp_path / "study", quiet=True)
+    findings = reseed.run(small(acts, starts=1, runs_per_start=2), tmp_path / "study", quiet=True)
     (condition,) = findings.conditions
     said(findings, "topk@centre: all runs share one start, so there is no B: it takes other starts")
     said(findings, "topk@centre: the runs were born identical: they cannot stabilize or converge")
@@ -105,7 +106,7 @@ def test_one_start_says_nothing_about_others_and_still_how_far_its_runs_drift(ac
 
 
 def test_one_run_per_start_has_no_w_and_still_a_b(acts, tmp_path):
-    findings = small(acts, starts=3, runs_per_start=1).run(tmp_path / "study", quiet=True)
+    findings = reseed.run(small(acts, starts=3, runs_per_start=1), tmp_path / "study", quiet=True)
     (condition,) = findings.conditions
     said(findings, "topk@centre: no two runs share a start, so there is no W: it takes runs_per_start = 2")
     assert condition.estimates["between"].low < condition.estimates["between"].value
@@ -115,7 +116,7 @@ def test_one_run_per_start_has_no_w_and_still_a_b(acts, tmp_path):
 def test_arms_of_different_sizes_are_compared_with_a_caution(acts, tmp_path):
     random = {"kind": "random"}
     arms = arm("topk", start=random), arm("topk", name="smaller", start=random, n_atoms=20)
-    findings = small(acts, *arms).run(tmp_path / "study", quiet=True)
+    findings = reseed.run(small(acts, *arms), tmp_path / "study", quiet=True)
     (comparison,) = findings.comparisons
     assert not comparison.like_with_like
     assert "(not like with like: 20 against 33 atoms)." in comparison.sentence
@@ -123,7 +124,9 @@ def test_arms_of_different_sizes_are_compared_with_a_caution(acts, tmp_path):
 
 
 def test_agreement_that_was_there_from_the_start_and_fits_nothing_is_not_called_stable(acts, tmp_path):
-    told = small(acts, arm("ra-topk"), preprocess=("none",), thresholds={"min_r2": 0.9999}).run(tmp_path, quiet=True)
+    told = reseed.run(
+        small(acts, arm("ra-topk"), preprocess=("none",), thresholds={"min_r2": 0.9999}), tmp_path, quiet=True
+    )
     (condition,) = told.conditions
     assert condition.verdict.outcome == Outcome.NOT_FITTED
     assert "is not judged: it says nothing of what was learnt" in condition.verdict.sentence

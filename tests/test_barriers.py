@@ -6,6 +6,7 @@ from itertools import combinations
 import pytest
 import torch
 
+import reseed
 from reseed.activations import open_activations, view
 from reseed.dice import generator
 from reseed.errors import TrajectoryError
@@ -22,7 +23,7 @@ def trained(tmp_path_factory):
     """A study with an arm of every method, two starts of two runs each: its findings, its folder and the tokens."""
     folder = tmp_path_factory.mktemp("barriers")
     acts = matrix(folder / "acts.npy", 300)
-    findings = study(acts, *(arm(kind) for kind in METHODS), steps=30).run(folder / "study", quiet=True)
+    findings = reseed.run(study(acts, *(arm(kind) for kind in METHODS), steps=30), folder / "study", quiet=True)
     return findings, StudyFolder.open(folder / "study"), view(open_activations(acts), "centre")
 
 
@@ -107,20 +108,20 @@ def test_findings_hold_the_means_over_the_pairs_of_each_kind(trained):
 def test_barriers_that_are_there_are_not_measured_again(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     small = study(acts, arm("topk"))
-    small.run(tmp_path / "study", quiet=True)
+    reseed.run(small, tmp_path / "study", quiet=True)
     path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
     before = path.stat().st_mtime_ns
-    small.run(tmp_path / "study", quiet=True)
+    reseed.run(small, tmp_path / "study", quiet=True)
     assert path.stat().st_mtime_ns == before
     whole = contents(tmp_path / "study")
     path.unlink()
-    small.run(tmp_path / "study", quiet=True)
+    reseed.run(small, tmp_path / "study", quiet=True)
     assert contents(tmp_path / "study") == whole
 
 
 def test_a_study_without_barriers_is_judged_without_them(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
-    study(acts, arm("topk")).run(tmp_path / "study", quiet=True)
+    reseed.run(study(acts, arm("topk")), tmp_path / "study", quiet=True)
     folder = StudyFolder(tmp_path / "study")
     folder.barriers_path("topk@centre").unlink()
     assert rejudge(folder.path, quiet=True).conditions[0].barrier == {}
@@ -128,13 +129,13 @@ def test_a_study_without_barriers_is_judged_without_them(tmp_path):
 
 def test_where_nothing_varies_there_is_no_barrier_to_speak_of(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300, noise=0.0, active=0, offset=0.0)
-    findings = study(acts, arm("topk", start={"kind": "random"}), steps=2).run(tmp_path / "study", quiet=True)
+    findings = reseed.run(study(acts, arm("topk", start={"kind": "random"}), steps=2), tmp_path / "study", quiet=True)
     assert all(math.isnan(each.value) for each in findings.conditions[0].barrier.values())
 
 
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
-    study(acts, arm("topk"), steps=2).run(tmp_path / "study", quiet=True)
+    reseed.run(study(acts, arm("topk"), steps=2), tmp_path / "study", quiet=True)
     path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
     path.write_bytes(b"no parquet")
     with pytest.raises(TrajectoryError, match=r"barriers/topk@centre.parquet is missing or damaged .* delete .* again"):
@@ -144,6 +145,6 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
 def test_only_finished_runs_have_barriers(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     wild = arm("topk", norm="free", learning_rate=1e30, start={"kind": "random"})
-    findings = study(acts, wild, steps=3).run(tmp_path / "study", quiet=True)
+    findings = reseed.run(study(acts, wild, steps=3), tmp_path / "study", quiet=True)
     assert findings.conditions[0].barrier == {}
     assert not StudyFolder(tmp_path / "study").barriers_path("topk@centre").exists()

@@ -111,7 +111,7 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(
     expected = contents(small[0])
     assert {path: expected[path] for path in contents(again)} == contents(again)
     assert "findings.json" not in contents(again)
-    Study.read(toml).run(again, quiet=True)
+    reseed.run(Study.read(toml), again, quiet=True)
     assert contents(again) | {"report.html": expected["report.html"]} == expected
 
 

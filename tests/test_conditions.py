@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import torch
 
+import reseed
 from reseed._support.numbers import rounded
 from reseed._support.threads import workers
 from reseed.analysis.conditions import analyse_condition
@@ -302,7 +303,7 @@ def edge(tmp_path_factory):
         arm("ra-topk", name="zero-delta", delta=0.0),
     )
     small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors={"draws": 3, "kmeans_steps": 2})
-    return small.run(folder / "study", quiet=True), StudyFolder.open(folder / "study")
+    return reseed.run(small, folder / "study", quiet=True), StudyFolder.open(folder / "study")
 
 
 @pytest.mark.parametrize("name", ["shared-hull", "permuted", "permuted-hull"])

@@ -1,5 +1,6 @@
 import pytest
 
+import reseed
 from reseed.cli import BundledModel
 from reseed.findings import Findings
 from reseed.pipeline.demo import LAYERS, demo_study, run_written
@@ -23,5 +24,5 @@ def test_the_demo_leaves_a_study_that_can_be_run_again(tmp_path):
     training = {"steps": 1, "batch_size": 20, "evenly": 1, "device": "cpu"}
     small = study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1)
     findings = run_written(small, tmp_path, quiet=True)
-    again = Study.read(tmp_path / "study.toml").run(tmp_path / "study", quiet=True)
+    again = reseed.run(Study.read(tmp_path / "study.toml"), tmp_path / "study", quiet=True)
     assert repr(again) == repr(findings) == repr(Findings.read(tmp_path / "study"))

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+import reseed
 from reseed.spec import Study
 from reseed.trajectory import StudyFolder, read_header
-from studies import contents, finished, reseed
+from studies import command_line, contents, finished
 
 
 @dataclass
@@ -51,14 +52,14 @@ def insulted(whole, tmp_path_factory):
         shutil.copy(whole.parent / name, place / name)
     for insult in INSULTS.values():
         suffer(insult, place / "study")
-    last = reseed("run", place / "study.toml", "--quiet")
+    last = command_line("run", place / "study.toml", "--quiet")
     assert last.returncode == 0, last.stderr_text
     return place / "study"
 
 
 def suffer(insult, folder):
     begun = time.time_ns()
-    with reseed("run", folder.with_suffix(".toml"), "--quiet", wait=False) as process:
+    with command_line("run", folder.with_suffix(".toml"), "--quiet", wait=False) as process:
         wait_for(insult, folder, process, begun)
         process.send_signal(insult.signal)
         insult.stderr = process.communicate(timeout=60)[1]
@@ -128,7 +129,7 @@ def test_a_kill_in_training_leaves_a_point_to_go_on_from(insulted):
 
 def test_a_finished_study_is_not_trained_again_and_stays_as_it_is(whole, insulted):
     before = {path: path.stat().st_mtime_ns for path in insulted.glob("runs/*/*")}
-    Study.read(insulted.with_suffix(".toml")).run(insulted, quiet=True)
+    reseed.run(Study.read(insulted.with_suffix(".toml")), insulted, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in insulted.glob("runs/*/*")} == before
     assert contents(insulted) == contents(whole)
 

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 import torch
 
+import reseed
 from reseed._support.files import write_json
 from reseed.dice import generator
 from reseed.errors import SpecError
@@ -15,7 +16,7 @@ from reseed.pipeline.run import rejudge
 from reseed.spec import Study
 from reseed.training import Interrupted, train
 from reseed.trajectory import StudyFolder
-from studies import arm, contents, hand_made, matrix, reseed, room, specs_of, study, write_run
+from studies import arm, command_line, contents, hand_made, matrix, room, specs_of, study, write_run
 
 RANDOM = {"kind": "random"}
 SPAWN_AT = (0, 5, 10)
@@ -38,7 +39,7 @@ def without_children(acts, **changes):
 @pytest.fixture(scope="module")
 def ended(acts, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ended")
-    return small(acts).run(folder, quiet=True), StudyFolder.open(folder)
+    return reseed.run(small(acts), folder, quiet=True), StudyFolder.open(folder)
 
 
 def couples(folder, condition="topk@centre"):
@@ -112,15 +113,15 @@ def test_children_of_one_step_and_of_others_read_in_orders_of_their_own(ended):
 
 
 def test_children_change_nothing_else_in_the_findings(acts, ended, tmp_path):
-    alone = without_children(acts).run(tmp_path, quiet=True).conditions[0]
+    alone = reseed.run(without_children(acts), tmp_path, quiet=True).conditions[0]
     assert repr(ended[0].conditions[0].model_copy(update={"spawn": None})) == repr(alone)
     assert alone.spawn is None
 
 
 def test_a_study_that_gets_children_keeps_its_runs_and_ends_like_one_that_had_them(acts, ended, tmp_path):
-    without_children(acts).run(tmp_path, quiet=True)
+    reseed.run(without_children(acts), tmp_path, quiet=True)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*")}
-    small(acts).run(tmp_path, quiet=True)
+    reseed.run(small(acts), tmp_path, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     told = {"study.toml", "findings.json"}  # which name the folder of the activations
     same = {name: digest for name, digest in contents(ended[1].path).items() if name not in told}
@@ -129,7 +130,7 @@ def test_a_study_that_gets_children_keeps_its_runs_and_ends_like_one_that_had_th
 
 def test_a_folder_with_children_is_refused_to_a_study_without_them(acts, ended):
     with pytest.raises(SpecError, match="6 of its 10 runs are not part of this one"):
-        without_children(acts).run(ended[1].path, quiet=True)
+        reseed.run(without_children(acts), ended[1].path, quiet=True)
 
 
 def test_an_interrupted_study_ends_with_the_same_bytes(acts, ended, tmp_path):
@@ -240,7 +241,7 @@ def test_a_child_that_diverged_or_never_began_is_named_and_the_others_are_measur
 
 
 def test_a_child_of_a_single_run_is_still_measured(acts, tmp_path):
-    findings = small(acts, starts=1, runs_per_start=1, spawn_at=(2,)).run(tmp_path, quiet=True)
+    findings = reseed.run(small(acts, starts=1, runs_per_start=1, spawn_at=(2,)), tmp_path, quiet=True)
     (condition,) = findings.conditions
     assert condition.verdict.outcome == "not testable"
     assert 0 < condition.spawn.agreement[0].value < 1
@@ -251,7 +252,7 @@ def test_a_child_of_the_last_step_ends_as_its_parent_and_one_of_step_0_does_not(
     acts = matrix(tmp_path / "acts.npy", 3000, offset=0.0)
     method = {"n_atoms": 33, "learning_rate": 0.01, "start": RANDOM}
     asked = small(acts, arms=(arm("topk", **method),), starts=3, runs_per_start=1, steps=150, spawn_at=(0, 149))
-    spawn = asked.run(tmp_path / "out", quiet=True).conditions[0].spawn
+    spawn = reseed.run(asked, tmp_path / "out", quiet=True).conditions[0].spawn
     first, last = (each.value for each in spawn.agreement)
     assert first < 0.95
     assert last > 0.99
@@ -302,6 +303,6 @@ def test_a_step_outside_training_or_given_twice_is_refused(acts, given):
 
 def test_the_command_line_runs_children(acts, tmp_path):
     small(acts).write(tmp_path / "study.toml")
-    process = reseed("run", tmp_path / "study.toml", "--quiet")
+    process = command_line("run", tmp_path / "study.toml", "--quiet")
     assert process.returncode == 0, process.stderr_text
     assert "children of step 0 agree" in " ".join(process.stdout_text.split())

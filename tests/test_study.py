@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import reseed
 from reseed import match
 from reseed.activations import open_activations
 from reseed.activations.synthetic import planted
@@ -37,7 +38,7 @@ def tiny(acts, *arms, **changes):
 
 
 def run(small, folder):
-    small.run(folder, quiet=True)
+    reseed.run(small, folder, quiet=True)
     return contents(folder)
 
 
@@ -59,7 +60,7 @@ def test_a_study_folder_holds_all_that_the_design_names(acts, tmp_path):
 def test_runs_that_were_trained_in_parts_are_taken_over_by_the_whole_study(acts, tmp_path):
     arms = (arm("topk", start=RANDOM), arm("ra-topk"))
     for number, one in enumerate(arms):
-        tiny(acts, one).run(tmp_path / f"part-{number}", quiet=True)
+        reseed.run(tiny(acts, one), tmp_path / f"part-{number}", quiet=True)
         shutil.copytree(tmp_path / f"part-{number}", tmp_path / "whole", dirs_exist_ok=True)
     trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "whole").glob("runs/*/*")}
     assert run(tiny(acts, *arms), tmp_path / "whole") == run(tiny(acts, *arms), tmp_path / "at-once")
@@ -145,7 +146,7 @@ def test_a_folder_that_holds_another_study_is_refused_and_left_alone(acts, ended
     folder, before = ended
     another = Study.model_validate(tiny(acts).model_dump() | OTHERS[other])
     with pytest.raises(SpecError, match=r"holds another study: .* of its 2 runs .* choose another --out, or delete"):
-        another.run(folder, quiet=True)
+        reseed.run(another, folder, quiet=True)
     assert contents(folder) == before
 
 
@@ -160,7 +161,7 @@ def test_a_folder_in_which_another_process_trains_is_refused_and_left_alone(acts
 
 def test_other_activations_are_another_study(ended, tmp_path):
     with pytest.raises(SpecError, match="holds another study"):
-        tiny(matrix(tmp_path / "other.npy", 300, rolled=1)).run(ended[0], quiet=True)
+        reseed.run(tiny(matrix(tmp_path / "other.npy", 300, rolled=1)), ended[0], quiet=True)
 
 
 def test_a_folder_of_another_format_version_is_refused(acts, ended, tmp_path):
@@ -168,7 +169,7 @@ def test_a_folder_of_another_format_version_is_refused(acts, ended, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "manifest.json").write_text(manifest.replace('"format_version": 1', '"format_version": 99'))
     with pytest.raises(TrajectoryError, match="format version 99"):
-        tiny(acts).run(tmp_path / "out", quiet=True)
+        reseed.run(tiny(acts), tmp_path / "out", quiet=True)
 
 
 # What is refused before anything is written.
@@ -192,16 +193,16 @@ MISFITS = {
 def test_what_does_not_suit_the_activations_is_refused_before_anything_is_written(acts, tmp_path, misfit):
     change, message = MISFITS[misfit]
     with pytest.raises((SpecError, ActivationsError), match=message):
-        tiny(acts, *change.pop("arms", ()), **change).run(tmp_path / "out", quiet=True)
+        reseed.run(tiny(acts, *change.pop("arms", ()), **change), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
 
 
 def test_activations_that_are_all_equal_cannot_be_whitened_and_are_not_fitted_otherwise(tmp_path):
     np.save(tmp_path / "acts.npy", np.ones((300, 5), dtype=np.float32))
     with pytest.raises(ActivationsError, match="all activations are equal"):
-        tiny(tmp_path / "acts.npy", preprocess=("whiten",)).run(tmp_path / "out", quiet=True)
+        reseed.run(tiny(tmp_path / "acts.npy", preprocess=("whiten",)), tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
-    findings = tiny(tmp_path / "acts.npy", preprocess=("none",)).run(tmp_path / "out", quiet=True)
+    findings = reseed.run(tiny(tmp_path / "acts.npy", preprocess=("none",)), tmp_path / "out", quiet=True)
     assert findings.verdicts["topk@none"].outcome == Outcome.NOT_FITTED
 
 
@@ -221,7 +222,7 @@ def test_a_folder_of_pieces_is_the_matrix_that_they_make_up(acts, ended, tmp_pat
     whole, pieces = open_activations(acts), open_activations(tmp_path)
     assert whole.fingerprint == pieces.fingerprint
     assert torch.allclose(whole.moments.mean, pieces.moments.mean, rtol=0, atol=1e-12)
-    findings = tiny(tmp_path).run(tmp_path / "out", quiet=True)
+    findings = reseed.run(tiny(tmp_path), tmp_path / "out", quiet=True)
     expected = Findings.read(ended[0]).conditions[0].estimates["between"].value
     assert findings.conditions[0].estimates["between"].value == pytest.approx(expected, abs=1e-4)
 
@@ -258,7 +259,7 @@ def test_a_study_may_run_in_any_thread_and_leaves_signals_and_threads_as_they_we
 
 def test_an_arm_that_diverges_is_named_with_step_and_remedy_while_the_others_are_judged(acts, tmp_path):
     wild = arm("topk", name="wild", norm="free", learning_rate=1e30, start=RANDOM)
-    findings = tiny(acts, wild, arm("topk", start=RANDOM)).run(tmp_path / "out", quiet=True)
+    findings = reseed.run(tiny(acts, wild, arm("topk", start=RANDOM)), tmp_path / "out", quiet=True)
     assert findings.verdicts["wild@centre"].outcome == Outcome.NOT_TESTABLE
     assert findings.verdicts["topk@centre"].outcome != Outcome.NOT_TESTABLE
     told = [warning for warning in findings.warnings if "wild@centre" in warning and "diverged" in warning]
@@ -300,7 +301,9 @@ def learn(rows, folder, *, n_atoms, k, steps, starts=4):
     small = study(
         folder / "acts.npy", arm("topk", start=RANDOM, **method), preprocess=("none",), starts=starts, runs_per_start=1
     )
-    findings = Study.model_validate(small.model_dump() | {"training": training}).run(folder / "study", quiet=True)
+    findings = reseed.run(
+        Study.model_validate(small.model_dump() | {"training": training}), folder / "study", quiet=True
+    )
     return findings.condition("topk@none"), StudyFolder.open(folder / "study").runs("topk@none")
 
 

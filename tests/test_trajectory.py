@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reseed
 from reseed._support.files import write_json
 from reseed.errors import TrajectoryError
 from reseed.spec import Study
@@ -145,9 +146,9 @@ def test_a_damaged_study_heals_to_the_same_bytes_when_the_message_is_followed(tm
     damage(min(again.glob(pattern)))
     again_asked = Study.read(tmp_path / "study.toml")
     with pytest.raises(TrajectoryError) as told:
-        again_asked.run(again, quiet=True)
+        reseed.run(again_asked, again, quiet=True)
     remove(Path(str(told.value).split("delete ")[1].split(" and run")[0]))
-    again_asked.run(again, quiet=True)
+    reseed.run(again_asked, again, quiet=True)
     assert contents(again) == before
 
 

@@ -6,13 +6,14 @@ import sys
 
 import pytest
 
+import reseed
 from reseed.errors import SpecError
 from reseed.methods import TopK
 from reseed.pipeline.tune import Choice, Trial, Tuning, tune
 from reseed.report.words import tuned
 from reseed.spec import Study, Tuned
 from reseed.trajectory import StudyFolder
-from studies import arm, contents, matrix, reseed, study
+from studies import arm, command_line, contents, matrix, study
 
 RANDOM = {"kind": "random"}
 KMEANS = {"kind": "kmeans", "kmeans_steps": 2}
@@ -211,7 +212,7 @@ def typed(acts, tmp_path_factory):
     """`reseed tune` in a folder of its own: the folder, and the ended process."""
     folder = tmp_path_factory.mktemp("typed")
     asked(acts, arms=(arm("topk", start=RANDOM),)).write(folder / "small.toml")
-    return folder, reseed("tune", folder / "small.toml", "--rates", "0.5,1,2", "--quiet")
+    return folder, command_line("tune", folder / "small.toml", "--rates", "0.5,1,2", "--quiet")
 
 
 def test_the_command_prints_the_table_and_writes_a_study_that_runs(typed):
@@ -222,7 +223,9 @@ def test_the_command_prints_the_table_and_writes_a_study_that_runs(typed):
     written = Study.read(folder / "small-tuned.toml")
     assert written.arms[0].tuned.rates == (0.0005, 0.001, 0.002)
     assert {path.name for path in folder.iterdir()} == {"small.toml", "small-tuned.toml", "small-tuning"}
-    findings = written.model_copy(update={"preprocess": ("centre",), "starts": 1}).run(folder / "out", quiet=True)
+    findings = reseed.run(
+        written.model_copy(update={"preprocess": ("centre",), "starts": 1}), folder / "out", quiet=True
+    )
     (said,) = tuned(findings)
     rate = written.arms[0].method.learning_rate
     assert said == f"topk: learning rate {rate:g}, chosen on held-out R² (centre) among 0.0005, 0.001, 0.002"
@@ -231,14 +234,14 @@ def test_the_command_prints_the_table_and_writes_a_study_that_runs(typed):
 def test_a_study_that_exists_is_not_replaced_without_force(typed):
     folder, _ = typed
     before = (folder / "small-tuned.toml").read_bytes()
-    refused = reseed("tune", folder / "small.toml", "--rates", "0.5", "--quiet")
+    refused = command_line("tune", folder / "small.toml", "--rates", "0.5", "--quiet")
     assert (refused.returncode, (folder / "small-tuned.toml").read_bytes()) == (1, before)
     assert refused.stderr_text.endswith("exists: choose another --write, or replace it with --force\n")
-    allowed = reseed("tune", folder / "small.toml", "--rates", "0.5", "--quiet", "--force")
+    allowed = command_line("tune", folder / "small.toml", "--rates", "0.5", "--quiet", "--force")
     assert (allowed.returncode, "0.0005" in (folder / "small-tuned.toml").read_text()) == (0, True)
 
 
 def test_rates_that_are_no_numbers_are_refused(typed):
-    refused = reseed("tune", typed[0] / "small.toml", "--rates", "high,low", "--force")
+    refused = command_line("tune", typed[0] / "small.toml", "--rates", "high,low", "--force")
     assert refused.returncode == 1
     assert refused.stderr_text == "reseed: --rates high,low: numbers with commas, such as 0.3,1,3\n"

@@ -55,4 +55,4 @@ def _conditions(folder: Path, activations: Tensor, arms: tuple[str, ...]) -> dic
         starts=4,
         training=Training(steps=STEPS, batch_size=256, evenly=10, device="cpu"),
     )
-    return {found.arm: found for found in study.run(folder / arms[0], quiet=True).conditions}
+    return {found.arm: found for found in reseed.run(study, folder / arms[0], quiet=True).conditions}

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from reseed.findings import Findings
     from reseed.matching import Matching, match
     from reseed.methods import METHODS
+    from reseed.pipeline.run import rejudge, run
+    from reseed.report.figures import figure
+    from reseed.report.html import write_report
+    from reseed.report.table import table
     from reseed.spec import Arm, Dice, Study, Training
     from reseed.starts import Start
     from reseed.training import Interrupted
@@ -36,14 +40,19 @@ _HOMES = {
     "Study": "reseed.spec",
     "Training": "reseed.spec",
     "collect": "reseed.activations",
+    "figure": "reseed.report.figures",
     "floors": "reseed",
     "geometry": "reseed",
     "match": "reseed.matching",
     "measures": "reseed",
     "open_activations": "reseed.activations",
     "read_texts": "reseed.activations",
+    "rejudge": "reseed.pipeline.run",
+    "run": "reseed.pipeline.run",
     "statistics": "reseed",
+    "table": "reseed.report.table",
     "view": "reseed.activations",
+    "write_report": "reseed.report.html",
 }
 """Where each lazy name is from; the modules among them are from the package itself."""
 
@@ -67,14 +76,19 @@ __all__ = [
     "TrajectoryError",
     "__version__",
     "collect",
+    "figure",
     "floors",
     "geometry",
     "match",
     "measures",
     "open_activations",
     "read_texts",
+    "rejudge",
+    "run",
     "statistics",
+    "table",
     "view",
+    "write_report",
 ]
 
 

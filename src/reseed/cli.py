@@ -244,7 +244,7 @@ def run(
 
     wanted = _outcomes(require)
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
-    findings = Study.read(study).run(folder, quiet=quiet)
+    findings = reseed.run(Study.read(study), folder, quiet=quiet)
     _show(findings, folder)
     _check_required(findings, wanted)
 
@@ -270,7 +270,7 @@ def report(
         judge_again(study)
     findings = Findings.read(study)
     if html is not None:
-        typer.echo(findings.report(html))
+        typer.echo(reseed.write_report(findings, html))
     elif json:
         typer.echo((study / "findings.json" if study.is_dir() else study).read_text(encoding="utf-8"), nl=False)
     else:
@@ -327,7 +327,7 @@ def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
     _print(findings)
     try:
-        typer.echo(f"report: {findings.report(folder / 'report.html')}", err=True)
+        typer.echo(f"report: {reseed.write_report(findings, folder / 'report.html')}", err=True)
     except ImportError as error:
         typer.echo(f"no HTML report: {error}", err=True)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
@@ -19,10 +19,6 @@ from reseed._support.documents import Number
 from reseed._support.files import write_text
 from reseed.errors import TrajectoryError
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
-
-if TYPE_CHECKING:
-    import polars as pl
-    from plotly.graph_objects import Figure
 
 __all__ = [
     "FINDINGS_VERSION",
@@ -391,21 +387,3 @@ class Findings(_Document):
         if name not in by_name:
             raise KeyError(f"no condition {name!r}: this study has {', '.join(by_name)}")
         return by_name[name]
-
-    def table(self) -> pl.DataFrame:
-        """One row per condition and snapshot: W, B and their companions with bands, floors and fit; tidy."""
-        from reseed.report.table import tidy  # noqa: PLC0415 (a door upwards, opened when asked)
-
-        return tidy(self)
-
-    def figure(self, condition: str, *, kind: str = "trajectory") -> Figure:
-        """One of the report's interactive figures; needs the extra `report`. See `reseed.report.figures.KINDS`."""
-        from reseed.report.figures import figure  # noqa: PLC0415 (the same)
-
-        return figure(self, condition, kind=kind)
-
-    def report(self, path: str | Path) -> Path:
-        """Write the HTML report, one file that opens offline; needs the extra `report`."""
-        from reseed.report.html import write_html  # noqa: PLC0415 (the same)
-
-        return write_html(self, Path(path))

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 from reseed.calibration import selfcheck as checks
 from reseed.calibration.results import Case, Rate, quantity
 from reseed.cli import app
-from studies import reseed
+from studies import command_line
 
 
 def test_the_command_asks_the_parts_that_were_named_and_writes_what_it_found(tmp_path):
-    asked = reseed("selfcheck", "--only", "floors,tests", "--out", tmp_path, "--quiet")
+    asked = command_line("selfcheck", "--only", "floors,tests", "--out", tmp_path, "--quiet")
     lines = asked.stdout_text.splitlines()
     assert asked.returncode == 0, asked.stderr_text
     written = json.loads((tmp_path / "selfcheck.json").read_text(encoding="utf-8"))
@@ -29,13 +29,13 @@ def test_a_case_that_does_not_hold_is_an_exit_code(monkeypatch):
 
 
 def test_a_part_that_is_not_there_is_named(tmp_path):
-    asked = reseed("selfcheck", "--only", "floor", "--out", tmp_path, "--quiet")
+    asked = command_line("selfcheck", "--only", "floor", "--out", tmp_path, "--quiet")
     assert asked.returncode == 1
     assert "--only floor: choose from intervals, tests, floors" in asked.stderr_text
 
 
 def test_the_help_names_every_part():
-    told = reseed("selfcheck", "--help").stdout_text
+    told = command_line("selfcheck", "--help").stdout_text
     assert all(name in told for name in checks.CHECKS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reseed.report import theme
-from reseed.report.html import write_html
+from reseed.report.html import write_report
 
 DRAWN = "html[data-figures=drawn]"
 PATIENCE = 60_000  # milliseconds; drawing takes about 4 s on two cores
@@ -13,12 +13,12 @@ PATIENCE = 60_000  # milliseconds; drawing takes about 4 s on two cores
 
 @pytest.fixture(scope="module")
 def url(findings, tmp_path_factory):
-    return write_html(findings, tmp_path_factory.mktemp("report") / "report.html").as_uri()
+    return write_report(findings, tmp_path_factory.mktemp("report") / "report.html").as_uri()
 
 
 @pytest.fixture(scope="module")
 def small_url(small, tmp_path_factory):
-    return write_html(small, tmp_path_factory.mktemp("small") / "report.html").as_uri()
+    return write_report(small, tmp_path_factory.mktemp("small") / "report.html").as_uri()
 
 
 @pytest.fixture

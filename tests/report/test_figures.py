@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 from sample import STEPS
 
+import reseed
 from reseed._support.numbers import rounded
 from reseed.report import theme
 from reseed.report.axes import Label, margin_labels, position, round_ticks
@@ -43,7 +44,7 @@ def test_an_unknown_kind_or_condition_is_refused_with_what_there_is(findings):
 
 def test_the_trajectory_shows_both_curves_from_step_0_to_the_last(findings):
     condition = findings.condition(MAIN)
-    drawn = findings.figure(MAIN)
+    drawn = reseed.figure(findings, MAIN)
     for relation, name in (("within", "W, born identical"), ("between", "B, started apart")):
         assert trace(drawn, name).x == tuple(position(step) for step in STEPS)
         assert trace(drawn, name).y == condition.curves[relation].value

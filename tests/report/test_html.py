@@ -14,7 +14,7 @@ import pytest
 from reseed._support.numbers import percent, rounded
 from reseed.findings import Findings
 from reseed.report.figures import KINDS
-from reseed.report.html import page, write_html
+from reseed.report.html import page, write_report
 from reseed.verdict import Outcome
 
 
@@ -34,7 +34,7 @@ def said(document):
 
 
 def test_one_file_of_about_two_megabytes(small, document, tmp_path):
-    path = write_html(small, tmp_path / "report.html")
+    path = write_report(small, tmp_path / "report.html")
     assert path == tmp_path / "report.html"
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
     assert path.stat().st_size < len(document.encode()) < 2_500_000

@@ -16,11 +16,14 @@ BLOCKED = """
 import sys
 sys.modules["plotly"] = sys.modules["jinja2"] = None
 from pathlib import Path
+import reseed
 from reseed.findings import Findings
 from reseed.report.text import render
 findings = Findings.read(Path(sys.argv[1]))
-print(len(render(findings, width=80, colour=False)), len(findings.table()))
-for call in (lambda: findings.report("report.html"), lambda: findings.figure("topk-random@centre")):
+print(len(render(findings, width=80, colour=False)), len(reseed.table(findings)))
+page = lambda: reseed.write_report(findings, "report.html")
+plot = lambda: reseed.figure(findings, "topk-random@centre")
+for call in (page, plot):
     try:
         call()
     except ImportError as error:

@@ -8,11 +8,12 @@ import polars as pl
 import pytest
 from sample import COMPANIONS, STEPS
 
-from reseed.report.table import SCHEMA, tidy
+import reseed
+from reseed.report.table import SCHEMA
 
 
 def test_one_row_per_condition_step_measure_pairs_and_run(findings):
-    table = tidy(findings)
+    table = reseed.table(findings)
     key = ["condition", "step", "measure", "pairs", "run"]
     assert not table.select(key).is_duplicated().any()
     assert dict(table.schema) == {name: kind() if isinstance(kind, type) else kind for name, kind in SCHEMA.items()}
@@ -23,7 +24,7 @@ PLACES = (("between", "agreement", "between"), ("code within", "code", "within")
 
 @pytest.mark.parametrize(("curve", "measure", "pairs"), PLACES)
 def test_a_curve_is_found_under_its_measure_and_pairs(findings, curve, measure, pairs):
-    rows = tidy(findings).filter(
+    rows = reseed.table(findings).filter(
         pl.col("condition") == "topk-random@centre",
         pl.col("measure") == measure,
         pl.col("pairs").eq_missing(pairs),
@@ -36,15 +37,15 @@ def test_a_curve_is_found_under_its_measure_and_pairs(findings, curve, measure, 
 
 
 def test_what_is_not_defined_is_null_and_never_nan(findings):
-    rows = tidy(findings).filter(pl.col("condition") == "ra-topk-shared@centre", pl.col("pairs") == "between")
+    rows = reseed.table(findings).filter(pl.col("condition") == "ra-topk-shared@centre", pl.col("pairs") == "between")
     assert rows["value"].null_count() == len(rows) > 0
     for name in ("value", "low", "high"):
-        assert not tidy(findings)[name].is_nan().any()
+        assert not reseed.table(findings)[name].is_nan().any()
 
 
 def test_floors_stand_beside_the_measure_they_belong_to(findings):
     condition = findings.condition("topk-kmeans@centre")
-    table = tidy(findings).filter(pl.col("condition") == condition.name)
+    table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     agreement = table.filter(pl.col("measure") == "agreement").row(0, named=True)
     assert agreement["floor_kmeans"] == next(floor.value for floor in condition.floors if floor.name == "kmeans")
     mmcs = table.filter(pl.col("measure") == "mmcs").row(0, named=True)
@@ -58,7 +59,7 @@ def test_floors_stand_beside_the_measure_they_belong_to(findings):
 
 def test_adjusted_values_stand_beside_the_raw_ones(findings):
     condition = findings.condition("topk-kmeans@centre")
-    table = tidy(findings).filter(pl.col("condition") == condition.name)
+    table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     rows = table.filter(pl.col("measure") == "agreement", pl.col("pairs") == "between")
     assert rows["adjusted"].to_list() == list(condition.curves["between adjusted"].value)
     assert rows["adjusted_low"].to_list() == list(condition.curves["between adjusted"].low)
@@ -67,17 +68,17 @@ def test_adjusted_values_stand_beside_the_raw_ones(findings):
 
 def test_every_metric_of_every_run_is_there(findings):
     run = findings.condition("relu-random@centre").runs[-1]
-    rows = tidy(findings).filter(pl.col("run") == run.id, pl.col("measure") == "r2")
+    rows = reseed.table(findings).filter(pl.col("run") == run.id, pl.col("measure") == "r2")
     assert rows["step"].to_list() == list(run.metrics["step"])
     assert rows["value"].to_list() == list(run.metrics["r2"])
-    loss = tidy(findings).filter(pl.col("run") == run.id, pl.col("measure") == "training_loss")
+    loss = reseed.table(findings).filter(pl.col("run") == run.id, pl.col("measure") == "training_loss")
     assert math.isnan(run.metrics["training_loss"][0])
     assert loss["value"][0] is None
 
 
 def test_all_companions_are_measures(findings):
-    assert set(COMPANIONS) <= set(tidy(findings)["measure"])
+    assert set(COMPANIONS) <= set(reseed.table(findings)["measure"])
 
 
 def test_the_findings_hand_out_the_table(findings):
-    assert findings.table().equals(tidy(findings))
+    assert reseed.table(findings).equals(reseed.table(findings))

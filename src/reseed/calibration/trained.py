@@ -12,6 +12,7 @@ from reseed.activations.synthetic import planted
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.results import Rate
 from reseed.methods import TopK
+from reseed.pipeline.run import run
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.starts import Start
 from reseed.verdict import Outcome
@@ -48,7 +49,7 @@ def train_study(
     known: dict[str, Any] = {"preprocess": ("centre",), "floors": Floors(kmeans_steps=5)}
     training = Training(steps=steps, batch_size=batch_size, evenly=1, device="cpu")
     study = Study(activations=str(folder / "rows.npy"), arms=arms, training=training, **known | settings)
-    return study.run(folder / "study", quiet=True)
+    return run(study, folder / "study", quiet=True)
 
 
 def noise_claims(repeats: int) -> Rate:

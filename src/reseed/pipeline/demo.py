@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, collect, sotu_texts
 from reseed.methods import RATopK, TopK
+from reseed.pipeline.run import run
 from reseed.spec import Arm, Study, Training
 from reseed.starts import Start
 
@@ -31,7 +32,7 @@ def run_demo(model: str, out: Path, *, quiet: bool = False) -> Findings:
 def run_written(study: Study, out: Path, *, quiet: bool) -> Findings:
     """Write `study.toml` into a folder, as a user would, and run it from there into `study`."""
     study.write(out / "study.toml")
-    return Study.read(out / "study.toml").run(out / "study", quiet=quiet)
+    return run(Study.read(out / "study.toml"), out / "study", quiet=quiet)
 
 
 def collect_bundled(model: str, out: Path, *, tokens: int, quiet: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -27,7 +28,6 @@ from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
-    from pathlib import Path
 
     from reseed.activations import Activations, View
     from reseed.findings import Findings
@@ -38,7 +38,7 @@ __all__ = ["rejudge", "run"]
 NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 
 
-def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
+def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 
     Raises:
@@ -47,6 +47,7 @@ def run(study: Study, out: Path, *, quiet: bool = False) -> Findings:
         TrajectoryError: another process runs a study in `out`, or what is there is damaged.
         Interrupted: Ctrl-C; every run is saved first.
     """
+    out = Path(out)
     activations = open_activations(study.activations)
     check_sizes(study, activations)
     views = [view(activations, preprocess) for preprocess in study.preprocess]
@@ -106,13 +107,13 @@ def _forget_barriers(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
             folder.barriers_path(name).unlink(missing_ok=True)
 
 
-def rejudge(path: Path, *, quiet: bool = False) -> Findings:
+def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
     """Compare and judge a study folder again, from its trajectories alone; the activations are not needed.
 
     Raises:
         TrajectoryError: there is no study, or it is damaged or of another version.
     """
-    folder = StudyFolder.open(path)
+    folder = StudyFolder.open(Path(path))
     with workers(None) as pool, progress.bar(quiet=quiet) as show:
         return analyse(folder, pool, advance=show("compare", len(folder.manifest["conditions"])))
 

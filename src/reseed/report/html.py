@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tomli_w
@@ -32,12 +33,11 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from reseed.findings import Comparison, Findings
     from reseed.report._plotly import go
 
-__all__ = ["Plot", "page", "rendered", "write_html"]
+__all__ = ["Plot", "page", "rendered", "write_report"]
 
 LEDGER_DIGITS = 6  # of a roll; the whole number is in the cell's title
 
@@ -52,12 +52,13 @@ class Plot:
     height: int
 
 
-def write_html(findings: Findings, path: Path) -> Path:
-    """Write the report to `path`; the same findings give the same bytes.
+def write_report(findings: Findings, path: str | Path) -> Path:
+    """Write the HTML report to `path`, one file that opens offline; the same findings give the same bytes.
 
     Raises:
         MissingExtraError: plotly or jinja2 is not installed.
     """
+    path = Path(path)
     write_text(path, page(findings))
     return path
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from reseed.findings import ConditionFindings, Curve, Findings, RunFindings
 
-__all__ = ["SCHEMA", "tidy"]
+__all__ = ["SCHEMA", "table"]
 
 Row = dict[str, Any]
 
@@ -64,7 +64,7 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
 """The columns and their types."""
 
 
-def tidy(findings: Findings) -> pl.DataFrame:
+def table(findings: Findings) -> pl.DataFrame:
     """One row per condition, snapshot and measure; the columns are those of `SCHEMA`."""
     return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=SCHEMA)
 

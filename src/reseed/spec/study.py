@@ -26,8 +26,6 @@ from reseed.thresholds import LEVEL, Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reseed.findings import Findings
-
 __all__ = [
     "Arm",
     "Condition",
@@ -374,12 +372,6 @@ class Study(_Frozen):
             activations=activations,
             spawn=spawn,
         )
-
-    def run(self, out: str | Path, *, quiet: bool = False) -> Findings:
-        """Train what is not trained yet, compare, judge, and write the folder `out`; see `reseed.pipeline.run`."""
-        from reseed.pipeline.run import run  # noqa: PLC0415 (a door downstream, opened when asked)
-
-        return run(self, Path(out), quiet=quiet)
 
 
 def _rolls(condition: Condition, start: int, run: int) -> dict[Die, int]:
