@@ -295,6 +295,10 @@ def _not_compared(shape: Shape, runs: tuple[RunFindings, ...]) -> ConditionFindi
     nothing = Interval(
         value=NAN, standard_error=NAN, low=NAN, high=NAN, n_units=1, unit="run", reason="fewer than two runs finished"
     )
+    alone = {
+        name: nothing.model_copy(update={"value": runs[0].metrics[name][-1], "reason": "one run: no spread"})
+        for name in ("r2", "alive")
+    }
     return ConditionFindings(
         name=shape.name,
         arm="topk-data",
@@ -314,8 +318,7 @@ def _not_compared(shape: Shape, runs: tuple[RunFindings, ...]) -> ConditionFindi
         half_life=NAN,
         contraction=NAN,
         contraction_reason=nothing.reason,
-        r2=nothing,
-        alive=nothing,
+        **alone,
         runs=runs,
         pairs=(),
         stable_rank=NAN,

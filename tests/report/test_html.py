@@ -134,4 +134,5 @@ def test_a_study_without_comparisons_warnings_or_pairs_still_gives_a_page(findin
     )  # fmt: skip
     words = said(page(bare))
     assert "There are no two runs to compare." in words
+    assert f"R² {rounded(lonely.runs[0].metrics['r2'][-1])} " in words
     assert "Attribution" not in words

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reseed._support.numbers import rounded
+from reseed._support.numbers import percent, rounded
 from reseed.report.text import render
 
 WIDTHS = (80, 100, 160)
@@ -90,9 +90,18 @@ def test_colour_adds_nothing_but_colour(findings):
 def test_what_is_not_defined_reads_n_a_and_why(findings):
     text = render(findings, width=160, colour=False)
     row = next(line for line in text.splitlines() if line.startswith("topk-data@centre"))
-    assert row.split()[3:] == ["n/a"] * 7
+    assert row.split()[6:] == ["n/a"] * 5
     assert "nan" not in text.lower().replace("permanen", "")
     assert "B, gain: all runs share one start" in text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_single_run_tells_its_own_fit_without_a_spread(findings, width):
+    condition = findings.condition("topk-data@centre")
+    text = squeezed(render(findings, width=width, colour=False))
+    r2, alive = (condition.runs[0].metrics[name][-1] for name in ("r2", "alive"))
+    assert re.search(rf"topk-data(@centre)? not testable {rounded(r2)} {percent(alive)} n/a", text)
+    assert "R², alive: one run: no spread" in text
 
 
 def test_a_narrow_table_says_what_the_agreement_is_when_adjusted(findings):

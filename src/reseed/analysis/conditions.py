@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -324,7 +324,13 @@ def _not_compared(runs: Sequence[Trajectory], finished: Sequence[Trajectory], li
         retention=math.nan,
         memory=math.nan,
     )
-    empty = interval(nothing)
+
+    def alone(name: str) -> Interval:
+        """The mean over the runs there are, without a spread."""
+        mean = _mean([run.metrics[name][-1] for run in finished])
+        reason = "one run: no spread" if finished else nothing.reason
+        return interval(replace(nothing, value=mean, reason=reason))
+
     findings = ConditionFindings(
         **_identity(runs),
         init_groups=len(finished),
@@ -338,8 +344,8 @@ def _not_compared(runs: Sequence[Trajectory], finished: Sequence[Trajectory], li
         half_life=math.nan,
         contraction=math.nan,
         contraction_reason=nothing.reason,
-        r2=empty,
-        alive=empty,
+        r2=alone("r2"),
+        alive=alone("alive"),
         runs=_run_findings(runs, {}),
         pairs=(),
         stable_rank=math.nan,
