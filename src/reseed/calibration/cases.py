@@ -97,7 +97,7 @@ def _uncentred() -> Iterator[Case]:
         findings = train_study(folder, made.rows, arm, steps=200, preprocess=("none",))
         recovered = _recovered(folder, made)
     condition = findings.conditions[0]
-    agreed = condition.estimates["between"].value
+    agreed = condition.measures["agreement"].between.last.value
     yield _told("uncentred, archetypal: agrees and is wrong", findings, "ra-topk", Outcome.NOT_FITTED)
     told = f"agreement {agreed:.2f}, R² {condition.r2.value:.2f}, recovery {recovered:.2f}"
     wrong = agreed > 0.95 and condition.r2.value < 0.3 and recovered < 0.5  # noqa: PLR2004
@@ -119,8 +119,8 @@ def _broken() -> Iterator[Case]:
     yield Case("  every run with its remedy", "6 remedies", f"{len(remedies)} remedies", len(remedies) == 6)  # noqa: PLR2004
     yield _told("  the rest of the study, too short to meet", findings, "well", Outcome.UNSTABLE)
     dead = _condition(findings, "dies")
-    alive, beside = dead.alive.value, dead.estimates["alive between"].value
-    told = f"alive {alive:.2f}, their agreement {beside:.2f} beside {dead.estimates['between'].value:.2f}"
+    alive, beside = dead.alive.value, dead.measures["alive"].between.last.value
+    told = f"alive {alive:.2f}, their agreement {beside:.2f} beside {dead.measures['agreement'].between.last.value:.2f}"
     yield Case("dead atoms", "alive below 1, with an agreement", told, 0 < alive < 1 and not math.isnan(beside))
 
 
@@ -241,6 +241,6 @@ def _between(name: str, value: float, least: float, most: float) -> Case:
 def _recovered(folder: Path, made: Planted, sign: Sign = "signed") -> float:
     """Mean matched agreement of the runs' last dictionaries with the planted one."""
     study = StudyFolder.open(folder / "study")
-    runs = [run for condition, _ in study.manifest["conditions"] for run in study.runs(condition)]
+    runs = [run for condition in study.manifest.conditions for run in study.runs(condition.name)]
     found = [match(run.snapshot(max(run.steps)).atoms, made.atoms, sign=sign).agreement for run in runs]
     return sum(found) / len(found)

@@ -191,12 +191,11 @@ def _choice(arms: Sequence[Arm], specs: Sequence[RunSpec], folder: StudyFolder) 
 
 def _trial(spec: RunSpec, folder: StudyFolder) -> Trial:
     run = folder.run(spec.id)
-    status = (run.done or {})["status"]
-    if status != "finished":
-        return Trial(spec.method.learning_rate, status)
+    if run.done is None or not run.finished:
+        return Trial(spec.method.learning_rate, "diverged")
     last = run.metrics.row(-1, named=True)
     r2 = None if math.isnan(last["r2"]) else last["r2"]
-    return Trial(spec.method.learning_rate, status, r2, last["l0"], last["alive"])
+    return Trial(spec.method.learning_rate, "finished", r2, last["l0"], last["alive"])
 
 
 def _tuned(study: Study, choices: Sequence[Choice], preprocess: str) -> Study | None:

@@ -24,7 +24,7 @@ from reseed.starts import draw, draw_points, points_identity
 from reseed.training import stack
 from reseed.training.batches import Feed
 from reseed.training.recording import record
-from reseed.trajectory import points_name
+from reseed.trajectory import RunEnd, RunRecord, points_name
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -90,7 +90,7 @@ def train(
         if interrupted:
             raise Interrupted
     for each in stacks:
-        _end(each, range(len(each)), room.folder, status="finished", step=each.step)
+        _end(each, range(len(each)), room.folder, RunEnd(status="finished", step=each.step))
 
 
 def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
@@ -122,7 +122,16 @@ def _born(spec: RunSpec, room: Room) -> Stack:
     state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
     method.project(state)
     points = None if spec.start.kind == "random" else points_name(_points_identity(spec, room))
-    room.folder.run(spec.id).write_spec(spec.identity | {"points": points})
+    room.folder.run(spec.id).write_record(
+        RunRecord.model_validate(
+            {k: v for k, v in spec.identity.items() if k in RunRecord.model_fields}
+            | {
+                "points": points,
+                "dice": ("init", "points", "kmeans", "order"),
+                "shared_when_published": spec.start.kind.startswith("kmeans"),
+            }
+        )
+    )
     born = stack.begin(spec, state)
     record(born, room.view, room.heldout, room.folder)
     return born
@@ -194,7 +203,7 @@ def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: Stud
         return each
     for run in (run for run, ok in enumerate(fine) if not ok):
         remedy = _remedy(each.specs[run], each.step, largest=x[run].norm(dim=-1).max().item())
-        _end(each, [run], folder, status="diverged", step=each.step, batch=each.step - 1, remedy=remedy)
+        _end(each, [run], folder, RunEnd(status="diverged", step=each.step, batch=each.step - 1, remedy=remedy))
     return stack.keep(each, [run for run, ok in enumerate(fine) if ok])
 
 
@@ -206,8 +215,8 @@ def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
     )
 
 
-def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, **status: object) -> None:
+def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, end: RunEnd) -> None:
     for run in runs:
         trajectory = folder.run(each.specs[run].id)
-        trajectory.finish(each.rows[run], **status)
+        trajectory.finish(each.rows[run], end)
         trajectory.resume_point.unlink(missing_ok=True)
