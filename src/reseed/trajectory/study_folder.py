@@ -392,7 +392,7 @@ def _damaged(path: Path, error: Exception) -> TrajectoryError:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     with opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
