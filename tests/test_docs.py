@@ -93,7 +93,7 @@ def figures(monkeypatch):
             del sys.modules[name]
 
 
-@pytest.mark.parametrize("name", ["dice", "floors", "galaxy", "growth", "words"])
+@pytest.mark.parametrize("name", ["common_mean", "dice", "floors", "growth", "words"])
 def test_pictures_of_exact_computations_are_what_the_code_computes(name, figures):
     assert text_of(f"assets/{name}.svg") == figures(name).draw(), f"run  python docs/figures {name}"
 
