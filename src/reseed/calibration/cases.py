@@ -158,7 +158,7 @@ def _song() -> Iterator[Case]:
 
 
 def _frozen_weights() -> Iterator[Case]:
-    """Rows of W that never leave their point, after 1,500 steps of the reference recipe with delta 1."""
+    """Rows of mixing weights that never leave their point, after 1,500 steps of the reference recipe with delta 1."""
     for offset, expected in ((6.0, 0.53), (2.0, 0.23), (1.0, 0.08), (0.0, 0.0)):
         rows = planted(20_000, 16, n_atoms=32, active=3, offset=offset, noise=0.05).rows
         arm = _arm("ra-topk", _reference(n_atoms=32, k=3, delta=1.0, learning_rate=1e-3), KMEANS)
@@ -167,7 +167,7 @@ def _frozen_weights() -> Iterator[Case]:
             findings = train_study(folder, rows, arm, steps=1500, batch_size=256, **settings)
         frozen = [run.metrics["frozen_rows"][-1] for run in findings.conditions[0].runs]
         mean = sum(frozen) / len(frozen)
-        yield quantity(f"rows of W frozen at offset {offset:g}", mean, near=expected, within=0.1)
+        yield quantity(f"mixing weights frozen at offset {offset:g}", mean, near=expected, within=0.1)
 
 
 def mean_shift_floors() -> Iterator[Case]:
