@@ -68,7 +68,7 @@ def test_mechanisms_show_what_all_methods_have_and_what_one_says_about_itself(fi
     titles = [each.text for each in figure(findings, MAIN, kind="mechanisms").layout.annotations]
     assert titles == ["agreement beyond retention", "match persistence"]
     drawn = figure(findings, "ra-topk-kmeans@none", kind="mechanisms")
-    frozen = next(each for each in drawn.data if each.name == "frozen rows of W, mean")
+    frozen = next(each for each in drawn.data if each.name == "frozen rows of mixing weights, mean")
     assert frozen.y == findings.condition("ra-topk-kmeans@none").curves["frozen_rows"].value
 
 

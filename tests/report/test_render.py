@@ -115,9 +115,10 @@ def test_an_archetypal_condition_says_what_its_mixtures_did_and_others_what_thei
     said = squeezed(render(findings, width=160, colour=False))
     assert said.count("Mechanisms: retention") == sum(bool(condition.curves) for condition in findings.conditions)
     archetypal = [each for each in findings.conditions if "frozen_rows" in each.curves]
-    assert said.count("frozen rows of W .30 · entropy of W, nats 2.10 · points in a mixture, exp(entropy) 8.20") == len(
-        archetypal
-    )
+    assert said.count(
+        "frozen rows of mixing weights .30 · entropy of mixing weights, nats 2.10 · "
+        "points in a mixture, exp(entropy) 8.20"
+    ) == len(archetypal)
     assert "explained by it W .36, B .06 · beyond it W .26, B .22 · persistence W .97, B .80" in said
 
 

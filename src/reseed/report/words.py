@@ -90,8 +90,8 @@ ABOUT_MEASURES = {
 """What the companions of the matched agreement are."""
 
 DIAGNOSTICS = {
-    "frozen_rows": "frozen rows of W",
-    "weight_entropy": "entropy of W, nats",
+    "frozen_rows": "frozen rows of mixing weights",
+    "weight_entropy": "entropy of mixing weights, nats",
     "effective_points": "points in a mixture, exp(entropy)",
     "relaxation_saturation": "saturation of Λ",
     "multiplier": "multiplier",
