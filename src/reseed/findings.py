@@ -38,6 +38,7 @@ __all__ = [
     "MeasureFindings",
     "PairCurve",
     "PairsFindings",
+    "Relation",
     "RunFindings",
     "SharedCell",
     "SharedDice",
@@ -46,6 +47,9 @@ __all__ = [
 ]
 
 FINDINGS_VERSION = 3
+
+Relation = Literal["within", "between"]
+"""Of two runs: born identical, or started apart."""
 
 
 class Interval(_Document):
@@ -120,6 +124,10 @@ class MeasureFindings(_Document):
         """The strictest floor."""
         return next((floor for floor in self.floors if floor.name == self.strictest), None)
 
+    def pairs(self, relation: Relation) -> PairsFindings:
+        """Over the pairs of runs of one relation."""
+        return self.within if relation == "within" else self.between
+
 
 class Barrier(_Document):
     """How much held-out R² is lost at most on the straight line between two runs at the last step, beyond its ends."""
@@ -146,7 +154,7 @@ class PairCurve(_Document):
     """Id of one run."""
     run_b: str
     """Id of the other."""
-    relation: Literal["within", "between"]
+    relation: Relation
     """Born identical, or started apart."""
     agreement: tuple[Number, ...]
     """At every snapshot of the condition's `steps`."""
@@ -273,9 +281,9 @@ class Comparison(_Document):
     """The arm that it is compared with."""
     preprocess: str
     """The preprocessing of both."""
-    first_pairs: Literal["within", "between"]
+    first_pairs: Relation
     """The pairs of the first arm that a paper would report: within one start where its k-means start is shared."""
-    second_pairs: Literal["within", "between"]
+    second_pairs: Relation
     """The same for the second arm."""
     gap: Interval
     """Difference of the endpoint agreements as they would be published, first minus second."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -47,6 +47,7 @@ class Sizes:
     sign: Sign = "signed"
 
 
+@runtime_checkable
 class Source(Protocol):
     """Activations after one preprocessing, as the training side offers them to whoever draws untrained dictionaries.
 

@@ -86,6 +86,8 @@ class Measure(Generic[Prepared]):
     agreement came about, and has no floors."""
     untrained: bool = False
     """Whether untrained dictionaries have it, so that it has floors that are drawn."""
+    short: str = ""
+    """How it is called in a line of text that says what the atoms did; empty where its title is short enough."""
     contradicts: bool = False
     """Whether it may contradict the matched agreement, in a sentence beside the verdict."""
 

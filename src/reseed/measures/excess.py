@@ -16,4 +16,5 @@ EXCESS = Measure(
     compare=lambda matchings, a, b: matchings.now.agreement - EXPLAINED.compare(matchings, a, b),
     needs=("step 0",),
     role="mechanism",
+    short="beyond it",
 )

@@ -56,4 +56,5 @@ EXPLAINED = Measure(
     compare=_explained,
     needs=("step 0",),
     role="mechanism",
+    short="explained by it",
 )

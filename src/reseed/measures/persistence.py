@@ -37,4 +37,5 @@ PERSISTENCE = Measure(
     compare=_since_before,
     needs=("the snapshot before",),
     role="mechanism",
+    short="persistence",
 )
