@@ -21,7 +21,6 @@ from reseed.dice import roll
 from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
-from reseed.spec.study import NO_IDENTITY
 from reseed.training import Room, train
 from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
@@ -34,8 +33,6 @@ if TYPE_CHECKING:
     from reseed.spec import RunSpec, Study
 
 __all__ = ["rejudge", "run"]
-
-NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 
 
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
@@ -151,7 +148,7 @@ def _prepare(
         "format_version": FORMAT_VERSION,
         "reseed": reseed.__version__,
         "machine": machine,
-        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
+        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=_not_hashed(study)))),
         "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
         "conditions": [(name, [spec.id for spec in planned.runs]) for name, planned in plan.items()],
         "spawned": [(name, [spec.id for spec in planned.children]) for name, planned in plan.items()],
@@ -159,6 +156,10 @@ def _prepare(
     write_text(out / "study.toml", told_from(out, study).to_toml())
     write_json(out / "manifest.json", manifest)
     return StudyFolder.open(out)
+
+
+def _not_hashed(study: Study) -> dict[str, bool | set[str]]:
+    return {"activations": True, "training": study.training.outside_identity}
 
 
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
@@ -184,7 +185,11 @@ def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, 
     """Untrained dictionaries of every size in the study, each from throws of the dice that no run makes."""
     sizes = sorted({arm.method.n_atoms for arm in study.arms})
     wanted = list(product(sizes, FLOORS, range(study.floors.draws)))
-    recipe = {"format_version": FORMAT_VERSION, "kmeans_steps": study.floors.kmeans_steps, "throw": study.dice.throw}
+    recipe = {
+        "format_version": FORMAT_VERSION,
+        "kmeans_steps": study.floors.kmeans_steps,
+        "throw": study.dice.replicate,
+    }
     tokens = {n_atoms: _kmeans_tokens(study, seen, n_atoms) for n_atoms in sizes}
     folder.forget_floors(seen.name, keep=wanted)
     advance = show(f"floors @{seen.name}", len(wanted))
@@ -208,7 +213,7 @@ def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tens
 
 def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
     tokens, points = _kmeans_tokens(study, seen, n_atoms), _points(study, "kmeans", draw)
-    start = roll("kmeans", study.dice.throw, "floor", draw)
+    start = roll("kmeans", study.dice.replicate, "floor", draw)
     return kmeans_atoms(seen, n_atoms, tokens=tokens, steps=study.floors.kmeans_steps, points=points, start=start)
 
 
@@ -217,7 +222,7 @@ def _kmeans_tokens(study: Study, seen: View, n_atoms: int) -> int:
 
 
 def _points(study: Study, kind: str, draw: int) -> int:
-    return roll("points", study.dice.throw, "floor", kind, draw)
+    return roll("points", study.dice.replicate, "floor", kind, draw)
 
 
 FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}
