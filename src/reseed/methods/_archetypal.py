@@ -94,7 +94,7 @@ class Archetypal(Autoencoder, ABC):
         return {**state, **parts}
 
     def project(self, state: State) -> None:
-        """V to row-stochastic, Lambda into its ball, in place (eq. 6). A row of V that has no positive entry is zero."""
+        """V to row-stochastic, Lambda into its ball, in place (eq. 6); a row of V without a positive entry is zero."""
         weights, relaxation = state["weights"], state["relaxation"]
         weights.relu_().div_(weights.sum(-1, keepdim=True) + 1e-8)
         norms = relaxation.norm(dim=-1, keepdim=True)
