@@ -20,7 +20,7 @@ from reseed.findings import Floor
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
 from reseed.spec.fields import describe
-from reseed.starts import Start
+from reseed.starts import STARTS
 from reseed.verdict import Outcome
 
 ROOT = Path(__file__).parents[1]
@@ -149,8 +149,8 @@ def test_the_rules_name_every_threshold_with_its_default():
     [
         ("concepts/floors.md", get_args(Floor.model_fields["name"].annotation)),
         ("concepts/measures.md", COMPANIONS),
-        ("concepts/dice.md", (*DICE, *get_args(Scope), *get_args(Start.model_fields["kind"].annotation))),
-        ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *get_args(Start.model_fields["kind"].annotation))),
+        ("concepts/dice.md", (*DICE, *get_args(Scope), *STARTS)),
+        ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *STARTS)),
         ("study-toml.md", (*METHODS, *PREPROCESSINGS)),
     ],
 )

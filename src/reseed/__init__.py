@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reseed.report.html import write_report
     from reseed.report.table import table
     from reseed.spec import Arm, Dice, Study, Training
-    from reseed.starts import Start
+    from reseed.starts import STARTS, Start
     from reseed.training import Interrupted
     from reseed.verdict import Outcome
 
@@ -36,6 +36,7 @@ _HOMES = {
     "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
+    "STARTS": "reseed.starts",
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
@@ -58,6 +59,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "STARTS",
     "Activations",
     "ActivationsError",
     "Arm",

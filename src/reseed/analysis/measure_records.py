@@ -13,7 +13,7 @@ from reseed import statistics
 from reseed.analysis.intervals import adjusted, adjusted_curve, band, interval, scaled
 from reseed.analysis.tables import strictest
 from reseed.findings import MeasureFindings, PairsFindings
-from reseed.verdict.disagreements import Said
+from reseed.verdict.disagreements import MeasureEvidence
 
 if TYPE_CHECKING:
     from reseed.analysis.tables import Pairs
@@ -54,10 +54,10 @@ def with_evidence(record: MeasureFindings, evidence: Evidence) -> MeasureFinding
     return record.model_copy(update=update)
 
 
-def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> Said:
+def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureEvidence:
     """What a measure says about runs that started apart, for holding it against another."""
     ends = statistics.ends(statistics.between_start, pairs.measures[name], pairs.groups, level=level)
-    return Said(ends.last, ends.gain, {floor.name: floor.value for floor in floors})
+    return MeasureEvidence(ends.last, ends.gain, {floor.name: floor.value for floor in floors})
 
 
 def _over(

@@ -33,7 +33,7 @@ def draw_of_activations(
     What is there already by the same recipe is not drawn again; what is not asked for any more is removed.
     """
     read = study.training.steps * study.training.batch_size
-    source = Untrained(seen, study.dice.throw, read, study.floors.kmeans_steps)
+    source = Untrained(seen, study.dice.replicate, read, study.floors.kmeans_steps)
     wanted = _wanted(study)
     folder.forget_draws(seen.name, keep=wanted)
 

@@ -19,12 +19,11 @@ from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, draw_of_runs, n_draws
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
-from reseed.spec.study import NO_IDENTITY
 from reseed.training import Room, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from concurrent.futures import Executor
 
     from reseed.activations import Activations, View
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from reseed.spec import Condition, RunSpec, Study
 
 __all__ = ["rejudge", "run"]
-
-NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 
 
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
@@ -50,7 +47,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     activations = open_activations(study.activations)
     check_sizes(study, activations)
     views = [view(activations, preprocess) for preprocess in study.preprocess]
-    plan = _plan(study, activations.fingerprint)
+    plan = _plan(study, activations.fingerprint, _planned_before(out))
     machine = _machine(study, out, plan)
     with StudyFolder(out).alone():
         return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
@@ -86,13 +83,18 @@ class _Planned(NamedTuple):
         return self.runs + self.children
 
 
-def _plan(study: Study, activations: str) -> dict[str, _Planned]:
-    """By name of the condition, what is trained for it on activations with this fingerprint."""
+def _planned_before(out: Path) -> frozenset[str]:
+    """The ids of the runs that a study folder plans already."""
+    return frozenset(StudyFolder.open(out).manifest.planned) if (out / "manifest.json").exists() else frozenset()
+
+
+def _plan(study: Study, activations: str, before: Collection[str]) -> dict[str, _Planned]:
+    """By name of the condition, what is trained for it on activations with this fingerprint, under the ids it has."""
     return {
         condition.name: _Planned(
             condition,
-            study.runs_of(condition, activations=activations),
-            study.children_of(condition, activations=activations),
+            tuple(spec.kept_in(before) for spec in study.runs_of(condition, activations=activations)),
+            tuple(spec.kept_in(before) for spec in study.children_of(condition, activations=activations)),
         )
         for condition in study.conditions
     }
@@ -120,7 +122,7 @@ def _run_condition(name: str, planned: _Planned, room: Room, shared: FloorTables
         train(planned.every, room, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     compare_runs(room.folder, name, room.workers, advance=advance)
-    _measure_floors(room.folder, name, {spec.id: spec.id for spec in planned.runs}, room.workers, shared)
+    _measure_floors(room.folder, name, {spec.id: spec.first_id for spec in planned.runs}, room.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
     measure_barriers(room.folder, name, room.heldout, room.view.moments.mean, room.workers, advance=advance)
 
@@ -162,24 +164,38 @@ def _prepare(
     manifest = Manifest(
         reseed=reseed.__version__,
         machine=machine,
-        study=sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
+        study=sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=_not_hashed(study)))),
         activations={"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
-        conditions=tuple(_planned_condition(name, planned) for name, planned in plan.items()),
+        conditions=tuple(_planned_condition(planned, activations.fingerprint) for planned in plan.values()),
     )
+    if (out / "manifest.json").exists():
+        _forget_other_keys(folder, manifest)
     write_text(out / "study.toml", told_from(out, study).to_toml())
     folder.write_manifest(manifest)
     return StudyFolder.open(out)
 
 
-def _planned_condition(name: str, planned: _Planned) -> PlannedCondition:
+def _forget_other_keys(folder: StudyFolder, manifest: Manifest) -> None:
+    """Remove what was compared under keys that this study does not have: those of a study of an older format."""
+    kept = {condition.key for condition in manifest.conditions}
+    for condition in folder.manifest.conditions:
+        if condition.key not in kept:
+            folder.compared(condition.name).forget()
+
+
+def _planned_condition(planned: _Planned, activations: str) -> PlannedCondition:
     return PlannedCondition(
-        name=name,
+        name=planned.condition.name,
         arm=planned.condition.arm.name,
         preprocess=planned.condition.preprocess,
-        key=name,
+        key=planned.condition.key(activations=activations),
         runs=tuple(spec.id for spec in planned.runs),
         children=tuple(spec.id for spec in planned.children),
     )
+
+
+def _not_hashed(study: Study) -> dict[str, bool | set[str]]:
+    return {"activations": True, "training": study.training.outside_identity}
 
 
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
