@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-import reseed
 from reseed import measures
+from reseed._support.version import VERSION
 from reseed.analysis.children import SPAWNED, measure_children
 from reseed.analysis.pairs import FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready
 from reseed.floors import FLOORS
@@ -145,7 +145,7 @@ def _activations(folder: StudyFolder, run: Trajectory) -> ActivationCovariance:
 
 
 def _measured_as_now(about: Compared, run: Trajectory) -> bool:
-    return about.measures == tuple(MEASURES) and about.sign == run.record.sign and about.reseed == reseed.__version__
+    return about.measures == tuple(MEASURES) and about.sign == run.record.sign and about.reseed == VERSION
 
 
 def _known(written: ComparedFolder, run: Trajectory) -> dict[tuple[str, str], OfPair]:
@@ -205,7 +205,7 @@ def _about(runs: Sequence[Trajectory], measured: MeasuredPairs, activations: Act
     last = {run.id: run.snapshots[measured.steps[-1]].atoms for run in runs}
     n_atoms, d_model = last[runs[0].id].shape
     return Compared(
-        reseed=reseed.__version__,
+        reseed=VERSION,
         runs=tuple(
             ComparedRun(
                 id=run.id,

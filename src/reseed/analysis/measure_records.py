@@ -13,7 +13,7 @@ from reseed import statistics
 from reseed.analysis.intervals import adjusted, adjusted_curve, band, interval, scaled
 from reseed.analysis.tables import strictest
 from reseed.findings import MeasureFindings, PairsFindings
-from reseed.verdict.disagreements import MeasureEvidence
+from reseed.verdict import MeasureEvidence
 
 if TYPE_CHECKING:
     from reseed.analysis.tables import Pairs

@@ -90,7 +90,7 @@ def _write_run(
         preprocess=PREPROCESS,
         start_index=start,
         run_index=number,
-        rolls=dict(Dice().rolls(start, number)),
+        rolls={str(die): shown for die, shown in Dice().rolls(start, number).items()},
         **ARM.model_dump(mode="json", include={"method", "start"}),
     )
     run.write_record(record)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-import reseed
 from reseed._support import progress
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.threads import workers
+from reseed._support.version import VERSION
 from reseed.activations import open_activations, view
 from reseed.analysis import compare_floors, compare_runs, forget_unfinished, is_compared, judge_study
 from reseed.analysis.compare import first_of_groups
@@ -158,11 +158,11 @@ def _prepare(
 ) -> StudyFolder:
     """The study folder, new or continued."""
     folder = StudyFolder(out)
-    if (out / "manifest.json").exists() and folder.manifest.reseed != reseed.__version__:
+    if (out / "manifest.json").exists() and folder.manifest.reseed != VERSION:
         folder.forget_compared()
     folder.clear_remains()
     manifest = Manifest(
-        reseed=reseed.__version__,
+        reseed=VERSION,
         machine=machine,
         study=sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=_not_hashed(study)))),
         activations={"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
