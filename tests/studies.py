@@ -14,15 +14,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reseed._support.files import write_json, write_tensors, write_text
+from reseed._support.files import write_text
 from reseed._support.threads import workers
 from reseed.activations import open_activations, view
 from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.methods import METHODS
+from reseed.pipeline.run import rejudge
 from reseed.spec import Arm, Dice, Study, Training
 from reseed.training import Room
-from reseed.trajectory import StudyFolder, pack_codes
+from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, StudyFolder, pack_codes
 
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
 
@@ -144,14 +145,19 @@ def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
     study_folder = StudyFolder(folder)
     arms = [arm("topk", name=name.split("@")[0], n_atoms=n_atoms, start={"kind": "random"}) for name in atoms]
     write_text(folder / "study.toml", study("acts.npy", *arms, preprocess=("none",)).to_toml())
-    conditions = [(name, list(runs)) for name, runs in atoms.items()]
-    manifest = {"format_version": 1, "reseed": "0", "machine": {}, "activations": {}, "conditions": conditions}
-    write_json(folder / "manifest.json", manifest)
-    moments = {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()}
-    write_tensors(study_folder.moments_path("none"), moments, {})
-    for kind, draw in product(("data", "kmeans"), range(3)):
-        drawn = torch.randn(n_atoms, d_model, generator=generator(draw, kind))
-        write_tensors(study_folder.floor_path("none", n_atoms, kind, draw), {"atoms": drawn}, {})
+    conditions = [
+        PlannedCondition(name=name, arm=arm_name, preprocess=preprocess, key=name, runs=tuple(runs))
+        for name, runs in atoms.items()
+        for arm_name, preprocess in [name.split("@")]
+    ]
+    study_folder.write_manifest(Manifest(reseed="0", conditions=tuple(conditions)))
+    study_folder.write_moments(
+        "none", {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()}
+    )
+    for floor, draw in product(("data", "kmeans"), range(3)):
+        drawn = torch.randn(n_atoms, d_model, generator=generator(draw, floor))
+        path = study_folder.draw_path("none", n_atoms, floor, draw)
+        study_folder.remember_draw(path, f"{floor}, drawn by hand", {}, lambda drawn=drawn: drawn)
     for name, runs in atoms.items():
         for number, (run_id, by_step) in enumerate(runs.items()):
             write_run(study_folder.run(run_id), name, number, by_step, heldout=heldout, status=status, metrics=metrics)
@@ -162,10 +168,15 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics):
     """One run of a folder written by hand."""
     name, preprocess = condition.split("@")
     by_arm = arm("topk", name=name, n_atoms=len(by_step[0]), start={"kind": "random"})
-    run.write_spec(
-        {"condition": condition, "arm": name, "preprocess": preprocess, "start_index": number, "run_index": 0}
-        | {"rolls": Dice().rolls(number, 0), "points": None}
-        | by_arm.model_dump(mode="json", include={"method", "start"})
+    run.write_record(
+        RunRecord(
+            preprocess=preprocess,
+            start_index=number,
+            run_index=0,
+            rolls=Dice().rolls(number, 0),
+            dice=("init", "order"),
+            **by_arm.model_dump(mode="json", include={"method", "start"}),
+        )
     )
     rows = []
     for step, atoms in by_step.items():
@@ -177,4 +188,9 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics):
         kept = torch.cosine_similarity(atoms, by_step[0], dim=1).mean().item()
         row = {"step": step, "r2": 0.9, "l0": (codes > 0).sum().item() / len(codes), "retention": kept}
         rows.append(row | {"alive": codes.any(dim=0).double().mean().item()} | metrics)
-    run.finish(rows, status=status, step=max(by_step))
+    run.finish(rows, RunEnd(status=status, step=max(by_step)))
+
+
+def judged(folder):
+    """The findings of a study folder, compared and judged with what it holds."""
+    return rejudge(folder.path, quiet=True)

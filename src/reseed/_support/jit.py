@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 from numba import njit
 
@@ -23,6 +24,21 @@ def compiled(loop: Loop) -> Loop:
     """The loop as machine code that other threads run beside; NaN and inf keep their meaning."""
     plain = inspect.unwrap(loop)
     try:
-        return njit(plain, cache=True, nogil=True, fastmath=_REORDER)
+        kept = njit(plain, cache=True, nogil=True, fastmath=_REORDER)
     except RuntimeError:  # there is nowhere to keep it, so that each process compiles it again
         return njit(plain, nogil=True, fastmath=_REORDER)
+    _forget_unreadable(kept)
+    return kept
+
+
+def _forget_unreadable(loop: Any) -> None:  # noqa: ANN401 (numba's own type is not public)
+    """Remove what an older reseed kept of a loop whose arguments had types that are gone: it would end in a traceback.
+
+    numba has no public way to ask; where its inside has changed, nothing is removed.
+    """
+    file = getattr(getattr(loop, "_cache", None), "_cache_file", None)
+    try:
+        if file is not None:
+            file._load_index()  # noqa: SLF001 (the reading that would fail at the first call)
+    except (AttributeError, ImportError):
+        Path(file._index_path).unlink(missing_ok=True)  # noqa: SLF001 (the same)
