@@ -49,7 +49,7 @@ def test_a_run_that_lost_its_step_0_is_told_from_one_that_has_not_begun(spoilt):
     left = findings.condition("topk@centre")
     assert [run.id for run in left.runs] == [run.name for run in runs[2:]]
     assert left.init_groups == 1
-    assert left.curves["within"].steps == SNAPSHOTS
+    assert left.measures["agreement"].within.curve.steps == SNAPSHOTS
     assert len(findings.condition("ra-topk@centre").pairs) == 6
 
 
@@ -100,7 +100,7 @@ def test_one_start_says_nothing_about_others_and_still_how_far_its_runs_drift(ac
     (condition,) = findings.conditions
     said(findings, "topk@centre: all runs share one start, so there is no B: it takes other starts")
     said(findings, "topk@centre: the runs were born identical: they cannot stabilize or converge")
-    assert condition.estimates["within"].value < 1
+    assert condition.measures["agreement"].within.last.value < 1
     assert condition.verdict.outcome not in {Outcome.CONVERGENT, Outcome.STABILIZING}
     assert condition.verdict.disagreements == ()
 
@@ -109,7 +109,7 @@ def test_one_run_per_start_has_no_w_and_still_a_b(acts, tmp_path):
     findings = reseed.run(small(acts, starts=3, runs_per_start=1), tmp_path / "study", quiet=True)
     (condition,) = findings.conditions
     said(findings, "topk@centre: no two runs share a start, so there is no W: it takes runs_per_start = 2")
-    assert condition.estimates["between"].low < condition.estimates["between"].value
+    assert condition.measures["agreement"].between.last.low < condition.measures["agreement"].between.last.value
     assert condition.verdict.outcome != Outcome.INHERITED
 
 

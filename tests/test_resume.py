@@ -136,6 +136,6 @@ def test_a_finished_study_is_not_trained_again_and_stays_as_it_is(whole, insulte
 
 def test_nothing_is_left_to_go_on_from(insulted):
     folder = StudyFolder.open(insulted)
-    runs = [run for name, _ in folder.manifest["conditions"] for run in folder.runs(name)]
+    runs = [run for condition in folder.manifest.conditions for run in folder.runs(condition.name)]
     assert len(runs) == 8
     assert not any(run.resume_point.exists() for run in runs)

@@ -72,7 +72,7 @@ def test_zero_atoms_retain_nothing(offset_activations, tmp_path):
 @pytest.fixture(scope="module")
 def last_snapshots(tmp_path_factory):
     folder = StudyFolder.open(finished(tmp_path_factory)[0])
-    return [run for name, _ in folder.manifest["conditions"] for run in folder.runs(name)]
+    return [run for condition in folder.manifest.conditions for run in folder.runs(condition.name)]
 
 
 @pytest.fixture(scope="module")

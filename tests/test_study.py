@@ -49,10 +49,14 @@ def test_a_study_folder_holds_all_that_the_design_names(acts, tmp_path):
     files = run(tiny(acts, arm("topk", start=RANDOM), arm("ra-topk"), preprocess=("none", "whiten")), tmp_path / "out")
     folders = {name.rsplit("/", 1)[0] for name in files if "/" in name}
     runs = {name.split("/")[1] for name in files if name.startswith("runs/")}
-    assert {"study.toml", "manifest.json", "findings.json", "pairs.parquet"} <= files.keys()
+    assert {"study.toml", "manifest.json", "findings.json"} <= files.keys()
     assert {"moments/none.safetensors", "moments/whiten.safetensors"} <= files.keys()
     assert {f"floors/{name}/{N_ATOMS}" for name in ("none", "whiten")} <= folders
     assert len(runs) == 2 * 2 * 2
+    compared = {name.split("/")[1] for name in files if name.startswith("compared/")}
+    assert len(compared) == 2 * 2
+    for key, table in product(compared, ("about.json", "pairs", "matchings", "floors", "barriers")):
+        assert f"compared/{key}/{table if '.' in table else f'{table}.parquet'}" in files
     for one, file in product(runs, ("spec.json", "metrics.parquet", "done", "step-000000.safetensors")):
         assert f"runs/{one}/{file}" in files
 
@@ -86,10 +90,10 @@ def test_the_study_in_the_folder_can_be_run_again_from_there(ended):
 
 def test_the_manifest_says_where_the_numbers_come_from(acts, ended):
     manifest = StudyFolder.open(ended[0]).manifest
-    assert manifest["format_version"] == 1
-    assert manifest["machine"] == {"torch": torch.__version__, "device": "cpu"}
-    assert manifest["activations"]["fingerprint"] == open_activations(acts).fingerprint
-    assert manifest["activations"]["tokens"] == 270
+    assert manifest.format_version == 2
+    assert manifest.machine == {"torch": torch.__version__, "device": "cpu"}
+    assert manifest.activations["fingerprint"] == open_activations(acts).fingerprint
+    assert manifest.activations["tokens"] == 270
 
 
 def test_a_continued_study_keeps_the_machine_that_began_it(acts, tmp_path):
@@ -97,7 +101,7 @@ def test_a_continued_study_keeps_the_machine_that_began_it(acts, tmp_path):
     path = tmp_path / "out" / "manifest.json"
     path.write_text(path.read_text().replace(torch.__version__, "1.0"))
     run(tiny(acts), tmp_path / "out")
-    assert StudyFolder.open(tmp_path / "out").manifest["machine"]["torch"] == "1.0"
+    assert StudyFolder.open(tmp_path / "out").manifest.machine["torch"] == "1.0"
 
 
 # Going on with more, and with something else.
@@ -223,8 +227,8 @@ def test_a_folder_of_pieces_is_the_matrix_that_they_make_up(acts, ended, tmp_pat
     assert whole.fingerprint == pieces.fingerprint
     assert torch.allclose(whole.moments.mean, pieces.moments.mean, rtol=0, atol=1e-12)
     findings = reseed.run(tiny(tmp_path), tmp_path / "out", quiet=True)
-    expected = Findings.read(ended[0]).conditions[0].estimates["between"].value
-    assert findings.conditions[0].estimates["between"].value == pytest.approx(expected, abs=1e-4)
+    expected = Findings.read(ended[0]).conditions[0].measures["agreement"].between.last.value
+    assert findings.conditions[0].measures["agreement"].between.last.value == pytest.approx(expected, abs=1e-4)
 
 
 # Judging again.
@@ -312,8 +316,8 @@ def test_independent_starts_come_together_on_the_dictionary_that_was_planted(tmp
     condition, runs = learn(made.rows, tmp_path, n_atoms=16, k=4, steps=300, starts=7)
     assert condition.verdict.outcome in {Outcome.STABILIZING, Outcome.CONVERGENT}
     assert condition.init_groups == 7
-    assert condition.estimates["between at step 0"].value < 0.35
-    assert condition.estimates["between"].value > 0.9
+    assert condition.measures["agreement"].born.value < 0.35
+    assert condition.measures["agreement"].between.last.value > 0.9
     assert condition.contraction < 0.2
     recovered = [match(run.snapshot(300).atoms, made.atoms).agreement for run in runs]
     assert min(recovered) > 0.85
@@ -325,4 +329,4 @@ def test_independent_starts_do_not_come_together_on_noise(tmp_path):
     noise = torch.randn(4096, 32, generator=generator(0))
     condition, _ = learn(noise, tmp_path, n_atoms=48, k=4, steps=100)
     assert condition.verdict.outcome in {Outcome.UNSTABLE, Outcome.NOT_FITTED}
-    assert condition.estimates["between"].value < 0.6
+    assert condition.measures["agreement"].between.last.value < 0.6
