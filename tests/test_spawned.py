@@ -55,7 +55,7 @@ def test_every_start_has_a_child_of_its_first_run_at_each_step(ended):
     firsts = [run.id for run in ended[1].runs("topk@centre") if run.spec["run_index"] == 0]
     assert [(parent.id, step) for parent, _, step in couples(ended[1])] == [(i, s) for i in firsts for s in SPAWN_AT]
     called = [child.id.rpartition(".")[0] for child in children(ended[1])]
-    assert called == [f"topk@centre.s{start}.r0.spawn{step}" for start in range(2) for step in SPAWN_AT]
+    assert called == [f"topk-random@centre.s{start}.r0.spawn{step}" for start in range(2) for step in SPAWN_AT]
 
 
 def children(folder):
