@@ -21,7 +21,7 @@ from reseed.dice import roll
 from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
-from reseed.training import Room, train
+from reseed.training import Context, train
 from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
 
@@ -84,16 +84,16 @@ def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: li
         for seen in views:
             _write_moments(folder, seen)
             _draw_floors(study, folder, seen, pool, show)
-            room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
+            context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
             for name, planned in plan.items():
                 if planned.runs[0].preprocess == seen.name:
                     total = len(planned.every) * study.training.steps
                     with stoppable() as stop:
-                        train(planned.every, room, advance=show(f"train {name}", total), stop=stop)
+                        train(planned.every, context, advance=show(f"train {name}", total), stop=stop)
                     n_pairs = math.comb(len(planned.runs), 2) * len(study.training.snapshots)
                     known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
                     advance = show(f"barriers {name}", math.comb(len(planned.runs), 2))
-                    measure_barriers(folder, name, room.heldout, seen.moments.mean, pool, advance=advance)
+                    measure_barriers(folder, name, context.heldout, seen.moments.mean, pool, advance=advance)
         return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
 
 
