@@ -43,7 +43,7 @@ def _code_gradients(
     residual_gradient: Float[Tensor, "runs batch d_model"],
     penalty: float,
 ) -> Float[Tensor, "runs batch k"]:
-    """Gradient of the loss for each code, given that for the reconstruction and the penalty per code; 0 for an empty place."""
+    """Gradient of the loss for each code, given that for the reconstruction; 0 for an empty place."""
     with torch.enable_grad():
         values = codes.values.detach().requires_grad_()
         x_hat = _decode(values, codes.indices, dictionary.detach())

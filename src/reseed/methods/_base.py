@@ -77,7 +77,7 @@ class Method(Settings, ABC):
     title: ClassVar[str]
     """The method's name in a heading."""
     sign: ClassVar[Literal["signed", "abs"]] = "signed"
-    """abs: an atom and its negative are one atom, with the negative code. Agreement is then that of absolute cosines."""
+    """abs: an atom and its negative are one atom, with the negative code; agreement is that of absolute cosines."""
     mixes_points: ClassVar[bool] = False
     """Whether atoms are mixtures of fixed points (archetypal)."""
     per_atom: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")

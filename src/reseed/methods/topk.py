@@ -33,7 +33,7 @@ class TopK(FreeDictionary):
     """Active atoms per token."""
     l1: Annotated[NonNegativeFloat, NEUTRAL] = 0.0
     norm: Literal["unit", "free"] = "unit"
-    """`unit`: atoms are divided by their norm after each update; `free`: they keep the norm that training gives them."""
+    """`unit`: atoms are divided by their norm after each update; `free`: they keep the norm that training gave them."""
 
     @model_validator(mode="after")
     def _k_fits(self) -> "TopK":
