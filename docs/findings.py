@@ -38,8 +38,6 @@ TOLD = ({"ra1-kmeans", "topk-random"}, {"ra1-kmeans", "topk-kmeans"}, {"ra1-data
 SWAPPED = {"advantage": "disadvantage", "disadvantage": "advantage"}
 DIGITS = 4
 
-# The record.
-
 
 def record(studies: Sequence[Path], dice: Path) -> Record:
     """The small part of what the studies found that the page tells."""
@@ -103,9 +101,6 @@ def _ends(found: Interval) -> list[float | None]:
 
 def _short(value: float) -> float | None:
     return round(value, DIGITS) if math.isfinite(value) else None
-
-
-# The tables.
 
 
 def _number(value: float | None, digits: int = 2) -> str:

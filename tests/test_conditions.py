@@ -9,13 +9,14 @@ import pytest
 import torch
 
 import reseed
-from reseed._support.numbers import rounded
+from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed.analysis.conditions import analyse_condition
 from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
 from reseed.measures.companions import COMPANIONS
+from reseed.report.words import notes, verdict_row
 from reseed.spec import Thresholds
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Limits, Outcome
@@ -271,6 +272,16 @@ def test_one_run_cannot_be_compared(tmp_path):
     assert findings.verdict.outcome == Outcome.NOT_TESTABLE
     assert (findings.steps, findings.pairs, findings.curves, findings.floors) == ((), (), {}, ())
     assert findings.runs[0].status == "finished"
+
+
+def test_a_single_run_still_tells_how_well_it_fits(tmp_path):
+    findings = analysed(tmp_path, trajectories(drawn, drawn, starts=1, runs=1), r2=0.7).findings
+    row = verdict_row(findings)
+    assert (row.r2, row.alive) == (".70", percent(findings.runs[0].metrics["alive"][-1]))
+    assert math.isnan(findings.r2.low)
+    assert "R², alive: one run: no spread" in notes(findings)
+    none = analysed(tmp_path / "none", trajectories(drawn, drawn, starts=1, runs=1), status="diverged").findings
+    assert verdict_row(none).r2 == verdict_row(none).alive == "n/a"
 
 
 def test_diverged_runs_are_named_and_not_compared(tmp_path):

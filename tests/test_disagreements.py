@@ -1,9 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 
+from reseed.measures import MEASURES
 from reseed.statistics import Estimate
-from reseed.verdict.disagreements import CALLED, Said, disagreements
+from reseed.verdict import MeasureEvidence
+from reseed.verdict.disagreements import disagreements
 
 FLOORS = {"kmeans": 0.6, "step 0": 0.2}
 
@@ -13,7 +16,7 @@ def estimate(value, error=0.005):
 
 
 def said(between, gain, floors=FLOORS, error=0.005):
-    return Said(estimate(between, error), estimate(gain, error), floors)
+    return MeasureEvidence(estimate(between, error), estimate(gain, error), floors)
 
 
 def sentences(cosine, companion, name="projection", margin=0.03):
@@ -66,6 +69,13 @@ def test_what_is_undefined_contradicts_nothing(which):
 
 
 def test_every_companion_that_disagrees_is_named_once_and_others_are_not_asked():
-    companions = dict.fromkeys((*CALLED, "mmcs", "shared"), said(0.5, -0.3))
-    told = disagreements(said(0.75, 0.3), companions, margin=0.03)
-    assert [sentence.split(" says")[0].lower() for sentence in told] == list(CALLED.values())
+    told = disagreements(said(0.75, 0.3), dict.fromkeys(MEASURES, said(0.5, -0.3)), margin=0.03)
+    asked = [measure.title for measure in MEASURES.values() if measure.contradicts]
+    assert [sentence.split(" says")[0].lower() for sentence in told] == asked
+    assert {"best cosine (MMCS)", "shared fraction", "matched agreement"}.isdisjoint(asked)
+
+
+def test_a_measure_that_is_registered_later_is_asked_too(monkeypatch):
+    late = replace(MEASURES["mmcs"], name="late", title="late agreement", contradicts=True)
+    monkeypatch.setitem(MEASURES, "late", late)
+    assert sentences(said(0.75, 0.3), said(0.75, -0.1), "late")[0].startswith("Late agreement says otherwise")

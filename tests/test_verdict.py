@@ -190,3 +190,9 @@ def test_an_open_verdict_says_how_many_starts_would_close_it(half_width):
     assert judgement.outcome == Outcome.INCONCLUSIVE
     starts = int(judgement.would_change.split()[1])
     assert starts == math.ceil(4 * (half_width / 0.02) ** 2)
+
+
+def test_a_floor_is_called_by_its_adjective_and_one_that_is_not_registered_by_its_name():
+    assert "the k-means floor is .40" in judge(CASES[Outcome.STABILIZING], LIMITS).sentence
+    assert "the step-0 floor is" in judge(replace(CASES[Outcome.STABILIZING], floor_name="step 0"), LIMITS).sentence
+    assert "the other floor is" in judge(replace(CASES[Outcome.STABILIZING], floor_name="other"), LIMITS).sentence

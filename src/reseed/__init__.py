@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from reseed._support.version import VERSION
 from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from reseed.training import Interrupted
     from reseed.verdict import Outcome
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Activations": "reseed.activations",

@@ -4,6 +4,8 @@ FINDINGS_VERSION history
   1  first version
   2  arms compared at a common R² and by the dice they share; children and barriers; errors of floors; floor-adjusted
      curves and disagreements of every companion measure
+  3  one record per measure, with its curves, estimates and floors; `n` of a floor counts dictionaries, not pairs; the
+     kind of start is `start_kind`; a measure's sign
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from reseed._support.documents import Document as _Document
 from reseed._support.documents import Number
 from reseed._support.files import write_text
 from reseed.errors import TrajectoryError
+from reseed.floors import Floor
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
 __all__ = [
     "FINDINGS_VERSION",
+    "Barrier",
+    "Barriers",
     "Comparison",
     "ConditionFindings",
     "Curve",
@@ -30,7 +35,10 @@ __all__ = [
     "Floor",
     "Geometry",
     "Interval",
+    "MeasureFindings",
     "PairCurve",
+    "PairsFindings",
+    "Relation",
     "RunFindings",
     "SharedCell",
     "SharedDice",
@@ -38,7 +46,10 @@ __all__ = [
     "Verdict",
 ]
 
-FINDINGS_VERSION = 2
+FINDINGS_VERSION = 3
+
+Relation = Literal["within", "between"]
+"""Of two runs: born identical, or started apart."""
 
 
 class Interval(_Document):
@@ -75,24 +86,65 @@ class Curve(_Document):
     """What the intervals are over."""
 
 
-class Floor(_Document):
-    """What agreement would be without any learning that the runs have in common."""
+class PairsFindings(_Document):
+    """One measure over one kind of pairs of runs: those born identical, or those that started apart."""
 
-    name: Literal["isotropic", "data", "kmeans", "hull", "step 0"]
-    """Which floor."""
-    value: Number
-    """Matched agreement, in [-1, 1]."""
-    spread: Number
-    """Standard deviation over the pairs of draws; 0 for the closed form."""
-    n: int
-    """Pairs of dictionaries behind the value; 0 for the closed form."""
-    standard_error: Number
-    """Delete-one jackknife over the draws, or over the starts of `step 0`; 0 for the closed form, null for fewer than
-    three draws."""
-    n_units: int
-    """Draws, or starts, that were left out in turn; 0 for the closed form."""
-    policy: str
-    """How it was made, in one sentence."""
+    curve: Curve
+    """W(t) or B(t) in this measure."""
+    adjusted_curve: Curve | None
+    """The same, floor-adjusted by the strictest floor, taken as known; null where the measure has no floor."""
+    last: Interval
+    """At the last step."""
+    adjusted: Interval | None
+    """The same, floor-adjusted. The interval of the matched agreement between starts holds the error of the floor, too;
+    all others take it as known."""
+
+
+class MeasureFindings(_Document):
+    """What one measure says about the runs of a condition."""
+
+    within: PairsFindings
+    """Over pairs of runs born identical."""
+    between: PairsFindings
+    """Over pairs of runs that started apart."""
+    born: Interval
+    """Between starts, at step 0."""
+    gain: Interval
+    """Between starts, at the last step less at step 0."""
+    gain_adjusted: Interval | None
+    """The same in units of 1 - floor; null where the measure has no floor."""
+    floors: tuple[Floor, ...]
+    """What it would be without any learning that the runs have in common; a formula or untrained dictionaries may say
+    nothing of a measure."""
+    strictest: str | None
+    """The name of the largest of its floors, which it is adjusted by; null where it has none."""
+
+    @property
+    def floor(self) -> Floor | None:
+        """The strictest floor."""
+        return next((floor for floor in self.floors if floor.name == self.strictest), None)
+
+    def pairs(self, relation: Relation) -> PairsFindings:
+        """Over the pairs of runs of one relation."""
+        return self.within if relation == "within" else self.between
+
+
+class Barrier(_Document):
+    """How much held-out R² is lost at most on the straight line between two runs at the last step, beyond its ends."""
+
+    matched: Interval
+    """With the atoms of the one put in the order of their partners in the other first."""
+    unmatched: Interval
+    """As they stand."""
+
+
+class Barriers(_Document):
+    """Barriers between runs, by where they started."""
+
+    within: Barrier
+    """Between runs born identical."""
+    between: Barrier
+    """Between runs that started apart."""
 
 
 class PairCurve(_Document):
@@ -102,7 +154,7 @@ class PairCurve(_Document):
     """Id of one run."""
     run_b: str
     """Id of the other."""
-    relation: Literal["within", "between"]
+    relation: Relation
     """Born identical, or started apart."""
     agreement: tuple[Number, ...]
     """At every snapshot of the condition's `steps`."""
@@ -167,8 +219,10 @@ class ConditionFindings(_Document):
     """The preprocessing."""
     kind: str
     """The method."""
-    start: str
-    """The kind of start."""
+    start_kind: str
+    """How its starts are made."""
+    sign: Literal["signed", "abs"]
+    """Whether a cosine counts with its sign; `abs` for methods that leave the sign of an atom open."""
     n_atoms: int
     """Atoms of a dictionary."""
     d_model: int
@@ -179,27 +233,14 @@ class ConditionFindings(_Document):
     """The snapshots that all finished runs have."""
     verdict: Verdict
     """What is said about the condition."""
-    curves: dict[str, Curve]
-    """`within` W(t), `between` B(t), and for each companion measure `<measure> within` and `<measure> between`, all of
-    them followed by ` adjusted`, too (floor-adjusted, each measure by its own strictest floor). `explained within` and
-    `explained between` (agreement explained by retention), `excess within` and `excess between` (agreement less that:
-    convergence), `persistence within` and `persistence between` (share of matched pairs that the snapshot before had),
-    `memory` (init memory M(t)). Means over runs: `retention`, `r2`, `alive`, `l0`, the method's own diagnostics, and of
-    archetypal methods `effective_points`, the exponential of `weight_entropy`."""
-    estimates: dict[str, Interval]
-    """At the last step unless the name says otherwise: `between`, `between at step 0`, `within`, `gain`,
-    `between adjusted`, `within adjusted` and `gain adjusted` (floor-adjusted), and for each companion measure
-    `<measure> within`, `<measure> between` and `<measure> gain`, the first two followed by ` adjusted`, too."""
-    companion_floors: dict[str, dict[str, Number]]
-    """Floors of the companion measures: measure -> floor -> value."""
-    companion_strictest: dict[str, str] = Field(default_factory=dict)
-    """Of each companion measure the largest of its floors: measure -> floor. It is what the measure is adjusted by."""
-    subspace_rank: int | None = None
-    """Dimensions of the subspaces whose overlap is measured."""
-    floors: tuple[Floor, ...]
-    """Floors of the matched agreement."""
-    strictest: str
-    """The name of the largest applicable floor: the one the verdict uses."""
+    measures: dict[str, MeasureFindings]
+    """By name of the measure, `agreement` (the matched agreement) first; empty where fewer than two runs finished. What
+    each of them is stands on the page of measures."""
+    metrics: dict[str, Curve]
+    """Means over runs along training: `retention`, `r2`, `alive`, `l0`, the method's own diagnostics, and of archetypal
+    methods `effective_points`, the exponential of `weight_entropy`."""
+    memory: Curve | None
+    """Init memory M(t); null where fewer than two runs finished."""
     half_life: Number
     """Steps from which on init memory stays at or below one half; nan when it does not, or there is none to forget."""
     contraction: Number
@@ -214,16 +255,21 @@ class ConditionFindings(_Document):
     """Every run that has a step 0."""
     pairs: tuple[PairCurve, ...]
     """Every pair of finished runs."""
+    subspace_rank: int | None = None
+    """Dimensions of the subspaces whose overlap is measured."""
     stable_rank: Number
     """Mean stable rank of the final dictionaries, ||D||_F^2 / ||D||_2^2."""
     atom_norm_squared: Number
     """Mean squared norm of the final atoms."""
     spawn: SpawnCurve | None = None
     """Children of the runs; null where none were asked for, or none finished. They take part in nothing else."""
-    barrier: dict[str, Interval] = Field(default_factory=dict)
-    """How much held-out R² is lost on the straight line between two runs at the last step, beyond that of its ends:
-    `within matched` and `between matched` with the atoms matched first, `within unmatched` and `between unmatched` as
-    they stand; empty where the held-out tokens were not at hand."""
+    barriers: Barriers | None = None
+    """Barriers between the runs; null where the held-out tokens were not at hand."""
+
+    @property
+    def agreement(self) -> MeasureFindings | None:
+        """What the matched agreement says; None where fewer than two runs finished."""
+        return self.measures.get("agreement")
 
 
 class Comparison(_Document):
@@ -235,9 +281,9 @@ class Comparison(_Document):
     """The arm that it is compared with."""
     preprocess: str
     """The preprocessing of both."""
-    first_pairs: Literal["within", "between"]
+    first_pairs: Relation
     """The pairs of the first arm that a paper would report: within one start where its k-means start is shared."""
-    second_pairs: Literal["within", "between"]
+    second_pairs: Relation
     """The same for the second arm."""
     gap: Interval
     """Difference of the endpoint agreements as they would be published, first minus second."""
@@ -296,7 +342,7 @@ class SharedDice(_Document):
     """The preprocessing of all of them."""
     kind: str
     """Their method."""
-    start: str
+    start_kind: str
     """Their kind of start."""
     effects: tuple[DieEffect, ...]
     """One main effect for each die whose sharing varies."""
@@ -361,7 +407,8 @@ class Findings(_Document):
         version = document.get("findings_version") if isinstance(document, dict) else None
         if version != FINDINGS_VERSION:
             raise TrajectoryError(
-                f"{path} has findings version {version}; this reseed reads version {FINDINGS_VERSION}"
+                f"{path} has findings version {version}; this reseed reads version {FINDINGS_VERSION}: "
+                f"judge the study again with  reseed report {path.parent} --rejudge"
             )
         try:
             return cls.model_validate(document)

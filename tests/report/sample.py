@@ -12,6 +12,8 @@ from sample_shapes import NAN, SHAPES, Shape
 
 from reseed.dice import DICE, roll
 from reseed.findings import (
+    Barrier,
+    Barriers,
     Comparison,
     ConditionFindings,
     Curve,
@@ -20,7 +22,9 @@ from reseed.findings import (
     Floor,
     Geometry,
     Interval,
+    MeasureFindings,
     PairCurve,
+    PairsFindings,
     RunFindings,
     SharedCell,
     SharedDice,
@@ -123,12 +127,14 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
     born, end = shape.between
     memory = (shape.within[1] - end) / (1 - born)
     several = shape.starts > 1
+    unit = "start" if several else "run"
     return ConditionFindings(
         name=shape.name,
         arm=arm,
         preprocess=preprocess,
         kind=shape.kind,
-        start=shape.start,
+        start_kind=shape.start,
+        sign="signed",
         n_atoms=2048,
         d_model=576,
         init_groups=shape.starts,
@@ -139,21 +145,10 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
             would_change=shape.change,
             disagreements=shape.disagreements,
         ),
-        curves=_curves(shape, half, "start" if several else "run", memory),
-        estimates=_estimates(shape, half),
-        companion_floors={
-            name: {
-                "data": shape.floor - 0.13 + shift,
-                "kmeans": _companion_floor(shape, name),
-                "step 0": born + shift,
-            }
-            for name, shift in COMPANIONS.items()
-            if name != "code"
-        },
-        companion_strictest={name: "kmeans" for name in COMPANIONS if name != "code"},
+        measures=_measures(shape, half, unit),
+        metrics=_metrics(shape, unit),
+        memory=_curve(_path(1.0, memory, halfway=300.0), half, unit),
         subspace_rank=22,
-        floors=_floors(shape),
-        strictest="kmeans",
         half_life=412.0 if memory < 0.5 else NAN,
         contraction=(1 - end) / (1 - born),
         contraction_reason=None if several else "the runs were born identical: they cannot stabilize or converge",
@@ -164,12 +159,13 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         stable_rank=141.6,
         atom_norm_squared=1.0,
         spawn=_spawn(shape, half) if shape.outcome is Outcome.STABILIZING else None,
-        barrier={
-            f"{pairs} {kind}": _estimate(shape, value if pairs == "within" or several else NAN, 0.01)
-            for (kind, value) in (("matched", 0.12), ("unmatched", 0.43))
-            for pairs in ("within", "between")
-        },
+        barriers=Barriers(within=_barrier(shape), between=_barrier(shape, exists=several)),
     )
+
+
+def _barrier(shape: Shape, *, exists: bool = True) -> Barrier:
+    matched, unmatched = (0.12, 0.43) if exists else (NAN, NAN)
+    return Barrier(matched=_estimate(shape, matched, 0.01), unmatched=_estimate(shape, unmatched, 0.01))
 
 
 def _spawn(shape: Shape, half: float) -> SpawnCurve:
@@ -181,10 +177,6 @@ def _spawn(shape: Shape, half: float) -> SpawnCurve:
         adjusted=tuple(_estimate(shape, value, half / (1 - shape.floor)) for value in adjusted.values()),
         determined=100,
     )
-
-
-def _companion_floor(shape: Shape, name: str) -> float:
-    return min(shape.floor + COMPANIONS[name], 0.99)
 
 
 def _sentence(shape: Shape, half: float) -> str:
@@ -210,84 +202,104 @@ def _estimate(shape: Shape, value: float, half: float) -> Interval:
     )
 
 
-def _estimates(shape: Shape, half: float) -> dict[str, Interval]:
-    born, end = shape.between
-    scale = 1 - shape.floor
-    return {
-        "within": _estimate(shape, shape.within[1], half),
-        "between": _estimate(shape, end, half),
-        "between at step 0": _estimate(shape, born, half),
-        "gain": _estimate(shape, end - born, half),
-        "between adjusted": _estimate(shape, (end - shape.floor) / scale, half / scale),
-        "within adjusted": _estimate(shape, (shape.within[1] - shape.floor) / scale, half / scale),
-        "gain adjusted": _estimate(shape, (end - born) / scale, half / scale),
-        **{f"{name} within": _estimate(shape, shape.within[1] + by, half) for name, by in COMPANIONS.items()},
-        **{f"{name} between": _estimate(shape, end + by, half) for name, by in COMPANIONS.items()},
-        **{f"{name} gain": _estimate(shape, end - born, half) for name in COMPANIONS},
-        **{
-            f"{name} between adjusted": _estimate(
-                shape, (end + by - _companion_floor(shape, name)) / (1 - _companion_floor(shape, name)), half
-            )
-            for name, by in COMPANIONS.items()
-            if name != "code"
-        },
+def _measures(shape: Shape, half: float, unit: str) -> dict[str, MeasureFindings]:
+    within, between = _path(*shape.within, halfway=300.0), _path(*shape.between, halfway=60.0)
+    floors = _floors(shape)
+    found = {"agreement": _measure(shape, half, unit, (within, between), floors)}
+    for name, by in COMPANIONS.items():
+        paths = tuple(np.clip(path + by * (path < 0.97), -1, 1) for path in (within, between))
+        found[name] = _companion(
+            shape, half, unit, paths=paths, by=by, floors=() if name == "code" else _shifted(floors, by)
+        )
+    kept = shape.retention**2
+    explained = (_path(1.0, kept, halfway=250.0), _path(shape.between[0], shape.between[0] * kept, halfway=250.0))
+    excess = (_path(0.0, shape.within[1] - kept, halfway=300.0), _path(0.0, shape.between[1] - kept, halfway=300.0))
+    persistence = (np.array([NAN, *_path(1.0, 0.97)[1:]]), np.array([NAN, *(_path(0.9, 0.8) + 0 * between)[1:]]))
+    return found | {
+        "explained": _measure(shape, 0.01, unit, explained),
+        "excess": _measure(shape, half, unit, excess),
+        "persistence": _measure(shape, half, unit, persistence),
     }
+
+
+def _measure(
+    shape: Shape, half: float, unit: str, paths: tuple[np.ndarray, np.ndarray], floors: tuple[Floor, ...] = ()
+) -> MeasureFindings:
+    """One record; adjusted by the k-means floor where there is one."""
+    scale = 1 - shape.floor
+    pairs = {
+        relation: PairsFindings(
+            curve=_curve(path, half, unit),
+            adjusted_curve=_curve((path - shape.floor) / scale, half / scale, unit) if floors else None,
+            last=_estimate(shape, path[-1], half),
+            adjusted=_estimate(shape, (path[-1] - shape.floor) / scale, half / scale) if floors else None,
+        )
+        for relation, path in zip(("within", "between"), paths, strict=True)
+    }
+    born, end = paths[1][0], paths[1][-1]
+    return MeasureFindings(
+        **pairs,
+        born=_estimate(shape, born, half),
+        gain=_estimate(shape, end - born, half),
+        gain_adjusted=_estimate(shape, (end - born) / scale, half / scale) if floors else None,
+        floors=floors,
+        strictest="kmeans" if floors else None,
+    )
+
+
+def _companion(
+    shape: Shape, half: float, unit: str, *, paths: tuple[np.ndarray, ...], by: float, floors: tuple[Floor, ...]
+) -> MeasureFindings:
+    """Beside the agreement by as much everywhere; floor-adjusted between starts at the last step only."""
+    strictest = next((floor.value for floor in floors if floor.name == "kmeans"), NAN)
+    (within, end), born = (ends[1] for ends in (shape.within, shape.between)), shape.between[0]
+    last = {
+        "within": PairsFindings(
+            curve=_curve(paths[0], half, unit),
+            adjusted_curve=None,
+            last=_estimate(shape, within + by, half),
+            adjusted=None,
+        ),
+        "between": PairsFindings(
+            curve=_curve(paths[1], half, unit),
+            adjusted_curve=None,
+            last=_estimate(shape, end + by, half),
+            adjusted=_estimate(shape, (end + by - strictest) / (1 - strictest), half) if floors else None,
+        ),
+    }
+    return MeasureFindings(
+        **last,
+        born=_estimate(shape, born + by, half),
+        gain=_estimate(shape, end - born, half),
+        gain_adjusted=None,
+        floors=floors,
+        strictest="kmeans" if floors else None,
+    )
+
+
+def _shifted(floors: tuple[Floor, ...], by: float) -> tuple[Floor, ...]:
+    """The floors of a companion: those that are drawn, and that of step 0."""
+    return tuple(
+        floor.model_copy(update={"value": min(floor.value + by, 0.99) if floor.name == "kmeans" else floor.value + by})
+        for floor in floors
+        if floor.name in {"data", "kmeans", "step 0"}
+    )
+
+
+def _floor(name: str, value: float, spread: float, policy: str, *, n: int = 3) -> Floor:
+    return Floor(name=name, value=value, spread=spread, standard_error=spread, n=n, policy=policy)
 
 
 def _floors(shape: Shape) -> tuple[Floor, ...]:
     floors = [
-        Floor(
-            name="isotropic",
-            value=0.148,
-            spread=0.0,
-            n=0,
-            standard_error=0.0,
-            n_units=0,
-            policy="best of n_atoms random directions, exact",
-        ),
-        Floor(
-            name="data",
-            value=shape.floor - 0.13,
-            spread=0.004,
-            n=3,
-            standard_error=0.004,
-            n_units=3,
-            policy="Pairs of samples of 2048 activations.",
-        ),
-        Floor(
-            name="kmeans",
-            value=shape.floor,
-            spread=0.006,
-            n=3,
-            standard_error=0.006,
-            n_units=3,
-            policy="k-means centroids of disjoint samples.",
-        ),
+        _floor("isotropic", 0.148, 0.0, "best of n_atoms random directions, exact", n=0),
+        _floor("data", shape.floor - 0.13, 0.004, "Pairs of samples of 2048 activations."),
+        _floor("kmeans", shape.floor, 0.006, "k-means centroids of disjoint samples."),
     ]
     if shape.kind in {"ra-topk", "a-topk"}:
-        floors.append(
-            Floor(
-                name="hull",
-                value=shape.floor - 0.02,
-                spread=0.004,
-                n=3,
-                standard_error=0.004,
-                n_units=3,
-                policy="Mixtures of the points.",
-            )
-        )
+        floors.append(_floor("hull", shape.floor - 0.02, 0.004, "Mixtures of the points."))
     if shape.starts > 1:
-        floors.append(
-            Floor(
-                name="step 0",
-                value=shape.between[0],
-                spread=0.003,
-                n=12,
-                standard_error=0.002,
-                n_units=3,
-                policy="The starts, B(0).",
-            )
-        )
+        floors.append(_floor("step 0", shape.between[0], 0.003, "The starts, B(0).", n=shape.starts))
     return tuple(floors)
 
 
@@ -295,27 +307,29 @@ def _not_compared(shape: Shape, runs: tuple[RunFindings, ...]) -> ConditionFindi
     nothing = Interval(
         value=NAN, standard_error=NAN, low=NAN, high=NAN, n_units=1, unit="run", reason="fewer than two runs finished"
     )
+    alone = {
+        name: nothing.model_copy(update={"value": runs[0].metrics[name][-1], "reason": "one run: no spread"})
+        for name in ("r2", "alive")
+    }
     return ConditionFindings(
         name=shape.name,
         arm="topk-data",
         preprocess="centre",
         kind=shape.kind,
-        start=shape.start,
+        start_kind=shape.start,
+        sign="signed",
         n_atoms=2048,
         d_model=576,
         init_groups=1,
         steps=(),
         verdict=Verdict(outcome=shape.outcome, sentence=shape.said, would_change=shape.change),
-        curves={},
-        estimates={},
-        companion_floors={},
-        floors=(),
-        strictest="step 0",
+        measures={},
+        metrics={},
+        memory=None,
         half_life=NAN,
         contraction=NAN,
         contraction_reason=nothing.reason,
-        r2=nothing,
-        alive=nothing,
+        **alone,
         runs=runs,
         pairs=(),
         stable_rank=NAN,
@@ -330,45 +344,22 @@ def _path(first: float, last: float, *, halfway: float = 100.0) -> np.ndarray:
     return first + (last - first) * share / share[-1]
 
 
-def _curves(shape: Shape, half: float, unit: str, memory: float) -> dict[str, Curve]:
-    def curve(values: np.ndarray, width: float = half) -> Curve:
-        grown = width * (values != values[0])
-        return Curve(
-            steps=STEPS,
-            value=tuple(values),
-            low=tuple(values - grown),
-            high=tuple(values + grown),
-            unit=unit,
-        )
+def _curve(values: np.ndarray, half: float, unit: str) -> Curve:
+    """With a band that is as wide everywhere but at step 0."""
+    grown = half * (values != values[0])
+    return Curve(steps=STEPS, value=tuple(values), low=tuple(values - grown), high=tuple(values + grown), unit=unit)
 
-    within, between = _path(*shape.within, halfway=300.0), _path(*shape.between, halfway=60.0)
-    companions = {
-        f"{name} {relation}": curve(np.clip(path + shift * (path < 0.97), -1, 1))
-        for name, shift in COMPANIONS.items()
-        for relation, path in (("within", within), ("between", between))
-    }
-    adjusted = {
-        f"{name} adjusted": curve((path - shape.floor) / (1 - shape.floor), half / (1 - shape.floor))
-        for name, path in (("within", within), ("between", between))
-    }
+
+def _metrics(shape: Shape, unit: str) -> dict[str, Curve]:
     mixing = {"frozen_rows": _path(1.0, 0.3), "weight_entropy": _path(0.0, 2.1), "effective_points": _path(1.0, 8.2)}
-    return {
-        "within": curve(within),
-        "between": curve(between),
-        **adjusted,
-        **companions,
-        "excess within": curve(_path(0.0, shape.within[1] - shape.retention**2, halfway=300.0)),
-        "excess between": curve(_path(0.0, shape.between[1] - shape.retention**2, halfway=300.0)),
-        "persistence within": curve(np.array([NAN, *_path(1.0, 0.97)[1:]])),
-        "persistence between": curve(np.array([NAN, *(_path(0.9, 0.8) + 0 * between)[1:]])),
-        **({name: curve(path, 0.01) for name, path in mixing.items()} if shape.kind in {"ra-topk", "a-topk"} else {}),
-        "memory": curve(_path(1.0, memory, halfway=300.0)),
-        "retention": curve(_path(1.0, shape.retention, halfway=250.0), 0.01),
-        "explained within": curve(_path(1.0, shape.retention**2, halfway=250.0), 0.01),
-        "explained between": curve(_path(shape.between[0], shape.between[0] * shape.retention**2, halfway=250.0), 0.01),
-        "r2": curve(_path(-1.4, shape.r2, halfway=40.0), 0.01),
-        "alive": curve(_path(0.62, 0.97), 0.01),
-        "l0": curve(_path(32.0, 31.6), 0.2),
+    paths = {
+        **(mixing if shape.kind in {"ra-topk", "a-topk"} else {}),
+        "retention": _path(1.0, shape.retention, halfway=250.0),
+        "r2": _path(-1.4, shape.r2, halfway=40.0),
+        "alive": _path(0.62, 0.97),
+    }
+    return {name: _curve(path, 0.01, unit) for name, path in paths.items()} | {
+        "l0": _curve(_path(32.0, 31.6), 0.2, unit)
     }
 
 
@@ -434,7 +425,7 @@ def _shared_dice() -> SharedDice:
         arms=("topk-both", "topk-decoder"),
         preprocess="centre",
         kind="topk",
-        start="random",
+        start_kind="random",
         effects=(
             DieEffect(dice=("init",), born=_interval(0.7, 0.0), last=_interval(0.08, 0.02)),
             DieEffect(dice=("encoder", "order"), born=_interval(0.0, 0.0), last=_interval(0.045, 0.02)),

@@ -47,13 +47,13 @@ def test_the_trajectory_shows_both_curves_from_step_0_to_the_last(findings):
     drawn = reseed.figure(findings, MAIN)
     for relation, name in (("within", "W, born identical"), ("between", "B, started apart")):
         assert trace(drawn, name).x == tuple(position(step) for step in STEPS)
-        assert trace(drawn, name).y == condition.curves[relation].value
+        assert trace(drawn, name).y == condition.agreement.pairs(relation).curve.value
     assert position(0) == 0 < position(1) < position(2)
     assert drawn.layout.xaxis.ticktext[:3] == ("0", "1", "10")
 
 
 def test_beside_a_line_and_on_hovering_stands_its_floor_adjusted_value(findings):
-    adjusted = findings.condition(MAIN).curves["between adjusted"].value
+    adjusted = findings.condition(MAIN).agreement.between.adjusted_curve.value
     drawn = figure(findings, MAIN)
     assert f"({rounded(adjusted[-1])})" in next(
         each.text for each in drawn.layout.annotations if each.text.startswith("<b>B</b>")
@@ -68,8 +68,8 @@ def test_mechanisms_show_what_all_methods_have_and_what_one_says_about_itself(fi
     titles = [each.text for each in figure(findings, MAIN, kind="mechanisms").layout.annotations]
     assert titles == ["agreement beyond retention", "match persistence"]
     drawn = figure(findings, "ra-topk-kmeans@none", kind="mechanisms")
-    frozen = next(each for each in drawn.data if each.name == "frozen rows of W, mean")
-    assert frozen.y == findings.condition("ra-topk-kmeans@none").curves["frozen_rows"].value
+    frozen = next(each for each in drawn.data if each.name == "frozen rows of the mixing weights, mean")
+    assert frozen.y == findings.condition("ra-topk-kmeans@none").metrics["frozen_rows"].value
 
 
 def test_hovering_names_the_two_runs_of_a_pair(findings):
@@ -86,7 +86,7 @@ def test_hovering_names_the_two_runs_of_a_pair(findings):
 def test_every_floor_is_drawn_and_only_the_strictest_is_dashed(findings):
     condition = findings.condition(MAIN)
     floors = [each for each in figure(findings, MAIN).data if (each.name or "").startswith("floor: ")]
-    assert [each.y[0] for each in floors] == [floor.value for floor in condition.floors]
+    assert [each.y[0] for each in floors] == [floor.value for floor in condition.agreement.floors]
     assert [each.name for each in floors if each.line.dash == "dash"] == ["floor: k-means"]
 
 

@@ -82,9 +82,10 @@ def test_every_measure_stands_in_its_row_with_its_adjusted_value_and_its_stricte
     table = document[document.index('<table class="measures">') :]
     group = said(table[table.index(">topk-random<") :])
     row = group[group.index("whitened agreement") : group.index("subspace overlap")]
-    for name in ("whitened between", "whitened between adjusted", "whitened within"):
-        assert rounded(condition.estimates[name].value) in row
-    assert f"k-means {rounded(condition.companion_floors['whitened']['kmeans'])}" in row
+    whitened = condition.measures["whitened"]
+    for estimate in (whitened.between.last, whitened.between.adjusted, whitened.within.last):
+        assert rounded(estimate.value) in row
+    assert f"k-means {rounded(whitened.floor.value)}" in row
     assert f"{percent(condition.alive.value)} of the atoms alive" in group
 
 
@@ -134,4 +135,5 @@ def test_a_study_without_comparisons_warnings_or_pairs_still_gives_a_page(findin
     )  # fmt: skip
     words = said(page(bare))
     assert "There are no two runs to compare." in words
+    assert f"R² {rounded(lonely.runs[0].metrics['r2'][-1])} " in words
     assert "Attribution" not in words

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from reseed._support.numbers import rounded
+from reseed._support.numbers import percent, rounded
 from reseed.report.text import render
 
 WIDTHS = (80, 100, 160)
@@ -52,10 +52,10 @@ def test_a_wide_table_has_one_line_per_condition_with_all_its_evidence(findings)
     condition = findings.condition("topk-random@centre")
     text = render(findings, width=160, colour=False)
     row = next(line for line in text.splitlines() if line.startswith(condition.name))
-    between = condition.estimates["between"]
-    assert f".17 → .58 [{rounded(between.low)}, {rounded(between.high)}]" in row
+    between = condition.agreement.between
+    assert f".17 → .58 [{rounded(between.last.low)}, {rounded(between.last.high)}]" in row
     assert ".41 k-means" in row
-    assert row.split("k-means")[1].split()[0] == rounded(condition.estimates["between adjusted"].value) == ".29"
+    assert row.split("k-means")[1].split()[0] == rounded(between.adjusted.value) == ".29"
     assert "+.41 [.39, .43]" in row
 
 
@@ -90,25 +90,36 @@ def test_colour_adds_nothing_but_colour(findings):
 def test_what_is_not_defined_reads_n_a_and_why(findings):
     text = render(findings, width=160, colour=False)
     row = next(line for line in text.splitlines() if line.startswith("topk-data@centre"))
-    assert row.split()[3:] == ["n/a"] * 7
+    assert row.split()[6:] == ["n/a"] * 5
     assert "nan" not in text.lower().replace("permanen", "")
     assert "B, gain: all runs share one start" in text
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_single_run_tells_its_own_fit_without_a_spread(findings, width):
+    condition = findings.condition("topk-data@centre")
+    text = squeezed(render(findings, width=width, colour=False))
+    r2, alive = (condition.runs[0].metrics[name][-1] for name in ("r2", "alive"))
+    assert re.search(rf"topk-data(@centre)? not testable {rounded(r2)} {percent(alive)} n/a", text)
+    assert "R², alive: one run: no spread" in text
+
+
 def test_a_narrow_table_says_what_the_agreement_is_when_adjusted(findings):
     text = render(findings, width=80, colour=False)
-    adjusted = rounded(findings.condition("topk-random@centre").estimates["between adjusted"].value)
+    adjusted = rounded(findings.condition("topk-random@centre").agreement.between.adjusted.value)
     assert f"adj. {adjusted}" in text
     assert text.count("adj. ") == len(findings.conditions)
 
 
 def test_an_archetypal_condition_says_what_its_mixtures_did_and_others_what_their_atoms_did(findings):
     said = squeezed(render(findings, width=160, colour=False))
-    assert said.count("Mechanisms: retention") == sum(bool(condition.curves) for condition in findings.conditions)
-    archetypal = [each for each in findings.conditions if "frozen_rows" in each.curves]
-    assert said.count("frozen rows of W .30 · entropy of W, nats 2.10 · points in a mixture, exp(entropy) 8.20") == len(
-        archetypal
+    assert said.count("Mechanisms: retention") == sum(bool(condition.measures) for condition in findings.conditions)
+    archetypal = [each for each in findings.conditions if "frozen_rows" in each.metrics]
+    mixtures = (
+        "frozen rows of the mixing weights .30 · entropy of the mixing weights, nats 2.10 · "
+        "points in a mixture, exp(entropy) 8.20"
     )
+    assert said.count(mixtures) == len(archetypal)
     assert "explained by it W .36, B .06 · beyond it W .26, B .22 · persistence W .97, B .80" in said
 
 
@@ -122,7 +133,7 @@ def test_dead_atoms_are_told_with_the_agreement_of_the_others(findings):
 def test_a_floor_near_1_comes_with_what_a_difference_is_worth(findings):
     said = squeezed(render(findings, width=160, colour=False))
     note = "the floor is .95: .01 of agreement is .20 when floor-adjusted, so read both scales"
-    assert said.count(note) == sum(each.strictest == "kmeans" and "none" in each.name for each in findings.conditions)
+    assert said.count(note) == sum("none" in each.name for each in findings.conditions)
 
 
 def test_numbers_are_never_rounded_to_certainty(findings):
@@ -161,8 +172,8 @@ def test_children_are_told_with_the_step_that_determines(findings, width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_barriers_are_told_of_the_pairs_that_there_are(findings, width):
     text = squeezed(render(findings, width=width, colour=False))
-    apart = [each for each in findings.conditions if each.barrier and each.init_groups > 1]
+    apart = [each for each in findings.conditions if each.barriers and each.init_groups > 1]
     assert text.count("barrier in R², runs born identical .12 [.11, .13] matched, .43 [.42, .44] unmatched") == len(
-        [each for each in findings.conditions if each.barrier]
+        [each for each in findings.conditions if each.barriers]
     )
     assert text.count("started apart .12 [.11, .13] matched") == len(apart)

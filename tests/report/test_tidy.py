@@ -9,28 +9,33 @@ import pytest
 from sample import COMPANIONS, STEPS
 
 import reseed
-from reseed.report.table import SCHEMA
+from reseed.report.table import schema
 
 
 def test_one_row_per_condition_step_measure_pairs_and_run(findings):
     table = reseed.table(findings)
     key = ["condition", "step", "measure", "pairs", "run"]
     assert not table.select(key).is_duplicated().any()
-    assert dict(table.schema) == {name: kind() if isinstance(kind, type) else kind for name, kind in SCHEMA.items()}
+    assert table.schema == pl.Schema(schema())
 
 
-PLACES = (("between", "agreement", "between"), ("code within", "code", "within"), ("memory", "memory", None))
+PLACES = (
+    (lambda found: found.agreement.between.curve, "agreement", "between"),
+    (lambda found: found.measures["code"].within.curve, "code", "within"),
+    (lambda found: found.memory, "memory", None),
+    (lambda found: found.metrics["retention"], "retention", None),
+)
 
 
-@pytest.mark.parametrize(("curve", "measure", "pairs"), PLACES)
-def test_a_curve_is_found_under_its_measure_and_pairs(findings, curve, measure, pairs):
+@pytest.mark.parametrize(("curve_of", "measure", "pairs"), PLACES)
+def test_a_curve_is_found_under_its_measure_and_pairs(findings, curve_of, measure, pairs):
     rows = reseed.table(findings).filter(
         pl.col("condition") == "topk-random@centre",
         pl.col("measure") == measure,
         pl.col("pairs").eq_missing(pairs),
         pl.col("run").is_null(),
     )
-    expected = findings.condition("topk-random@centre").curves[curve]
+    expected = curve_of(findings.condition("topk-random@centre"))
     assert rows["step"].to_list() == list(STEPS)
     for column in ("value", "low", "high"):
         assert rows[column].to_list() == list(getattr(expected, column))
@@ -47,9 +52,9 @@ def test_floors_stand_beside_the_measure_they_belong_to(findings):
     condition = findings.condition("topk-kmeans@centre")
     table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     agreement = table.filter(pl.col("measure") == "agreement").row(0, named=True)
-    assert agreement["floor_kmeans"] == next(floor.value for floor in condition.floors if floor.name == "kmeans")
+    assert agreement["floor_kmeans"] == condition.agreement.floor.value
     mmcs = table.filter(pl.col("measure") == "mmcs").row(0, named=True)
-    assert mmcs["floor_kmeans"] == condition.companion_floors["mmcs"]["kmeans"]
+    assert mmcs["floor_kmeans"] == condition.measures["mmcs"].floor.value
     assert mmcs["floor_isotropic"] is None
     assert (agreement["strictest"], mmcs["strictest"]) == ("kmeans", "kmeans")
     code = table.filter(pl.col("measure") == "code").row(0, named=True)
@@ -61,8 +66,8 @@ def test_adjusted_values_stand_beside_the_raw_ones(findings):
     condition = findings.condition("topk-kmeans@centre")
     table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     rows = table.filter(pl.col("measure") == "agreement", pl.col("pairs") == "between")
-    assert rows["adjusted"].to_list() == list(condition.curves["between adjusted"].value)
-    assert rows["adjusted_low"].to_list() == list(condition.curves["between adjusted"].low)
+    assert rows["adjusted"].to_list() == list(condition.agreement.between.adjusted_curve.value)
+    assert rows["adjusted_low"].to_list() == list(condition.agreement.between.adjusted_curve.low)
     assert not any("adjusted" in measure for measure in set(table["measure"]))
 
 

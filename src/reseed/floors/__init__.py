@@ -1,20 +1,28 @@
-"""Floors: the agreement that chance, geometry or the start alone would give."""
+"""Floors: the agreement that chance, geometry or the start alone would give (docs/mathematics.md, section 3).
 
-from reseed.floors.drawn import (
-    Floor,
-    from_draws,
-    hull_atoms,
-    isotropic,
-    isotropic_atoms,
-    mean_shift,
-    measured,
-    spectrum_atoms,
-    subspace,
-)
+One floor per file, and one line in `FLOORS`.
+"""
+
+from reseed.floors._base import Ended, Floor, FloorKind, Role, Sizes, Source
+from reseed.floors.data import DATA
+from reseed.floors.hull import HULL, hull_atoms
+from reseed.floors.isotropic import ISOTROPIC, isotropic, isotropic_atoms, subspace
+from reseed.floors.kmeans import KMEANS
+from reseed.floors.mean_shift import mean_shift
+from reseed.floors.measured import from_draws, from_pairs, measured
+from reseed.floors.spectrum import spectrum_atoms
+from reseed.floors.step_0 import STEP_0
 
 __all__ = [
+    "FLOORS",
+    "Ended",
     "Floor",
+    "FloorKind",
+    "Role",
+    "Sizes",
+    "Source",
     "from_draws",
+    "from_pairs",
     "hull_atoms",
     "isotropic",
     "isotropic_atoms",
@@ -23,3 +31,6 @@ __all__ = [
     "spectrum_atoms",
     "subspace",
 ]
+
+FLOORS: dict[str, FloorKind] = {floor.name: floor for floor in (ISOTROPIC, DATA, KMEANS, HULL, STEP_0)}
+"""By name, in the order of tables; of equal floors the first is the strictest."""

@@ -1,42 +1,49 @@
-"""How much dictionaries agree, from matchings, codes and pair matrices (docs/mathematics.md, sections 2 and 4)."""
+"""How much two dictionaries agree: a measure per file, one line in `MEASURES` (docs/mathematics.md, section 2)."""
 
-from reseed.measures.codes import (
-    StandardCodes,
-    code_agreement,
-    code_correlations,
-    r2,
-    standard_correlations,
-    standardise,
-    standardise_active,
-)
-from reseed.measures.dictionaries import (
-    Mmcs,
+from typing import Any
+
+from reseed.measures._base import Dictionary, Matchings, Measure, Need, dictionary
+from reseed.measures.agreement import AGREEMENT
+from reseed.measures.alive import ALIVE, alive_only
+from reseed.measures.code import CODE, code_agreement, code_correlations
+from reseed.measures.codes import StandardCodes, r2, standard_correlations, standardise, standardise_active
+from reseed.measures.covariance import (
+    ActivationCovariance,
     Projections,
-    alive_only,
-    mean_norm_squared,
-    mmcs,
-    projection_agreement,
+    activation_covariance,
+    carrying_rank,
     projection_correlations,
     projections,
     projections_along,
-    shared_fraction,
-    shared_pairs,
     shrunk_inverse,
-    stable_rank,
-    whitened_agreement,
 )
-from reseed.measures.firing import firing_mass, mass_weighted_agreement
-from reseed.measures.retention import explained_by_retention, persistence, retention
-from reseed.measures.subspaces import carrying_rank, leading_directions, overlap, subspace_overlap
+from reseed.measures.excess import EXCESS
+from reseed.measures.explained import EXPLAINED, explained_by_retention, retention
+from reseed.measures.mass import MASS, firing_mass, mass_weighted_agreement
+from reseed.measures.mmcs import MMCS, Mmcs, mmcs
+from reseed.measures.persistence import PERSISTENCE, persistence
+from reseed.measures.projection import PROJECTION, projection_agreement
+from reseed.measures.shape import mean_norm_squared, stable_rank
+from reseed.measures.shared import SHARED, shared_fraction, shared_pairs
+from reseed.measures.subspace import SUBSPACE, leading_directions, overlap, subspace_overlap
+from reseed.measures.whitened import WHITENED, whitened_agreement
 
 __all__ = [
+    "MEASURES",
+    "ActivationCovariance",
+    "Dictionary",
+    "Matchings",
+    "Measure",
     "Mmcs",
+    "Need",
     "Projections",
     "StandardCodes",
+    "activation_covariance",
     "alive_only",
     "carrying_rank",
     "code_agreement",
     "code_correlations",
+    "dictionary",
     "explained_by_retention",
     "firing_mass",
     "leading_directions",
@@ -61,3 +68,21 @@ __all__ = [
     "subspace_overlap",
     "whitened_agreement",
 ]
+
+_EVERY: tuple[Measure[Any], ...] = (
+    AGREEMENT,
+    CODE,
+    MMCS,
+    SHARED,
+    PROJECTION,
+    WHITENED,
+    SUBSPACE,
+    ALIVE,
+    MASS,
+    EXPLAINED,
+    EXCESS,
+    PERSISTENCE,
+)
+
+MEASURES: dict[str, Measure[Any]] = {measure.name: measure for measure in _EVERY}
+"""By name, in the order of tables and figures."""

@@ -1,4 +1,4 @@
-"""Agreement of what two dictionaries say about the same tokens (docs/mathematics.md, eq. 15)."""
+"""Held-out codes, ready to be correlated, and how well they reconstruct (docs/mathematics.md, eq. 9 and 15)."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,7 @@ from torch import Tensor
 from reseed.matching import Matching
 from reseed.measures._loops import common_products
 
-__all__ = [
-    "StandardCodes",
-    "code_agreement",
-    "code_correlations",
-    "r2",
-    "standard_correlations",
-    "standardise",
-    "standardise_active",
-]
+__all__ = ["StandardCodes", "r2", "standard_correlations", "standardise", "standardise_active"]
 
 
 @dataclass(frozen=True)
@@ -34,25 +26,6 @@ class StandardCodes:
     """Over all tokens."""
     norm: Float64[Tensor, " atoms"]
     """Of the values about their mean; 0 for an atom that is constant."""
-
-
-def code_correlations(
-    matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
-) -> Float64[Tensor, " pairs"]:
-    """The Pearson correlation over tokens of each matched pair's activations; its absolute value for sign "abs".
-
-    An atom that is constant on these tokens, such as a dead one, says nothing about them: correlation 0.
-
-    Raises ValueError for codes of different tokens or of other dictionaries than the matched ones.
-    """
-    if len(codes_a) != len(codes_b) or not len(codes_a):
-        raise ValueError(f"codes of {len(codes_a)} and of {len(codes_b)} tokens; both need the same held-out tokens")
-    if (codes_a.shape[1], codes_b.shape[1]) != (matching.n_rows, matching.n_cols):
-        raise ValueError(
-            f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, "
-            f"but the codes are of {codes_a.shape[1]} and {codes_b.shape[1]}"
-        )
-    return standard_correlations(matching, standardise(codes_a), standardise(codes_b))
 
 
 def standardise(codes: Float[Tensor, "tokens atoms"]) -> StandardCodes:
@@ -94,7 +67,7 @@ def _constant(
 
 
 def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes) -> Float64[Tensor, " pairs"]:
-    """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs that a run is part of."""
+    """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs of a run."""
     rows, cols = matching.rows, matching.cols
     entries = (part.numpy() for codes in (a, b) for part in (codes.ends, codes.tokens, codes.values))
     products = torch.from_numpy(common_products(rows.numpy(), cols.numpy(), *entries))
@@ -102,16 +75,6 @@ def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes
     norms = a.norm[rows] * b.norm[cols]
     correlation = (covariance / norms).masked_fill(norms == 0, 0.0).clamp(-1.0, 1.0)
     return correlation.abs() if matching.sign == "abs" else correlation
-
-
-def code_agreement(
-    matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
-) -> float:
-    """The mean over matched pairs of `code_correlations`: in [-1, 1].
-
-    Unlike a cosine it owes nothing to where the activations lie in space: the headline companion of the agreement.
-    """
-    return float(code_correlations(matching, codes_a, codes_b).mean())
 
 
 def r2(x: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"], mean: Tensor) -> float:

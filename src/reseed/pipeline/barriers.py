@@ -19,7 +19,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import kernels
-from reseed._support.files import replacing
 from reseed.matching import match
 from reseed.methods import Method, Parameters, parse
 
@@ -59,9 +58,10 @@ def measure_barriers(
         pool: threads that the pairs are shared out to.
         advance: told how many pairs lie behind.
     """
-    runs = [run for run in folder.runs(condition) if (run.done or {}).get("status") == "finished"]
+    runs = [run for run in folder.runs(condition) if run.finished]
     pairs = list(combinations(runs, 2))
-    known = folder.barriers(condition)
+    written = folder.compared(condition)
+    known = written.barriers()
     ids = [(a.id, b.id) for a, b in pairs]
     if not pairs or (known is not None and list(known.select("run_a", "run_b").iter_rows()) == ids):
         advance(len(pairs))
@@ -69,7 +69,7 @@ def measure_barriers(
     rows = _even(heldout, MOST_TOKENS).cpu()
     variance = (rows - mean.to(rows)).double().square().mean().item()
     scale = 1 / variance if variance else math.nan  # where nothing varies there is no R²
-    method = parse(runs[0].spec["method"])
+    method = parse(runs[0].record.method)
 
     def last(run: Trajectory) -> Parameters:
         return read_parameters(run.snapshots[run.steps[-1]], method)
@@ -88,9 +88,7 @@ def measure_barriers(
         advance(1)
         return {"run_a": pair[0].id, "run_b": pair[1].id, **found}
 
-    table = pl.DataFrame(list(pool.map(measured, pairs)))
-    with replacing(folder.barriers_path(condition)) as temporary:
-        table.write_parquet(temporary)
+    written.write_table("barriers", pl.DataFrame(list(pool.map(measured, pairs))))
 
 
 def barrier(

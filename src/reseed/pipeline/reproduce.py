@@ -93,7 +93,8 @@ def _table(findings: Findings) -> str:
 
 
 def _row(condition: ConditionFindings) -> str:
-    curve = condition.curves["within" if condition.init_groups == 1 else "between"]
+    agreement = condition.measures["agreement"]
+    curve = (agreement.within if condition.init_groups == 1 else agreement.between).curve
     distance = rounded(1 - curve.value[-1], 3)
     published = PUBLISHED.get(condition.arm, {}).get(condition.preprocess)
     cells = [
@@ -111,5 +112,5 @@ def _row(condition: ConditionFindings) -> str:
 
 def _floor(condition: ConditionFindings) -> str:
     """The distance that the strictest floor gives, and its name."""
-    floor = next(floor for floor in condition.floors if floor.name == condition.strictest)
-    return f"{rounded(1 - floor.value, 3)} {floor.name}"
+    floor = condition.measures["agreement"].floor
+    return "none" if floor is None else f"{rounded(1 - floor.value, 3)} {floor.name}"

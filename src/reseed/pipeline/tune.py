@@ -207,12 +207,11 @@ def _choice(arms: Sequence[Arm], grid: Mapping[float, RunSpec], folder: StudyFol
 
 
 def _trial(rate: float, run: Trajectory) -> Trial:
-    status = (run.done or {})["status"]
-    if status != "finished":
-        return Trial(rate, status)
+    if not run.finished:
+        return Trial(rate, "diverged")
     last = run.metrics.row(-1, named=True)
     r2 = None if math.isnan(last["r2"]) else last["r2"]
-    return Trial(rate, status, r2, last["l0"], last["alive"])
+    return Trial(rate, "finished", r2, last["l0"], last["alive"])
 
 
 def _tuned(study: Study, choices: Sequence[Choice], preprocess: str) -> Study | None:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from reseed._support.numbers import rounded
 from reseed.report._plotly import go
 from reseed.report.axes import agreement_range, base_layout, round_ticks, value_axis
-from reseed.report.lines import RELATIONS, SYMBOLS, shown
+from reseed.report.lines import RELATIONS, SYMBOLS, curves_of, shown
 from reseed.report.theme import colour
 
 if TYPE_CHECKING:
-    from reseed.findings import ConditionFindings, Curve, Findings
+    from reseed.findings import ConditionFindings, Curve, Findings, Relation
 
 __all__ = ["against_fit"]
 
@@ -23,7 +23,7 @@ R2 = (-0.03, 1.03)  # the axis; a start below 0 lies left of the panel
 def against_fit(findings: Findings, condition: ConditionFindings) -> go.Figure:
     """W and B of one condition over its R², and B of the other arms under the same preprocessing as thin lines."""
     drawn = go.Figure(layout=base_layout(HEIGHT, alt=_alt(condition)))
-    fit = shown(condition, "r2")
+    fit = shown(condition.metrics.get("r2"))
     if fit is None:
         return drawn
     for other in findings.conditions:
@@ -40,8 +40,8 @@ def against_fit(findings: Findings, condition: ConditionFindings) -> go.Figure:
     )
 
 
-def _add(drawn: go.Figure, condition: ConditionFindings, relation: str, role: str, name: str) -> None:
-    curve, fit = shown(condition, relation), shown(condition, "r2")
+def _add(drawn: go.Figure, condition: ConditionFindings, relation: Relation, role: str, name: str) -> None:
+    curve, fit = curves_of(condition.agreement).get(relation), shown(condition.metrics.get("r2"))
     if curve is None or fit is None:
         return
     others = role == "run"
@@ -69,12 +69,9 @@ def _said(name: str, curve: Curve, fit: Curve) -> list[str]:
 
 def _alt(condition: ConditionFindings) -> str:
     lead = f"Agreement of {condition.name} against held-out R²"
-    fit = shown(condition, "r2")
-    ends = [
-        f"{said} {rounded(curve.value[-1])}"
-        for relation, said in RELATIONS.items()
-        if (curve := shown(condition, relation)) is not None
-    ]
+    fit = shown(condition.metrics.get("r2"))
+    curves = curves_of(condition.agreement)
+    ends = [f"{RELATIONS[relation]} {rounded(curve.value[-1])}" for relation, curve in curves.items()]
     if fit is None or not ends:
         return f"{lead}: there is nothing to draw."
     return f"{lead}. At the last R², {rounded(fit.value[-1])}: {', '.join(ends)}."

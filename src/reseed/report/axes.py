@@ -90,11 +90,9 @@ def agreement_range(conditions: Iterable[ConditionFindings]) -> tuple[float, flo
     """The range that holds the agreements, pairs and floors of all conditions: panels that share it compare by eye."""
     shown = [0.0]
     for condition in conditions:
-        for name in ("within", "between"):
-            if name in condition.curves:
-                shown += condition.curves[name].value
+        if found := condition.agreement:
+            shown += [*found.within.curve.value, *found.between.curve.value, *(floor.value for floor in found.floors)]
         shown += [value for pair in condition.pairs for value in pair.agreement]
-        shown += [floor.value for floor in condition.floors]
     return min(value for value in shown if not math.isnan(value)) - 0.02, 1.03
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed.report.against_fit import against_fit
@@ -16,20 +17,41 @@ if TYPE_CHECKING:
     from reseed.findings import ConditionFindings, Findings
     from reseed.report._plotly import go
 
-__all__ = ["KINDS", "figure"]
+__all__ = ["KINDS", "FigureKind", "figure"]
 
-KINDS = {
-    "trajectory": "W(t) and B(t) with bands, single pairs and floors, from step 0",
-    "memory": "init memory M(t): how much of the difference between starts is still there",
-    "retention": "how much of its step 0 each atom keeps, and the agreement that this alone explains",
-    "spawn": "how far children that left at step s agree with their parents at the last step",
-    "companions": "the companion measures within and between starts, with their floors",
-    "fit": "held-out R², fraction of alive atoms and L0 of every run",
-    "against-fit": "W and B over held-out R², beside the other arms under the same preprocessing",
-    "mechanisms": "agreement beyond retention, match persistence, and what the method says about itself",
-    "attribution": "the gaps between this arm and others, split into born and earned",
+
+@dataclass(frozen=True)
+class FigureKind:
+    """One entry of `KINDS`: what a figure shows of one condition, and what draws it."""
+
+    meaning: str
+    draw: Callable[[Findings, ConditionFindings], go.Figure]
+
+
+def _attribution(findings: Findings, condition: ConditionFindings) -> go.Figure:
+    """The comparisons that the condition takes part in."""
+    here = [each for each in findings.comparisons if each.preprocess == condition.preprocess]
+    return attribution([each for each in here if condition.arm in {each.first, each.second}])
+
+
+KINDS: dict[str, FigureKind] = {
+    "trajectory": FigureKind("W(t) and B(t) with bands, single pairs and floors, from step 0", trajectory),
+    "memory": FigureKind("init memory M(t): how much of the difference between starts is still there", memory),
+    "retention": FigureKind(
+        "how much of its step 0 each atom keeps, and the agreement that this alone explains", retention
+    ),
+    "spawn": FigureKind("how far children that left at step s agree with their parents at the last step", spawn),
+    "companions": FigureKind("the companion measures within and between starts, with their floors", companion_panels),
+    "fit": FigureKind("held-out R², fraction of alive atoms and L0 of every run", fit_panels),
+    "against-fit": FigureKind(
+        "W and B over held-out R², beside the other arms under the same preprocessing", against_fit
+    ),
+    "mechanisms": FigureKind(
+        "agreement beyond retention, match persistence, and what the method says about itself", mechanism_panels
+    ),
+    "attribution": FigureKind("the gaps between this arm and others, split into born and earned", _attribution),
 }
-"""What `figure` can draw."""
+"""What `figure` can draw, by name, in the order of the page."""
 
 
 def figure(findings: Findings, condition: str, *, kind: str = "trajectory") -> go.Figure:
@@ -49,23 +71,4 @@ def figure(findings: Findings, condition: str, *, kind: str = "trajectory") -> g
     """
     if kind not in KINDS:
         raise ValueError(f"kind = {kind!r}: choose from {', '.join(KINDS)}")
-    return _MAKERS[kind](findings, findings.condition(condition))
-
-
-def _attribution(findings: Findings, condition: ConditionFindings) -> go.Figure:
-    """The comparisons that the condition takes part in."""
-    here = [each for each in findings.comparisons if each.preprocess == condition.preprocess]
-    return attribution([each for each in here if condition.arm in {each.first, each.second}])
-
-
-_MAKERS: dict[str, Callable[[Findings, ConditionFindings], go.Figure]] = {
-    "trajectory": trajectory,
-    "memory": memory,
-    "retention": retention,
-    "spawn": spawn,
-    "companions": companion_panels,
-    "fit": fit_panels,
-    "against-fit": against_fit,
-    "mechanisms": mechanism_panels,
-    "attribution": _attribution,
-}
+    return KINDS[kind].draw(findings, findings.condition(condition))

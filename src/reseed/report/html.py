@@ -21,7 +21,7 @@ import tomli_w
 from reseed._support.files import write_text
 from reseed._support.numbers import interval, percent, rounded
 from reseed.errors import MissingExtraError
-from reseed.report import theme, words
+from reseed.report import called, theme, words
 from reseed.report._plotly import layout
 from reseed.report.bars import attribution
 from reseed.report.figures import KINDS, figure
@@ -73,9 +73,10 @@ def page(findings: Findings) -> str:
         version=findings.reseed,
         study_toml=tomli_w.dumps(_without_null(findings.study)),
         comparisons=_by_preprocess(findings),
-        floors=words.floors_shown(findings.conditions),
-        companions=words.companions(findings.conditions),
-        diagnostics=words.diagnostics(findings.conditions),
+        floors=called.floors_shown(findings.conditions),
+        companions=called.measures_shown(findings.conditions, "companion"),
+        mechanisms=called.measures_shown(findings.conditions, "mechanism"),
+        diagnostics=called.diagnostics(findings.conditions),
     )
 
 
@@ -156,7 +157,7 @@ def _environment() -> jinja2.Environment:
         "steps": words.steps,
         "thousands": lambda number: f"{number:,}",
     }
-    names: dict[str, Any] = {"words": words, "asset": _template, "nan": math.nan}
+    names: dict[str, Any] = {"words": words, "called": called, "asset": _template, "nan": math.nan}
     environment.filters |= filters
     environment.globals |= names
     return environment

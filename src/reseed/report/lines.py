@@ -8,19 +8,21 @@ from typing import TYPE_CHECKING, Any
 from reseed._support.numbers import interval, rounded
 from reseed.report._plotly import go
 from reseed.report.axes import position
+from reseed.report.called import floor_title
 from reseed.report.theme import colour
-from reseed.report.words import FLOORS, run_labels
+from reseed.report.words import run_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from reseed.findings import ConditionFindings, Curve
+    from reseed.findings import ConditionFindings, Curve, Floor, MeasureFindings, Relation
 
 __all__ = [
     "RELATIONS",
     "SYMBOLS",
     "adjusted_words",
     "band",
+    "curves_of",
     "extreme_pairs",
     "floor_line",
     "line",
@@ -29,7 +31,7 @@ __all__ = [
     "shown",
 ]
 
-RELATIONS = {"within": "born identical", "between": "started apart"}
+RELATIONS: dict[Relation, str] = {"within": "born identical", "between": "started apart"}
 """What the pairs of a curve have in common."""
 
 SYMBOLS = {"within": "square", "between": "circle", "plain": "diamond"}
@@ -38,10 +40,15 @@ SYMBOLS = {"within": "square", "between": "circle", "plain": "diamond"}
 _SAID = "%{text}<extra></extra>"
 
 
-def shown(condition: ConditionFindings, curve: str) -> Curve | None:
-    """A curve of the condition; None where it has no value to draw."""
-    found = condition.curves.get(curve)
-    return None if found is None or not any(map(math.isfinite, found.value)) else found
+def shown(curve: Curve | None) -> Curve | None:
+    """The curve; None where it has no value to draw."""
+    return None if curve is None or not any(map(math.isfinite, curve.value)) else curve
+
+
+def curves_of(found: MeasureFindings | None) -> dict[Relation, Curve]:
+    """What a measure says within and between starts, as far as there is something to draw."""
+    curves = {relation: shown(found.pairs(relation).curve) for relation in RELATIONS} if found else {}
+    return {relation: curve for relation, curve in curves.items() if curve is not None}
 
 
 def line(
@@ -92,14 +99,14 @@ def band(curve: Curve, role: str) -> go.Scatter:
     )
 
 
-def pair_lines(condition: ConditionFindings, relation: str) -> go.Scatter:
+def pair_lines(condition: ConditionFindings, relation: Relation) -> go.Scatter:
     """Every pair of runs of one relation as one trace with gaps; hovering names the two runs."""
     pairs = _pairs(condition, relation)
     paths = [(f"{name}, {RELATIONS[relation]}", condition.steps, agreement) for name, agreement in pairs]
     return _thin(paths, f"pairs {RELATIONS[relation]}", f"{relation}-pair")
 
 
-def extreme_pairs(condition: ConditionFindings, relation: str) -> list[str]:
+def extreme_pairs(condition: ConditionFindings, relation: Relation) -> list[str]:
     """Which pair of runs agrees least and which most, at every step; empty where there is but one pair."""
     pairs = _pairs(condition, relation)
     if len(pairs) == 1:
@@ -112,13 +119,12 @@ def extreme_pairs(condition: ConditionFindings, relation: str) -> list[str]:
     ]
 
 
-def adjusted_words(condition: ConditionFindings, curve: str) -> list[str]:
+def adjusted_words(adjusted: Curve | None) -> list[str]:
     """What a curve is at every step when floor-adjusted; empty where it has no floor."""
-    adjusted = condition.curves.get(f"{curve} adjusted")
     return [] if adjusted is None else [f"floor-adjusted: {rounded(value, 3)}" for value in adjusted.value]
 
 
-def _pairs(condition: ConditionFindings, relation: str) -> list[tuple[str, Sequence[float]]]:
+def _pairs(condition: ConditionFindings, relation: Relation) -> list[tuple[str, Sequence[float]]]:
     """The pairs of one relation: their two runs in words, and their agreement."""
     labels = run_labels(condition)
     return [
@@ -143,12 +149,12 @@ def run_lines(condition: ConditionFindings, metric: str) -> go.Scatter:
     return _thin(paths, "single runs", "run")
 
 
-def floor_line(steps: Sequence[int], name: str, value: float, *, strictest: bool) -> go.Scatter:
+def floor_line(steps: Sequence[int], floor: Floor, *, strictest: bool) -> go.Scatter:
     """A floor across the panel: dashed for the strictest, dotted for the others."""
-    called = FLOORS.get(name, name)
+    called = floor_title(floor.name)
     return go.Scatter(
         x=_positions(steps),
-        y=[value] * len(steps),
+        y=[floor.value] * len(steps),
         name=f"floor: {called}",
         mode="lines",
         line={
@@ -156,7 +162,7 @@ def floor_line(steps: Sequence[int], name: str, value: float, *, strictest: bool
             "width": 1.75 if strictest else 1,
             "dash": "dash" if strictest else "dot",
         },
-        text=[f"{'strictest floor' if strictest else 'floor'}, {called}: {rounded(value, 3)}"] * len(steps),
+        text=[f"{'strictest floor' if strictest else 'floor'}, {called}: {rounded(floor.value, 3)}"] * len(steps),
         hovertemplate=_SAID,
         showlegend=strictest,
     )

@@ -8,52 +8,56 @@ from typing import TYPE_CHECKING
 from reseed._support.numbers import rounded
 from reseed.report._plotly import make_subplots
 from reseed.report.axes import base_layout, step_axis, value_axis
-from reseed.report.lines import RELATIONS, adjusted_words, band, floor_line, line, run_lines, shown
+from reseed.report.called import diagnostic_title, diagnostics, measure_title, measures_shown
+from reseed.report.lines import RELATIONS, adjusted_words, band, curves_of, floor_line, line, run_lines, shown
 from reseed.report.theme import colour
-from reseed.report.words import DIAGNOSTICS, MEASURES, companions, diagnostics, strictest_of
+from reseed.report.words import defined_floors
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from reseed.findings import ConditionFindings, Curve, Findings
+    from reseed.findings import ConditionFindings, Curve, Findings, MeasureFindings
     from reseed.report._plotly import go
 
 __all__ = ["companion_panels", "fit_panels", "mechanism_panels"]
 
 ROW = 128  # pixels of a small panel
 TICKS = (0.0, 0.5, 1.0)
+DRAWN_ELSEWHERE = frozenset({"explained"})
+"""Mechanisms that stand beside the agreement in the figure of retention."""
 FIT = {"r2": "held-out R²", "alive": "alive atoms", "l0": "L0, active atoms per token"}
 
 
 def companion_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     """W and B in every companion measure, all on one vertical axis."""
-    measures = companions([condition])
+    companions = {measure_title(name): condition.measures[name] for name in measures_shown([condition], "companion")}
     ends = [
-        f"{_called(measure)} {rounded(curve.value[-1])}"
-        for measure in measures
-        if (curve := shown(condition, f"{measure} between")) is not None
+        f"{title} {rounded(curve.value[-1])}"
+        for title, found in companions.items()
+        if (curve := shown(found.between.curve)) is not None
     ]
     lead = f"Companion measures of {condition.name} along training; between starts at the last step"
-    drawn = _grid(
-        [_called(measure) for measure in measures], columns=2, alt=f"{lead}: {', '.join(ends) or 'not defined'}."
-    )
-    span = _companion_range(condition, measures)
-    for i, measure in enumerate(measures):
+    drawn = _grid(list(companions), columns=2, alt=f"{lead}: {', '.join(ends) or 'not defined'}.")
+    span = _range(companions.values())
+    for i, (title, found) in enumerate(companions.items()):
         cell = _cell(i, columns=2)
-        for name, value in condition.companion_floors.get(measure, {}).items():
-            if math.isfinite(value):
-                strictest = name == strictest_of(condition, measure)
-                floor = floor_line(condition.steps, name, value, strictest=strictest)
-                drawn.add_trace(floor.update(showlegend=False), **cell)
-        for relation, said in RELATIONS.items():
-            curve = shown(condition, f"{measure} {relation}")
-            if curve is not None:
-                drawn.add_trace(band(curve, relation), **cell)
-                name = f"{_called(measure)}, {said}"
-                more = adjusted_words(condition, f"{measure} {relation}")
-                drawn.add_trace(line(curve, relation, name, more=more, mode="lines", showlegend=i == 0), **cell)
+        _add_companion(drawn, title, found, cell, in_legend=i == 0)
         drawn.update_yaxes(value_axis(*span, ticks=TICKS), **cell)
-    return _with_steps(drawn, condition, n_panels=len(measures), columns=2)
+    return _with_steps(drawn, condition, n_panels=len(companions), columns=2)
+
+
+def _add_companion(
+    drawn: go.Figure, title: str, found: MeasureFindings, cell: dict[str, int], *, in_legend: bool
+) -> None:
+    """The floors of one measure below its curves."""
+    for floor in defined_floors(found):
+        across = floor_line(found.within.curve.steps, floor, strictest=floor.name == found.strictest)
+        drawn.add_trace(across.update(showlegend=False), **cell)
+    for relation, curve in curves_of(found).items():
+        drawn.add_trace(band(curve, relation), **cell)
+        more = adjusted_words(found.pairs(relation).adjusted_curve)
+        name = f"{title}, {RELATIONS[relation]}"
+        drawn.add_trace(line(curve, relation, name, more=more, mode="lines", showlegend=in_legend), **cell)
 
 
 def fit_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
@@ -61,13 +65,13 @@ def fit_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     ends = [
         f"{name} {rounded(curve.value[-1])}"
         for metric, name in FIT.items()
-        if (curve := shown(condition, metric)) is not None
+        if (curve := shown(condition.metrics.get(metric))) is not None
     ]
     lead = f"Fit of {condition.name} along training; mean over runs at the last step"
     drawn = _grid(list(FIT.values()), columns=1, alt=f"{lead}: {', '.join(ends) or 'not defined'}.")
     for i, (metric, name) in enumerate(FIT.items()):
         cell = _cell(i, columns=1)
-        curve = shown(condition, metric)
+        curve = shown(condition.metrics.get(metric))
         if curve is not None:
             drawn.add_trace(band(curve, "plain"), **cell)
         drawn.add_trace(run_lines(condition, metric), **cell)
@@ -82,27 +86,30 @@ def fit_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
 
 def mechanism_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     """What retention does not explain, match persistence, and what the method says about itself."""
-    measures = [measure for measure in ("excess", "persistence") if _pair_curves(condition, measure)]
-    metrics = [metric for metric in diagnostics([condition]) if shown(condition, metric) is not None]
-    names = [*map(_called, measures), *(DIAGNOSTICS.get(metric, metric.replace("_", " ")) for metric in metrics)]
+    measures = {
+        measure_title(name): curves
+        for name in measures_shown([condition], "mechanism")
+        if name not in DRAWN_ELSEWHERE and (curves := curves_of(condition.measures[name]))
+    }
+    metrics = {
+        diagnostic_title(metric): metric
+        for metric in diagnostics([condition])
+        if shown(condition.metrics[metric]) is not None
+    }
+    names = [*measures, *metrics]
     alt = f"What the atoms of {condition.name} did along training: {', '.join(names) or 'nothing to draw'}."
     drawn = _grid(names, columns=2, alt=alt)
-    for i, measure in enumerate(measures):
-        for relation, curve in _pair_curves(condition, measure).items():
-            _add_curve(drawn, curve, relation, f"{_called(measure)}, {RELATIONS[relation]}", _cell(i, columns=2))
-        drawn.update_yaxes(value_axis(_lowest(condition, measure), 1.05, ticks=TICKS), **_cell(i, columns=2))
-    for i, metric in enumerate(metrics, start=len(measures)):
+    for i, (title, curves) in enumerate(measures.items()):
+        for relation, curve in curves.items():
+            _add_curve(drawn, curve, relation, f"{title}, {RELATIONS[relation]}", _cell(i, columns=2))
+        low = _lowest(value for curve in curves.values() for value in curve.value)
+        drawn.update_yaxes(value_axis(low, 1.05, ticks=TICKS), **_cell(i, columns=2))
+    for i, (title, metric) in enumerate(metrics.items(), start=len(measures)):
         cell = _cell(i, columns=2)
         drawn.add_trace(run_lines(condition, metric), **cell)
-        _add_curve(drawn, condition.curves[metric], "plain", f"{names[i]}, mean", cell)
+        _add_curve(drawn, condition.metrics[metric], "plain", f"{title}, mean", cell)
         drawn.update_yaxes({**value_axis(0.0, 1.0), "range": None, "rangemode": "tozero"}, **cell)
     return _with_steps(drawn, condition, n_panels=len(names), columns=2)
-
-
-def _pair_curves(condition: ConditionFindings, measure: str) -> dict[str, Curve]:
-    """Within and between starts, as far as there are such pairs."""
-    curves = {relation: shown(condition, f"{measure} {relation}") for relation in RELATIONS}
-    return {relation: curve for relation, curve in curves.items() if curve is not None}
 
 
 def _add_curve(drawn: go.Figure, curve: Curve, role: str, name: str, cell: dict[str, int]) -> None:
@@ -111,27 +118,22 @@ def _add_curve(drawn: go.Figure, curve: Curve, role: str, name: str, cell: dict[
     drawn.add_trace(line(curve, role, name, mode="lines", line=pen, showlegend=False), **cell)
 
 
-def _lowest(condition: ConditionFindings, measure: str) -> float:
-    values = [value for curve in _pair_curves(condition, measure).values() for value in curve.value]
+def _lowest(values: Iterable[float]) -> float:
+    """The lower end of an axis that holds 0 and these values."""
     return min(0.0, *filter(math.isfinite, values)) - 0.03
-
-
-def _called(measure: str) -> str:
-    return MEASURES.get(measure, measure)
 
 
 def _finite(condition: ConditionFindings, metric: str) -> list[float]:
     return [value for run in condition.runs for value in run.metrics.get(metric, ()) if math.isfinite(value)]
 
 
-def _companion_range(condition: ConditionFindings, measures: Sequence[str]) -> tuple[float, float]:
+def _range(measures: Iterable[MeasureFindings]) -> tuple[float, float]:
+    """One axis for all of these measures with their floors."""
     values = [0.0]
-    for measure in measures:
-        for relation in RELATIONS:
-            curve = shown(condition, f"{measure} {relation}")
-            values += curve.value if curve is not None else ()
-        values += condition.companion_floors.get(measure, {}).values()
-    return min(value for value in values if math.isfinite(value)) - 0.03, 1.04
+    for found in measures:
+        values += [value for curve in curves_of(found).values() for value in curve.value]
+        values += [floor.value for floor in found.floors]
+    return _lowest(values), 1.04
 
 
 def _cell(i: int, *, columns: int) -> dict[str, int]:

@@ -17,26 +17,40 @@ from reseed.report.axes import (
     step_axis,
     value_axis,
 )
-from reseed.report.lines import adjusted_words, band, extreme_pairs, floor_line, line, pair_lines, shown
+from reseed.report.called import floor_title
+from reseed.report.lines import (
+    RELATIONS,
+    adjusted_words,
+    band,
+    curves_of,
+    extreme_pairs,
+    floor_line,
+    line,
+    pair_lines,
+    shown,
+)
 from reseed.report.theme import colour
-from reseed.report.words import FLOORS, steps, strictest_floor
+from reseed.report.words import defined_floors, steps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reseed.findings import ConditionFindings, Curve, Findings
+    from reseed.findings import ConditionFindings, Curve, Findings, MeasureFindings, Relation
 
 __all__ = ["memory", "retention", "trajectory"]
 
 HEIGHT = 300  # pixels of the main panels
 LOWER = 240  # and of those for init memory
+LETTERS: dict[Relation, str] = {"within": "W", "between": "B"}
+NAMED = {relation: f"{letter}, {RELATIONS[relation]}" for relation, letter in LETTERS.items()}
 _EDGES = 54  # pixels above and below a panel, for its margins
 
 
 class _Stroke(NamedTuple):
     """One curve of a figure of several."""
 
-    curve: str
+    curve: Curve | None
+    """None where there is nothing to draw."""
     role: str
     name: str
     letter: str = ""
@@ -45,34 +59,37 @@ class _Stroke(NamedTuple):
 
 def trajectory(findings: Findings, condition: ConditionFindings) -> go.Figure:
     """W and B with bands, pairs and floors; the panels of one study share their vertical axis."""
-    span = agreement_range(findings.conditions)
     drawn = go.Figure(layout=base_layout(HEIGHT, alt=_trajectory_alt(condition)))
-    for relation in ("between", "within"):
-        curve = shown(condition, relation)
-        if curve is not None:
-            drawn.add_trace(band(curve, relation))
-            drawn.add_trace(pair_lines(condition, relation))
-    for floor in condition.floors:
-        if math.isfinite(floor.value):
-            strictest = floor.name == condition.strictest
-            drawn.add_trace(floor_line(condition.steps, floor.name, floor.value, strictest=strictest))
+    labels = _add_agreement(drawn, condition, condition.agreement) if condition.agreement else []
+    return _framed(drawn, condition, agreement_range(findings.conditions), labels)
+
+
+def _add_agreement(drawn: go.Figure, condition: ConditionFindings, found: MeasureFindings) -> list[Label]:
+    """Bands and pairs first, then floors, then the curves above them; returns what stands beside their ends."""
+    curves = curves_of(found)
+    for relation, curve in reversed(curves.items()):
+        drawn.add_trace(band(curve, relation))
+        drawn.add_trace(pair_lines(condition, relation))
+    for floor in defined_floors(found):
+        drawn.add_trace(floor_line(condition.steps, floor, strictest=floor.name == found.strictest))
     labels = []
-    for relation, letter, name in (("within", "W", "W, born identical"), ("between", "B", "B, started apart")):
-        curve = shown(condition, relation)
-        if curve is not None:
-            drawn.add_trace(line(curve, relation, name, more=_more(condition, relation)))
-            labels.append(_end(letter, curve, relation, condition.curves.get(f"{relation} adjusted")))
-    floor = strictest_floor(condition)
-    if floor is not None:
-        labels.append(Label(f"{FLOORS[floor.name]}: {rounded(floor.value)}", floor.value, "floor"))
-    return _framed(drawn, condition, span, labels)
+    for relation, curve in curves.items():
+        adjusted = found.pairs(relation).adjusted_curve
+        more = _more(adjusted_words(adjusted), extreme_pairs(condition, relation))
+        drawn.add_trace(line(curve, relation, NAMED[relation], more=more))
+        labels.append(_end(LETTERS[relation], curve, relation, adjusted))
+    if found.floor:
+        labels.append(
+            Label(f"{floor_title(found.floor.name)}: {rounded(found.floor.value)}", found.floor.value, "floor")
+        )
+    return labels
 
 
 def memory(_: Findings, condition: ConditionFindings) -> go.Figure:
     """M(t) with its band and half-life; without traces where there is nothing to remember."""
-    alt = _alt(f"Init memory of {condition.name} along training", condition, {"M": "memory"})
+    alt = _alt(f"Init memory of {condition.name} along training", {"M": condition.memory})
     drawn = go.Figure(layout=base_layout(LOWER, alt=alt))
-    curve = shown(condition, "memory")
+    curve = shown(condition.memory)
     if curve is None:
         return drawn
     drawn.add_trace(band(curve, "plain"))
@@ -91,27 +108,31 @@ def memory(_: Findings, condition: ConditionFindings) -> go.Figure:
 
 def retention(findings: Findings, condition: ConditionFindings) -> go.Figure:
     """R, and beside W and B what retention alone would leave of them."""
-    strokes = (
-        _Stroke("within", "within", "W, born identical", "W"),
-        _Stroke("explained within", "within", "W explained by retention"),
-        _Stroke("between", "between", "B, started apart", "B"),
-        _Stroke("explained between", "between", "B explained by retention"),
-        _Stroke("retention", "plain", "retention R", "R"),
-    )
+    strokes = _retention_strokes(condition)
     lead = f"Init retention of {condition.name} along training, beside the agreement"
-    drawn = go.Figure(
-        layout=base_layout(HEIGHT, alt=_alt(lead, condition, {each.name: each.curve for each in strokes}))
-    )
+    drawn = go.Figure(layout=base_layout(HEIGHT, alt=_alt(lead, {each.name: each.curve for each in strokes})))
     labels = []
     for stroke in strokes:
-        curve = shown(condition, stroke.curve)
-        if curve is not None:
+        if stroke.curve is not None:
             pen = {"color": colour(stroke.role), "width": 1.75, "dash": "solid" if stroke.letter else "dot"}
-            mode = "lines+markers" if stroke.curve == "retention" else "lines"
-            drawn.add_trace(line(curve, stroke.role, stroke.name, line=pen, mode=mode))
+            mode = "lines+markers" if stroke.role == "plain" else "lines"
+            drawn.add_trace(line(stroke.curve, stroke.role, stroke.name, line=pen, mode=mode))
             if stroke.letter:
-                labels.append(_end(stroke.letter, curve, stroke.role))
+                labels.append(_end(stroke.letter, stroke.curve, stroke.role))
     return _framed(drawn, condition, agreement_range(findings.conditions), labels)
+
+
+def _retention_strokes(condition: ConditionFindings) -> list[_Stroke]:
+    """W and B, what retention explains of each, and retention itself."""
+    agreed = curves_of(condition.agreement)
+    explained = curves_of(condition.measures.get("explained"))
+    strokes: list[_Stroke] = []
+    for relation, letter in LETTERS.items():
+        strokes += [
+            _Stroke(agreed.get(relation), relation, NAMED[relation], letter),
+            _Stroke(explained.get(relation), relation, f"{letter} explained by retention"),
+        ]
+    return [*strokes, _Stroke(shown(condition.metrics.get("retention")), "plain", "retention R", "R")]
 
 
 def _framed(
@@ -131,10 +152,9 @@ def _end(letter: str, curve: Curve, role: str, adjusted: Curve | None = None) ->
     return Label(f"<b>{letter}</b> {rounded(curve.value[-1])}{aside}", curve.value[-1], role)
 
 
-def _more(condition: ConditionFindings, relation: str) -> list[str]:
-    """What hovering over W and B adds at every step: the floor-adjusted value, and which pairs are the extremes."""
-    parts = [part for part in (adjusted_words(condition, relation), extreme_pairs(condition, relation)) if part]
-    return ["<br>".join(said) for said in zip(*parts, strict=True)]
+def _more(*parts: list[str]) -> list[str]:
+    """What hovering adds at every step, of the parts that there are."""
+    return ["<br>".join(said) for said in zip(*filter(None, parts), strict=True)]
 
 
 def _around(curve: Curve) -> tuple[float, float]:
@@ -144,16 +164,15 @@ def _around(curve: Curve) -> tuple[float, float]:
 
 
 def _trajectory_alt(condition: ConditionFindings) -> str:
-    named = {"W, runs born identical": "within", "B, runs that started apart": "between"}
-    alt = _alt(f"Matched agreement of {condition.name} along training", condition, named)
-    floor = strictest_floor(condition)
-    return f"{alt} The strictest floor, {FLOORS[floor.name]}, is {rounded(floor.value)}." if floor else alt
+    curves, floor = curves_of(condition.agreement), condition.agreement.floor if condition.agreement else None
+    named = {"W, runs born identical": curves.get("within"), "B, runs that started apart": curves.get("between")}
+    alt = _alt(f"Matched agreement of {condition.name} along training", named)
+    return f"{alt} The strictest floor, {floor_title(floor.name)}, is {rounded(floor.value)}." if floor else alt
 
 
-def _alt(lead: str, condition: ConditionFindings, named: Mapping[str, str]) -> str:
+def _alt(lead: str, named: Mapping[str, Curve | None]) -> str:
     """The figure in words: where each curve begins and ends."""
-    curves = {name: shown(condition, curve) for name, curve in named.items()}
-    said = [_from_to(name, curve) for name, curve in curves.items() if curve is not None]
+    said = [_from_to(name, found) for name, curve in named.items() if (found := shown(curve)) is not None]
     return f"{lead}. {'; '.join(said)}." if said else f"{lead}: there is nothing to draw."
 
 

@@ -28,7 +28,7 @@ def spawn(_: Findings, condition: ConditionFindings) -> go.Figure:
     curve = _curve(condition.spawn)
     floor = strictest_floor(condition)
     if floor is not None and math.isfinite(floor.value):
-        drawn.add_trace(floor_line(curve.steps, floor.name, floor.value, strictest=True))
+        drawn.add_trace(floor_line(curve.steps, floor, strictest=True))
     drawn.add_trace(band(curve, "plain"))
     drawn.add_trace(line(curve, "plain", "children and parents"))
     low = min([0.0, *(value for value in curve.value if math.isfinite(value))])

@@ -16,7 +16,7 @@ One row per condition, snapshot and measure, for two kinds of rows:
 | `measure`, `pairs`, `run` | what was measured, on what |
 | `value`, `low`, `high`, `unit` | the number and its interval; null where it is not defined |
 | `adjusted`, `adjusted_low`, `adjusted_high` | the same, floor-adjusted by the measure's own strictest floor |
-| `floor_isotropic`, `floor_data`, `floor_kmeans`, `floor_hull`, `floor_step_0` | the measure's floors |
+| `floor_isotropic`, …, `floor_step_0`: one for each of `FLOORS` | the measure's floors |
 | `strictest` | which floor the measure is adjusted by; for the matched agreement the one that the verdict used |
 """
 
@@ -27,20 +27,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from reseed.report.words import FLOORS, floor_value, strictest_of
+from reseed.floors import FLOORS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reseed.findings import ConditionFindings, Curve, Findings, RunFindings
+    from reseed.findings import ConditionFindings, Curve, Findings, MeasureFindings, RunFindings
 
-__all__ = ["SCHEMA", "table"]
+__all__ = ["schema", "table"]
 
 Row = dict[str, Any]
 
-_ADJUSTED = " adjusted"
-
-SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+_BEFORE_FLOORS = {
     "condition": pl.String,
     "arm": pl.String,
     "preprocess": pl.String,
@@ -58,15 +56,18 @@ SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "adjusted": pl.Float64,
     "adjusted_low": pl.Float64,
     "adjusted_high": pl.Float64,
-    **{f"floor_{floor.replace(' ', '_')}": pl.Float64 for floor in FLOORS},
-    "strictest": pl.String,
 }
-"""The columns and their types."""
+
+
+def schema() -> dict[str, Any]:
+    """The columns and their types of polars: one for every floor of `FLOORS` among them."""
+    floors = {_column(floor): pl.Float64 for floor in FLOORS}
+    return {**_BEFORE_FLOORS, **floors, "strictest": pl.String}
 
 
 def table(findings: Findings) -> pl.DataFrame:
-    """One row per condition, snapshot and measure; the columns are those of `SCHEMA`."""
-    return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=SCHEMA)
+    """One row per condition, snapshot and measure; the columns are those of `schema()`."""
+    return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=schema())
 
 
 def _rows(condition: ConditionFindings) -> Iterator[Row]:
@@ -75,33 +76,28 @@ def _rows(condition: ConditionFindings) -> Iterator[Row]:
         "arm": condition.arm,
         "preprocess": condition.preprocess,
         "kind": condition.kind,
-        "start": condition.start,
+        "start": condition.start_kind,
         "outcome": str(condition.verdict.outcome),
     }
-    for name, curve in condition.curves.items():
-        if name.endswith(_ADJUSTED):
-            continue  # it stands beside the curve that it was made from
-        measure, pairs = _measure_and_pairs(name)
-        beside = {"measure": measure, "pairs": pairs, "unit": curve.unit} | _floors(condition, measure, pairs)
-        adjusted = condition.curves.get(f"{name}{_ADJUSTED}")
-        yield from (about | beside | row for row in _curve_rows(curve, adjusted))
+    for measure, found in condition.measures.items():
+        yield from (about | {"measure": measure} | row for row in _measure_rows(found))
+    memory = {"memory": condition.memory} if condition.memory else {}
+    for measure, curve in (memory | condition.metrics).items():
+        yield from (about | {"measure": measure, "unit": curve.unit} | row for row in _curve_rows(curve, None))
     for run in condition.runs:
         yield from (about | row for row in _run_rows(run))
 
 
-def _measure_and_pairs(curve: str) -> tuple[str, str | None]:
-    """`within` is the agreement of one kind of pairs, `code within` a companion's; `memory` is of no pairs."""
-    measure, _, pairs = curve.rpartition(" ")
-    if pairs in {"within", "between"}:
-        return measure or "agreement", pairs
-    return curve, None
+def _measure_rows(found: MeasureFindings) -> Iterator[Row]:
+    """Both curves, each value beside the measure's floors."""
+    floors = {_column(floor.name): _or_null(floor.value) for floor in found.floors if floor.name in FLOORS}
+    for relation, pairs in (("within", found.within), ("between", found.between)):
+        beside = {"pairs": relation, "unit": pairs.curve.unit, **floors, "strictest": found.strictest}
+        yield from (beside | row for row in _curve_rows(pairs.curve, pairs.adjusted_curve))
 
 
-def _floors(condition: ConditionFindings, measure: str, pairs: str | None) -> Row:
-    if pairs is None:
-        return {}
-    floors = {f"floor_{floor.replace(' ', '_')}": _or_null(floor_value(condition, measure, floor)) for floor in FLOORS}
-    return {**floors, "strictest": strictest_of(condition, measure) or None}
+def _column(floor: str) -> str:
+    return f"floor_{floor.replace(' ', '_')}"
 
 
 def _curve_rows(curve: Curve, adjusted: Curve | None) -> Iterator[Row]:

@@ -172,7 +172,7 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
 
 
 def _shared_dice(family: SharedDice) -> Iterator[RenderableType]:
-    yield _heading(f"What sharing a die contributes: {family.kind}, {family.start} starts, @{family.preprocess}")
+    yield _heading(f"What sharing a die contributes: {family.kind}, {family.start_kind} starts, @{family.preprocess}")
     effects = [("", "at step 0", "at the end")]
     effects += [
         (f"effect of sharing {factor(each.dice)}", estimated(each.born, sign=True), estimated(each.last, sign=True))

@@ -7,46 +7,48 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import interval, percent, rounded
+from reseed.floors import FLOORS
+from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
 from reseed.verdict import Outcome
-from reseed.verdict.disagreements import CALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from reseed.findings import Comparison, ConditionFindings, Findings, Floor, Interval, RunFindings
+    from reseed.findings import (
+        Comparison,
+        ConditionFindings,
+        Curve,
+        Findings,
+        Floor,
+        Interval,
+        MeasureFindings,
+        Relation,
+        RunFindings,
+    )
 
 __all__ = [
-    "ABOUT_MEASURES",
     "ABOUT_THRESHOLDS",
     "CLASSES",
-    "DIAGNOSTICS",
-    "FLOORS",
-    "MEASURES",
     "VerdictRow",
     "barriers",
     "beside",
-    "companions",
     "counted",
-    "diagnostics",
+    "defined_floors",
     "estimated",
     "factor",
     "floor_policies",
-    "floor_value",
-    "floors_of",
-    "floors_shown",
     "last",
     "mechanisms",
     "notes",
-    "of_measure",
     "of_pairs",
     "of_the_alive",
+    "pairs_behind",
     "run_labels",
     "runs_finished",
     "signed",
     "spawned",
     "steps",
     "strictest_floor",
-    "strictest_of",
     "title",
     "tuned",
     "verdict_row",
@@ -66,47 +68,6 @@ CLASSES: dict[Outcome, str] = {
 }
 """Outcomes that share an accent: came together, born that way, stayed or went apart, cannot be said."""
 
-MEASURES = {
-    "agreement": "matched agreement",
-    **CALLED,
-    "mmcs": "best cosine (MMCS)",
-    "shared": "shared fraction",
-    "explained": "agreement explained by retention",
-    "excess": "agreement beyond retention",
-    "persistence": "match persistence",
-}
-"""How measures are called in headings; one that is not listed keeps its name."""
-
-ABOUT_MEASURES = {
-    "code": "correlation of matched atoms' activations on the same held-out tokens",
-    "mmcs": "each atom's best cosine in the other dictionary, several may choose the same one",
-    "shared": "matched pairs with cosine above .7 in decoder and encoder both",
-    "projection": "correlation of what matched atoms read from the activations",
-    "whitened": "cosine of matched atoms in a space where the activations vary alike in all directions",
-    "subspace": "share of the leading directions of two dictionaries that is common to both",
-    "alive": "matched agreement of the atoms that fire on the held-out tokens; mind how many these are",
-    "mass": "matched cosines, each weighted by what its two atoms carry of the reconstructions",
-}
-"""What the companions of the matched agreement are."""
-
-DIAGNOSTICS = {
-    "frozen_rows": "frozen rows of W",
-    "weight_entropy": "entropy of W, nats",
-    "effective_points": "points in a mixture, exp(entropy)",
-    "relaxation_saturation": "saturation of Λ",
-    "multiplier": "multiplier",
-}
-"""What methods say about themselves, and how it is called; others keep their names."""
-
-FLOORS = {
-    "isotropic": "random directions",
-    "data": "activations",
-    "kmeans": "k-means",
-    "hull": "hull",
-    "step 0": "step 0",
-}
-"""How floors are called in headings and figures."""
-
 ABOUT_THRESHOLDS = {
     "min_r2": "a condition with a run below this R² is not judged",
     "margin": "the smallest difference that matters, floor-adjusted",
@@ -120,49 +81,57 @@ ABOUT_THRESHOLDS = {
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """The cells of one condition in the verdict table."""
+    """The cells of one condition in the verdict table; the defaults are those of one in which no runs were compared."""
 
     condition: str
     outcome: str
     r2: str
     alive: str
-    within: str
-    path: str
+    within: str = "n/a"
+    path: str = "n/a"
     """B(0) -> B(T)."""
-    between_interval: str
-    floor: str
-    floor_name: str
-    adjusted: str
+    between_interval: str = ""
+    floor: str = "n/a"
+    floor_name: str = ""
+    adjusted: str = "n/a"
     """B(T), floor-adjusted."""
-    gain: str
-    gain_interval: str
+    gain: str = "n/a"
+    gain_interval: str = ""
 
 
 def verdict_row(condition: ConditionFindings) -> VerdictRow:
     """One condition's evidence in a line."""
-    estimates = condition.estimates
-    between, gain = estimates.get("between"), estimates.get("gain")
-    floor = strictest_floor(condition)
     return VerdictRow(
         condition=condition.name,
         outcome=str(condition.verdict.outcome),
         r2=rounded(condition.r2.value),
         alive=percent(condition.alive.value),
-        within=_value(estimates.get("within")),
-        path=_arrow(_value(estimates.get("between at step 0")), _value(between)),
-        between_interval=_interval(between),
-        floor=rounded(floor.value) if floor else "n/a",
-        floor_name=FLOORS.get(floor.name, floor.name) if floor else "",
-        adjusted=_value(estimates.get("between adjusted")),
-        gain=signed(gain.value) if gain else "n/a",
-        gain_interval=_interval(gain),
+        **(_agreement_cells(condition.agreement) if condition.agreement else {}),
     )
+
+
+def _agreement_cells(found: MeasureFindings) -> dict[str, str]:
+    """What the matched agreement says, in the fields of `VerdictRow`."""
+    born, between, adjusted = rounded(found.born.value), found.between.last, found.between.adjusted
+    floor = found.floor
+    return {
+        "within": rounded(found.within.last.value),
+        "path": born if born == rounded(between.value) == "n/a" else f"{born} → {rounded(between.value)}",
+        "between_interval": interval(between.low, between.high),
+        "floor": rounded(floor.value) if floor else "n/a",
+        "floor_name": floor_title(floor.name) if floor else "",
+        "adjusted": rounded(adjusted.value) if adjusted else "n/a",
+        "gain": signed(found.gain.value),
+        "gain_interval": interval(found.gain.low, found.gain.high),
+    }
 
 
 def estimated(estimate: Interval | None, *, sign: bool = False) -> str:
     """`.46 [.44, .48]`, or `n/a`; `sign` puts a plus before what is above zero."""
-    value = "n/a" if estimate is None else signed(estimate.value) if sign else rounded(estimate.value)
-    return f"{value} {_interval(estimate)}".rstrip()
+    if estimate is None:
+        return "n/a"
+    value = signed(estimate.value) if sign else rounded(estimate.value)
+    return f"{value} {interval(estimate.low, estimate.high)}".rstrip()
 
 
 def signed(value: float) -> str:
@@ -173,62 +142,29 @@ def signed(value: float) -> str:
 
 def strictest_floor(condition: ConditionFindings) -> Floor | None:
     """The floor that the verdict used."""
-    return next((floor for floor in condition.floors if floor.name == condition.strictest), None)
+    return condition.agreement.floor if condition.agreement else None
 
 
-def floor_value(condition: ConditionFindings, measure: str, floor: str) -> float:
-    """One floor of `agreement` or of a companion measure; nan where there is none."""
-    if measure == "agreement":
-        return next((each.value for each in condition.floors if each.name == floor), math.nan)
-    return condition.companion_floors.get(measure, {}).get(floor, math.nan)
+def defined_floors(found: MeasureFindings) -> tuple[Floor, ...]:
+    """The floors of a measure that have a value."""
+    return tuple(floor for floor in found.floors if math.isfinite(floor.value))
 
 
-def floors_shown(conditions: Iterable[ConditionFindings]) -> dict[str, str]:
-    """The floors that some condition has, and how they are called."""
-    present = {floor.name for each in conditions for floor in each.floors}
-    return {name: called for name, called in FLOORS.items() if name in present}
+def pairs_behind(floor: Floor, condition: ConditionFindings) -> int:
+    """How many pairs of untrained dictionaries, or of runs at step 0, a floor is the mean of."""
+    if floor.name in FLOORS and FLOORS[floor.name].role == "origin":
+        return sum(pair.relation == "between" for pair in condition.pairs)
+    return math.comb(floor.n, 2)
 
 
 def floor_policies(conditions: Iterable[ConditionFindings]) -> dict[tuple[str, str], None]:
     """How each floor was made: (what it is called, in one sentence), each once."""
-    return {(FLOORS[floor.name], floor.policy): None for each in conditions for floor in each.floors}
-
-
-def companions(conditions: Iterable[ConditionFindings]) -> tuple[str, ...]:
-    """The companion measures that some condition has curves of, in the order they first appear."""
-    parts = (name.rpartition(" ") for each in conditions for name in each.curves)
-    named = (measure for measure, _, pairs in parts if pairs in {"within", "between"})
-    return tuple(dict.fromkeys(measure for measure in named if measure not in _NOT_COMPANIONS))
-
-
-_NOT_COMPANIONS = {"", "explained", "excess", "persistence"}
-
-
-def strictest_of(condition: ConditionFindings, measure: str) -> str:
-    """The floor that `agreement` or a companion measure is adjusted by; empty where it has none."""
-    return condition.strictest if measure == "agreement" else condition.companion_strictest.get(measure, "")
-
-
-def floors_of(condition: ConditionFindings, measure: str) -> dict[str, float]:
-    """The floors of `agreement` or of a companion measure, by name, without those that are not defined."""
-    floors = {name: floor_value(condition, measure, name) for name in FLOORS}
-    return {name: value for name, value in floors.items() if math.isfinite(value)}
-
-
-def of_measure(condition: ConditionFindings, measure: str, number: str) -> Interval | None:
-    """An estimate of `agreement` or of a companion measure, such as `between`, `within adjusted` or `gain`."""
-    return condition.estimates.get(number if measure == "agreement" else f"{measure} {number}")
-
-
-def diagnostics(conditions: Iterable[ConditionFindings]) -> tuple[str, ...]:
-    """What the methods say about themselves in some condition: curves that are of no measure and no fit."""
-    curves = dict.fromkeys(name for each in conditions for name in each.curves if not name.endswith(_OF_PAIRS))
-    known = [name for name in DIAGNOSTICS if name in curves]
-    return (*known, *(name for name in curves if name not in _BASIC and name not in known))
-
-
-_OF_PAIRS = (" within", " between", " adjusted")
-_BASIC = {"within", "between", "memory", "retention", "r2", "alive", "l0"}
+    return {
+        (floor_title(floor.name), floor.policy): None
+        for each in conditions
+        if each.agreement
+        for floor in each.agreement.floors
+    }
 
 
 def run_labels(condition: ConditionFindings) -> dict[str, str]:
@@ -238,11 +174,12 @@ def run_labels(condition: ConditionFindings) -> dict[str, str]:
 
 def notes(condition: ConditionFindings) -> tuple[str, ...]:
     """Why something in the condition's row is undefined, each reason once, and what ended runs early."""
-    named = [(said, condition.estimates.get(name)) for name, said in _SYMBOLS.items()]
+    found = condition.agreement
+    named = [("B", found.between.last), ("W", found.within.last), ("gain", found.gain)] if found else []
     named += [("R²", condition.r2), ("alive", condition.alive)]
     by_reason: dict[str, list[str]] = {}
     for name, estimate in named:
-        if estimate is not None and estimate.reason:
+        if estimate.reason:
             by_reason.setdefault(estimate.reason, []).append(name)
     reasons = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
     ended = [f"{_run_label(run)} {run.status}: {run.remedy}" for run in condition.runs if run.remedy]
@@ -263,12 +200,12 @@ def _stretched(condition: ConditionFindings) -> tuple[str, ...]:
 TEN = 10  # from here on the second digit after the point says nothing, and of steps the first
 HARDLY_ANY_DEAD = 0.99  # alive share from which dead atoms move no number that is shown
 HIGH_FLOOR = 0.9  # from here on the adjusted scale stretches tenfold and more
-_SYMBOLS = {"between": "B", "within": "W", "gain": "gain"}
 
 
 def beside(condition: ConditionFindings) -> tuple[str, ...]:
     """What the verdict weighed that is not in its row, in a few words each."""
-    adjusted = condition.estimates.get("between adjusted"), condition.estimates.get("gain adjusted")
+    found = condition.agreement
+    adjusted = (found.between.adjusted, found.gain_adjusted) if found else (None, None)
     return (
         runs_finished(condition),
         counted(condition.init_groups, "init group"),
@@ -293,11 +230,15 @@ def spawned(condition: ConditionFindings) -> str:
 
 def barriers(condition: ConditionFindings) -> str:
     """How much R² is lost between two runs, with their atoms matched and as they stand; empty where not measured."""
-    found = condition.barrier
+    if condition.barriers is None:
+        return ""
     told = [
-        f"{said} {estimated(found[f'{pairs} matched'])} matched, {estimated(found[f'{pairs} unmatched'])} unmatched"
-        for pairs, said in (("within", "born identical"), ("between", "started apart"))
-        if found and not math.isnan(found[f"{pairs} matched"].value)
+        f"{said} {estimated(barrier.matched)} matched, {estimated(barrier.unmatched)} unmatched"
+        for barrier, said in (
+            (condition.barriers.within, "born identical"),
+            (condition.barriers.between, "started apart"),
+        )
+        if not math.isnan(barrier.matched.value)
     ]
     return f"barrier in R², runs {'; '.join(told)}" if told else ""
 
@@ -305,42 +246,40 @@ def barriers(condition: ConditionFindings) -> str:
 def mechanisms(condition: ConditionFindings) -> tuple[str, ...]:
     """What the atoms did, in a few words each; nothing where no runs were compared."""
     said = (
-        ("retention", last(condition, "retention")),
-        ("explained by it", of_pairs(condition, "explained")),
-        ("beyond it", of_pairs(condition, "excess")),
-        ("persistence", of_pairs(condition, "persistence")),
-        *((name, last(condition, metric)) for metric, name in DIAGNOSTICS.items()),
+        ("retention", last(condition.metrics.get("retention"))),
+        *((measure_short(name), of_pairs(condition, name)) for name in measures_shown([condition], "mechanism")),
+        *((diagnostic_title(name), last(condition.metrics[name])) for name in diagnostics([condition])),
     )
     return tuple(f"{name} {number}" for name, number in said if number)
 
 
-def last(condition: ConditionFindings, curve: str) -> str:
+def last(curve: Curve | None) -> str:
     """A curve's last value; empty where there is none."""
-    value = condition.curves[curve].value[-1] if curve in condition.curves else math.nan
+    value = curve.value[-1] if curve else math.nan
     return "" if math.isnan(value) else rounded(value, 1 if abs(value) >= TEN else 2)
 
 
 def of_pairs(condition: ConditionFindings, measure: str) -> str:
     """`W .36, B .08`, as far as there are such pairs."""
-    ends = {symbol: last(condition, f"{measure} {pairs}") for symbol, pairs in (("W", "within"), ("B", "between"))}
+    found = condition.measures.get(measure)
+    ends = {"W": last(found.within.curve), "B": last(found.between.curve)} if found else {}
     return ", ".join(f"{symbol} {value}" for symbol, value in ends.items() if value)
 
 
 def of_the_alive(condition: ConditionFindings) -> str:
     """How agreement changes when dead atoms do not count; empty where hardly any are dead, or there are no pairs."""
-    pairs = next((pairs for pairs in ("between", "within") if _has(condition, f"alive {pairs}")), None)
-    if pairs is None or not condition.alive.value < HARDLY_ANY_DEAD:
+    plain, alive, mass = (condition.measures.get(name) for name in ("agreement", "alive", "mass"))
+    if plain is None or alive is None or mass is None or not condition.alive.value < HARDLY_ANY_DEAD:
         return ""
-    plain, alive, mass = (condition.estimates.get(name) for name in (pairs, f"alive {pairs}", f"mass {pairs}"))
+    relations: tuple[Relation, ...] = ("between", "within")
+    relation = next((each for each in relations if math.isfinite(alive.pairs(each).last.value)), None)
+    if relation is None:
+        return ""
     return (
-        f"{percent(condition.alive.value)} of the atoms are alive: agreement {pairs} starts is {_value(plain)}, "
-        f"of alive atoms {estimated(alive)}, weighted by what atoms carry {estimated(mass)}"
+        f"{percent(condition.alive.value)} of the atoms are alive: agreement {relation} starts is "
+        f"{rounded(plain.pairs(relation).last.value)}, of alive atoms {estimated(alive.pairs(relation).last)}, "
+        f"weighted by what atoms carry {estimated(mass.pairs(relation).last)}"
     )
-
-
-def _has(condition: ConditionFindings, estimate: str) -> bool:
-    found = condition.estimates.get(estimate)
-    return found is not None and math.isfinite(found.value)
 
 
 def runs_finished(condition: ConditionFindings) -> str:
@@ -389,15 +328,3 @@ def tuned(findings: Findings) -> tuple[str, ...]:
 
 def _run_label(run: RunFindings) -> str:
     return f"s{run.start_index} r{run.run_index}"
-
-
-def _value(estimate: Interval | None) -> str:
-    return "n/a" if estimate is None else rounded(estimate.value)
-
-
-def _interval(estimate: Interval | None) -> str:
-    return "" if estimate is None else interval(estimate.low, estimate.high)
-
-
-def _arrow(first: str, last: str) -> str:
-    return first if first == last == "n/a" else f"{first} → {last}"

@@ -82,7 +82,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401 (a type 
     return f"{kinds} {' and '.join(ranges)}".strip()
 
 
-def _members(annotation: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401
+def _members(annotation: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401 (a type is whatever stands behind a colon)
     """The members of a union, each with what `Annotated` says about it; None is left out."""
     if get_origin(annotation) in {Union, UnionType}:
         for member in get_args(annotation):

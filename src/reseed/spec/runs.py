@@ -17,6 +17,7 @@ from reseed.dice import DICE, Die, roll
 from reseed.spec.arm import AnyMethod, Arm
 from reseed.spec.recipe import Dice, Training
 from reseed.starts import Start
+from reseed.trajectory import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -111,23 +112,21 @@ class RunSpec(Settings):
         thrown = self.method.dice | self.start.dice
         return tuple(die for die in DICE if die in thrown)
 
-    def record(self, *, points: str | None) -> dict[str, Any]:
-        """What `spec.json` holds: the identity, and what a reader needs to know about method and start.
+    def record(self, *, points: str | None) -> RunRecord:
+        """What the study folder says of the run: its identity, and what a reader needs to know of method and start.
 
-        `points` is the name under which the study folder keeps the points that the run starts from. The labels are
-        those at the time of training.
+        `points` is the name under which the folder keeps the points that the run starts from.
         """
-        record = self.identity | {
-            "condition": self.condition,
-            "arm": self.arm,
-            "sign": self.method.sign,
-            "dice": list(self.dice),
-            "shared_when_published": self.start.entry.shared_when_published,
-            "points": points,
-        }
+        identity = self.identity
         if self.kept_parent is not None:
-            record["spawn"] |= {"parent": self.kept_parent}
-        return record
+            identity["spawn"] |= {"parent": self.kept_parent}
+        return RunRecord(
+            **identity,
+            sign=self.method.sign,
+            dice=self.dice,
+            shared_when_published=self.start.entry.shared_when_published,
+            points=points,
+        )
 
     def order_at(self, step: int) -> int:
         """What the order die shows for update number `step`, from 0."""

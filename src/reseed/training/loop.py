@@ -24,7 +24,7 @@ from reseed.starts import draw, draw_points, points_identity
 from reseed.training import stack
 from reseed.training.batches import Batches
 from reseed.training.recording import record
-from reseed.trajectory import points_name
+from reseed.trajectory import RunEnd, points_name
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -90,7 +90,7 @@ def train(
         if interrupted:
             raise Interrupted
     for each in stacks:
-        _end(each, range(len(each)), context.folder, status="finished", step=each.step)
+        _end(each, range(len(each)), context.folder, RunEnd(status="finished", step=each.step))
 
 
 def _stacks(specs: Sequence[RunSpec], context: Context) -> list[Stack]:
@@ -124,7 +124,7 @@ def _born(spec: RunSpec, context: Context) -> Stack:
         name: tensor.to(context.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()
     }
     points = points_name(_points_identity(spec, context)) if spec.start.entry.makes_points else None
-    context.folder.run(spec.id).write_spec(spec.record(points=points))
+    context.folder.run(spec.id).write_record(spec.record(points=points))
     born = stack.begin(spec, state)
     record(born, context.view, context.heldout, context.folder)
     return born
@@ -190,7 +190,7 @@ def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: Stud
         return each
     for run in (run for run, ok in enumerate(fine) if not ok):
         remedy = _remedy(each.specs[run], each.step, largest=x[run].norm(dim=-1).max().item())
-        _end(each, [run], folder, status="diverged", step=each.step, batch=each.step - 1, remedy=remedy)
+        _end(each, [run], folder, RunEnd(status="diverged", step=each.step, batch=each.step - 1, remedy=remedy))
     return stack.keep(each, [run for run, ok in enumerate(fine) if ok])
 
 
@@ -203,8 +203,8 @@ def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
     )
 
 
-def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, **status: object) -> None:
+def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, end: RunEnd) -> None:
     for run in runs:
         trajectory = folder.run(each.specs[run].id)
-        trajectory.finish(each.rows[run], **status)
+        trajectory.finish(each.rows[run], end)
         trajectory.resume_point.unlink(missing_ok=True)

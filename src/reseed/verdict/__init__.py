@@ -1,5 +1,8 @@
 """From evidence to one word and one sentence."""
 
-from reseed.verdict.rules import FLOOR_NAMES, Evidence, Judgement, Limits, Outcome, judge
+from reseed.thresholds import Limits
+from reseed.verdict.evidence import Evidence, MeasureEvidence
+from reseed.verdict.outcome import Judgement, Outcome
+from reseed.verdict.rules import judge
 
-__all__ = ["FLOOR_NAMES", "Evidence", "Judgement", "Limits", "Outcome", "judge"]
+__all__ = ["Evidence", "Judgement", "Limits", "MeasureEvidence", "Outcome", "judge"]

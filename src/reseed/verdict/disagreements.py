@@ -7,43 +7,24 @@ them differ by the floor alone.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import interval, rounded
-from reseed.verdict import FLOOR_NAMES
+from reseed.measures import MEASURES
+from reseed.verdict.sentences import floor_adjective, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reseed.statistics import Estimate
+    from reseed.verdict.evidence import MeasureEvidence
 
-__all__ = ["CALLED", "Said", "disagreements"]
-
-CALLED = {
-    "code": "code agreement",
-    "projection": "projection agreement",
-    "whitened": "whitened agreement",
-    "subspace": "subspace overlap",
-    "alive": "agreement of alive atoms",
-    "mass": "mass-weighted agreement",
-}
-"""The companions that can disagree, and how they are called."""
+__all__ = ["disagreements"]
 
 
-@dataclass(frozen=True)
-class Said:
-    """What one measure says about runs that started apart."""
-
-    between: Estimate
-    """B(T)."""
-    gain: Estimate
-    """B(T) - B(0)."""
-    floors: Mapping[str, float]
-    """By name."""
-
-
-def disagreements(cosine: Said, companions: Mapping[str, Said], *, margin: float) -> tuple[str, ...]:
+def disagreements(
+    cosine: MeasureEvidence, companions: Mapping[str, MeasureEvidence], *, margin: float
+) -> tuple[str, ...]:
     """One sentence for each companion that contradicts the matched agreement.
 
     It does where the two intervals of B(T) lie on opposite sides of their floors; or where one gain is more than
@@ -51,19 +32,20 @@ def disagreements(cosine: Said, companions: Mapping[str, Said], *, margin: float
 
     Args:
         cosine: what the matched agreement says.
-        companions: by measure; only those of `CALLED` are asked.
+        companions: by measure; only those of `MEASURES` that may contradict are asked, in its order.
         margin: the smallest difference that matters, floor-adjusted.
     """
-    said = (_disagreement(name, cosine, companions[name], margin) for name in CALLED if name in companions)
+    asked = [measure for measure in MEASURES.values() if measure.contradicts and measure.name in companions]
+    said = (_disagreement(measure.title, cosine, companions[measure.name], margin) for measure in asked)
     return tuple(sentence for sentence in said if sentence)
 
 
-def _disagreement(name: str, cosine: Said, companion: Said, margin: float) -> str:
+def _disagreement(title: str, cosine: MeasureEvidence, companion: MeasureEvidence, margin: float) -> str:
     names = _common_floors(cosine, companion)
     if not names:
         return ""
     (_, floor), (_, own) = strictest = [_strictest(each, names) for each in (cosine, companion)]
-    called = CALLED[name][0].upper() + CALLED[name][1:]
+    called = title[0].upper() + title[1:]
     if _side(cosine, floor) * _side(companion, own) < 0:
         here, there = (_against(each, *its) for each, its in zip((companion, cosine), reversed(strictest), strict=True))
         return f"{called} says otherwise: between starts it is {here}, while the matched agreement is {there}."
@@ -75,40 +57,35 @@ def _disagreement(name: str, cosine: Said, companion: Said, margin: float) -> st
     return ""
 
 
-def _common_floors(cosine: Said, companion: Said) -> Sequence[str]:
+def _common_floors(cosine: MeasureEvidence, companion: MeasureEvidence) -> Sequence[str]:
     return [name for name in cosine.floors if _is_floor(cosine, name) and _is_floor(companion, name)]
 
 
-def _is_floor(said: Said, name: str) -> bool:
-    return said.floors.get(name, math.nan) < 1  # at a floor of 1 nothing can be told, and nan is no floor
+def _is_floor(evidence: MeasureEvidence, name: str) -> bool:
+    return evidence.floors.get(name, math.nan) < 1  # at a floor of 1 nothing can be told, and nan is no floor
 
 
-def _strictest(said: Said, names: Sequence[str]) -> tuple[str, float]:
-    name = max(names, key=lambda each: said.floors[each])
-    return name, said.floors[name]
+def _strictest(evidence: MeasureEvidence, names: Sequence[str]) -> tuple[str, float]:
+    name = max(names, key=lambda each: evidence.floors[each])
+    return name, evidence.floors[name]
 
 
-def _side(said: Said, floor: float) -> int:
+def _side(evidence: MeasureEvidence, floor: float) -> int:
     """1: the whole interval of B(T) is beyond the floor; -1: below it; 0: neither."""
-    return (said.between.low > floor) - (said.between.high < floor)
+    return (evidence.between.low > floor) - (evidence.between.high < floor)
 
 
-def _turn(said: Said, floor: float, margin: float) -> int:
+def _turn(evidence: MeasureEvidence, floor: float, margin: float) -> int:
     """1: the gain is surely more than the margin; -1: surely a loss of more; 0: neither."""
     unit = margin * (1 - floor)
-    return (said.gain.low > unit) - (said.gain.high < -unit)
+    return (evidence.gain.low > unit) - (evidence.gain.high < -unit)
 
 
-def _against(said: Said, name: str, floor: float) -> str:
-    where = "beyond" if _side(said, floor) > 0 else "below"
-    floor_name = FLOOR_NAMES.get(name, name)
-    return f"{_with_interval(said.between)}, {where} its {floor_name} floor of {rounded(floor)}"
+def _against(evidence: MeasureEvidence, name: str, floor: float) -> str:
+    where = "beyond" if _side(evidence, floor) > 0 else "below"
+    return f"{with_interval(evidence.between)}, {where} its {floor_adjective(name)} floor of {rounded(floor)}"
 
 
 def _went(gain: Estimate) -> str:
     low, high = sorted((abs(gain.low), abs(gain.high)))
     return f"{'rose' if gain.value > 0 else 'fell'} by {rounded(abs(gain.value))} {interval(low, high)}"
-
-
-def _with_interval(estimate: Estimate) -> str:
-    return f"{rounded(estimate.value)} {interval(estimate.low, estimate.high)}"

@@ -1,12 +1,12 @@
-"""How much of a dictionary is still its start, and the agreement that explains (docs/mathematics.md, eq. 32-34)."""
+"""How much agreement is explained by retention, what the atoms keep of step 0 (docs/mathematics.md, eq. 32 and 33)."""
 
-import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
 from reseed.matching import Matching, Sign, row_cosines
+from reseed.measures._base import Dictionary, Matchings, Measure
 
-__all__ = ["explained_by_retention", "persistence", "retention"]
+__all__ = ["EXPLAINED", "explained_by_retention", "prepared_retention", "retention"]
 
 
 def retention(
@@ -33,16 +33,28 @@ def explained_by_retention(
     return float((kept * born.cosines).mean())
 
 
-def persistence(earlier: Matching, later: Matching) -> float:
-    """The fraction of an earlier snapshot's matched pairs that are still matched later: in [0, 1]; churn is the rest.
+def prepared_retention(of: Dictionary) -> Float64[Tensor, " atoms"] | None:
+    """Each atom's cosine with itself at step 0; None where nobody knows where the dictionary was born."""
+    return None if of.born is None else retention(of.atoms, of.born)
 
-    Raises ValueError if the two matchings are of dictionaries of different sizes.
-    """
-    if (earlier.n_rows, earlier.n_cols) != (later.n_rows, later.n_cols):
-        raise ValueError(
-            f"one matching is of {earlier.n_rows} with {earlier.n_cols} atoms, "
-            f"the other of {later.n_rows} with {later.n_cols}"
-        )
-    partner = torch.full((later.n_rows,), -1)
-    partner[later.rows] = later.cols
-    return float((partner[earlier.rows] == earlier.cols).to(torch.float64).mean())
+
+def _explained(
+    matchings: Matchings, a: Float64[Tensor, " a_atoms"] | None, b: Float64[Tensor, " b_atoms"] | None
+) -> float:
+    if matchings.born is None or a is None or b is None:
+        return float("nan")
+    return explained_by_retention(matchings.born, a, b)
+
+
+EXPLAINED = Measure(
+    name="explained",
+    title="agreement explained by retention",
+    meaning="agreement that two runs would keep if each atom only moved off its start, in a direction of its own",
+    low=-1.0,
+    high=1.0,
+    prepare=prepared_retention,
+    compare=_explained,
+    needs=("step 0",),
+    role="mechanism",
+    short="explained by it",
+)

@@ -1,4 +1,6 @@
-"""Agreement of the subspaces that two dictionaries lie in, whatever spans them (docs/mathematics.md, eq. 18)."""
+"""Subspace overlap: the directions that dictionaries mostly lie in (docs/mathematics.md, eq. 18)."""
+
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
@@ -9,8 +11,9 @@ from reseed._support.reading import Reading
 from reseed.dice import generator
 from reseed.matching import unit_rows
 from reseed.matching.similarity import check_dictionaries
+from reseed.measures._base import Dictionary, Matchings, Measure
 
-__all__ = ["carrying_rank", "leading_directions", "overlap", "subspace_overlap"]
+__all__ = ["SUBSPACE", "leading_directions", "overlap", "subspace_overlap"]
 
 _DENSE = 128  # dimensions up to which all eigenvectors are found, and not only the leading ones
 _FEW = 8  # and the part of them, one in so many, from which finding all is as fast
@@ -45,17 +48,6 @@ def overlap(u: Float64[Tensor, "d_model some"], v: Float64[Tensor, "d_model othe
     return Reading(float((u.T @ v).square().sum() / rank))
 
 
-def carrying_rank(covariance: Float[Tensor, "d_model d_model"], n_atoms: int) -> int:
-    """How many dimensions to compare dictionaries in: those that carry the variance of the activations.
-
-    The participation ratio tr(S)^2 / tr(S^2) of their covariance, rounded, but at most half of the dimensions and half
-    of the atoms: subspaces that fill the space overlap whatever was learnt.
-    """
-    spread = covariance.double().trace().square() / covariance.double().square().sum()
-    most = max(1, min(len(covariance), n_atoms) // 2)
-    return min(max(1, round(spread.nan_to_num(1.0).item())), most)
-
-
 def _eigenpairs(
     gram: Float64[Tensor, "d_model d_model"], rank: int
 ) -> tuple[Float64[Tensor, " rank"], Float64[Tensor, "d_model rank"]]:
@@ -68,3 +60,32 @@ def _eigenpairs(
     values, vectors = map(torch.from_numpy, eigsh(gram.numpy(), k=rank, v0=first.numpy()))
     order = values.argsort()
     return values[order], vectors[:, order]
+
+
+class _Leading(NamedTuple):
+    directions: Float64[Tensor, "d_model some"]
+    """As many of `rank` as the dictionary spans."""
+    rank: int
+
+
+def _leading(of: Dictionary) -> _Leading:
+    rank = of.activations.rank
+    return _Leading(leading_directions(of.directions, rank), rank)
+
+
+def _overlap(_: Matchings, a: _Leading, b: _Leading) -> float:
+    return overlap(a.directions, b.directions, rank=a.rank).value
+
+
+SUBSPACE = Measure(
+    name="subspace",
+    title="subspace overlap",
+    meaning="share of the leading directions of two dictionaries that is common to both",
+    low=0.0,
+    high=1.0,
+    prepare=_leading,
+    compare=_overlap,
+    needs=("activation covariance",),
+    untrained=True,
+    contradicts=True,
+)

@@ -5,9 +5,10 @@ from jaxtyping import Float, Float64
 from torch import Tensor
 
 from reseed.matching import Matching
+from reseed.measures._base import Dictionary, Matchings, Measure
 from reseed.measures.codes import StandardCodes
 
-__all__ = ["firing_mass", "mass_weighted_agreement"]
+__all__ = ["MASS", "firing_mass", "mass_weighted_agreement"]
 
 
 def firing_mass(codes: StandardCodes, atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]:
@@ -39,3 +40,28 @@ def mass_weighted_agreement(
         )
     weights = mass_a[matching.rows] + mass_b[matching.cols]
     return float((weights * matching.cosines).sum() / weights.sum())
+
+
+def _mass(of: Dictionary) -> Float64[Tensor, " atoms"] | None:
+    return None if of.codes is None else firing_mass(of.codes, of.atoms)
+
+
+def _weighted(
+    matchings: Matchings, a: Float64[Tensor, " a_atoms"] | None, b: Float64[Tensor, " b_atoms"] | None
+) -> float:
+    """The matched agreement itself where all atoms carry as much, as in untrained dictionaries."""
+    return matchings.now.agreement if a is None or b is None else mass_weighted_agreement(matchings.now, a, b)
+
+
+MASS = Measure(
+    name="mass",
+    title="mass-weighted agreement",
+    meaning="matched cosines, each weighted by what its two atoms carry of the reconstructions",
+    low=-1.0,
+    high=1.0,
+    prepare=_mass,
+    compare=_weighted,
+    needs=("held-out codes",),
+    untrained=True,
+    contradicts=True,
+)

@@ -1,0 +1,34 @@
+"""Random mixtures of the points that archetypal runs mix, with the weights they ended with."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed.dice import generator
+from reseed.floors._base import Ended, FloorKind
+
+__all__ = ["HULL", "hull_atoms"]
+
+
+def hull_atoms(
+    points: Float[Tensor, "points d_model"], weights: Float[Tensor, "atoms points"], *, rolled: int
+) -> Float[Tensor, "atoms d_model"]:
+    """Random mixtures of the same points: each atom keeps its weights, and so their entropy, but on random points."""
+    rolls = torch.rand(weights.shape, generator=generator(rolled, "hull")).to(weights.device)
+    return weights.gather(1, rolls.argsort(dim=1)) @ points
+
+
+def _mixed(ended: Ended) -> Float[Tensor, "atoms d_model"] | None:
+    weights = ended.parameters.get("weights")
+    return None if weights is None or ended.points is None else hull_atoms(ended.points, weights, rolled=ended.rolled)
+
+
+HULL = FloorKind(
+    name="hull",
+    title="hull",
+    adjective="hull",
+    meaning="what mixing points in the way that was learnt would give, without learning which",
+    policy="random mixtures of each start's own points, with the weights that training ended with",
+    role="reference",
+    of_run=_mixed,
+)

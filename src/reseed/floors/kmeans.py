@@ -1,0 +1,28 @@
+"""K-means centroids of as many activations as a run sees (docs/mathematics.md, eq. 25)."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed.floors._base import FloorKind, Source
+
+__all__ = ["KMEANS"]
+
+
+def _clustered(source: Source, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
+    return source.centroids(n_atoms, draw)
+
+
+def _told(source: Source, n_atoms: int) -> str:
+    return f"; of {source.tokens_for(n_atoms):,} activations"
+
+
+KMEANS = FloorKind(
+    name="kmeans",
+    title="k-means",
+    adjective="k-means",
+    meaning="what clustering alone would give",
+    policy="n_atoms k-means centroids, each dictionary from activations and a start of its own, untrained",
+    role="reference",
+    draw=_clustered,
+    told=_told,
+)

@@ -1,0 +1,76 @@
+"""What is registered later is shown by itself: in the text, the page, the figures and the tidy table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+import reseed
+from reseed.findings import Floor
+from reseed.floors import FLOORS
+from reseed.measures import MEASURES
+from reseed.report.figures import figure
+from reseed.report.html import page
+from reseed.report.text import render
+
+CONDITION = "topk-random@centre"
+
+
+@pytest.fixture
+def grown(small, monkeypatch):
+    """Two conditions, with a companion, a mechanism and a floor that nobody knew before."""
+    seen = replace(MEASURES["mmcs"], name="late", title="late agreement", meaning="agreement that came late")
+    done = replace(MEASURES["excess"], name="delay", title="delay of matching", short="delay")
+    monkeypatch.setitem(MEASURES, "late", seen)
+    monkeypatch.setitem(MEASURES, "delay", done)
+    monkeypatch.setitem(FLOORS, "slow walk", replace(FLOORS["data"], name="slow walk", title="a slow walk"))
+    return small.model_copy(update={"conditions": tuple(map(_with_more, small.conditions))})
+
+
+def _with_more(condition):
+    floor = Floor(name="slow walk", value=0.123, spread=0.01, standard_error=0.01, n=4, policy="By walking slowly.")
+    agreement = condition.agreement.model_copy(update={"floors": (*condition.agreement.floors, floor)})
+    measures = {**condition.measures, "agreement": agreement}
+    measures |= {"late": condition.measures["mmcs"], "delay": condition.measures["excess"]}
+    return condition.model_copy(update={"measures": measures})
+
+
+def test_the_page_has_its_rows_columns_and_meanings(grown):
+    document = page(grown)
+    assert '<th scope="row">late agreement</th>' in document
+    assert "<dt>late agreement</dt><dd>agreement that came late</dd>" in document
+    assert '<th scope="col" class="number">delay of matching</th>' in document
+    assert '<th scope="col" class="number">a slow walk</th>' in document
+    assert ".123</span> <small>± .010, 6 pairs</small>" in document
+    assert "<dt>a slow walk</dt><dd>By walking slowly.</dd>" in document
+
+
+def test_figures_have_its_panels_and_lines(grown):
+    def titles(kind):
+        return [each.text for each in figure(grown, CONDITION, kind=kind).layout.annotations]
+
+    assert titles("companions")[-1] == "late agreement"
+    assert titles("mechanisms")[-1] == "delay of matching"
+    assert "floor: a slow walk" in [each.name for each in figure(grown, CONDITION).data]
+
+
+def test_the_text_tells_what_it_says_of_the_atoms(grown):
+    text = " ".join(render(grown, width=160, colour=False).split())
+    assert text.count("· persistence W .97, B .80 · delay W .26, B .22") == 1
+
+
+def test_the_tidy_table_has_its_rows_and_columns(grown):
+    table = reseed.table(grown)
+    assert {"late", "delay"} <= set(table["measure"])
+    assert table.columns[-3:] == ["floor_step_0", "floor_slow_walk", "strictest"]
+    assert set(table["floor_slow_walk"].drop_nulls()) == {0.123}
+
+
+def test_a_measure_and_a_floor_that_are_not_registered_here_are_shown_by_their_names(grown, monkeypatch):
+    monkeypatch.delitem(MEASURES, "late")
+    monkeypatch.delitem(FLOORS, "slow walk")
+    document = page(grown)
+    assert '<th scope="row">late</th>' in document
+    assert '<th scope="col" class="number">slow walk</th>' in document
+    assert "floor_slow_walk" not in reseed.table(grown).columns
