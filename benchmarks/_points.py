@@ -24,7 +24,7 @@ from reseed.methods import METHODS, StartPoint
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
 from reseed.starts.lloyd import kmeans
-from reseed.training import Room, stack, train
+from reseed.training import Context, stack, train
 from reseed.training.recording import record
 from reseed.trajectory import StudyFolder, Trajectory
 
@@ -45,7 +45,7 @@ class Pages(NamedTuple):
     anonymous: float = 0.0
     """Its own numbers."""
     of_files: float = 0.0
-    """Parts of mapped files, which the system takes back when it needs the room."""
+    """Parts of mapped files, which the system takes back when it needs the context."""
 
 
 class Watch:
@@ -93,7 +93,7 @@ def training(task: Task) -> Figures:
     specs, times = _specs(task), []
     with workers(1) as pool, Watch() as watch:
         seen = _seen(task)
-        train(specs, _room(task, seen, pool), advance=lambda _: times.append(time.process_time()))
+        train(specs, _context(task, seen, pool), advance=lambda _: times.append(time.process_time()))
     steps = [after - before for before, after in pairwise(times[1:])]
     return {"cpu_seconds": round(statistics.median(steps[len(steps) // 2 :]), 6), **watch.figures}
 
@@ -129,8 +129,8 @@ def comparing(task: Task) -> Figures:
 
     found = compare()
     with workers(1) as pool:
-        room = _room(task, seen, pool)
-        recorded = _seconds(lambda: record(_stack(spec, seen, last[0].atoms), seen, room.heldout, room.folder))
+        context = _context(task, seen, pool)
+        recorded = _seconds(lambda: record(_stack(spec, seen, last[0].atoms), seen, context.heldout, context.folder))
     wanted = batch_rows(seen.n_tokens, task["batch_size"], 1, roll=0)
     return {
         "read": _seconds(lambda: seen.rows(wanted)),
@@ -173,8 +173,8 @@ def _seen(task: Task) -> View:
     return view(open_activations(task["store"]), "centre")
 
 
-def _room(task: Task, seen: View, pool: Any) -> Room:  # noqa: ANN401 (an executor)
-    return Room(seen, seen.heldout.rows, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
+def _context(task: Task, seen: View, pool: Any) -> Context:  # noqa: ANN401 (an executor)
+    return Context(seen, seen.heldout.rows, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
 
 
 def _runs(task: Task) -> list[Trajectory]:
@@ -197,7 +197,7 @@ def _warm_up() -> None:
     task = {"kind": "topk", "n_atoms": 48, "k": 4, "runs": 2, "steps": 2, "batch_size": 20, "store": ""}
     with tempfile.TemporaryDirectory() as folder, workers(1) as pool:
         task["study"] = folder
-        train(_specs(task), _room(task, view(open_activations(rows), "centre"), pool))
+        train(_specs(task), _context(task, view(open_activations(rows), "centre"), pool))
         matching(task)
     kmeans(rows, 4, steps=1, rolled=0)
 

@@ -8,9 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.dice import generator
-from reseed.methods import Method, StartPoint, State, optimiser, parse
+from reseed.kernels import compress
+from reseed.methods import Method, Schedule, StartPoint, State, parse
 
 __all__ = ["Reseed"]
+
+_ENOUGH = 10**9  # steps: the learning rate stays at its peak, as the peers' does
 
 
 class Reseed:
@@ -30,26 +33,22 @@ class Reseed:
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """What the first run makes of activations."""
         method, state = self.runs[0].method, self.runs[0].state
-        read = method.snapshot(state)
-        return (method.encode(state, x.unsqueeze(0)) @ read["atoms"] + read["decoder_bias"].unsqueeze(1))[0]
+        parameters = method.parameters(state)
+        return method.decode(parameters, compress(method.encode(parameters, x.unsqueeze(0))))[0]
 
 
 class Run:
-    """One run and its moments."""
+    """One run."""
 
     def __init__(self, method: Method, task: Task, number: int) -> None:
         self.method, self.step = method, 0
         self.state: State = method.initialise(_start(method, task, number), rolled_encoder=number)
-        method.project(self.state)
-        self.moments = optimiser.begin(self.state, method.trained)
         self.idle = torch.zeros(1, task.n_atoms, dtype=torch.int64)
         self.diverged = False
 
     def update(self, x: Float[Tensor, "batch d_model"]) -> None:
         """One update, as `reseed.training` makes it; the only place of the benchmarks that knows how."""
-        gradients, outcome = self.method.gradients(self.state, x.unsqueeze(0))
-        optimiser.update(self.state, gradients, self.moments, step=self.step, learning_rate=self.method.learning_rate)
-        self.method.project(self.state)
+        outcome = self.method.update(self.state, x.unsqueeze(0), Schedule(self.step, n_steps=_ENOUGH))
         self.step += 1
         self.idle = torch.where(outcome.fired, 0, self.idle + 1)
         self.diverged |= not outcome.loss.isfinite().all().item()

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from reseed.kernels import sparse
-from reseed.methods.optimiser import Moments, update
+from reseed.methods import _adam
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -86,11 +86,11 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
     one_product = gpu.product(x_half[0], encoder_half[0])
     codes = gpu.encode_topk(x, encoder, bias, k=k)
     learnt = {"dictionary": dictionary, "encoder": encoder}
-    moments = Moments(*({name: torch.zeros_like(each) for name, each in learnt.items()} for _ in range(2)))
+    learnt |= _adam.moments(learnt, tuple(learnt))
 
     def adam(for_dictionary: Tensor, for_encoder: Tensor) -> None:
         gradients = {"dictionary": for_dictionary, "encoder": for_encoder}
-        update(learnt, gradients, moments, step=100, learning_rate=0.0)
+        _adam.update(learnt, gradients, step=100, learning_rate=0.0)
 
     def step(kernels: ModuleType) -> None:
         gradients = kernels.topk_pass(x, encoder, bias, dictionary, k=k).gradients

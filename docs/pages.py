@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from reseed._support.files import write_text
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
-from reseed.methods import METHODS
+from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
 from reseed.report.schema import tables
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
-from reseed.spec.fields import Described, describe, summary
-from reseed.starts import Start
+from reseed.spec.fields import Described, describe
+from reseed.starts import STARTS, Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ DOCS = Path(__file__).parent
 _STUDY = """\
 # study.toml
 
-<!-- Made by docs/pages.py from the models in src/reseed/spec.py, starts.py and methods/. Edit those. -->
+<!-- Made by docs/pages.py from the models in src/reseed/spec/, starts/ and methods/. Edit those. -->
 
 A study is arms × preprocessings. An arm is a method and where its dictionaries start; seen through one preprocessing it
 is a *condition*, called `arm@preprocessing`. Every condition is trained from `starts` independent starts, and
@@ -52,8 +52,8 @@ start = { kind = "kmeans" }
 
 A field that is not known, or a value that is not allowed, is an error that names the field; nothing is ignored. What
 decides a run's result (method, start, training, rolls, preprocessing, activations) decides its identity. Changing
-`name`, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in `spawn_at`, keeps the runs
-that are trained; changing anything that decides a run needs another study folder.
+`name`, the names of arms, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in
+`spawn_at`, keeps the runs that are trained; changing anything that decides a run needs another study folder.
 
 """
 
@@ -95,8 +95,8 @@ activation is no mixture of the points.
 """
 
 _START = """\
-The start draws from the `points`, `kmeans` and `init` dice; see [starts and dice](concepts/dice.md). Archetypal methods
-cannot start at `random`. Where a start has more points than the method has atoms, methods that are not archetypal
+Which dice a start is drawn from depends on its kind; see [starts and dice](concepts/dice.md). Archetypal methods need a
+kind that makes points. Where a start has more points than the method has atoms, methods that are not archetypal
 take the first `n_atoms` of them, as does `weights = "identity"`.
 
 """
@@ -124,21 +124,22 @@ def study_toml() -> str:
             "## The study\n\n",
             _table(Study, leave_out={"arms", "training", "dice", "floors", "thresholds"}),
             _PREPROCESSINGS,
-            f"## `[[arms]]`\n\n{summary(Arm)}\n\n",
+            f"## `[[arms]]`\n\n{Arm.meaning()}\n\n",
             _table(Arm, leave_out={"method", "start"}),
             _METHODS,
             *methods,
-            f"## `[arms.start]`\n\n{summary(Start)}\n\n",
+            f"## `[arms.start]`\n\n{Start.meaning()}\n\n",
             _START,
+            _kinds(),
             _table(Start),
-            f"## `[training]`\n\n{summary(Training)}\n\n",
+            f"## `[training]`\n\n{Training.meaning()}\n\n",
             _table(Training),
-            f"## `[dice]`\n\n{summary(Dice)}\n\n",
+            f"## `[dice]`\n\n{Dice.meaning()}\n\n",
             _DICE,
             _table(Dice),
-            f"## `[floors]`\n\n{summary(Floors)} See [floors](concepts/floors.md).\n\n",
+            f"## `[floors]`\n\n{Floors.meaning()} See [floors](concepts/floors.md).\n\n",
             _table(Floors),
-            f"## `[thresholds]`\n\n{summary(Thresholds)}\n\n",
+            f"## `[thresholds]`\n\n{Thresholds.meaning()}\n\n",
             _THRESHOLDS,
             _table(Thresholds),
             "## The file that `reseed init` writes\n\n```toml\n",
@@ -148,11 +149,21 @@ def study_toml() -> str:
     )
 
 
-def _method(kind: str, model: type[BaseModel]) -> Iterator[str]:
-    yield f"### `{kind}`\n\n{summary(model)}\n\n"
+def _method(kind: str, model: type[Method]) -> Iterator[str]:
+    yield f"### `{kind}`: {model.title}\n\n{model.meaning()}\n\n"
     if model.mixes_points:
         yield _ARCHETYPAL
     yield _table(model)
+
+
+def _kinds() -> str:
+    """The kinds of start."""
+    rows = [
+        f"| `{kind.name}` | {kind.meaning} | {', '.join(f'`{die}`' for die in kind.dice)} | "
+        f"{'yes' if kind.makes_points else 'no'} |"
+        for kind in STARTS.values()
+    ]
+    return "\n".join(["| kind | atoms start as | dice | makes points |", "|---|---|---|---|", *rows]) + "\n\n"
 
 
 def _table(model: type[BaseModel], *, leave_out: frozenset[str] | set[str] = frozenset()) -> str:

@@ -22,7 +22,7 @@ from reseed.dice import generator
 from reseed.methods import METHODS
 from reseed.pipeline.run import rejudge
 from reseed.spec import Arm, Dice, Study, Training
-from reseed.training import Room
+from reseed.training import Context
 from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, StudyFolder, pack_codes
 
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
@@ -56,11 +56,11 @@ def study(activations, *arms, steps=12, batch_size=31, **changes):
 
 
 @contextmanager
-def room(activations, folder, *, preprocess="centre", threads=1):
+def context(activations, folder, *, preprocess="centre", threads=1):
     """Where runs train without a study around them."""
     seen = view(open_activations(activations), preprocess)
     with workers(threads) as pool:
-        yield Room(seen, seen.heldout.rows, StudyFolder(folder), torch.device("cpu"), pool)
+        yield Context(seen, seen.heldout.rows, StudyFolder(folder), torch.device("cpu"), pool)
 
 
 def specs_of(small):

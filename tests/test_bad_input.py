@@ -18,7 +18,7 @@ TINY = {"steps": 2, "batch_size": 20, "evenly": 1, "device": "cpu"}
 def spoilt(tmp_path_factory, tmp_path):
     """A finished study of two conditions with two runs from each of two starts, and its runs of TopK."""
     folder = begun_again(tmp_path_factory, tmp_path)
-    return folder, sorted(folder.glob("runs/topk@centre*"))
+    return folder, sorted(folder.glob("runs/topk-random@centre*"))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_a_snapshot_that_is_gone_is_told_and_the_others_are_compared(spoilt, ste
 
 def test_half_of_the_runs_can_be_missing(spoilt):
     folder, runs = spoilt
-    for run in (*runs[:2], *sorted(folder.glob("runs/ra-topk@centre*"))[1:]):
+    for run in (*runs[:2], *sorted(folder.glob("runs/ra-topk-kmeans@centre*"))[1:]):
         shutil.rmtree(run)
     findings = rejudge(folder, quiet=True)
     assert sum("has not begun" in warning for warning in findings.warnings) == 5

@@ -10,7 +10,7 @@ from reseed.starts import draw
 from reseed.training import stack
 from reseed.training.recording import record
 from reseed.trajectory import StudyFolder
-from studies import LAST_STEP, N_ATOMS, K, arm, finished, matrix, room, specs_of, study
+from studies import LAST_STEP, N_ATOMS, K, arm, context, finished, matrix, specs_of, study
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def offset_activations(tmp_path_factory):
 def born(acts, folder, *, change=None, **settings):
     """The metrics of one run at step 0 without preprocessing, and its snapshot, after a change to its state."""
     (spec, *_) = specs_of(study(acts, arm("topk", **settings), preprocess=("none",)))
-    with room(acts, folder, preprocess="none") as place:
+    with context(acts, folder, preprocess="none") as place:
         point = draw(spec.start, spec.method, place.view, spec.rolls)
         one = stack.begin(spec, spec.method.initialise(point, spec.rolls["encoder"]))
         if change is not None:

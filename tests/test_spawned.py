@@ -16,7 +16,7 @@ from reseed.pipeline.run import rejudge
 from reseed.spec import Study
 from reseed.training import Interrupted, train
 from reseed.trajectory import StudyFolder
-from studies import arm, command_line, contents, hand_made, matrix, room, specs_of, study, write_run
+from studies import arm, command_line, contents, context, hand_made, matrix, specs_of, study, write_run
 
 RANDOM = {"kind": "random"}
 SPAWN_AT = (0, 5, 10)
@@ -55,7 +55,7 @@ def test_every_start_has_a_child_of_its_first_run_at_each_step(ended):
     firsts = [run.id for run in ended[1].runs("topk@centre") if run.spec["run_index"] == 0]
     assert [(parent.id, step) for parent, _, step in couples(ended[1])] == [(i, s) for i in firsts for s in SPAWN_AT]
     called = [child.id.rpartition(".")[0] for child in children(ended[1])]
-    assert called == [f"topk@centre.s{start}.r0.spawn{step}" for start in range(2) for step in SPAWN_AT]
+    assert called == [f"topk-random@centre.s{start}.r0.spawn{step}" for start in range(2) for step in SPAWN_AT]
 
 
 def children(folder):
@@ -80,7 +80,7 @@ def test_the_whole_state_is_copied_moments_and_counters_too(acts, tmp_path):
     spec = specs_of(small(acts))[0]
     condition = small(acts).conditions[0]
     child = small(acts).children_of(condition, activations=spec.activations)[1]
-    with room(acts, tmp_path) as here, pytest.raises(Interrupted):
+    with context(acts, tmp_path) as here, pytest.raises(Interrupted):
         train([spec, child], here, stop=stop_after(child.spawn.step))
     points = [StudyFolder(tmp_path).run(each.id).resume_point.read_bytes() for each in (spec, child)]
     assert points[0] == points[1]
@@ -97,7 +97,7 @@ def test_a_child_of_step_0_is_an_ordinary_run_with_another_order(acts, ended, tm
     spec = specs_of(small(acts))[0]
     ordinary = spec.model_copy(update={"rolls": spec.rolls | {"order": child.spec["spawn"]["order"]}})
     ordinary = type(spec).model_validate(ordinary.model_dump())
-    with room(acts, tmp_path) as here:
+    with context(acts, tmp_path) as here:
         train([ordinary], here)
     last = StudyFolder(tmp_path).run(ordinary.id).snapshot(12)
     assert torch.equal(last.atoms, child.snapshot(12).atoms)
@@ -137,9 +137,9 @@ def test_an_interrupted_study_ends_with_the_same_bytes(acts, ended, tmp_path):
     specs = specs_of(small(acts))
     family = [*specs, *small(acts).children_of(small(acts).conditions[0], activations=specs[0].activations)]
     for steps in (3, 4):
-        with room(acts, tmp_path) as here, pytest.raises(Interrupted):
+        with context(acts, tmp_path) as here, pytest.raises(Interrupted):
             train(family, here, stop=stop_after(steps))
-    with room(acts, tmp_path) as here:
+    with context(acts, tmp_path) as here:
         train(family, here)
     assert contents(tmp_path / "runs") == contents(ended[1].path / "runs")
 
@@ -285,7 +285,7 @@ def test_an_encoder_of_its_own_parts_runs_as_well_as_a_dictionary_of_its_own(tmp
 def agreed(asked, condition, folder):
     """Mean agreement over the pairs of a condition's runs at the last step, and the R² of each run."""
     specs = [spec for spec in specs_of(asked) if spec.condition == condition.name]
-    with room(asked.activations, folder, preprocess="none") as here:
+    with context(asked.activations, folder, preprocess="none") as here:
         train(specs, here)
     trained = [StudyFolder(folder).run(spec.id) for spec in specs]
     pairs = list(combinations([run.snapshot(asked.training.steps).atoms for run in trained], 2))

@@ -8,13 +8,13 @@ from reseed.methods import METHODS
 from reseed.starts import draw
 from reseed.training import stack
 from reseed.trajectory import read_header
-from studies import arm, matrix, room, specs_of, study
+from studies import arm, context, matrix, specs_of, study
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("stack")
-    with room(matrix(folder / "acts.npy"), folder / "study") as place:
+    with context(matrix(folder / "acts.npy"), folder / "study") as place:
         yield place
 
 

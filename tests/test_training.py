@@ -9,7 +9,7 @@ from reseed.dice import DICE
 from reseed.methods import METHODS
 from reseed.training import Interrupted, train
 from reseed.trajectory import StudyFolder
-from studies import N_ATOMS, K, arm, contents, matrix, room, specs_of, study
+from studies import N_ATOMS, K, arm, contents, context, matrix, specs_of, study
 
 RECIPE = {"steps": 10, "warmup_steps": 3, "decay": 0.4}
 VARIANTS = {
@@ -31,7 +31,7 @@ def runs_of(acts, kind, **changes):
 
 def trained(specs, folder, *, threads=1, **more):
     """The files of runs trained together."""
-    with room(more.pop("acts"), folder, threads=threads, **more) as place:
+    with context(more.pop("acts"), folder, threads=threads, **more) as place:
         train(specs, place)
     return contents(folder / "runs")
 
@@ -138,7 +138,7 @@ def test_a_stop_saves_every_run_and_the_rest_goes_on_to_the_same_bytes(acts, tmp
     specs = runs_of(acts, "ra-topk")
     whole = trained(specs, tmp_path / "whole", acts=acts)
     asked = iter(range(1, 100))
-    with room(acts, tmp_path / "stopped") as place:
+    with context(acts, tmp_path / "stopped") as place:
         with pytest.raises(Interrupted):
             train(specs, place, stop=lambda: next(asked) == stop_at)
         assert all(place.folder.run(spec.id).resume_point.exists() for spec in specs)
@@ -149,7 +149,7 @@ def test_a_stop_saves_every_run_and_the_rest_goes_on_to_the_same_bytes(acts, tmp
 def test_a_run_stopped_after_every_step_ends_with_the_bytes_of_one_that_was_not(acts, tmp_path, kind):
     specs = runs_of(acts, kind)[:1]
     whole = trained(specs, tmp_path / "whole", acts=acts)
-    with room(acts, tmp_path / "stopped") as place:
+    with context(acts, tmp_path / "stopped") as place:
         for _ in range(10):
             with pytest.raises(Interrupted):
                 train(specs, place, stop=lambda: True)
@@ -159,7 +159,7 @@ def test_a_run_stopped_after_every_step_ends_with_the_bytes_of_one_that_was_not(
 def test_runs_stopped_at_different_steps_are_joined_again(acts, tmp_path):
     specs = runs_of(acts, "topk")
     whole = trained(specs, tmp_path / "whole", acts=acts)
-    with room(acts, tmp_path / "joined") as place:
+    with context(acts, tmp_path / "joined") as place:
         for count, steps in ((1, 7), (3, 2)):
             asked = iter(range(1, 100))
             with pytest.raises(Interrupted):
@@ -171,7 +171,7 @@ def test_progress_counts_every_step_of_every_run_once_and_what_was_done_before(a
     specs = runs_of(acts, "topk")
     for stop_at in (4, 100):
         made, asked = [], iter(range(1, 200))
-        with room(acts, tmp_path) as place:
+        with context(acts, tmp_path) as place:
             try:
                 train(specs, place, advance=made.append, stop=lambda: next(asked) == stop_at)  # noqa: B023 (used up here)
             except Interrupted:

@@ -109,7 +109,7 @@ def mix(
 def _mix(
     weights: Float[Tensor, "atoms points"], points: Float[Tensor, "points d_model"]
 ) -> Float[Tensor, "atoms d_model"]:
-    flat = _room(*weights.shape, like=weights)
+    flat = _empty_codes(*weights.shape, like=weights)
     if not _loops.positives(_array(weights), *flat):
         return row_products(weights, points.T)
     mixtures = points.new_empty(len(weights), points.shape[1])
@@ -163,7 +163,7 @@ def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
     """The positive codes; None where they are too many to be worth a list."""
-    flat = _room(len(x), len(encoder), like=x)
+    flat = _empty_codes(len(x), len(encoder), like=x)
     for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         starts = flat.starts[start : start + len(rows) + 1]
@@ -172,7 +172,7 @@ def _positives(
     return flat
 
 
-def _room(rows: int, columns: int, *, like: Tensor) -> _Flat:
+def _empty_codes(rows: int, columns: int, *, like: Tensor) -> _Flat:
     """Empty codes for as many places as are worth a list."""
     places = int(_SPARSE * rows * columns) + columns  # a row more, which is written before it is counted
     values, indices = scratch("values", places, like=like), scratch("indices", places, like=like, dtype=torch.int64)

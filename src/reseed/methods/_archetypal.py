@@ -42,11 +42,11 @@ class Archetypal(Autoencoder, ABC):
     mixes_points: ClassVar[bool] = True
 
     k: PositiveInt
-    """active atoms per token"""
+    """Active atoms per token."""
     multiplier: bool = True
-    """whether m is trained; False: it keeps its start"""
+    """Whether m is trained; False: it keeps its start."""
     multiplier_start: Literal["unit", "reference"] = "unit"
-    """unit: such that the root mean square norm of the first atoms is 1; reference: m = 0"""
+    """`unit`: such that the root mean square norm of the first atoms is 1; `reference`: m = 0."""
 
     @model_validator(mode="after")
     def _k_fits(self) -> "Archetypal":

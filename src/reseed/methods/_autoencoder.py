@@ -46,11 +46,11 @@ class Autoencoder(GradientMethod, ABC):
     """
 
     encoder_start: EncoderStart = "tied"
-    """tied: encoder directions start as the dictionary's; independent: random directions from the encoder die"""
+    """`tied`: encoder directions start as the dictionary's; `independent`: random directions from the encoder die."""
     encoder_bias: bool = True
-    """whether the encoder's bias, 0 at the start, is trained"""
+    """Whether the encoder's bias, 0 at the start, is trained."""
     rescale: bool = True
-    """whether activations, and points, are divided by the scale of the activations first; False: published form"""
+    """Whether activations, and points, are divided by the scale of the activations first; False: published form."""
 
     @abstractmethod
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:

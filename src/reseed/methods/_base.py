@@ -27,17 +27,17 @@ class StartPoint:
     """Where one run starts, in the units of the activations, before the method applies a norm of its own."""
 
     atoms: Float[Tensor, "atoms d_model"]
-    """the dictionary at step 0"""
+    """The dictionary at step 0."""
     points: Float[Tensor, "points d_model"] | None
-    """what an archetypal dictionary mixes its atoms from"""
+    """What an archetypal dictionary mixes its atoms from."""
     weights: Float[Tensor, "atoms points"] | None
-    """the mixing weights, rows that sum to 1"""
+    """The mixing weights, rows that sum to 1."""
     mean: Float[Tensor, " d_model"]
-    """mean activation"""
+    """Mean activation."""
     scale: float
-    """root mean square deviation of an activation from the mean, per dimension"""
+    """Root mean square deviation of an activation from the mean, per dimension."""
     sample: Float[Tensor, "tokens d_model"]
-    """training activations on which a method may set the size of its encoder"""
+    """Training activations on which a method may set the size of its encoder."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Schedule:
     """Where in its training a run stands, and the recipe's wishes for the size of its updates."""
 
     step: int
-    """updates made so far"""
+    """Updates made so far."""
     n_steps: int
-    """updates in all"""
+    """Updates in all."""
     warmup_steps: int = 0
-    """updates over which the learning rate rises"""
+    """Updates over which the learning rate rises."""
     decay: float = 0.0
-    """final fraction of the updates over which it falls, in [0, 1]"""
+    """Final fraction of the updates over which it falls, in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class BatchOutcome:
     """What one batch says about each run."""
 
     loss: Float[Tensor, " runs"]
-    """what is optimised, such as eq. 3: in the method's units, per token and dimension, penalties included"""
+    """What is optimised, such as eq. 3: in the method's units, per token and dimension, penalties included."""
     fired: Bool[Tensor, "runs atoms"]
-    """whether an atom was active on any token"""
+    """Whether an atom was active on any token."""
 
 
 class Method(Settings, ABC):
@@ -75,22 +75,22 @@ class Method(Settings, ABC):
     """
 
     title: ClassVar[str]
-    """the method's name in a heading"""
+    """The method's name in a heading."""
     sign: ClassVar[Literal["signed", "abs"]] = "signed"
-    """abs: an atom and its negative are one atom, with the negative code; agreement is then that of absolute cosines"""
+    """abs: an atom and its negative are one atom, with the negative code; agreement is that of absolute cosines."""
     mixes_points: ClassVar[bool] = False
-    """whether atoms are mixtures of fixed points (archetypal)"""
+    """Whether atoms are mixtures of fixed points (archetypal)."""
     per_atom: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
-    """the parameters with a row per atom that `encode` and `decode` need: what changes places where atoms do"""
+    """The parameters with a row per atom that `encode` and `decode` need: what changes places where atoms do."""
     for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias",)
-    """the other parameters that `encode` and `decode` need"""
+    """The other parameters that `encode` and `decode` need."""
     negated: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
-    """the parameters whose row changes its sign with the atom's, where `sign` is abs"""
+    """The parameters whose rows change sign with their atoms, where `sign` is abs."""
 
     kind: str
-    """the method's name in `METHODS`"""
+    """The method's name in `METHODS`."""
     n_atoms: PositiveInt
-    """rows of the dictionary"""
+    """Rows of the dictionary."""
 
     @abstractmethod
     def initialise(self, point: StartPoint, rolled_encoder: int) -> State:

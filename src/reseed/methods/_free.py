@@ -24,11 +24,11 @@ class FreeDictionary(Autoencoder, ABC):
     """An autoencoder whose state has `atoms`; its leaves say whether they are unit, and how a batch is encoded."""
 
     parallel: Literal["removed", "kept"] = "removed"
-    """whether unit atoms drop the part of their gradient that would only change their norm"""
+    """Whether unit atoms drop the part of their gradient that would only change their norm."""
     decoder_bias: bool = True
-    """whether a bias, the mean activation at the start, is trained; False: there is none"""
+    """Whether a bias, the mean activation at the start, is trained; False: there is none."""
     l1: NonNegativeFloat
-    """penalty: the loss is mean squared error + l1 (sum of a token's codes) / sqrt(d_model), in the method's units"""
+    """Penalty: the loss is mean squared error + l1 (sum of a token's codes) / sqrt(d_model), in the method's units."""
 
     @property
     @abstractmethod

@@ -22,9 +22,9 @@ class GradientMethod(Method, ABC):
     """
 
     learning_rate: PositiveFloat
-    """peak rate of Adam"""
+    """Peak rate of Adam."""
     resample_every: PositiveInt | None = None
-    """steps between replacements of dead atoms by activations; None: never"""
+    """Steps between replacements of dead atoms by activations; None: never."""
 
     @model_validator(mode="after")
     def _can_resample(self) -> "GradientMethod":

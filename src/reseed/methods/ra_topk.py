@@ -23,9 +23,9 @@ class RATopK(Archetypal):
     kind: Literal["ra-topk"] = "ra-topk"
     learning_rate: PositiveFloat = 5e-4
     delta: NonNegativeFloat = 1.0
-    """how far an atom may leave the hull of the points"""
+    """How far an atom may leave the hull of the points."""
     delta_norm: Literal["reference", "paper"] = "reference"
-    """reference: rows of the relaxation have norm <= delta (overcomplete); paper: squared norm <= delta"""
+    """`reference`: rows of the relaxation have norm <= delta (overcomplete); `paper`: squared norm <= delta."""
 
     @property
     def radius(self) -> float:

@@ -30,10 +30,10 @@ class TopK(FreeDictionary):
     kind: Literal["topk"] = "topk"
     learning_rate: PositiveFloat = 1e-3
     k: PositiveInt
-    """active atoms per token"""
+    """Active atoms per token."""
     l1: Annotated[NonNegativeFloat, NEUTRAL] = 0.0
     norm: Literal["unit", "free"] = "unit"
-    """unit: atoms are divided by their norm after each update; free: they keep the norm that training gives them"""
+    """`unit`: atoms are divided by their norm after each update; `free`: they keep the norm that training gave them."""
 
     @model_validator(mode="after")
     def _k_fits(self) -> "TopK":

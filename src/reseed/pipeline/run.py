@@ -19,7 +19,7 @@ from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, draw_of_runs, n_draws
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
-from reseed.training import Room, train
+from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
 if TYPE_CHECKING:
@@ -108,23 +108,23 @@ def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: li
         for seen in views:
             _write_moments(folder, seen)
             draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
-            room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
+            context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
             for name, planned in plan.items():
                 if planned.condition.preprocess == seen.name:
-                    _run_condition(name, planned, room, shared, show)
+                    _run_condition(name, planned, context, shared, show)
         return judge_study(folder, advance=show("judge", len(plan)))
 
 
-def _run_condition(name: str, planned: _Planned, room: Room, shared: FloorTables, show: progress.Show) -> None:
+def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
     """Train the runs of one condition, and write down all that judging reads about them."""
     training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
     with stoppable() as stop:
-        train(planned.every, room, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
+        train(planned.every, context, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
-    compare_runs(room.folder, name, room.workers, advance=advance)
-    _measure_floors(room.folder, name, {spec.id: spec.first_id for spec in planned.runs}, room.workers, shared)
+    compare_runs(context.folder, name, context.workers, advance=advance)
+    _measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
-    measure_barriers(room.folder, name, room.heldout, room.view.moments.mean, room.workers, advance=advance)
+    measure_barriers(context.folder, name, context.heldout, context.view.moments.mean, context.workers, advance=advance)
 
 
 def _measure_floors(

@@ -20,7 +20,7 @@ from reseed.activations import PREPROCESSINGS, open_activations, view
 from reseed.errors import SpecError
 from reseed.pipeline.session import check_sizes, device_of, stoppable
 from reseed.spec import Arm, RunSpec, Study, Tuned
-from reseed.training import Room, train
+from reseed.training import Context, train
 from reseed.trajectory import StudyFolder
 
 if TYPE_CHECKING:
@@ -143,8 +143,8 @@ def tune(
         stoppable() as stop,
     ):
         folder.clear_remains()
-        room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
-        train(specs, room, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
+        context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
+        train(specs, context, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
     choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
     write_json(out / "tuning.json", _document(name, choices))
     return Tuning(name, choices, _tuned(study, choices, name), left_alone)

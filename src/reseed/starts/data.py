@@ -29,7 +29,7 @@ def _draw(
 DATA = StartKind(
     name="data",
     title="Activations",
-    meaning="activations",
+    meaning="different activations",
     dice=("points",),
     points=Points(identity=_identity, draw=_draw),
 )

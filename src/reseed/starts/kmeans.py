@@ -45,7 +45,7 @@ CENTROIDS = Points(identity=_identity, draw=_draw)
 KMEANS = StartKind(
     name="kmeans",
     title="k-means centroids",
-    meaning="centroids",
+    meaning="k-means centroids of activations",
     dice=("points", "kmeans"),
     points=CENTROIDS,
     check=enough_tokens,

@@ -18,7 +18,7 @@ def _arrange(points: Float[Tensor, "points d_model"], rolls: Rolls) -> Float[Ten
 KMEANS_PERMUTED = StartKind(
     name="kmeans-permuted",
     title="k-means centroids in another order",
-    meaning="the same, rows in another order: a control whose distance at step 0 must read 0",
+    meaning="one set of k-means centroids, in another order for every start: a control whose distance at step 0 is 0",
     dice=("points", "kmeans", "init"),
     points=CENTROIDS,
     arrange=_arrange,

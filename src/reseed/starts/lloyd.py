@@ -20,11 +20,11 @@ class KMeans:
     """Centroids, and how well they fit."""
 
     points: Float[Tensor, "points d_model"]
-    """the centroids, in no particular order"""
+    """The centroids, in no particular order."""
     inertia: float
-    """mean over rows of the squared distance to the nearest centroid of the last assignment"""
+    """Mean over rows of the squared distance to the nearest centroid of the last assignment."""
     steps: int
-    """iterations made; fewer than asked for when the assignment stopped changing"""
+    """Iterations made; fewer than asked for when the assignment stopped changing."""
 
 
 def kmeans(rows: Float[Tensor, "tokens d_model"], n_points: int, *, steps: int, rolled: int) -> KMeans:

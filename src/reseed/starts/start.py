@@ -32,20 +32,21 @@ class Start(Settings):
     """How the dictionary at step 0 is drawn."""
 
     kind: str
-    """what it is drawn from"""
+    """What it is drawn from."""
     n_points: PositiveInt | None = None
-    """activations or centroids drawn; None: as many as atoms"""
+    """Activations or centroids drawn; None: as many as atoms."""
     weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
-    """archetypal methods only. identity: atom i is point i; random-rows: each atom is a point of its own, drawn
-    without replacement (with n_points = n_atoms only a permutation); dirichlet: random mixtures of all points"""
+    """Mixing weights of archetypal methods. `identity`: atom i is point i; `random-rows`: each atom is a point of its
+    own, drawn without replacement (with n_points = n_atoms only a permutation); `dirichlet`: random mixtures of all
+    points."""
     concentration: PositiveFloat = 1.0
-    """of the Dirichlet weights: small ones are nearly one-hot"""
+    """Of the Dirichlet weights: small ones are nearly one-hot."""
     points_tokens: PositiveInt | None = None
-    """activations that k-means sees; None: 32 per point, or all there are"""
+    """Activations that k-means sees; None: 32 per point, or all there are."""
     kmeans_steps: PositiveInt = 20
-    """most iterations of k-means"""
+    """Most iterations of k-means."""
     allow_fewer_points: bool = False
-    """whether n_points < n_atoms is allowed: the atoms beyond the points are then zero"""
+    """Whether n_points < n_atoms is allowed: the atoms beyond the points are then zero."""
 
     @field_validator("kind")
     @classmethod

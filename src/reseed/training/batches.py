@@ -15,10 +15,10 @@ from reseed.activations import batch_rows
 if TYPE_CHECKING:
     from reseed.activations import View
 
-__all__ = ["Feed"]
+__all__ = ["Batches"]
 
 
-class Feed:
+class Batches:
     """The batches of one training, step after step; steps that lie behind are forgotten.
 
     On the CPU a batch is read by the thread that needs it first, and the others wait for it. Elsewhere the next batch

@@ -22,7 +22,7 @@ from reseed.dice import generator
 from reseed.methods import Resamples, Schedule
 from reseed.starts import draw, draw_points, points_identity
 from reseed.training import stack
-from reseed.training.batches import Feed
+from reseed.training.batches import Batches
 from reseed.training.recording import record
 from reseed.trajectory import RunEnd, points_name
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from reseed.training.stack import Stack
     from reseed.trajectory import StudyFolder
 
-__all__ = ["Interrupted", "Room", "train"]
+__all__ = ["Context", "Interrupted", "train"]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -42,7 +42,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 @dataclass(frozen=True)
-class Room:
+class Context:
     """Where training happens: what it reads, where it writes, on which device."""
 
     view: View
@@ -57,7 +57,7 @@ class Room:
 
 def train(
     specs: Sequence[RunSpec],
-    room: Room,
+    context: Context,
     *,
     advance: Callable[[int], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
@@ -66,7 +66,7 @@ def train(
 
     Args:
         specs: the runs, such as those of one condition; they share preprocessing and training.
-        room: what they read and where they write.
+        context: what they read and where they write.
         advance: told how many run-steps lie behind, as they are made or found done.
         stop: asked after every step; at a true answer all runs are saved.
 
@@ -74,33 +74,33 @@ def train(
         Interrupted: `stop` said so.
     """
     steps, checkpoint_seconds = specs[0].training.steps, specs[0].training.checkpoint_seconds
-    stacks = _stacks(specs, room)
+    stacks = _stacks(specs, context)
     advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
     saved = time.monotonic()
-    feed = Feed(room.view, room.device, batch_size=specs[0].training.batch_size, steps=steps)
+    batches = Batches(context.view, context.device, batch_size=specs[0].training.batch_size, steps=steps)
     for step in range(min((each.step for each in stacks), default=steps), steps):
         advance(sum(len(each) for each in stacks if each.step == step))
-        stepped = room.workers.map(lambda each: _stepped(each, step, feed, room), stacks)  # noqa: B023 (used up here)
+        stepped = context.workers.map(lambda each: _stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
         stacks = [each for each in stepped if len(each)]
         interrupted = stop()
         if interrupted or time.monotonic() - saved > checkpoint_seconds:
             for each in stacks:
-                stack.save(each, room.folder)
+                stack.save(each, context.folder)
             saved = time.monotonic()
         if interrupted:
             raise Interrupted
     for each in stacks:
-        _end(each, range(len(each)), room.folder, RunEnd(status="finished", step=each.step))
+        _end(each, range(len(each)), context.folder, RunEnd(status="finished", step=each.step))
 
 
-def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
+def _stacks(specs: Sequence[RunSpec], context: Context) -> list[Stack]:
     """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined by step and method."""
-    pending = [spec for spec in specs if room.folder.run(spec.id).done is None]
+    pending = [spec for spec in specs if context.folder.run(spec.id).done is None]
     from_points = [spec for spec in pending if spec.start.entry.makes_points]
-    firsts = {_points_identity(spec, room): spec for spec in reversed(from_points)}  # one run for each set of points
-    list(room.workers.map(lambda spec: _points(spec, room), firsts.values()))
-    alone = list(room.workers.map(lambda spec: _resumed(spec, room) or _born(spec, room), pending))
-    if room.device.type == "cpu":
+    firsts = {_points_identity(spec, context): spec for spec in reversed(from_points)}  # one run for each set of points
+    list(context.workers.map(lambda spec: _points(spec, context), firsts.values()))
+    alone = list(context.workers.map(lambda spec: _resumed(spec, context) or _born(spec, context), pending))
+    if context.device.type == "cpu":
         return alone
     alike = groupby(sorted(alone, key=_pace), key=_pace)
     return [stack.join(list(group)) for _, group in alike]
@@ -111,59 +111,61 @@ def _pace(each: Stack) -> tuple[int, str]:
     return each.step, each.method.model_dump_json()
 
 
-def _resumed(spec: RunSpec, room: Room) -> Stack | None:
-    path = room.folder.run(spec.id).resume_point
-    return stack.resume(spec, path, room.device) if path.exists() else None
+def _resumed(spec: RunSpec, context: Context) -> Stack | None:
+    path = context.folder.run(spec.id).resume_point
+    return stack.resume(spec, path, context.device) if path.exists() else None
 
 
-def _born(spec: RunSpec, room: Room) -> Stack:
+def _born(spec: RunSpec, context: Context) -> Stack:
     """One run at step 0, with its first snapshot written before any update."""
     method = spec.method
-    point = draw(spec.start, method, room.view, spec.rolls, points=_points(spec, room))
-    state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
-    points = points_name(_points_identity(spec, room)) if spec.start.entry.makes_points else None
-    room.folder.run(spec.id).write_record(spec.record(points=points))
+    point = draw(spec.start, method, context.view, spec.rolls, points=_points(spec, context))
+    state = {
+        name: tensor.to(context.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()
+    }
+    points = points_name(_points_identity(spec, context)) if spec.start.entry.makes_points else None
+    context.folder.run(spec.id).write_record(spec.record(points=points))
     born = stack.begin(spec, state)
-    record(born, room.view, room.heldout, room.folder)
+    record(born, context.view, context.heldout, context.folder)
     return born
 
 
-def _points(spec: RunSpec, room: Room) -> Float[Tensor, "points d_model"] | None:
+def _points(spec: RunSpec, context: Context) -> Float[Tensor, "points d_model"] | None:
     """The points of the run's start, made once for all runs that share them and kept with the study."""
     if not spec.start.entry.makes_points:
         return None
-    return room.folder.remember_points(
-        _points_identity(spec, room),
-        lambda: draw_points(spec.start, spec.method, room.view, spec.rolls, device=room.device),
+    return context.folder.remember_points(
+        _points_identity(spec, context),
+        lambda: draw_points(spec.start, spec.method, context.view, spec.rolls, device=context.device),
     )
 
 
-def _points_identity(spec: RunSpec, room: Room) -> tuple[object, ...]:
-    return (room.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
+def _points_identity(spec: RunSpec, context: Context) -> tuple[object, ...]:
+    return (context.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
-def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
+def _stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack:
     """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each
     training = each.specs[0].training
-    x = torch.stack([feed.batch(spec.order_at(step), step) for spec in each.specs])
+    x = torch.stack([batches.batch(spec.order_at(step), step) for spec in each.specs])
     schedule = Schedule(each.step, training.steps, warmup_steps=training.warmup_steps, decay=training.decay)
     outcome = each.method.update(each.state, x, schedule)
     each.step += 1
     each.idle = torch.where(outcome.fired, 0, each.idle + 1)
     each.loss_sum += outcome.loss.double()
     each.loss_count += 1
-    _resample(each, room)
+    _resample(each, context)
     due = each.step in training.snapshots
     fine = outcome.loss.isfinite() & (stack.finite(each) if due else True)
-    each = _without_diverged(each, fine.tolist(), x, room.folder)
+    each = _without_diverged(each, fine.tolist(), x, context.folder)
     if due and len(each):
-        record(each, room.view, room.heldout, room.folder)
+        record(each, context.view, context.heldout, context.folder)
     return each
 
 
-def _resample(each: Stack, room: Room) -> None:
+def _resample(each: Stack, context: Context) -> None:
     """Replace the atoms that did not fire for `resample_every` steps by activations, where the method asks for it."""
     method = each.method
     every = method.resample_every if isinstance(method, Resamples) else None
@@ -172,14 +174,14 @@ def _resample(each: Stack, room: Room) -> None:
     if each.step == each.specs[0].training.steps:  # nothing could be learnt about what is replaced now
         return
     dead = each.idle >= every
-    rows = torch.stack([_replacements(spec, each.step, dead.shape[1], room) for spec in each.specs])
+    rows = torch.stack([_replacements(spec, each.step, dead.shape[1], context) for spec in each.specs])
     method.resample(each.state, dead, rows)
     each.idle = each.idle.masked_fill(dead, 0)
 
 
-def _replacements(spec: RunSpec, step: int, n_atoms: int, room: Room) -> Float[Tensor, "atoms d_model"]:
-    drawn = torch.randint(room.view.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
-    return room.view.rows(drawn).to(room.device)
+def _replacements(spec: RunSpec, step: int, n_atoms: int, context: Context) -> Float[Tensor, "atoms d_model"]:
+    drawn = torch.randint(context.view.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
+    return context.view.rows(drawn).to(context.device)
 
 
 def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: StudyFolder) -> Stack:

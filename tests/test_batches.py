@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from reseed.activations import batch_rows, open_activations, view
-from reseed.training.batches import Feed
+from reseed.training.batches import Batches
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,10 @@ class Counted:
 @pytest.mark.parametrize("ahead", [False, True])
 def test_every_order_gets_its_batches_and_each_is_read_once(seen, ahead):
     counted = Counted(seen)
-    feed = Feed(counted, torch.device("cpu"), batch_size=32, steps=6, ahead=ahead)
+    batches = Batches(counted, torch.device("cpu"), batch_size=32, steps=6, ahead=ahead)
     for step in range(2, 6):
         for order in (5, 7, 5):
             expected = seen.rows(batch_rows(seen.n_tokens, 32, step, roll=order))
-            assert torch.equal(feed.batch(order, step), expected)
+            assert torch.equal(batches.batch(order, step), expected)
     assert counted.reads == 2 * 4
-    assert feed.kept == {5}
+    assert batches.kept == {5}
