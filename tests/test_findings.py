@@ -77,8 +77,16 @@ def spoiled(path, folder, change):
 @pytest.mark.parametrize("version", [0, FINDINGS_VERSION + 1, "1", None])
 def test_another_version_is_refused_with_both_versions(path, tmp_path, version):
     folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=version))
-    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 2"):
+    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 3"):
         Findings.read(folder)
+
+
+def test_findings_of_version_2_are_refused_with_the_command_that_judges_again(path, tmp_path):
+    folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=2))
+    with pytest.raises(TrajectoryError) as refused:
+        Findings.read(folder)
+    assert str(refused.value).endswith(f"judge the study again with  reseed report {folder} --rejudge")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
     from reseed.activations import Activations, collect, open_activations, read_texts, view
     from reseed.findings import Findings
+    from reseed.interop import READERS, read_dictionary
     from reseed.matching import Matching, match
     from reseed.methods import METHODS
     from reseed.pipeline.run import rejudge, run
@@ -36,6 +37,7 @@ _HOMES = {
     "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
+    "READERS": "reseed.interop",
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
@@ -46,6 +48,7 @@ _HOMES = {
     "match": "reseed.matching",
     "measures": "reseed",
     "open_activations": "reseed.activations",
+    "read_dictionary": "reseed.interop",
     "read_texts": "reseed.activations",
     "rejudge": "reseed.pipeline.run",
     "run": "reseed.pipeline.run",
@@ -58,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "READERS",
     "Activations",
     "ActivationsError",
     "Arm",
@@ -82,6 +86,7 @@ __all__ = [
     "match",
     "measures",
     "open_activations",
+    "read_dictionary",
     "read_texts",
     "rejudge",
     "run",
