@@ -185,4 +185,4 @@ def _digits(seconds: float | None) -> str:
     """About two digits."""
     if seconds is None:
         return ""
-    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"  # noqa: PLR2004
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"  # noqa: PLR2004 (digits)

@@ -1,4 +1,4 @@
-"""Draw the pictures of the documentation into docs/assets:  python docs/figures  [name ...]."""  # noqa: INP001
+"""Draw the pictures of the documentation into docs/assets:  python docs/figures  [name ...]."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who shares which throw: the rolls of the default dice in a study of three starts with two runs each."""  # noqa: INP001
+"""Who shares which throw: the rolls of the default dice in a study of three starts with two runs each."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Galaxy far away: what a mean does to cosines, in two dimensions and in many."""  # noqa: INP001
+"""Galaxy far away: what a mean does to cosines, in two dimensions and in many."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU time against atoms or points, from the measured curves of `benchmarks/growth.py`."""  # noqa: INP001
+"""CPU time against atoms or points, from the measured curves of `benchmarks/growth.py`."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels of W(t) and B(t) with bands and the strictest floor, one for each condition."""  # noqa: INP001
+"""Panels of W(t) and B(t) with bands and the strictest floor, one for each condition."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

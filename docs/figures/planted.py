@@ -1,4 +1,4 @@
-"""Small activations whose true atoms are known, for pictures of real trajectories."""  # noqa: INP001
+"""Small activations whose true atoms are known, for pictures of real trajectories."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 

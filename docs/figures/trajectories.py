@@ -1,4 +1,4 @@
-"""Four pairs of curves W(t) and B(t): real runs on planted activations, judged by reseed."""  # noqa: INP001
+"""Four pairs of curves W(t) and B(t): real runs on planted activations, judged by reseed."""  # noqa: INP001 (a script)
 
 from __future__ import annotations
 
