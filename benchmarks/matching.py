@@ -23,7 +23,7 @@ from torch import Tensor
 import reseed
 from reseed._support.products import row_products
 from reseed.matching import cosines
-from reseed.matching.products import spreading
+from reseed.matching.products import parallel_map
 
 try:
     import lap
@@ -71,8 +71,8 @@ REGIMES = {"independent": independent, "noisy copy": noisy_copy, "half shared": 
 def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
-    with spreading() as spread:
-        list(spread(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
+    with parallel_map() as parallel:
+        list(parallel(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
 
 
 def by_scipy(a: Tensor, b: Tensor) -> float:

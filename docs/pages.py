@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 
-# study.toml
-
 _STUDY = """\
 # study.toml
 
@@ -89,10 +87,10 @@ Adam with betas .9 and .999 updates what is trained.
 """
 
 _ARCHETYPAL = """\
-The dictionary is D = (W C + Λ) · exp(m): C are the points of the start, the rows of W are non-negative and sum to 1,
-every row of Λ stays in a ball, m is one number (@fel2025archetypal). For `a-topk` Λ is 0. After each update W and Λ
-are put back where they belong, outside the gradient. `resample_every` must not be set: an activation is no mixture of
-the points.
+The dictionary is D = (V C + Λ) · exp(m): C are the points of the start, the rows of the mixing weights V are
+non-negative and sum to 1, every row of Λ stays in a ball, m is one number (@fel2025archetypal). For `a-topk` Λ is 0.
+After each update V and Λ are put back where they belong, outside the gradient. `resample_every` must not be set: an
+activation is no mixture of the points.
 
 """
 
@@ -104,13 +102,13 @@ take the first `n_atoms` of them, as does `weights = "identity"`.
 """
 
 _DICE = """\
-`shared`: all runs throw it together. `start`: the runs of one start throw it together. `run`: every run throws its own.
+`shared`: all runs share the roll. `start`: the runs of one start share it. `run`: every run has its own.
 An arm's own `dice` table overrides this one. See [starts, runs and six dice](concepts/dice.md).
 
 """
 
 _THRESHOLDS = """\
-How they enter the rules is told in [how far to read a verdict](concepts/verdicts.md). They are read when a study is
+How they enter the rules is told in [verdicts and their rules](concepts/verdicts.md). They are read when a study is
 judged, so that a finished study can be judged by others: edit the `study.toml` in the study folder and run
 `reseed report STUDY --rejudge`.
 
@@ -180,8 +178,6 @@ def _sentence(field: Described) -> str:
     return field.meaning.replace("None:", "not set:").replace("False:", "false:").replace("|", "\\|")
 
 
-# References
-
 _REFERENCES = """\
 # References
 
@@ -244,9 +240,6 @@ def _plain(tex: str) -> str:
     return unicodedata.normalize("NFC", tex.replace("{", "").replace("}", "").replace("--", "–"))
 
 
-# Pages with a file of their own
-
-
 def speed() -> str:
     """The page of what training and matching cost."""
     return runpy.run_path(str(DOCS / "speed.py"))["page"]()
@@ -261,8 +254,6 @@ def scale() -> str:
     """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
 
-
-# The document of a geometry
 
 _GEOMETRY = """\
 # The document of reseed geometry

@@ -38,7 +38,7 @@ _HEAD = """\
 What an audit costs when something in it grows: first as measured on one thread of a CPU, then what follows on paper for
 larger machines. [Speed](speed.md) compares one size with other libraries.
 
-## Measured
+## Measured time and memory
 
 """
 
@@ -114,7 +114,7 @@ tokens at 4,096 atoms, and 7.3 million at 131,072. Snapshots are compared on the
 """
 
 _AGAIN = """\
-## Measure it yourself
+## How to repeat the measurements
 
 ```
 python benchmarks/growth.py --json docs/assets/scale.json && python docs/pages.py && python docs/figures growth

@@ -66,7 +66,7 @@ proven by dual prices, with the rounding of every product counted in.
 """
 
 _AGAIN = """\
-## Measure it yourself
+## How to repeat the measurements
 
 ```
 make bench-peers
@@ -84,7 +84,7 @@ python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.j
 python docs/pages.py
 ```
 
-## Watching over it
+## How a change of speed is noticed
 
 `make regression` tells in seconds what a training step, a matching and a start cost, as ratios to plain work of the
 same size that takes turns with it: a step to the encoder's product of its batch, a matching to the product of all
@@ -185,4 +185,4 @@ def _digits(seconds: float | None) -> str:
     """About two digits."""
     if seconds is None:
         return ""
-    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"  # noqa: PLR2004 (digits)
+    return f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"  # noqa: PLR2004 (from here on a digit more says nothing)

@@ -20,7 +20,7 @@ _HEAD = """\
 
 <!-- Made by docs/trust.py and docs/pages.py from what benchmarks/calibration.py writes. -->
 
-[How far to read a verdict](verdicts.md) has the rules. This page says how often they are wrong, where the truth is
+[Verdicts and their rules](verdicts.md) has the rules. This page says how often they are wrong, where the truth is
 known: on planted dictionaries that are really trained, on studies that are built so that every cosine is chosen, and on
 simulated pair matrices. The code that judges them is the one that judges your study.
 
@@ -62,12 +62,12 @@ _KNOWN = """\
 A floor is a mean over the pairs of a few draws. The last column is what the same rules would claim with the interval of
 B(T) alone, as if the floor had no error: the more starts, and the less they differ, the more often. With three draws in
 place of five, up to a third of simulated studies exactly at their floor would be found beyond it. So [the interval of
-adjusted B(T) holds both errors](floors.md#a-floor-has-an-error-too).
+adjusted B(T) holds both errors](floors.md#the-error-of-a-floor).
 
 """
 
 _POWER = """\
-## What is found
+## How often a gain is found
 
 How often is a gain that exists called *stabilizing* (or *convergent*)? The gain is planted in units of the margin (.03
 on the floor-adjusted scale), just beyond the floor, with B(T) spread over pairs of starts by .0055. Under a floor of
@@ -113,7 +113,7 @@ not differ, whose p should be at most p with probability p.
 """
 
 _REPRODUCTIONS = """\
-## Numbers of others
+## Published numbers, measured again
 
 What was published or simulated elsewhere, again with our methods on planted activations.
 
@@ -138,7 +138,7 @@ What comes out hangs on the recipe:
 """
 
 _AGAIN = """\
-## Count it yourself
+## How to repeat the calibration
 
 ```
 python benchmarks/calibration.py --json docs/assets/calibration.json
@@ -148,7 +148,7 @@ python docs/pages.py
 takes {minutes} minutes of CPU time; `--only nulls` makes one table, `--repeats 20` all of them coarsely.
 
 What no table here can say: whether your activations are like planted ones, whether another learning rate would have
-another outcome, and what the atoms mean. [What the words leave open](verdicts.md#what-the-words-leave-open) goes on
+another outcome, and what the atoms mean. [What a verdict leaves open](verdicts.md#what-a-verdict-leaves-open) goes on
 from here.
 """
 

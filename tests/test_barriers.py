@@ -12,7 +12,7 @@ from reseed.dice import generator
 from reseed.errors import TrajectoryError
 from reseed.matching import match
 from reseed.methods import METHODS, parse
-from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parts
+from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parameters
 from reseed.pipeline.run import rejudge
 from reseed.trajectory import StudyFolder
 from studies import N_ATOMS, K, arm, contents, matrix, study
@@ -29,7 +29,8 @@ def trained(tmp_path_factory):
 
 def ended(folder, kind):
     runs = folder.runs(f"{kind}@centre")
-    return runs, [read_parts(run.snapshots[30]) for run in runs], parse(runs[0].spec["method"])
+    method = parse(runs[0].spec["method"])
+    return runs, [read_parameters(run.snapshots[30], method) for run in runs], method
 
 
 def dense_loss(parts, kind, rows):
@@ -83,9 +84,9 @@ def test_a_run_and_itself_in_another_order_have_a_barrier_only_until_they_are_ma
     _, folder, seen = trained
     _, (one, *_), method = ended(folder, kind)
     rows = seen.heldout.rows
-    shuffled = permuted(one, torch.randperm(N_ATOMS, generator=generator(3)))
+    shuffled = permuted(one, torch.randperm(N_ATOMS, generator=generator(3)), method)
     ends = loss(one, method, rows), loss(shuffled, method, rows)
-    again = permuted(shuffled, match(one["atoms"], shuffled["atoms"]).cols)
+    again = permuted(shuffled, match(one["atoms"], shuffled["atoms"]).cols, method)
     assert all(torch.equal(again[name], one[name]) for name in one)
     assert barrier(one, again, method, rows, ends=ends) == pytest.approx(0.0, abs=1e-6)
     assert barrier(one, shuffled, method, rows, ends=ends) > 0.1 * rows.var(dim=0).mean()

@@ -8,12 +8,13 @@ from io import StringIO
 import numpy as np
 import pytest
 import torch
+import typer
 from safetensors.torch import load_file, save_file
 
 import reseed
 from reseed._support.numbers import rounded
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
-from reseed.cli import main
+from reseed.cli import app, main
 from reseed.findings import Findings
 from reseed.spec import Study
 from reseed.verdict import Outcome
@@ -39,9 +40,6 @@ def typed(capsys, monkeypatch):
         return ended.value.code, told.out, told.err
 
     return run
-
-
-# What goes where.
 
 
 def test_a_run_prints_its_findings_on_stdout_and_says_where_the_report_is_on_stderr(tmp_path_factory):
@@ -114,8 +112,6 @@ def test_a_full_disk_is_one_line_and_the_same_command_goes_on_to_the_same_bytes(
     reseed.run(Study.read(toml), again, quiet=True)
     assert contents(again) | {"report.html": expected["report.html"]} == expected
 
-
-# What agreement is worth.
 
 WORTH = ("--atoms", "8", "--preprocess", "none,centre", "--quiet")
 
@@ -230,9 +226,6 @@ def test_tokens_that_are_zero_and_too_few_are_warned_of_not_refused(tmp_path, ty
     assert "every k-means sample is 100 % of the 90 training tokens" in " ".join(out.split())
 
 
-# Exit codes.
-
-
 def outcomes(folder):
     return {str(verdict.outcome) for verdict in Findings.read(folder).verdicts.values()}
 
@@ -296,9 +289,16 @@ def test_every_command_has_help_with_a_word_on_every_option(command, typed):
     assert all(len(line.split("  ")) > 2 or line.startswith("  --help") for line in options if len(line) < 40)
 
 
-def test_help_lists_every_command(typed):
+def test_help_says_in_80_columns_what_every_command_does(typed, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = typed("--help")
-    assert [line.split()[0] for line in out.split("Commands:")[1].splitlines() if line.strip()] == COMMANDS
+    lines = [line for line in out.split("Commands:")[1].splitlines() if line.strip()]
+    assert not [line for line in lines if len(line) > 80 or line.endswith(("...", "…"))]
+    listed = dict(line.split(maxsplit=1) for line in lines)
+    helped = {name: command.help for name, command in typer.main.get_command(app).commands.items()}
+    assert listed == {name: said.partition("\n")[0] for name, said in helped.items()}
+    assert all(said.endswith(".") and ". " not in said for said in listed.values())  # one whole sentence
+    assert list(listed) == COMMANDS
 
 
 def test_help_needs_no_torch():
@@ -308,9 +308,6 @@ def test_help_needs_no_torch():
         "except SystemExit: sys.exit('torch' in sys.modules or 'polars' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", light], check=False, stdout=subprocess.DEVNULL).returncode == 0
-
-
-# Errors: one clear line, exit code 1, nothing half-written.
 
 
 def poor(path, spoil):

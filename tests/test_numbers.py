@@ -57,14 +57,14 @@ def test_0_and_100_percent_are_printed_only_when_they_are_exact(share):
         (0.256, ".26"),
         (-0.256, "−.26"),  # noqa: RUF001 (a minus sign)
         (1e-9, "<.01"),
-        (-1e-9, ">−.01"),  # noqa: RUF001
+        (-1e-9, ">−.01"),  # noqa: RUF001 (a minus sign)
         (0.9999, ">.99"),
-        (-0.9999, "<−.99"),  # noqa: RUF001
+        (-0.9999, "<−.99"),  # noqa: RUF001 (a minus sign)
         (1.0001, ">1.00"),
         (12.5, "12.50"),
         (math.nan, "n/a"),
         (math.inf, "∞"),
-        (-math.inf, "−∞"),  # noqa: RUF001
+        (-math.inf, "−∞"),  # noqa: RUF001 (a minus sign)
     ],
 )
 def test_numbers_read_as_in_print(value, text):

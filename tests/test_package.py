@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tokenize
 import tomllib
 from importlib.metadata import requires, version
 from importlib.resources import files
@@ -59,13 +60,13 @@ def test_a_public_name_is_there_and_documented(name):
 
 
 def test_type_checkers_see_the_lazy_names_where_they_are():
-    assert type_checking_imports(ROOT / "src/reseed/__init__.py") == reseed._HOMES  # noqa: SLF001
-    assert set(reseed._HOMES) < set(reseed.__all__) == set(dir(reseed))  # noqa: SLF001
+    assert type_checking_imports(ROOT / "src/reseed/__init__.py") == reseed._HOMES  # noqa: SLF001 (the list of lazy names is what is tested)
+    assert set(reseed._HOMES) < set(reseed.__all__) == set(dir(reseed))  # noqa: SLF001 (the list of lazy names is what is tested)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(AttributeError, match=r"no attribute 'Sudy'; it has METHODS, .*Study"):
-        reseed.Sudy  # noqa: B018
+        reseed.Sudy  # noqa: B018 (asking is what is tested)
 
 
 def test_the_package_tells_type_checkers_that_it_is_typed():
@@ -75,6 +76,17 @@ def test_the_package_tells_type_checkers_that_it_is_typed():
 def test_the_installed_version_is_the_one_that_the_code_says():
     assert version("reseed") == reseed.__version__
     assert f"\n## {reseed.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "docs", "examples"])
+def test_what_is_silenced_has_a_reason_beside_it(folder):
+    """In one form: `noqa: CODE (reason)`, `type: ignore[code] (reason)`, and nothing silenced as a whole."""
+    form = re.compile(r"# ((ruff: )?noqa: [A-Z]+\d+(, [A-Z]+\d+)*|(type|pyrefly): ignore\[[\w-]+\]) \(.+\)")
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        with path.open("rb") as source:
+            comments = [token.string for token in tokenize.tokenize(source.readline) if token.type == tokenize.COMMENT]
+        silenced = [comment for comment in comments if re.search(r"\bnoqa\b|\b\w+: ignore\b", comment)]
+        assert [comment for comment in silenced if not form.fullmatch(comment)] == [], path
 
 
 def pins():

@@ -33,7 +33,7 @@ class Insult:
 
 INSULTS = {
     "killed before the first snapshot": Insult("manifest.json", signal=signal.SIGKILL),
-    "killed in training": Insult("runs/topk*/step-000005.safetensors", signal=signal.SIGKILL),
+    "killed in training": Insult("runs/topk-random*/step-000005.safetensors", signal=signal.SIGKILL),
     "interrupted in training": Insult("runs/ra-topk*/step-000001.safetensors", 4, signal=signal.SIGINT),
     "killed in comparison": Insult("runs/*/done", 8, signal=signal.SIGKILL),
 }
@@ -118,7 +118,7 @@ def test_an_interruption_in_training_saves_every_run_at_the_same_step(insulted):
     assert insulted.exists()
     assert len(steps) == 4
     assert len(set(steps.values())) == 1
-    assert all(run.startswith("ra-topk@centre") and 1 <= step < 30 for run, step in steps.items())
+    assert all(run.startswith("ra-topk-kmeans@centre") and 1 <= step < 30 for run, step in steps.items())
 
 
 def test_a_kill_in_training_leaves_a_point_to_go_on_from(insulted):

@@ -1,12 +1,15 @@
 import json
+import re
 import tomllib
 from itertools import product
+from typing import Annotated
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from reseed._support.settings import NEUTRAL
 from reseed.activations import PREPROCESSINGS
 from reseed.dice import DICE
 from reseed.errors import SpecError
@@ -96,8 +99,8 @@ def test_the_same_run_of_two_arms_throws_the_same_dice():
     assert [run.rolls for run in runs(study(), arm=0)] == [run.rolls for run in runs(study(), arm=2)]
 
 
-def test_another_throw_is_another_roll_of_every_die():
-    first, second = runs(study())[0].rolls, runs(study(dice={"throw": 1}))[0].rolls
+def test_another_replicate_is_another_roll_of_every_die():
+    first, second = runs(study())[0].rolls, runs(study(dice={"replicate": 1}))[0].rolls
     assert all(first[die] != second[die] for die in DICE)
 
 
@@ -111,8 +114,8 @@ def test_the_permuted_control_permutes_one_and_the_same_set_of_points():
 # A run's identity.
 
 
-def test_a_run_is_called_by_its_condition_start_and_number():
-    assert runs(study(starts=2))[3].id.startswith("topk@none.s1.r1.")
+def test_a_run_is_called_by_what_it_is_and_its_number():
+    assert runs(study(starts=2))[3].id.startswith("topk-random@none.s1.r1.")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +123,7 @@ def test_a_run_is_called_by_its_condition_start_and_number():
     [
         {"training": {"steps": 7}},
         {"training": {"batch_size": 7}},
-        {"dice": {"throw": 1}},
+        {"dice": {"replicate": 1}},
         {"dice": {"order": "shared"}},
         {"arms": [{**TOPK, "method": {**TOPK["method"], "learning_rate": 0.5}}]},
         {"arms": [{**TOPK, "method": {**TOPK["method"], "l1": 0.1}}]},
@@ -153,8 +156,145 @@ def test_whatever_the_study_settles_for_all_its_runs_is_not(change):
     assert runs(study(**change))[0].identity == runs(study())[0].identity
 
 
+def test_names_of_arms_are_labels():
+    before, after = runs(study())[0], runs(study(arms=[TOPK | {"name": "renamed"}]))[0]
+    assert (after.arm, after.condition) == ("renamed", "renamed@none")
+    assert (after.id, after.identity) == (before.id, before.identity)
+    assert after.first_id != before.first_id
+
+
+def test_a_setting_that_is_younger_than_a_run_does_not_orphan_it(monkeypatch):
+    class Younger(TopK):
+        shiny: Annotated[float, NEUTRAL] = 1.0
+
+    before = runs(study())[0]
+    monkeypatch.setitem(METHODS, "topk", Younger)
+    assert runs(study())[0].id == before.id
+    shiny = {**TOPK, "method": {**TOPK["method"], "shiny": 2.0}}
+    assert runs(study(arms=[shiny]))[0].id != before.id
+
+
 def test_a_topk_without_a_penalty_is_the_run_it_was_before_there_was_one():
     assert "l1" not in runs(study())[0].identity["method"]
+
+
+FIRST_IDS = [
+    "topk@centre.s0.r0.0bba83ad5f",
+    "topk@centre.s1.r0.ac7ee9a026",
+    "topk@centre.s0.r0.spawn3.106f741ddc",
+    "topk@centre.s1.r0.spawn3.09c3177b3d",
+    "pays@centre.s0.r0.3f81064378",
+    "pays@centre.s1.r0.867bfd2876",
+    "pays@centre.s0.r0.spawn3.53d5fb24fa",
+    "pays@centre.s1.r0.spawn3.508d618514",
+    "relu@centre.s0.r0.9c00079cbf",
+    "relu@centre.s1.r0.67711c27d3",
+    "relu@centre.s0.r0.spawn3.052b874983",
+    "relu@centre.s1.r0.spawn3.8933c640ba",
+    "ra@centre.s0.r0.ddebef3922",
+    "ra@centre.s1.r0.2745a99893",
+    "ra@centre.s0.r0.spawn3.04794a99d6",
+    "ra@centre.s1.r0.spawn3.85a6e589a9",
+    "a@centre.s0.r0.7579715ef1",
+    "a@centre.s1.r0.e2e7cbb389",
+    "a@centre.s0.r0.spawn3.a1ef96a7eb",
+    "a@centre.s1.r0.spawn3.7cd14f6759",
+]
+"""Made by reseed as it was before ids lost their labels (9b287d2), from `older()`."""
+
+
+def older():
+    """A study of all methods with settings, children and shared dice of their own."""
+    return study(
+        preprocess=["centre"],
+        starts=2,
+        runs_per_start=1,
+        spawn_at=[3],
+        training={"steps": 9, "warmup_steps": 2, "device": "cpu", "threads": 1},
+        arms=[
+            TOPK,
+            {"name": "pays", "method": {**TOPK["method"], "l1": 0.5, "norm": "free"}, "start": {"kind": "data"}},
+            {"name": "relu", "method": {"kind": "relu", "n_atoms": 32}, "start": {"kind": "kmeans-permuted"}},
+            RA_TOPK | {"dice": {"order": "shared"}},
+            {"name": "a", "method": {"kind": "a-topk", "n_atoms": 32, "k": 4}, "start": {"kind": "kmeans"}},
+        ],
+    )
+
+
+def planned(given_study, activations="a" * 64):
+    """All runs, and then all children, of every condition."""
+    return [
+        spec
+        for condition in given_study.conditions
+        for part in (given_study.runs_of, given_study.children_of)
+        for spec in part(condition, activations=activations)
+    ]
+
+
+def test_the_ids_that_runs_had_at_first_can_still_be_told():
+    assert [spec.first_id for spec in planned(older())] == FIRST_IDS
+
+
+def test_a_run_of_an_older_study_keeps_the_id_that_its_folder_has():
+    kept = [spec.kept_in(FIRST_IDS) for spec in planned(older())]
+    assert [spec.id for spec in kept] == FIRST_IDS
+    assert [spec.first_id for spec in kept] == FIRST_IDS
+    assert [spec.identity for spec in kept] == [spec.identity for spec in planned(older())]
+    child = kept[2]
+    assert child.record(points=None)["spawn"]["parent"] == kept[0].id
+
+
+def test_a_run_that_an_older_study_does_not_have_gets_an_id_of_today():
+    parent, _, child, _ = planned(older())[:4]
+    assert parent.kept_in(FIRST_IDS[:1]).id == FIRST_IDS[0]
+    new = child.kept_in(FIRST_IDS[:1])
+    assert new.id == child.id != child.first_id
+    assert new.record(points=None)["spawn"]["parent"] == FIRST_IDS[0]
+    assert child.kept_in([]).record(points=None)["spawn"]["parent"] == parent.id
+
+
+def test_a_record_says_what_readers_need_to_know_about_method_and_start():
+    first = planned(older())
+    by_arm = {spec.arm: spec.record(points="p") for spec in first}
+    assert {record["sign"] for record in by_arm.values()} == {"signed"}
+    assert by_arm["topk"]["dice"] == ["init", "order"]
+    assert by_arm["pays"]["dice"] == ["points", "order"]
+    assert by_arm["relu"]["dice"] == ["init", "points", "kmeans", "order"]
+    assert by_arm["ra"]["dice"] == ["points", "kmeans", "order"]
+    assert [name for name, record in by_arm.items() if record["shared_when_published"]] == ["relu", "ra", "a"]
+    assert (by_arm["ra"]["arm"], by_arm["ra"]["condition"], by_arm["ra"]["points"]) == ("ra", "ra@centre", "p")
+
+
+def test_dice_that_change_something_are_named():
+    method = {**TOPK["method"], "encoder_start": "independent", "resample_every": 5}
+    assert runs(study(arms=[TOPK | {"method": method}]))[0].dice == ("init", "encoder", "order", "resample")
+    drawn = RA_TOPK | {"start": {"kind": "data", "weights": "dirichlet"}}
+    assert runs(study(arms=[drawn]))[0].dice == ("init", "points", "order")
+
+
+def key(given_study, arm=0, activations="a" * 64):
+    return given_study.conditions[arm].key(activations=activations)
+
+
+def test_a_condition_has_a_key_without_names():
+    assert re.fullmatch(r"topk-random@none\.[0-9a-f]{10}", key(study()))
+    for same in (
+        study(arms=[TOPK | {"name": "renamed"}], name="title"),
+        study(training={"threads": 3}),
+        study(starts=7, runs_per_start=5, spawn_at=[1]),
+        study(arms=[{**TOPK, "method": {**TOPK["method"], "l1": 0.0}}]),
+    ):
+        assert key(same) == key(study())
+    for other in (
+        study(training={"steps": 7}),
+        study(dice={"replicate": 1}),
+        study(dice={"order": "shared"}),
+        study(arms=[TOPK | {"dice": {"order": "shared"}}]),
+        study(arms=[{**TOPK, "method": {**TOPK["method"], "l1": 0.1}}]),
+        study(preprocess=["centre"]),
+    ):
+        assert key(other) != key(study())
+    assert key(study(), activations="b" * 64) != key(study())
 
 
 def test_an_identity_is_json_with_six_dice():
@@ -224,6 +364,7 @@ MISTAKES = {
     "no steps": ({"training": {"steps": 0}}, ["training.steps", "greater than or equal to 1", "given: 0"]),
     "an unknown device": ({"training": {"device": "gpu"}}, ["training.device", "'auto'", "'cpu'", "'cuda'", "'gpu'"]),
     "an unknown scope": ({"dice": {"init": "all"}}, ["dice.init", "'shared'", "'start'", "'run'", "'all'"]),
+    "the old word for a replicate": ({"dice": {"throw": 1}}, ["dice.throw: is called replicate now"]),
     "an unknown die": ({"dice": {"seed": "run"}}, ["dice.seed", "no such field", *DICE]),
     "an unknown die of an arm": (arm(dice={"seed": "run"}), ["arms.0.dice", "'init'", "'seed'"]),
     "a level of one": ({"thresholds": {"level": 1.0}}, ["thresholds.level", "less than 1", "given: 1.0"]),

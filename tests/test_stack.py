@@ -1,11 +1,13 @@
 import pytest
 import torch
+from safetensors.torch import load_file
 
-from reseed._support.files import canonical_json
+from reseed._support.files import canonical_json, write_tensors
 from reseed.errors import TrajectoryError
 from reseed.methods import METHODS
 from reseed.starts import draw
 from reseed.training import stack
+from reseed.trajectory import read_header
 from studies import arm, matrix, room, specs_of, study
 
 
@@ -17,14 +19,13 @@ def place(tmp_path_factory):
 
 
 def begun(kind, place):
-    """Three runs of their own, at step 0, with moments that are not all zero."""
+    """Three runs of their own, at step 0, with states that tell them apart."""
     stacks = []
     for number, spec in enumerate(specs_of(study(place.folder.path.parent / "acts.npy", arm(kind)))[:3]):
         point = draw(spec.start, spec.method, place.view, spec.rolls)
         begun = stack.begin(spec, spec.method.initialise(point, spec.rolls["encoder"]))
-        for moment in (begun.moments.first, begun.moments.second):
-            for tensor in moment.values():
-                tensor.add_(number + 1)
+        for tensor in begun.state.values():
+            tensor.add_(number + 1)
         begun.rows[0].append({"step": 0, "loss": float("nan"), "r2": 0.1 + number})
         begun.loss_sum += number
         begun.step = 5
@@ -33,9 +34,7 @@ def begun(kind, place):
 
 
 def tensors(one):
-    parts = {"state": one.state, "first": one.moments.first, "second": one.moments.second}
-    named = {f"{part}.{name}": tensor for part, inside in parts.items() for name, tensor in inside.items()}
-    return named | {"idle": one.idle, "loss_sum": one.loss_sum}
+    return one.state | {"idle": one.idle, "loss_sum": one.loss_sum}
 
 
 def same(a, b):
@@ -71,6 +70,16 @@ def test_a_run_is_finite_if_all_of_it_is(place, kind, value):
             tensor[1].view(-1)[-1] = value
             assert stack.finite(joined).tolist() == [True, False, True]
             tensor.copy_(whole)
+
+
+def test_a_resume_point_of_another_version_is_ignored(place):
+    (one, *_) = begun("topk", place)
+    stack.save(one, place.folder)
+    path = place.folder.run(one.specs[0].id).resume_point
+    header = read_header(path)
+    for version in (None, header["format_version"] + 1):
+        write_tensors(path, load_file(path), header | {"format_version": version})
+        assert stack.resume(one.specs[0], path, torch.device("cpu")) is None
 
 
 def test_a_damaged_resume_point_comes_with_what_to_delete(place):

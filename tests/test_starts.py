@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from pydantic import ValidationError
@@ -6,12 +8,11 @@ from reseed.activations import open_activations, view
 from reseed.dice import DICE, roll
 from reseed.errors import SpecError
 from reseed.methods import METHODS, parse
-from reseed.starts import Start, check_start, draw, draw_points, points_identity
+from reseed.starts import STARTS, Start, check_start, draw, draw_points, points_identity
 
 N_ATOMS, D_MODEL = 10, 6
 TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2})
 RA_TOPK = parse({"kind": "ra-topk", "n_atoms": N_ATOMS, "k": 2})
-KINDS = ["random", "data", "kmeans", "kmeans-permuted"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def same_rows(a, b):
     return torch.equal(torch.unique(a, dim=0), torch.unique(b, dim=0))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", STARTS)
 def test_equal_rolls_start_at_the_same_bits_and_other_rolls_elsewhere(seen, kind):
     start = Start(kind=kind)
     first, again, other = (draw(start, TOPK, seen, rolls(run)).atoms for run in (0, 0, 1))
@@ -37,30 +38,36 @@ def test_equal_rolls_start_at_the_same_bits_and_other_rolls_elsewhere(seen, kind
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize(
-    ("kind", "dice"),
-    [
-        ("random", {"init"}),
-        ("data", {"points"}),
-        ("kmeans", {"points", "kmeans"}),
-        ("kmeans-permuted", {"points", "kmeans", "init"}),
-    ],
-)
-def test_a_start_listens_to_its_own_dice_only(seen, kind, dice):
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_start_listens_to_the_dice_that_it_names_and_no_others(seen, kind):
     reference = draw(Start(kind=kind), TOPK, seen, rolls()).atoms
     heard = {
         die for die in DICE if not torch.equal(reference, draw(Start(kind=kind), TOPK, seen, rolls(**{die: 1})).atoms)
     }
-    assert heard == dice
+    assert heard == set(STARTS[kind].dice) == Start(kind=kind).dice
 
 
-@pytest.mark.parametrize(("weights", "dice"), [("random-rows", {"points", "init"}), ("dirichlet", {"points", "init"})])
-def test_drawn_weights_listen_to_the_init_die(seen, weights, dice):
+def test_the_table_has_every_kind_under_its_own_name():
+    assert list(STARTS) == [kind.name for kind in STARTS.values()] == ["random", "data", "kmeans", "kmeans-permuted"]
+    assert all(kind.title and kind.meaning and not kind.meaning.endswith(".") for kind in STARTS.values())
+
+
+def test_a_kind_gives_either_atoms_or_points():
+    with pytest.raises(ValueError, match="start kind 'both': give it either atoms or points"):
+        replace(STARTS["random"], name="both", points=STARTS["data"].points)
+    with pytest.raises(ValueError, match="start kind 'none': give it either atoms or points"):
+        replace(STARTS["random"], name="none", atoms=None)
+
+
+@pytest.mark.parametrize("weights", ["random-rows", "dirichlet"])
+def test_drawn_weights_listen_to_the_init_die(seen, weights):
     start = Start(kind="data", weights=weights)
     reference = draw(start, RA_TOPK, seen, rolls()).atoms
-    assert {
-        die for die in DICE if not torch.equal(reference, draw(start, RA_TOPK, seen, rolls(**{die: 1})).atoms)
-    } == dice
+    assert (
+        {die for die in DICE if not torch.equal(reference, draw(start, RA_TOPK, seen, rolls(**{die: 1})).atoms)}
+        == start.dice
+        == {"points", "init"}
+    )
 
 
 def test_random_atoms_are_isotropic_at_the_scale_of_the_activations(seen):
@@ -131,7 +138,9 @@ def test_fewer_points_than_atoms_are_refused_unless_asked_for(seen):
 
 
 def test_an_archetypal_method_cannot_start_at_random():
-    with pytest.raises(SpecError, match="ra-topk mixes points, so it cannot start at random: use data or kmeans"):
+    with pytest.raises(
+        SpecError, match="ra-topk mixes points, so it cannot start at random: use data, kmeans or kmeans-permuted"
+    ):
         check_start(Start(kind="random"), RA_TOPK)
 
 

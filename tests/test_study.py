@@ -128,7 +128,7 @@ def test_fewer_draws_leave_no_floor_behind(acts, tmp_path):
 
 OTHERS = {
     "other steps": {"training": TINY | {"steps": 3}},
-    "other dice": {"dice": {"throw": 1}},
+    "other dice": {"dice": {"replicate": 1}},
     "fewer starts": {"starts": 1},
     "another preprocessing": {"preprocess": ("none",)},
     "another rate": {"arms": (arm("topk", start=RANDOM, learning_rate=0.1),)},

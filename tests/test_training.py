@@ -173,7 +173,7 @@ def test_progress_counts_every_step_of_every_run_once_and_what_was_done_before(a
         made, asked = [], iter(range(1, 200))
         with room(acts, tmp_path) as place:
             try:
-                train(specs, place, advance=made.append, stop=lambda: next(asked) == stop_at)  # noqa: B023
+                train(specs, place, advance=made.append, stop=lambda: next(asked) == stop_at)  # noqa: B023 (used up here)
             except Interrupted:
                 assert sum(made) == 4 * 4
     assert sum(made) == 4 * 10

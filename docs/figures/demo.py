@@ -1,4 +1,4 @@
-"""The curves of a study that was run, such as the demo:  python docs/figures/demo.py STUDY."""  # noqa: INP001 (a script)
+"""The curves of a study that was run, such as the demo:  python docs/figures/demo.py STUDY."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

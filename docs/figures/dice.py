@@ -1,4 +1,4 @@
-"""Who shares which throw: the rolls of the default dice in a study of three starts with two runs each."""  # noqa: INP001 (a script)
+"""Which runs share which rolls: those of the default dice in a study of three starts with two runs each."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DECIDES = {
 def draw() -> str:
     """The picture; equal rolls are one box."""
     marks = [*_heads(), *(mark for row, die in enumerate(DICE) for mark in _row(row, die)), *_pairs()]
-    return svg.document(WIDTH, HEIGHT, "Which runs share a throw of which die", marks)
+    return svg.document(WIDTH, HEIGHT, "Which runs share a roll of which die", marks)
 
 
 def _columns() -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The published lead of archetypal dictionaries on language-model activations: born, and earned."""  # noqa: INP001 (a script)
+"""The published lead of archetypal dictionaries on language-model activations: born, and earned."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

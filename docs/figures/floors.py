@@ -1,4 +1,4 @@
-"""The isotropic floor along the number of dimensions, and what random dictionaries measure."""  # noqa: INP001 (a script)
+"""The isotropic floor along the number of dimensions, and what random dictionaries measure."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CPU time against atoms or points, from the measured curves of `benchmarks/growth.py`."""  # noqa: INP001 (a script)
+"""CPU time against atoms or points, from the measured curves of `benchmarks/growth.py`."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Panels of W(t) and B(t) with bands and the strictest floor, one for each condition."""  # noqa: INP001 (a script)
+"""Panels of W(t) and B(t) with bands and the strictest floor, one for each condition."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

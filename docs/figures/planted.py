@@ -1,4 +1,4 @@
-"""Small activations whose true atoms are known, for pictures of real trajectories."""  # noqa: INP001 (a script)
+"""Small activations whose true atoms are known, for pictures of real trajectories."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

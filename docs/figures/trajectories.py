@@ -1,4 +1,4 @@
-"""Four pairs of curves W(t) and B(t): real runs on planted activations, judged by reseed."""  # noqa: INP001 (a script)
+"""Four pairs of curves W(t) and B(t): real runs on planted activations, judged by reseed."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

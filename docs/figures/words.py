@@ -1,4 +1,4 @@
-"""A map of the verdict's words: where B(0) and B(T) lie on the floor-adjusted scale, as the rules see it."""  # noqa: INP001 (a script)
+"""A map of the verdict's words: where B(0) and B(T) lie on the floor-adjusted scale, as the rules see it."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from reseed._support.version import VERSION
 from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
 
 if TYPE_CHECKING:
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
     from reseed.report.html import write_report
     from reseed.report.table import table
     from reseed.spec import Arm, Dice, Study, Training
-    from reseed.starts import Start
+    from reseed.starts import STARTS, Start
     from reseed.training import Interrupted
     from reseed.verdict import Outcome
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Activations": "reseed.activations",
@@ -38,6 +39,7 @@ _HOMES = {
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
     "READERS": "reseed.interop",
+    "STARTS": "reseed.starts",
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
@@ -62,6 +64,7 @@ _HOMES = {
 __all__ = [
     "METHODS",
     "READERS",
+    "STARTS",
     "Activations",
     "ActivationsError",
     "Arm",

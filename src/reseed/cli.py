@@ -38,7 +38,7 @@ _ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.
 
 
 _INTERRUPTED = 130
-_WITHOUT_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class BundledModel(StrEnum):
@@ -73,12 +73,18 @@ Require = Annotated[
 
 @app.command()
 def demo(
-    model: Annotated[BundledModel, typer.Option(help="The language model to listen to.")] = BundledModel.SMOLLM2,
+    model: Annotated[
+        BundledModel, typer.Option(help="The language model whose activations are used.")
+    ] = BundledModel.SMOLLM2,
     out: Annotated[Path, typer.Option(help="The folder for activations, study and report.")] = Path("demo"),
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Audit three ways to learn features on real language-model activations; minutes on a laptop."""
+    """Audit three arms on a small language model's activations.
+
+    TopK from random and from k-means starts, and relaxed archetypal TopK from k-means starts. Takes minutes on a
+    laptop.
+    """
     from reseed.pipeline.demo import run_demo
 
     _show(run_demo(model.value, out, quiet=quiet), out / "study")
@@ -106,7 +112,10 @@ def collect(
     ] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Store a language model's hidden states over texts; goes on where it was stopped."""
+    """Store a language model's activations over texts.
+
+    The hidden states behind one block. The same command goes on where it was stopped.
+    """
     from reseed import activations
 
     documents = activations.open_texts(text, licence=licence)
@@ -150,7 +159,11 @@ def geometry(
     json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say what agreement is worth on some activations, or between two dictionaries, before any training."""
+    """Measure how far dictionaries agree before any training.
+
+    What agreement is worth on some activations, under each preprocessing; and what that of two dictionaries of your
+    own is worth.
+    """
     from reseed.geometry import measure
 
     if html is not None and json:
@@ -173,7 +186,7 @@ def geometry(
     else:
         from reseed.report.geometry_text import render
 
-        typer.echo(render(found, width=_width(), colour=sys.stdout.isatty()), nl=False)
+        typer.echo(render(found, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()), nl=False)
 
 
 @app.command()
@@ -203,7 +216,10 @@ def tune(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose each method's learning rate on held-out reconstruction alone; goes on where it was stopped."""
+    """Choose learning rates on held-out reconstruction alone.
+
+    One for each method of a study. The same command goes on where it was stopped.
+    """
     from reseed.pipeline.session import told_from
     from reseed.pipeline.tune import tune as try_rates
     from reseed.spec import Study
@@ -239,7 +255,10 @@ def run(
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Train, compare and judge a study; goes on where it was stopped."""
+    """Train the runs of a study, compare them and judge the result.
+
+    The same command goes on where it was stopped.
+    """
     from reseed.spec import Study
 
     wanted = _outcomes(require)
@@ -258,7 +277,7 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
     rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
 ) -> None:
-    """Print what a study found, or write it as HTML."""
+    """Print the verdicts of a study, or write its report as HTML."""
     from reseed.findings import Findings
 
     wanted = _outcomes(require)
@@ -281,12 +300,17 @@ def report(
 @app.command()
 def reproduce(
     published: Annotated[Reproduction, typer.Argument(help="Which published study.")],
-    model: Annotated[BundledModel, typer.Option(help="The language model to listen to.")] = BundledModel.SMOLLM2,
+    model: Annotated[
+        BundledModel, typer.Option(help="The language model whose activations are used.")
+    ] = BundledModel.SMOLLM2,
     out: Annotated[Path, typer.Option(help="The folder for activations, study and report.")] = Path("reproduce"),
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Run a published study again on language-model activations, with the arm it lacks."""
+    """Run a published study again, with the arm that it lacks.
+
+    On the activations of a small language model, beside the numbers that were published.
+    """
     from reseed.pipeline.reproduce import reproduce as run_again
 
     findings, table = run_again(published.value, model.value, out, quiet=quiet)
@@ -304,7 +328,10 @@ def selfcheck(
     *,
     quiet: Quiet = False,
 ) -> None:
-    """Ask this installation what is known: planted dictionaries, built studies, simulated intervals; minutes."""
+    """Test this installation on data whose truth is known.
+
+    Planted dictionaries, constructed studies and simulated intervals. Takes minutes.
+    """
     from reseed._support import progress
     from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
@@ -335,11 +362,7 @@ def _show(findings: Findings, folder: Path) -> None:
 def _print(findings: Findings) -> None:
     from reseed.report.text import render
 
-    typer.echo(render(findings, width=_width(), colour=sys.stdout.isatty()))
-
-
-def _width() -> int:
-    return shutil.get_terminal_size().columns
+    typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
 
 
 def _outcomes(require: str | None) -> frozenset[Outcome]:
@@ -370,13 +393,13 @@ def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,  # noqa: FBT002 (typer's flag)
 ) -> None:
     del version
 
 
 def _system_error(error: OSError) -> str:
-    hint = "; make room, and the same command goes on from here" if error.errno in _WITHOUT_ROOM else ""
+    hint = "; make room, and the same command goes on from here" if error.errno in _DISK_IS_FULL else ""
     return f"{error.strerror or error}: {error.filename or 'a file could not be read or written'}{hint}"
 
 

@@ -177,7 +177,7 @@ def wait_for(path, process):
 def test_a_killed_collection_resumes_to_the_same_bytes(tmp_path, causal_model):
     text = tmp_path / "text.txt"
     text.write_text(words(20_000, start=0), encoding="utf-8")
-    here = os.path.dirname(__file__)  # noqa: PTH120
+    here = os.path.dirname(__file__)  # noqa: PTH120 (an environment takes a string)
     command = [sys.executable, "-c", SCRIPT, str(causal_model), str(text), str(tmp_path / "killed")]
     environment = {**os.environ, "PYTHONPATH": here}
     process = subprocess.Popen(command, env=environment)

@@ -11,8 +11,7 @@ from implementations import GPU, normal
 
 from reseed import kernels
 from reseed.kernels import gpu, reference
-from reseed.methods import TopK, optimiser
-from reseed.methods._base import StartPoint
+from reseed.methods import Schedule, StartPoint, TopK
 
 RUNS, BATCH, N_ATOMS, D_MODEL, K = 2, 19, 40, 12, 5
 
@@ -170,12 +169,9 @@ def trained(*, steps):
     states = [method.initialise(point, 0) for point in points]
     state = {name: torch.cat([each[name] for each in states]) for name in states[0]}
     born = state["atoms"].clone()
-    moments = optimiser.begin(state, method.trained)
     for step in range(steps):
         x = seen[20 * step : 20 * step + 20].expand(2, -1, -1)
-        gradients, _ = method.gradients(state, x)
-        optimiser.update(state, gradients, moments, step=step, learning_rate=method.learning_rate)
-        method.project(state)
+        method.update(state, x, Schedule(step, steps))
     return born, state["atoms"]
 
 

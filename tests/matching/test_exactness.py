@@ -9,10 +9,10 @@ from scipy.optimize import linear_sum_assignment
 
 import reseed
 from reseed._support.products import row_products
-from reseed.matching import cosines, survey
+from reseed.matching import cosines, first_lists
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
-from reseed.matching.products import directions, rounding, spreading
+from reseed.matching.products import directions, parallel_map, rounding
 
 
 def best_agreement(a, b, sign="signed"):
@@ -74,8 +74,8 @@ def test_one_thread_and_two_give_the_same_bytes(regime):
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            with spreading() as spread:
-                found.append(assign(directions(a), directions(b), absolute=False, spread=spread, elements=1))
+            with parallel_map() as parallel:
+                found.append(assign(directions(a), directions(b), absolute=False, parallel=parallel, elements=1))
             assert torch.get_num_threads() == count
     finally:
         torch.set_num_threads(before)
@@ -136,7 +136,7 @@ def test_no_block_of_cosines_is_larger_than_allowed(monkeypatch):
         shapes.append((len(x), len(y)))
         return row_products(x, y)
 
-    monkeypatch.setattr(survey, "row_products", seen)
+    monkeypatch.setattr(first_lists, "row_products", seen)
     reseed.match(*independent(5000, 8))
     assert sum(rows for rows, _ in shapes) == 5000
     assert max(rows * cols for rows, cols in shapes) <= 2**22

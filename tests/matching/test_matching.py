@@ -85,7 +85,7 @@ def test_dictionaries_of_zeros_agree_in_nothing():
     assert (matching.agreement, matching.zero_rows, matching.zero_cols) == (0, 3, 3)
 
 
-def test_dust_is_found_even_where_most_atoms_are_dead():
+def test_zero_atoms_are_found_even_where_most_atoms_are_dead():
     a = torch.zeros(9, 9)
     a[[0, 1, 2], [0, 1, 2]] = 1
     a[3, 3] = 1e-8

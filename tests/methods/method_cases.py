@@ -2,9 +2,10 @@
 
 import torch
 
-from reseed.activations import open_activations, view
+from reseed.activations import batch_rows, open_activations, view
 from reseed.dice import DICE, roll
-from reseed.methods import METHODS
+from reseed.kernels import compress
+from reseed.methods import METHODS, Schedule
 from reseed.starts import Start, draw
 
 N_ATOMS, D_MODEL, K = 24, 12, 4
@@ -38,7 +39,7 @@ def name_of(settings):
     return ",".join([settings["kind"], *extras])
 
 
-ALL = [settings_of(kind, **variant) for kind in METHODS for variant in VARIANTS[kind]]
+ALL = [settings_of(kind, **variant) for kind in METHODS for variant in VARIANTS.get(kind, [{}])]
 
 
 def activations(n_tokens=2000):
@@ -57,15 +58,23 @@ def rolls_of(run):
     return {die: roll(die, run) for die in DICE}
 
 
-def born(method, seen, run=0, **start):
-    """The state of one run at step 0."""
+def born(method, seen, run=0, *, encoder=None, **start):
+    """The state of one run at step 0; `encoder` is another roll of that die."""
     kind = start.pop("kind", "kmeans")
-    rolls = rolls_of(run)
+    rolls = rolls_of(run) | ({} if encoder is None else {"encoder": roll("encoder", encoder)})
     return method.initialise(draw(Start(kind=kind, **start), method, seen, rolls), rolls["encoder"])
 
 
+def updated(method, state, seen, *, steps=3, first=0, **recipe):
+    """The same state after some updates; it is changed."""
+    for step in range(first, first + steps):
+        x = seen.rows(batch_rows(seen.n_tokens, 256, step, roll=1)).unsqueeze(0)
+        method.update(state, x, Schedule(step, 1000, **recipe))
+    return state
+
+
 def perturbed(method, state, amount=0.03):
-    """A state a little away from step 0, where no entry has a special value."""
+    """A state a little away from step 0, where no entry has a special value; of a method that learns by gradients."""
     chance = torch.Generator().manual_seed(5)
     moved = {name: tensor.clone() for name, tensor in state.items()}
     for name in method.trained:
@@ -80,5 +89,5 @@ def stacked(states):
 
 def reconstruct(method, state, x):
     """What a reader of a snapshot makes of the method's codes."""
-    read = method.snapshot(state)
-    return method.encode(state, x) @ read["atoms"] + read["decoder_bias"].unsqueeze(1)
+    parameters = method.parameters(state)
+    return method.decode(parameters, compress(method.encode(parameters, x)))

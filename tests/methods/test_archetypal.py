@@ -6,7 +6,7 @@ from method_cases import D_MODEL, N_ATOMS, born, perturbed, rolls_of, settings_o
 
 from reseed.activations import open_activations, view
 from reseed.errors import SpecError
-from reseed.methods import METHODS, optimiser, parse
+from reseed.methods import METHODS, Schedule, parse
 from reseed.starts import Start, draw
 
 ARCHETYPAL = [kind for kind in METHODS if METHODS[kind].mixes_points]
@@ -76,7 +76,7 @@ def test_the_reference_multiplier_starts_at_one(kind, tokens):
 
 def test_a_snapshot_obeys_the_formula_in_the_units_of_the_activations(kind, tokens):
     method = parse(settings_of(kind))
-    read = method.snapshot(perturbed(method, born(method, tokens)))
+    read = method.parameters(perturbed(method, born(method, tokens)))
     points = draw(Start(kind="kmeans"), method, tokens, rolls_of(0)).points
     atoms = (read["weights"] @ points + read["relaxation"]) * read["multiplier"].exp().view(-1, 1, 1)
     torch.testing.assert_close(read["atoms"], atoms, rtol=1e-4, atol=1e-4)
@@ -88,20 +88,18 @@ def test_with_fewer_points_than_atoms_the_rest_is_zero_and_everything_finite(kin
     assert (method.dictionary(state).norm(dim=-1) == 0).sum() == N_ATOMS - 20
     _train(method, state, tokens, steps=3)
     assert all(tensor.isfinite().all() for tensor in state.values())
-    assert all(part.isfinite().all() for part in method.snapshot(state).values())
+    assert all(part.isfinite().all() for part in method.parameters(state).values())
 
 
 @pytest.mark.parametrize(("n_points", "kept"), [(1000, 0.800), (4096, 0.494), (32000, 0.111)])
 def test_one_step_of_adam_melts_one_hot_weights_on_centred_activations(kind, n_points, kept):
     rows = torch.randn(36_000, D_MODEL, generator=torch.Generator().manual_seed(2))
     centred = view(open_activations(rows), "centre")
-    method = parse({"kind": kind, "n_atoms": 8, "k": 2})
+    method = parse({"kind": kind, "n_atoms": 8, "k": 2, "learning_rate": 5e-4})
     state = born(method, centred, kind="data", n_points=n_points)
     x = centred.rows(torch.arange(512)).unsqueeze(0)
-    gradients, step = method.gradients(state, x)
-    optimiser.update(state, gradients, optimiser.begin(state, method.trained), step=0, learning_rate=5e-4)
-    method.project(state)
-    assert step.fired.all()
+    outcome = method.update(state, x, Schedule(0, 10))
+    assert outcome.fired.all()
     assert state["weights"][0].diagonal().mean().item() == pytest.approx(kept, abs=0.03)
     assert kept == pytest.approx(1 / (1 + 5e-4 * n_points / 2), abs=0.001)
 
@@ -138,7 +136,7 @@ def test_saturation_is_undefined_without_a_relaxation(tokens):
 
 
 def test_resampling_mixtures_is_refused(kind):
-    with pytest.raises(SpecError, match="an activation is no mixture of the points"):
+    with pytest.raises(SpecError, match=f"{kind} has no way to replace dead atoms"):
         parse(settings_of(kind, resample_every=100))
 
 
@@ -149,9 +147,6 @@ def test_a_start_without_points_is_refused(kind, tokens):
 
 
 def _train(method, state, seen, *, steps):
-    moments = optimiser.begin(state, method.trained)
     x = seen.rows(torch.arange(512)).unsqueeze(0)
     for step in range(steps):
-        gradients, _ = method.gradients(state, x)
-        optimiser.update(state, gradients, moments, step=step, learning_rate=1e-3)
-        method.project(state)
+        method.update(state, x, Schedule(step, steps))

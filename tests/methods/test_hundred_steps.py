@@ -7,7 +7,7 @@ from method_cases import ALL, born, name_of, tokens
 from reseed import kernels
 from reseed.activations import batch_rows
 from reseed.kernels import reference
-from reseed.methods import optimiser, parse
+from reseed.methods import Schedule, parse
 
 STEPS = 100
 
@@ -15,12 +15,9 @@ STEPS = 100
 def trained(method, seen, dtype):
     """The dictionary after some steps, in any precision."""
     state = {name: tensor.to(dtype) for name, tensor in born(method, seen).items()}
-    moments = optimiser.begin(state, method.trained)
     for step in range(STEPS):
         x = seen.rows(batch_rows(seen.n_tokens, 256, step, roll=1)).unsqueeze(0).to(dtype)
-        gradients, _ = method.gradients(state, x)
-        optimiser.update(state, gradients, moments, step=step, learning_rate=method.learning_rate)
-        method.project(state)
+        method.update(state, x, Schedule(step, STEPS))
     return method.dictionary(state).double()
 
 

@@ -15,10 +15,12 @@ from method_cases import activations
 
 from reseed.activations import open_activations, view
 from reseed.dice import generator
-from reseed.methods import StartPoint, optimiser, parse
+from reseed.methods import Schedule, StartPoint, parse
 from reseed.starts.lloyd import kmeans
 
 N_ATOMS, D_MODEL, K, STEPS, BATCH = 32, 12, 4, 50, 128
+RATE = 2e-3
+PUBLISHED = {"n_atoms": N_ATOMS, "k": K, "decoder_bias": False, "rescale": False, "learning_rate": RATE}
 UNUSED = {"PIL", "cv2", "matplotlib", "skimage", "sklearn", "timm", "torchvision", "tqdm"}
 
 
@@ -95,15 +97,12 @@ def reference_trajectory(model, rows, *, learning_rate):
     return dictionaries, loss.item()
 
 
-def our_trajectory(method, state, rows, *, learning_rate):
-    moments = optimiser.begin(state, method.trained)
+def our_trajectory(method, state, rows):
     dictionaries = []
     for step, x in enumerate(batches(rows)):
-        gradients, figures = method.gradients(state, x.unsqueeze(0))
-        optimiser.update(state, gradients, moments, step=step, learning_rate=learning_rate)
-        method.project(state)
+        outcome = method.update(state, x.unsqueeze(0), Schedule(step, STEPS))
         dictionaries.append(method.dictionary(state)[0].clone())
-    return dictionaries, figures.loss.item()
+    return dictionaries, outcome.loss.item()
 
 
 def start_point(atoms, points=None):
@@ -151,11 +150,12 @@ def test_ra_topk_follows_overcomplete(overcomplete_sae, rows, n_points, multipli
             "multiplier": multiplier,
             "multiplier_start": "reference",
             "rescale": False,
+            "learning_rate": RATE,
         }
     )
     state = with_encoder_of(model, method.initialise(start_point(points[:N_ATOMS], points), 0))
-    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
-    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))
+    theirs = reference_trajectory(model, rows, learning_rate=RATE)
+    assert_parity(theirs, our_trajectory(method, state, rows))
 
 
 def test_topk_follows_overcomplete(overcomplete_sae, rows, points):
@@ -164,11 +164,19 @@ def test_topk_follows_overcomplete(overcomplete_sae, rows, points):
         model = overcomplete_sae.TopKSAE(D_MODEL, N_ATOMS, top_k=K).train()
     model.dictionary._weights.data = points.clone()  # noqa: SLF001 (there is no public way to set them without a copy warning)
     method = parse(
-        {"kind": "topk", "n_atoms": N_ATOMS, "k": K, "parallel": "kept", "decoder_bias": False, "rescale": False}
+        {
+            "kind": "topk",
+            "n_atoms": N_ATOMS,
+            "k": K,
+            "parallel": "kept",
+            "decoder_bias": False,
+            "rescale": False,
+            "learning_rate": RATE,
+        }
     )
     state = with_encoder_of(model, method.initialise(start_point(points), 0))
-    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
-    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))
+    theirs = reference_trajectory(model, rows, learning_rate=RATE)
+    assert_parity(theirs, our_trajectory(method, state, rows))
 
 
 def test_free_topk_is_overcomplete_without_a_normalisation(overcomplete_sae, rows, points):
@@ -179,8 +187,16 @@ def test_free_topk_is_overcomplete_without_a_normalisation(overcomplete_sae, row
         ).train()
     model.dictionary._weights.data = points.clone()  # noqa: SLF001 (as above)
     method = parse(
-        {"kind": "topk", "n_atoms": N_ATOMS, "k": K, "norm": "free", "decoder_bias": False, "rescale": False}
+        {
+            "kind": "topk",
+            "n_atoms": N_ATOMS,
+            "k": K,
+            "norm": "free",
+            "decoder_bias": False,
+            "rescale": False,
+            "learning_rate": RATE,
+        }
     )
     state = with_encoder_of(model, method.initialise(start_point(points), 0))
-    theirs = reference_trajectory(model, rows, learning_rate=2e-3)
-    assert_parity(theirs, our_trajectory(method, state, rows, learning_rate=2e-3))
+    theirs = reference_trajectory(model, rows, learning_rate=RATE)
+    assert_parity(theirs, our_trajectory(method, state, rows))

@@ -5,7 +5,7 @@ import torch
 from method_cases import reconstruct, rolls_of
 
 from reseed.activations import batch_rows, open_activations, view
-from reseed.methods import METHODS, optimiser, parse
+from reseed.methods import METHODS, Schedule, parse
 from reseed.starts import Start, draw
 
 STEPS, BATCH, N_ATOMS, D_MODEL = 100, 256, 96, 48
@@ -37,12 +37,9 @@ def test_defaults_explain_the_activations_within_100_steps(activations, kind, st
     method = parse({"kind": kind, "n_atoms": N_ATOMS, **sparsity})
     rolls = rolls_of(0)
     state = method.initialise(draw(Start(kind=start), method, seen, rolls), rolls["encoder"])
-    moments = optimiser.begin(state, method.trained)
     for step in range(STEPS):
         x = seen.rows(batch_rows(seen.n_tokens, BATCH, step, roll=0)).unsqueeze(0)
-        gradients, _ = method.gradients(state, x)
-        optimiser.update(state, gradients, moments, step=step, learning_rate=method.learning_rate)
-        method.project(state)
+        method.update(state, x, Schedule(step, STEPS))
     assert r2(method, state, seen) > 0.3
 
 

@@ -105,7 +105,7 @@ def _study() -> dict[str, object]:
             }
         ],
         "training": {"steps": 2000, "batch_size": 1024, "device": "auto", "threads": None},
-        "dice": {"throw": 0, "init": "start", "order": "run"},
+        "dice": {"replicate": 0, "init": "start", "order": "run"},
         "floors": {"draws": 3, "kmeans_steps": 10},
         "thresholds": {
             "min_r2": 0.3,

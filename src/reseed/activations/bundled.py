@@ -106,7 +106,7 @@ def _gguf() -> Path:
 
 def _unpack(gguf: Path, folder: Path) -> None:
     """Dequantise a GGUF model into safetensors; the folder appears whole or not at all."""
-    from reseed.activations.language_model import load_dense, load_tokenizer  # noqa: PLC0415
+    from reseed.activations.language_model import load_dense, load_tokenizer  # noqa: PLC0415 (only unpacking takes transformers)
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

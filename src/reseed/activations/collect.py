@@ -150,7 +150,7 @@ def _plan(reader: Reader, *, heldout: int, tokens: int, per_shard: int) -> _Plan
     return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens, per_shard)
 
 
-def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401
+def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     tokens = read(reader, plan.heldout, lambda _: None)
     if reader.drop_outliers:
         tokens = tokens[_norms(tokens.states) <= _norm_limit(tokens.states)]

@@ -45,7 +45,7 @@ class LanguageModel:
     device: torch.device
 
 
-class _Reached(Exception):  # noqa: N818
+class _Reached(Exception):  # noqa: N818 (a way out of the forward pass and no error)
     """Carries the hidden states out of the forward pass: no deeper block is computed."""
 
     def __init__(self, states: Tensor) -> None:
@@ -60,9 +60,9 @@ def fast_dtype(device: torch.device) -> Dtype:
     return "bf16" if flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) else "fp32"
 
 
-def _transformers() -> Any:  # noqa: ANN401
+def _transformers() -> Any:  # noqa: ANN401 (a module of an optional library)
     try:
-        import transformers  # noqa: PLC0415
+        import transformers  # noqa: PLC0415 (an optional library)
     except ImportError as error:
         raise MissingExtraError("transformers", "lm") from error
     return transformers
@@ -80,7 +80,7 @@ def _located(model: str) -> tuple[str, dict[str, Any]]:
     return str(folder), {"gguf_file": files[0].name} if files else {}
 
 
-def load_tokenizer(model: str) -> Any:  # noqa: ANN401
+def load_tokenizer(model: str) -> Any:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     """The model's tokenizer."""
     where, options = _located(model)
     return _loaded(_transformers().AutoTokenizer.from_pretrained, where, options)
@@ -101,7 +101,7 @@ def load_dense(model: str, dtype: torch.dtype) -> tuple["PreTrainedModel", set[s
     return module, set(report["missing_keys"])
 
 
-def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401
+def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 (whatever `load` returns)
     try:
         with _quiet(_transformers().utils.logging):
             return load(where, trust_remote_code=False, **options)
@@ -111,7 +111,7 @@ def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> An
 
 
 @contextmanager
-def _quiet(logging: Any) -> Iterator[None]:  # noqa: ANN401
+def _quiet(logging: Any) -> Iterator[None]:  # noqa: ANN401 (a module of an optional library)
     """Without transformers' progress bars, and without its report on weights that are not needed here."""
     shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
@@ -171,7 +171,7 @@ def _blocks(module: "PreTrainedModel") -> nn.ModuleList:
     )
 
 
-def check_context(model: LanguageModel, tokenizer: Any, context: int) -> None:  # noqa: ANN401
+def check_context(model: LanguageModel, tokenizer: Any, context: int) -> None:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     """Raise ActivationsError when windows are longer than the model was made to read."""
     positions = getattr(model.module.config.get_text_config(), "max_position_embeddings", None) or context
     limit = min(positions, tokenizer.model_max_length)
@@ -196,11 +196,11 @@ def hidden_states(
     )
 
 
-def _stop(model: LanguageModel) -> Any:  # noqa: ANN401
+def _stop(model: LanguageModel) -> Any:  # noqa: ANN401 (torch does not export the type of a hook's handle)
     def before(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
         raise _Reached(arguments[0] if arguments else named["hidden_states"])
 
-    def behind(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401
+    def behind(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 (whatever a block returns)
         raise _Reached(output[0] if isinstance(output, tuple) else output)
 
     if model.layer == 0:

@@ -52,7 +52,7 @@ class Preprocess:
 
     def _linear(self, rows: Tensor) -> Tensor:
         linear = self.linear.to(rows)
-        return rows @ linear if linear.ndim == 2 else rows * linear  # noqa: PLR2004
+        return rows @ linear if linear.ndim == 2 else rows * linear  # noqa: PLR2004 (a matrix)
 
     def moments(self, before: Moments) -> Moments:
         """Moments of the rows afterwards, exactly, from those before; unit norms are another matter (ValueError)."""

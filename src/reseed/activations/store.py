@@ -114,7 +114,7 @@ def _read_moments(path: Path, n_tokens: int) -> Moments:
 def _read_heldout(folder: Path, rows: FileRecord, pieces: FileRecord | None) -> HeldOut:
     texts = None if pieces is None else tuple(json.loads((folder / pieces.file).read_bytes()))
     with safe_open(folder / rows.file, framework="pt") as file:
-        known = {key: file.get_tensor(key) for key in file.keys() if key != "activations"}  # noqa: SIM118
+        known = {key: file.get_tensor(key) for key in file.keys() if key != "activations"}  # noqa: SIM118 (safe_open is not a mapping)
         return HeldOut(file.get_tensor("activations").float(), texts=texts, **known)
 
 

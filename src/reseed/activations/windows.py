@@ -57,7 +57,7 @@ class Windows:
         return sha256(b"".join(sha256(part).digest() for part in parts)).hexdigest()
 
 
-def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # noqa: ANN401
+def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     """Tokenise texts and cut each into windows that fill a context, special tokens included.
 
     Raises:
@@ -86,7 +86,7 @@ def _check_texts(texts: Sequence[str]) -> None:
             raise ActivationsError(f"text {number} of {len(texts)} is empty: leave it out")
 
 
-def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401
+def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     """What the tokenizer puts before and behind a text."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a")["input_ids"]
@@ -94,7 +94,7 @@ def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]: 
     return tuple(full[:before]), tuple(full[before + len(plain) :])
 
 
-def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[np.ndarray]:  # noqa: ANN401
+def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[np.ndarray]:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     pieces = (piece for text in texts for piece in _pieces(text))
     while some := list(islice(pieces, _PIECES_AT_ONCE)):
         # verbose=False: texts longer than the model's context are what we are here to cut

@@ -1,5 +1,6 @@
-"""From a study folder to its findings: compare, judge."""
+"""From the runs of a study folder to its findings: comparing writes tables, judging reads them."""
 
-from reseed.analysis.study import NOTHING, analyse, compare, known_pairs
+from reseed.analysis.compare import FloorTables, compare_floors, compare_runs, forget_unfinished, is_compared
+from reseed.analysis.judge import judge_study
 
-__all__ = ["NOTHING", "analyse", "compare", "known_pairs"]
+__all__ = ["FloorTables", "compare_floors", "compare_runs", "forget_unfinished", "is_compared", "judge_study"]

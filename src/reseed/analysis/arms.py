@@ -14,12 +14,12 @@ from torch import Tensor
 from reseed import statistics
 from reseed._support.numbers import interval as in_brackets
 from reseed._support.numbers import rounded
-from reseed.analysis.conditions import interval
+from reseed.analysis.intervals import interval
 from reseed.findings import Comparison
 
 if TYPE_CHECKING:
     from reseed.analysis.conditions import Analysed
-    from reseed.analysis.pairs import Pairs
+    from reseed.analysis.tables import Pairs
     from reseed.statistics import Equivalence, Estimate
 
 __all__ = ["compare_arms"]
@@ -98,7 +98,7 @@ def _at_common_r2(x: Analysed, y: Analysed, floor: float, level: float) -> tuple
         between = statistics.between_start(path[0], starts)
         return (statistics.at_r2(between, path[1].diagonal(dim1=-2, dim2=-1).mean(dim=-1), common) - between[0])[None]
 
-    first, second = (_Term(gain, path, _pairs(each).starts) for path, each in zip(paths, (x, y), strict=True))
+    first, second = (_Term(gain, path, _pairs(each).groups) for path, each in zip(paths, (x, y), strict=True))
     return common, _jackknifed(first, second, level)
 
 
@@ -111,9 +111,9 @@ def _path(each: Analysed, floor: float) -> Float[Tensor, "two steps runs runs"]:
 
 
 def _published(each: Analysed) -> _Side:
-    """The pairs a paper would report: runs from a k-means start share it, runs from other starts do not."""
+    """The pairs a paper would report: of runs that share a start where published work shares it, else of all starts."""
     side = _side(each, _pairs(each).measures["agreement"])
-    shared = each.findings.start.startswith("kmeans") and not side.curve(side.matched, side.starts)[0].isnan()
+    shared = each.record.shared_when_published and not side.curve(side.matched, side.starts)[0].isnan()
     return side if shared else replace(side, which="between")
 
 
@@ -125,7 +125,7 @@ def _independent(each: Analysed, floor: float) -> _Side:
 
 def _side(each: Analysed, matched: Float[Tensor, "steps runs runs"]) -> _Side:
     ends = matched[[0, -1]]  # whatever is compared begins at step 0 and ends at the last step
-    return _Side(ends, _pairs(each).starts, "within")
+    return _Side(ends, _pairs(each).groups, "within")
 
 
 def _pairs(each: Analysed) -> Pairs:
@@ -169,9 +169,10 @@ _CONCLUSIONS = {
 def _unlike(x: Analysed, y: Analysed) -> list[str]:
     """What two arms differ in besides their method: agreement depends on the start and on the number of atoms."""
     first, second = x.findings, y.findings
-    starts = f"{first.start} against {second.start} starts"
+    starts = f"{first.start_kind} against {second.start_kind} starts"
     sizes = f"{first.n_atoms:,} against {second.n_atoms:,} atoms"
-    return [*([starts] if first.start != second.start else []), *([sizes] if first.n_atoms != second.n_atoms else [])]
+    differ = {starts: first.start_kind != second.start_kind, sizes: first.n_atoms != second.n_atoms}
+    return [what for what, does in differ.items() if does]
 
 
 def _sentence(x: Analysed, y: Analysed, gap: Estimate, born: Estimate, test: Equivalence) -> str:

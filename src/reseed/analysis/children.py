@@ -7,23 +7,25 @@ dictionary, what it will be was determined by step s (@frankle2020linear).
 from __future__ import annotations
 
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import polars as pl
 import torch
 
 from reseed import statistics
-from reseed.analysis.conditions import interval
-from reseed.analysis.pairs import measure_pair
+from reseed.analysis.intervals import interval
+from reseed.analysis.pairs import OfPair, measure_pair
+from reseed.errors import TrajectoryError
 from reseed.findings import SpawnCurve
-from reseed.measures.companions import space
 from reseed.statistics import floor_adjusted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from concurrent.futures import Executor
 
+    import polars as pl
+
     from reseed.findings import Interval
+    from reseed.measures import ActivationCovariance
     from reseed.trajectory import StudyFolder, Trajectory
 
 __all__ = ["SPAWNED", "measure_children", "spawn_curve"]
@@ -33,49 +35,48 @@ SPAWNED = "spawned"
 
 
 def measure_children(
-    folder: StudyFolder, condition: str, pool: Executor, *, known: pl.DataFrame | None = None
-) -> pl.DataFrame:
+    folder: StudyFolder,
+    condition: str,
+    activations: ActivationCovariance,
+    pool: Executor,
+    *,
+    known: Mapping[tuple[str, str], OfPair],
+) -> dict[tuple[str, str], OfPair]:
     """The measures of each child with its parent at the last step, of those that finished.
 
     Args:
         folder: a study.
         condition: its name.
+        activations: what their covariance says about directions, as the runs saw them.
         pool: threads that the pairs are shared out to.
-        known: rows of an earlier call, which are not measured again.
+        known: what was measured before, which is not measured again.
 
     Returns:
-        Rows like those of `Pairs.table`, with the parent as `run_a`; no columns where there are none.
+        By parent and child, in the order of the children.
     """
-    found = _by_child(known)
-    pairs = [(folder.run(child.spec["spawn"]["parent"]), child) for child in folder.children(condition)]
-    finished = [pair for pair in pairs if all((run.done or {}).get("status") == "finished" for run in pair)]
-    if not finished:
-        return pl.DataFrame()
-    spec = finished[0][0].spec
-    seen_in = space(folder.moments(spec["preprocess"])["covariance"], spec["method"]["n_atoms"])
+    pairs = [(_parent(folder, child), child) for child in folder.children(condition)]
+    finished = [(parent, child) for parent, child in pairs if parent.finished and child.finished]
 
-    def measured(pair: tuple[Trajectory, Trajectory]) -> dict[str, Any]:
+    def measured(pair: tuple[Trajectory, Trajectory]) -> OfPair:
         parent, child = pair
-        if child.id in found:
-            return found[child.id]
         step = max(set(parent.steps) & set(child.steps))
-        names = {"step": step, "run_a": parent.id, "run_b": child.id, "relation": SPAWNED}
-        return names | measure_pair(parent, child, step, seen_in)
+        of = known.get((parent.id, child.id))
+        return of if of is not None and step in of.values else measure_pair(parent, child, step, activations)
 
-    return pl.DataFrame(list(pool.map(measured, finished)))
+    found = pool.map(measured, finished)
+    return {(parent.id, child.id): of for (parent, child), of in zip(finished, found, strict=True)}
 
 
-def _by_child(known: pl.DataFrame | None) -> dict[str, dict[str, Any]]:
-    if known is None or known.is_empty():
-        return {}
-    rows = known.filter(pl.col("relation") == SPAWNED).drop("condition", strict=False)
-    return {row["run_b"]: row for row in rows.iter_rows(named=True)}
+def _parent(folder: StudyFolder, child: Trajectory) -> Trajectory:
+    spawned = child.record.spawn
+    if spawned is None:
+        raise TrajectoryError(f"{child.id} is listed as a spawned run, and its spec.json names no parent")
+    return folder.run(spawned.parent)
 
 
 def spawn_curve(
     folder: StudyFolder,
     children: pl.DataFrame,
-    groups: Mapping[str, int],
     *,
     floor: float,
     convergent: float,
@@ -85,8 +86,7 @@ def spawn_curve(
 
     Args:
         folder: the study.
-        children: what `measure_children` returned.
-        groups: the init group of each parent.
+        children: the rows of the table of pairs that are about children.
         floor: the strictest of the condition; nan leaves the adjusted values undefined.
         convergent: floor-adjusted agreement from which two runs count as one dictionary.
         level: of the intervals.
@@ -95,8 +95,9 @@ def spawn_curve(
         return None
     by_step: dict[int, list[tuple[float, int]]] = {}
     for row in children.iter_rows(named=True):
-        step = folder.run(row["run_b"]).spec["spawn"]["step"]
-        by_step.setdefault(step, []).append((row["agreement"], groups.get(row["run_a"], -1)))
+        spawned = folder.run(row["run_b"]).record.spawn
+        if spawned is not None:
+            by_step.setdefault(spawned.step, []).append((row["agreement"], row["group_a"]))
     steps = tuple(sorted(by_step))
     raw = tuple(_over_parents(by_step[step], level) for step in steps)
     adjusted = tuple(

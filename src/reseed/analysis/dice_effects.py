@@ -5,23 +5,23 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import statistics
-from reseed.analysis.conditions import interval
+from reseed.analysis.intervals import interval
 from reseed.findings import DieEffect, SharedCell, SharedDice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from reseed.analysis.conditions import Analysed
     from reseed.statistics import Estimate
 
-__all__ = ["shared_dice"]
+__all__ = ["dice_effects"]
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,7 @@ class _Family:
     """The number of each run's start in its study."""
 
 
-def shared_dice(
-    analysed: Sequence[Analysed], arms: Sequence[Mapping[str, Any]], *, level: float
-) -> tuple[SharedDice, ...]:
+def dice_effects(analysed: Sequence[Analysed], *, level: float) -> tuple[SharedDice, ...]:
     """What sharing each die does to the agreement of two runs, for every family of arms.
 
     A family has one method, one kind of start and one preprocessing; its arms share other dice. Agreements are averaged
@@ -51,23 +49,20 @@ def shared_dice(
 
     Args:
         analysed: the conditions of a study.
-        arms: its `arms`, as in study.toml.
         level: confidence of the intervals.
     """
-    by_name = {arm["name"]: arm for arm in arms}
     families: dict[tuple[str, str], list[Analysed]] = {}
     for each in analysed:
         if each.pairs is not None:
-            arm = by_name[each.findings.arm]
-            recipe = json.dumps([arm["method"], arm["start"]], sort_keys=True)
+            recipe = json.dumps([each.record.method, each.record.start], sort_keys=True)
             families.setdefault((each.findings.preprocess, recipe), []).append(each)
     of_several = (members for members in families.values() if len(members) > 1)
-    found = (_effects(members, by_name[members[0].findings.arm], level) for members in of_several)
+    found = (_effects(members, level) for members in of_several)
     return tuple(each for each in found if each is not None)
 
 
-def _effects(members: Sequence[Analysed], arm: Mapping[str, Any], level: float) -> SharedDice | None:
-    family = _family(members, _dice_that_matter(arm))
+def _effects(members: Sequence[Analysed], level: float) -> SharedDice | None:
+    family = _family(members, members[0].record.dice)
     if not family.shared:
         return None
     stack = torch.stack([family.born, family.last, *family.shared.values()])
@@ -90,7 +85,7 @@ def _effects(members: Sequence[Analysed], arm: Mapping[str, Any], level: float) 
         arms=tuple(each.findings.arm for each in members),
         preprocess=first.preprocess,
         kind=first.kind,
-        start=first.start,
+        start_kind=first.start_kind,
         effects=tuple(
             DieEffect(dice=dice, born=interval(at_0), last=interval(at_end))
             for dice, at_0, at_end in zip(family.shared, *effects, strict=True)
@@ -108,20 +103,6 @@ def _effects(members: Sequence[Analysed], arm: Mapping[str, Any], level: float) 
 
 
 _CONFOUNDED = "these arms do not tell the dice apart: add arms that share them in other combinations"
-
-
-def _dice_that_matter(arm: Mapping[str, Any]) -> tuple[str, ...]:
-    """The dice that change anything for this method and start; those of the others may be shared or not."""
-    method, start = arm["method"], arm["start"]
-    asked = {
-        "init": start["kind"] in {"random", "kmeans-permuted"} or start["weights"] != "identity",
-        "encoder": method.get("encoder_start") == "independent",
-        "points": start["kind"] != "random",
-        "kmeans": start["kind"].startswith("kmeans"),
-        "order": True,
-        "resample": method.get("resample_every") is not None,
-    }
-    return tuple(die for die, matters in asked.items() if matters)
 
 
 def _family(members: Sequence[Analysed], dice: Sequence[str]) -> _Family:

@@ -2,90 +2,79 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations, product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
-import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from reseed import measures
 from reseed.analysis.init_groups import init_groups
 from reseed.matching import match
-from reseed.measures.companions import COMPANIONS, dictionary_measures, prepared
+from reseed.measures import MEASURES, Dictionary, Matchings
 from reseed.trajectory import read_header
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from reseed.matching import Matching
-    from reseed.measures.companions import Dictionary, Space
+    from reseed.measures import ActivationCovariance
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["MEASURES", "NAMES", "Pairs", "measure_pair", "measure_pairs"]
+__all__ = ["FACTS", "MeasuredPairs", "OfPair", "Ready", "compared", "measure_pair", "measure_pairs", "ready"]
 
-NAMES = ("step", "run_a", "run_b", "relation")
-MEASURES = (
-    *("agreement", "gap", "zero_a", "zero_b", "code", "mmcs", "mmcs_ab", "mmcs_ba", "shared"),
-    *("projection", "whitened", "subspace", "alive", "mass", "explained", "persistence"),
-)
-"""The columns of a table of pairs: whom a row is about, and what was measured."""
+FACTS = ("gap", "zero_a", "zero_b", "mmcs_ab", "mmcs_ba")
+"""Columns about the matching that are no measures: its proven gap, zero atoms, and best cosines each way."""
+
+Pair = tuple["Trajectory", "Trajectory"]
+Ids = tuple[str, str]
 
 
-@dataclass(frozen=True)
-class Pairs:
+class OfPair(NamedTuple):
+    """What was measured of one pair of runs."""
+
+    values: dict[int, dict[str, float]]
+    """By step: `FACTS` and measures, by name."""
+    matching: pl.DataFrame
+    """At the last step: `row`, `col`, `cosine`."""
+
+
+class MeasuredPairs(NamedTuple):
     """All pairs of some runs at their common snapshots."""
 
     steps: tuple[int, ...]
-    starts: Int[Tensor, " runs"]
+    groups: list[int]
     """The init group of each run, found from the step-0 atoms."""
-    measures: dict[str, Float[Tensor, "steps runs runs"]]
-    """`agreement`, the companions, `explained` (by retention) and `persistence`; symmetric, nan on the diagonal."""
-    table: pl.DataFrame
-    """One row per step and pair: what `pairs.parquet` holds."""
+    pairs: dict[Ids, OfPair]
+    """In the order of the runs."""
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What a run shows at one step, read once for all its pairs."""
+class Ready(NamedTuple):
+    """A dictionary, prepared for all measures that it will be part of."""
 
-    dictionary: Dictionary
-    codes: measures.StandardCodes
-    mass: Float[Tensor, " atoms"]
-    alive: Bool[Tensor, " atoms"]
-    retention: Float[Tensor, " atoms"]
-
-
-class _Matchings(NamedTuple):
-    """How the atoms of one pair of runs go together."""
-
-    now: Matching
-    before: Matching | None
-    """At the snapshot before; None at step 0."""
-    born: Matching
-    """At step 0."""
+    of: Dictionary
+    parts: Mapping[Callable[[Dictionary], Any], Any]
+    """By the function that prepared it: two measures may share one."""
 
 
 def measure_pairs(
     runs: Sequence[Trajectory],
-    seen_in: Space,
+    activations: ActivationCovariance,
     pool: Executor,
     *,
-    known: pl.DataFrame | None = None,
+    known: Mapping[Ids, OfPair] | None = None,
     advance: Callable[[int], None] = lambda _: None,
-) -> Pairs:
+) -> MeasuredPairs:
     """Match every pair of runs at every step that all of them have, and measure how they agree.
 
     Args:
         runs: at least two runs of one condition, each with a step 0.
-        seen_in: what the activations say about directions, as the runs saw them.
+        activations: what their covariance says about directions, as the runs saw them.
         pool: threads that the pairs are shared out to.
-        known: the table of an earlier call; pairs that it has at all these steps are not measured again.
+        known: what earlier calls measured; pairs that it has at all these steps are not measured again.
         advance: told how many pairs lie behind, step by step.
 
     Raises:
@@ -94,106 +83,100 @@ def measure_pairs(
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
     for run, step in product(runs, steps):
         read_header(run.snapshots[step].path)
-    indices = list(combinations(range(len(runs)), 2))
-    measured = _known(known, runs, indices, steps)
-    fresh = [pair for pair in indices if (steps[0], *pair) not in measured]
-    advance((len(indices) - len(fresh)) * len(steps))
-    born = [run.snapshots[0].atoms for run in runs]
-    born_matchings = list(pool.map(lambda pair: match(born[pair[0]], born[pair[1]]), fresh))
-    earlier: Sequence[Matching | None] = [None] * len(fresh)
-    for step in steps if fresh else ():
-        needed = sorted({run for pair in fresh for run in pair})
-        snapshots = (runs[run].snapshots[step] for run in needed)
-        seen = dict(
-            zip(needed, pool.map(partial(_see, seen_in), snapshots, (born[run] for run in needed)), strict=True)
-        )
-        firsts, seconds = zip(*((seen[i], seen[j]) for i, j in fresh), strict=True)
-        matchings = list(pool.map(_matched, firsts, seconds)) if step else born_matchings
-        made = pool.map(_measured, firsts, seconds, map(_Matchings, matchings, earlier, born_matchings))
-        for pair, found in zip(fresh, made, strict=True):
-            measured[step, *pair] = found
-            advance(1)
-        earlier = matchings
-    groups = init_groups({pair: 1 - measured[0, *pair]["agreement"] for pair in indices}, born)
-    rows = []
-    for step, (i, j) in product(steps, indices):
-        relation = "within" if groups[i] == groups[j] else "between"
-        names = {"step": step, "run_a": runs[i].id, "run_b": runs[j].id, "relation": relation}
-        rows.append(names | measured[step, i, j])
-    table = pl.DataFrame(rows)
-    return Pairs(steps, torch.tensor(groups), _matrices(table, [run.id for run in runs], len(steps)), table)
-
-
-def measure_pair(a: Trajectory, b: Trajectory, step: int, seen_in: Space) -> dict[str, float]:
-    """How two runs agree at one step: `MEASURES`, by name; nothing is known of the snapshot before."""
-    born_a, born_b = a.snapshots[0].atoms, b.snapshots[0].atoms
-    seen_a, seen_b = _see(seen_in, a.snapshots[step], born_a), _see(seen_in, b.snapshots[step], born_b)
-    return _measured(seen_a, seen_b, _Matchings(_matched(seen_a, seen_b), None, match(born_a, born_b)))
-
-
-def _known(
-    table: pl.DataFrame | None, runs: Sequence[Trajectory], indices: Sequence[tuple[int, int]], steps: Sequence[int]
-) -> dict[tuple[int, int, int], dict[str, float]]:
-    """By step and pair of runs, what a table says of the pairs that it has at all steps."""
-    if table is None or table.is_empty():
-        return {}
-    names = NAMES[:3]
-    found = {tuple(row[name] for name in names): row for row in table.iter_rows(named=True)}
-    measured = {}
-    for i, j in indices:
-        rows = [found.get((step, runs[i].id, runs[j].id)) for step in steps]
-        for step, row in zip(steps, rows, strict=True):
-            if row is not None and all(rows):
-                measured[step, i, j] = {name: row[name] for name in MEASURES}
-    return measured
-
-
-def _see(seen_in: Space, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> _Seen:
-    atoms = snapshot.atoms
-    codes = measures.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms))
-    return _Seen(
-        dictionary=prepared(atoms, snapshot.encoder, seen_in),
-        codes=codes,
-        mass=measures.firing_mass(codes, atoms),
-        alive=snapshot.alive,
-        retention=measures.retention(atoms, born),
+    pairs = list(combinations(runs, 2))
+    measured = {ids: of for ids, of in (known or {}).items() if set(steps) <= of.values.keys()}
+    fresh = [pair for pair in pairs if _ids(pair) not in measured]
+    advance((len(pairs) - len(fresh)) * len(steps))
+    born = {run.id: run.snapshots[0].atoms for run in runs}
+    measured |= _measured(fresh, steps, born, activations, pool=pool, advance=advance)
+    first = {ids: measured[ids].values[0]["agreement"] for ids in map(_ids, pairs)}
+    places = {run.id: place for place, run in enumerate(runs)}
+    apart = {(places[a], places[b]): 1 - agreement for (a, b), agreement in first.items()}
+    return MeasuredPairs(
+        steps, init_groups(apart, list(born.values())), {ids: measured[ids] for ids in map(_ids, pairs)}
     )
 
 
-def _matched(a: _Seen, b: _Seen) -> Matching:
-    return match(a.dictionary.atoms, b.dictionary.atoms)
+def measure_pair(a: Trajectory, b: Trajectory, step: int, activations: ActivationCovariance) -> OfPair:
+    """How two runs agree at one step; nothing is known of the snapshot before."""
+    born_a, born_b = a.snapshots[0].atoms, b.snapshots[0].atoms
+    ready_a, ready_b = _see(activations, a.snapshots[step], born_a), _see(activations, b.snapshots[step], born_b)
+    matching = match(ready_a.of.atoms, ready_b.of.atoms, sign=a.record.sign)
+    values = compared(Matchings(matching, match(born_a, born_b, sign=a.record.sign)), ready_a, ready_b)
+    return OfPair({step: values}, _table(matching))
 
 
-def _measured(a: _Seen, b: _Seen, matchings: _Matchings) -> dict[str, float]:
-    matching, before, born = matchings
-    return {
-        "agreement": matching.agreement,
-        "gap": matching.gap,
-        "zero_a": matching.zero_rows,
-        "zero_b": matching.zero_cols,
-        "code": measures.standard_correlations(matching, a.codes, b.codes).mean().item(),
-        **dictionary_measures(matching, a.dictionary, b.dictionary),
-        "alive": _alive_agreement(a, b, matching),
-        "mass": measures.mass_weighted_agreement(matching, a.mass, b.mass),
-        "explained": measures.explained_by_retention(born, a.retention, b.retention),
-        "persistence": measures.persistence(before, matching) if before else math.nan,
+def ready(dictionary: Dictionary) -> Ready:
+    """A dictionary, prepared for every measure of `MEASURES`."""
+    ways = dict.fromkeys(measure.prepare for measure in MEASURES.values())
+    return Ready(dictionary, {way: way(dictionary) for way in ways})
+
+
+def compared(matchings: Matchings, a: Ready, b: Ready) -> dict[str, float]:
+    """`FACTS` and every measure of two dictionaries, by name."""
+    now, best = matchings.now, measures.mmcs(matchings.now)
+    facts = (now.gap, now.zero_rows, now.zero_cols, best.forward, best.backward)
+    return dict(zip(FACTS, facts, strict=True)) | {
+        name: measure.compare(matchings, a.parts[measure.prepare], b.parts[measure.prepare])
+        for name, measure in MEASURES.items()
     }
 
 
-def _alive_agreement(a: _Seen, b: _Seen, matching: Matching) -> float:
-    if a.alive.all() and b.alive.all():
-        return matching.agreement
-    return match(*measures.alive_only(a.dictionary.atoms, b.dictionary.atoms, a.alive, b.alive)).agreement
+def _measured(
+    pairs: Sequence[Pair],
+    steps: Sequence[int],
+    born: Mapping[str, Float[Tensor, "atoms d_model"]],
+    activations: ActivationCovariance,
+    *,
+    pool: Executor,
+    advance: Callable[[int], None],
+) -> dict[Ids, OfPair]:
+    """Step after step, because persistence looks back at the matching before."""
+    found: dict[Ids, dict[int, dict[str, float]]] = {_ids(pair): {} for pair in pairs}
+    last: Sequence[Matching] = ()
+    for step, matchings, values in _by_step(pairs, steps, born, activations, pool):
+        for pair, of_pair in zip(pairs, values, strict=True):
+            found[_ids(pair)][step] = of_pair
+            advance(1)
+        last = matchings
+    tables = zip(found.items(), last, strict=True)
+    return {ids: OfPair(by_step, _table(matching)) for (ids, by_step), matching in tables}
 
 
-def _matrices(table: pl.DataFrame, ids: Sequence[str], n_steps: int) -> dict[str, Float[Tensor, "steps runs runs"]]:
-    """The measures of the table as symmetric matrices; its rows are sorted by step, then by pair."""
-    i, j = zip(*combinations(range(len(ids)), 2), strict=True)
-    matrices = {}
-    for measure in ("agreement", *COMPANIONS, "explained", "persistence"):
-        values = torch.tensor(table[measure].to_list(), dtype=torch.float64).view(n_steps, -1)
-        matrix = torch.full((n_steps, len(ids), len(ids)), torch.nan, dtype=torch.float64)
-        matrix[:, i, j] = values
-        matrix[:, j, i] = values
-        matrices[measure] = matrix
-    return matrices
+def _by_step(
+    pairs: Sequence[Pair],
+    steps: Sequence[int],
+    born: Mapping[str, Float[Tensor, "atoms d_model"]],
+    activations: ActivationCovariance,
+    pool: Executor,
+) -> Iterator[tuple[int, list[Matching], Iterator[dict[str, float]]]]:
+    """Each step with the matchings of all pairs, and what is measured of them as it is found."""
+    runs = dict.fromkeys(run for pair in pairs for run in pair)
+    firsts: list[Matching] = []
+    before: Sequence[Matching | None] = [None] * len(pairs)
+    for step in steps if pairs else ():
+        seen = pool.map(partial(_see, activations), (run.snapshots[step] for run in runs), (born[r.id] for r in runs))
+        of_run = dict(zip(runs, seen, strict=True))
+        sides = [(of_run[a], of_run[b], a.record.sign) for a, b in pairs]
+        now = list(pool.map(lambda side: match(side[0].of.atoms, side[1].of.atoms, sign=side[2]), sides))
+        firsts = firsts or now
+        joined = map(Matchings, now, firsts, before)
+        yield step, now, pool.map(compared, joined, (side[0] for side in sides), (side[1] for side in sides))
+        before = now
+
+
+def _see(activations: ActivationCovariance, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> Ready:
+    """What a run shows at one step."""
+    atoms = snapshot.atoms
+    codes = measures.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms))
+    of = measures.dictionary(atoms, activations, encoder=snapshot.encoder, codes=codes, alive=snapshot.alive, born=born)
+    return ready(of)
+
+
+def _table(matching: Matching) -> pl.DataFrame:
+    columns = {"row": matching.rows.numpy(), "col": matching.cols.numpy(), "cosine": matching.cosines.numpy()}
+    return pl.DataFrame(columns, schema={"row": pl.UInt32, "col": pl.UInt32, "cosine": pl.Float64})
+
+
+def _ids(pair: Pair) -> Ids:
+    return pair[0].id, pair[1].id

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from reseed._support.files import write_json, write_tensors, write_text
+from reseed._support.files import write_text
 from reseed.methods import TopK
 from reseed.spec import Arm, Dice, Study
 from reseed.starts import Start
-from reseed.trajectory import FORMAT_VERSION, StudyFolder, pack_codes
+from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, StudyFolder, pack_codes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ __all__ = ["Chosen", "write_study"]
 
 N_ATOMS, LAST_STEP, TOKENS = 6, 100, 8
 NAME, PREPROCESS = "built", "none"
+ARM = Arm(name=NAME, method=TopK(n_atoms=N_ATOMS, k=1), start=Start(kind="random"))
 
 
 @dataclass(frozen=True)
@@ -69,32 +70,30 @@ def _dictionaries(agreements: Float64[Tensor, "runs runs"], width: int) -> Float
 
 
 def _write_head(made: StudyFolder, d_model: int, chosen: Chosen) -> None:
-    arm = Arm(name=NAME, method=TopK(n_atoms=N_ATOMS, k=1), start=Start(kind="random"))
-    study = Study(activations="none", preprocess=(PREPROCESS,), arms=(arm,))
+    study = Study(activations="none", preprocess=(PREPROCESS,), arms=(ARM,))
     write_text(made.path / "study.toml", study.to_toml())
-    manifest: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
-        "reseed": "built",
-        "machine": {},
-        "activations": {},
-        "conditions": [(f"{NAME}@{PREPROCESS}", [_run_id(number) for number in range(len(chosen.starts))])],
-    }
-    write_json(made.path / "manifest.json", manifest)
-    moments = {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()}
-    write_tensors(made.moments_path(PREPROCESS), moments, {})
-    for kind, agreements in chosen.floors.items():
+    runs = tuple(_run_id(number) for number in range(len(chosen.starts)))
+    condition = PlannedCondition(name=f"{NAME}@{PREPROCESS}", arm=NAME, preprocess=PREPROCESS, key=NAME, runs=runs)
+    made.write_manifest(Manifest(reseed="built", conditions=(condition,)))
+    made.write_moments(PREPROCESS, {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()})
+    for floor, agreements in chosen.floors.items():
         for draw, atoms in enumerate(_dictionaries(agreements, d_model // N_ATOMS)):
-            write_tensors(made.floor_path(PREPROCESS, N_ATOMS, kind, draw), {"atoms": atoms.clone()}, {})
+            path = made.draw_path(PREPROCESS, N_ATOMS, floor, draw)
+            made.remember_draw(path, "chosen", {}, lambda chosen=atoms: chosen.clone())
 
 
 def _write_run(
     made: StudyFolder, number: int, by_step: Mapping[int, Float[Tensor, "atoms d_model"]], chosen: Chosen
 ) -> None:
-    run, arm = made.run(_run_id(number)), Arm(name=NAME, method=TopK(n_atoms=N_ATOMS, k=1), start=Start(kind="random"))
-    start = int(chosen.starts[number])
-    spec = {"condition": f"{NAME}@{PREPROCESS}", "arm": NAME, "preprocess": PREPROCESS, "points": None}
-    places = {"start_index": start, "run_index": number, "rolls": Dice().rolls(start, number)}
-    run.write_spec(spec | places | arm.model_dump(mode="json", include={"method", "start"}))
+    run, start = made.run(_run_id(number)), int(chosen.starts[number])
+    record = RunRecord(
+        preprocess=PREPROCESS,
+        start_index=start,
+        run_index=number,
+        rolls={str(die): shown for die, shown in Dice().rolls(start, number).items()},
+        **ARM.model_dump(mode="json", include={"method", "start"}),
+    )
+    run.write_record(record)
     codes = torch.ones(TOKENS, N_ATOMS) + torch.eye(TOKENS, N_ATOMS)
     for step, atoms in by_step.items():
         packed = pack_codes(codes, torch.arange(N_ATOMS).expand_as(codes))
@@ -103,7 +102,7 @@ def _write_run(
         {"step": step, "r2": chosen.r2, "l0": float(N_ATOMS), "alive": 1.0, "retention": retention}
         for step, retention in zip(by_step, (1.0, chosen.retention), strict=True)
     ]
-    run.finish(rows, status="finished", step=LAST_STEP)
+    run.finish(rows, RunEnd(status="finished", step=LAST_STEP))
 
 
 def _run_id(number: int) -> str:

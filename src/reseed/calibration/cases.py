@@ -97,10 +97,10 @@ def _uncentred() -> Iterator[Case]:
         findings = train_study(folder, made.rows, arm, steps=200, preprocess=("none",))
         recovered = _recovered(folder, made)
     condition = findings.conditions[0]
-    agreed = condition.estimates["between"].value
+    agreed = condition.measures["agreement"].between.last.value
     yield _told("uncentred, archetypal: agrees and is wrong", findings, "ra-topk", Outcome.NOT_FITTED)
     told = f"agreement {agreed:.2f}, R² {condition.r2.value:.2f}, recovery {recovered:.2f}"
-    wrong = agreed > 0.95 and condition.r2.value < 0.3 and recovered < 0.5  # noqa: PLR2004
+    wrong = agreed > 0.95 and condition.r2.value < 0.3 and recovered < 0.5  # noqa: PLR2004 (told in the line below)
     yield Case("  its numbers", "agreement above .95, R² below .3, recovery below .5", told, wrong)
 
 
@@ -116,11 +116,11 @@ def _broken() -> Iterator[Case]:
         findings = train_study(folder, made.rows, *arms, steps=100)
     yield _told("a rate that is not finite", findings, "explodes", Outcome.NOT_TESTABLE)
     remedies = [warning for warning in findings.warnings if "lower the learning_rate" in warning]
-    yield Case("  every run with its remedy", "6 remedies", f"{len(remedies)} remedies", len(remedies) == 6)  # noqa: PLR2004
+    yield Case("  every run with its remedy", "6 remedies", f"{len(remedies)} remedies", len(remedies) == 6)  # noqa: PLR2004 (one for each run)
     yield _told("  the rest of the study, too short to meet", findings, "well", Outcome.UNSTABLE)
     dead = _condition(findings, "dies")
-    alive, beside = dead.alive.value, dead.estimates["alive between"].value
-    told = f"alive {alive:.2f}, their agreement {beside:.2f} beside {dead.estimates['between'].value:.2f}"
+    alive, beside = dead.alive.value, dead.measures["alive"].between.last.value
+    told = f"alive {alive:.2f}, their agreement {beside:.2f} beside {dead.measures['agreement'].between.last.value:.2f}"
     yield Case("dead atoms", "alive below 1, with an agreement", told, 0 < alive < 1 and not math.isnan(beside))
 
 
@@ -129,7 +129,7 @@ def _sizes() -> Iterator[Case]:
     atoms = planted(10, 32, n_atoms=24, active=1).atoms
     matching = match(atoms, atoms[6:18])
     told = f"agreement {matching.agreement:.2f}, covered {matching.row_coverage:.2f} and {matching.col_coverage:.2f}"
-    held = abs(matching.agreement - 1) < 1e-6 and (matching.row_coverage, matching.col_coverage) == (0.5, 1.0)  # noqa: PLR2004
+    held = abs(matching.agreement - 1) < 1e-6 and (matching.row_coverage, matching.col_coverage) == (0.5, 1.0)  # noqa: PLR2004 (half of one side is matched)
     yield Case("24 atoms against 12 of them", "agreement 1, covered .50 and 1", told, held)
 
 
@@ -158,7 +158,7 @@ def _song() -> Iterator[Case]:
 
 
 def _frozen_weights() -> Iterator[Case]:
-    """Rows of W that never leave their point, after 1,500 steps of the reference recipe with delta 1."""
+    """Rows of mixing weights that never leave their point, after 1,500 steps of the reference recipe with delta 1."""
     for offset, expected in ((6.0, 0.53), (2.0, 0.23), (1.0, 0.08), (0.0, 0.0)):
         rows = planted(20_000, 16, n_atoms=32, active=3, offset=offset, noise=0.05).rows
         arm = _arm("ra-topk", _reference(n_atoms=32, k=3, delta=1.0, learning_rate=1e-3), KMEANS)
@@ -167,7 +167,7 @@ def _frozen_weights() -> Iterator[Case]:
             findings = train_study(folder, rows, arm, steps=1500, batch_size=256, **settings)
         frozen = [run.metrics["frozen_rows"][-1] for run in findings.conditions[0].runs]
         mean = sum(frozen) / len(frozen)
-        yield quantity(f"rows of W frozen at offset {offset:g}", mean, near=expected, within=0.1)
+        yield quantity(f"mixing weights frozen at offset {offset:g}", mean, near=expected, within=0.1)
 
 
 def mean_shift_floors() -> Iterator[Case]:
@@ -241,6 +241,6 @@ def _between(name: str, value: float, least: float, most: float) -> Case:
 def _recovered(folder: Path, made: Planted, sign: Sign = "signed") -> float:
     """Mean matched agreement of the runs' last dictionaries with the planted one."""
     study = StudyFolder.open(folder / "study")
-    runs = [run for condition, _ in study.manifest["conditions"] for run in study.runs(condition)]
+    runs = [run for condition in study.manifest.conditions for run in study.runs(condition.name)]
     found = [match(run.snapshot(max(run.steps)).atoms, made.atoms, sign=sign).agreement for run in runs]
     return sum(found) / len(found)

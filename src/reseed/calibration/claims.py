@@ -7,19 +7,18 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
 from reseed import statistics
-from reseed.analysis.conditions import weigh
-from reseed.analysis.pairs import Pairs
+from reseed.analysis.evidence import weigh
+from reseed.analysis.tables import Pairs
 from reseed.calibration.built import LAST_STEP, Chosen, write_study
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.calibration.results import Rate
-from reseed.findings import Floor
+from reseed.floors import Floor
 from reseed.pipeline.run import rejudge
 from reseed.spec import Thresholds
 from reseed.verdict import Limits, Outcome, judge
@@ -143,7 +142,8 @@ def read(chosen: Chosen) -> ConditionFindings:
 def weighed(chosen: Chosen) -> Evidence:
     """The evidence that the analysis comes to, without the files: thousands of studies in the time of some dozens."""
     stack = torch.stack([chosen.first, chosen.last])
-    pairs = Pairs((0, LAST_STEP), chosen.starts, {"agreement": stack}, pl.DataFrame())
+    ids = tuple(f"run{number}" for number in range(len(chosen.starts)))
+    pairs = Pairs((0, LAST_STEP), ids, chosen.starts, {"agreement": stack})
     floors = [
         _floor(kind, statistics.between(draws[None], torch.arange(len(draws)))[0])
         for kind, draws in chosen.floors.items()
@@ -158,9 +158,8 @@ def _floor(name: Any, estimate: Estimate) -> Floor:  # noqa: ANN401 (one of the 
         name=name,
         value=estimate.value,
         spread=math.nan,
-        n=0,
         standard_error=estimate.standard_error,
-        n_units=estimate.n_units,
+        n=estimate.n_units,
         policy="chosen",
     )
 

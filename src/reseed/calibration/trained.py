@@ -62,7 +62,7 @@ def noise_claims(repeats: int) -> Rate:
     for repeat in range(repeats):
         rows = planted(1000, 16, n_atoms=32, active=0, noise=1.0, rolled=repeat).rows
         with passing_folder() as folder:
-            settings: dict[str, Any] = {"thresholds": Thresholds(min_r2=-1.0), "dice": Dice(throw=repeat)}
+            settings: dict[str, Any] = {"thresholds": Thresholds(min_r2=-1.0), "dice": Dice(replicate=repeat)}
             findings = train_study(folder, rows, arm, steps=150, batch_size=64, **settings)
         claimed += findings.conditions[0].verdict.outcome in CLAIMS
     return Rate("trained on pure noise, 3 starts: false claims", claimed / repeats, repeats, most=0.05)

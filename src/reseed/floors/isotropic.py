@@ -1,5 +1,7 @@
 """Random directions, all equally likely: a formula (docs/mathematics.md, eq. 22)."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -27,7 +29,12 @@ def isotropic(d_model: int, n_atoms: int, *, sign: Sign = "signed") -> float:
     Raises ValueError for fewer than 2 dimensions or no atoms.
     """
     check_sign(sign)
-    if d_model < 2 or n_atoms < 1:  # noqa: PLR2004 - in one dimension there are no directions to compare
+    return _expected_best(d_model, n_atoms, sign)
+
+
+@lru_cache
+def _expected_best(d_model: int, n_atoms: int, sign: Sign) -> float:
+    if d_model < 2 or n_atoms < 1:  # noqa: PLR2004 (in one dimension there are no directions)
         raise ValueError(f"d_model is {d_model} and n_atoms is {n_atoms}; at least 2 dimensions and 1 atom are needed")
     lowest = 0.0 if sign == "abs" else -1.0
     c = np.linspace(lowest, 1.0, _GRID)

@@ -40,6 +40,7 @@ def select(bits: np.ndarray, values: np.ndarray, indices: np.ndarray, maxima: np
         for group in range(n_groups):
             if maxima[group] >= least:
                 for i in range(group, n, n_groups):
+                    # written in any case and counted if it is large enough: a branch here would be mispredicted often
                     keys[count] = (np.int64(row[i]) << 32) | np.int64(_LAST - i)
                     count += 1 if row[i] >= least else 0
         _write_largest(keys[:count], values[number], indices[number])
@@ -54,7 +55,7 @@ def _write_largest(keys: np.ndarray, values: np.ndarray, indices: np.ndarray) ->
     if count > _MANY:
         keys.sort()
     for i in range(count):
-        rank = count - 1 - i
+        rank = count - 1 - i  # of a key that has been sorted
         if count <= _MANY:
             rank = 0
             for j in range(count):
@@ -71,6 +72,7 @@ def _write_largest(keys: np.ndarray, values: np.ndarray, indices: np.ndarray) ->
 def _group_maxima(row: np.ndarray, maxima: np.ndarray) -> None:
     n, n_groups = len(row), len(maxima)
     maxima[:] = row[:n_groups]
+    # stretches of neighbours rather than one group after another, so that the loop is compiled to vector instructions
     for start in range(n_groups, n, n_groups):
         part = row[start : start + n_groups]
         for group in range(len(part)):
@@ -83,7 +85,7 @@ def _reached_by(maxima: np.ndarray, k: int) -> np.int32:
     low, high = np.int32(0), np.int32(0)
     for group in range(len(maxima)):
         high = max(high, maxima[group])
-    for _ in range(16):
+    for _ in range(16):  # halvings, after which hardly more than k reach it; a search to the end would cost more
         middle = np.int32(low + ((high - low) >> 1))
         reached = np.int32(0)
         for group in range(len(maxima)):
@@ -97,7 +99,7 @@ def _reached_by(maxima: np.ndarray, k: int) -> np.int32:
 
 @compiled
 def _finite(row: np.ndarray) -> bool:
-    worst = np.int32(0)
+    worst = np.int32(0)  # the largest bits without the sign: one pass without a branch
     for i in range(len(row)):
         worst = max(worst, np.int32(row[i] & np.int32(_LAST)))
     return bool(worst < _INFINITY)
@@ -116,13 +118,13 @@ def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, i
     n = activations.shape[1]
     count = starts[0]
     for number in range(len(activations)):
-        if count + n > len(values):
+        if count + n > len(values):  # a whole row has to fit, since every entry is written before it is counted
             return False
         row = activations[number]
         for i in range(n):
             values[count] = row[i]
             indices[count] = i
-            count += 0 if row[i] <= 0 else 1
+            count += 0 if row[i] <= 0 else 1  # not `row[i] > 0`, which NaN would not pass
         starts[number + 1] = count
     return True
 
@@ -159,7 +161,7 @@ def residuals(
         _add_atoms(values, indices, starts[token], starts[token + 1], dictionary, mine)
         for place in range(starts[token], starts[token + 1]):
             gradient = np.float32(0)
-            if values[place] != 0:
+            if values[place] != 0:  # at 0 relu and top-k pass no gradient
                 atom = dictionary[indices[place]]
                 product = np.float32(0)
                 for d in range(len(mine)):
@@ -199,6 +201,7 @@ def by_atom(
         places: (places) int64, overwritten as far as there are codes.
         tokens: (places) int64, the same for the token of each place.
     """
+    # a counting sort: how many entries each atom has, where they begin, and then each entry to its place
     ends[:] = 0
     for place in range(starts[0], starts[-1]):
         if values[place] != 0:
@@ -212,6 +215,7 @@ def by_atom(
                 places[entry] = place
                 tokens[entry] = token
                 ends[indices[place]] = entry + 1
+    # filling moved every beginning to the next one's place: move them back
     for atom in range(len(ends) - 1, 0, -1):
         ends[atom] = ends[atom - 1]
     ends[0] = 0
@@ -228,6 +232,7 @@ def row_sums(
     sums: np.ndarray,
 ) -> None:
     """For each atom `factor` times the sum over its places of weight times the token's row."""
+    # atom by atom: a gradient is written once, in an order of summation that depends on nothing but the batch
     for atom in range(len(sums)):
         total = sums[atom]
         total[:] = 0

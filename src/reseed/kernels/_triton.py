@@ -52,7 +52,7 @@ def select(
     high = tl.max(bits, 1) + 1
     n_low = tl.zeros([TOKENS], tl.int32) + n_atoms
     n_high = tl.zeros([TOKENS], tl.int32)
-    stride = OCTAVE
+    stride = OCTAVE  # one step of the exponent: from the largest value to its half
     searching = (high - low > 1) & (n_low > k)
     while tl.max(searching.to(tl.int32), 0) > 0:
         middle = tl.maximum(low + (high - low) // 2, high - stride)
@@ -62,11 +62,12 @@ def select(
         stride = tl.minimum(2 * stride, LARGEST_STRIDE)
         searching = (high - low > 1) & (n_low > k)
     chosen = bits >= low[:, None]
-    if tl.max(n_low, 0) > k:
+    if tl.max(n_low, 0) > k:  # ties at the k-th value: the atoms that come first are chosen
         too_many = chosen & (bits < high[:, None])
         early = tl.cumsum(too_many.to(tl.int32), 1) <= (k - n_high)[:, None]
         chosen = chosen & (early | (bits >= high[:, None]))
     places = tl.cumsum(chosen.to(tl.int32), 1) - 1
+    # flipped index bits: of equal values the lower index is the larger key
     key = (bits.to(tl.int64) << 32) | (atoms ^ INDEX_BITS).to(tl.int64)[None, :]
     tl.store(keys + tokens.to(tl.int64)[:, None] * k + places, key, mask=chosen)
 
@@ -129,7 +130,7 @@ def leave_residual(
     total = tl.zeros([PLACES], tl.float32)
     for first in range(0, d_model, COLUMNS):
         columns = first + tl.arange(0, COLUMNS)
-        tile = _rows(dictionary, rows, columns, d_model, value > 0)
+        tile = _rows(dictionary, rows, columns, d_model, value > 0)  # read once, for the sum and for the gradients
         left = tl.sum(value[:, None] * tile, 0)
         left -= tl.load(x + token * d_model + columns, mask=columns < d_model, other=0.0)
         tl.store(residual + token * d_model + columns, left, mask=columns < d_model)

@@ -127,6 +127,7 @@ def _relu_pass(
     flat = _positives(u, encoder, bias)
     if flat is not None:
         return _pass(flat, u, encoder, dictionary, penalty)
+    # dense after all: in parts, so that no codes of the whole batch are ever in memory
     weights = [part.unsqueeze(0) for part in (encoder, bias, dictionary)]
     parts = [dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in u.unsqueeze(0).split(_DENSE, dim=1)]
     return Pass(
@@ -152,7 +153,7 @@ def _select(
     """Write the codes of the k strongest atoms of each token."""
     n_atoms = len(encoder)
     maxima = np.empty(min(n_atoms, max(_GROUPS, values.shape[1])), np.int32)
-    keys = np.empty(n_atoms + 1, np.int64)
+    keys = np.empty(n_atoms + 1, np.int64)  # one more than can count: the loop writes before it counts
     for rows, value, index in zip(x.split(_TOKENS), values.split(_TOKENS), indices.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
@@ -173,7 +174,7 @@ def _positives(
 
 def _room(rows: int, columns: int, *, like: Tensor) -> _Flat:
     """Empty codes for as many places as are worth a list."""
-    places = int(_SPARSE * rows * columns) + columns
+    places = int(_SPARSE * rows * columns) + columns  # a row more, which is written before it is counted
     values, indices = scratch("values", places, like=like), scratch("indices", places, like=like, dtype=torch.int64)
     return _Flat(np.zeros(rows + 1, np.int64), values.numpy(), indices.numpy())
 
@@ -195,6 +196,7 @@ def _pass(
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
+    # u = x - b_dec: the bias reaches the residual as it is, and the codes through the encoder, with a minus
     for_shift = residual.sum(0) * factor - for_bias @ encoder
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(

@@ -37,6 +37,7 @@ def relu_pass(
     residual = product(codes, dictionary) - u
     per_entry = residual * (2 / ((batch or u.shape[1]) * u.shape[2]))
     active = codes > 0
+    # the penalty's gradient is 1 per positive code; relu then stops both gradients where a code is 0
     for_codes = torch.ops.aten.threshold_backward(product(per_entry, dictionary.mT).add_(penalty), codes, 0.0)
     for_bias = for_codes.sum(1)
     gradients = Gradients(

@@ -65,6 +65,7 @@ def encode_topk(
         for first in range(0, batch, n_tokens):
             products = product(x_rounded[run, first : first + n_tokens], encoder_rounded[run])
             _select(products, bias[run], keys[run, first : first + n_tokens])
+    # they come in the order of the atoms; as integers they sort by value, and among equals by the lower index
     keys = keys.sort(dim=-1, descending=True).values
     values = (keys >> 32).int().view(torch.float32)
     return Codes(values, _triton.INDEX_BITS.value - (keys & _triton.INDEX_BITS.value))
@@ -173,7 +174,7 @@ def _segments(indices: Int[Tensor, "runs batch k"], n_atoms: int) -> _Segments:
     starts = torch.searchsorted(atoms, torch.arange(n_rows + 1, dtype=torch.int32, device=indices.device))
     stops = starts[1:]
     n_further = (stops - starts[:-1] - 1).clamp(min=0) // SEGMENT
-    last = n_further.cumsum(0)
+    last = n_further.cumsum(0)  # how many further segments there are up to each atom: finds the owner of any of them
     further = torch.arange(len(order) // SEGMENT, device=indices.device)  # no data can ask for more
     owners = torch.searchsorted(last, further, right=True)
     owner = owners.clamp(max=n_rows - 1)

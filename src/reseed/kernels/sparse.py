@@ -43,12 +43,12 @@ def _code_gradients(
     residual_gradient: Float[Tensor, "runs batch d_model"],
     penalty: float,
 ) -> Float[Tensor, "runs batch k"]:
-    """Gradient of the loss for each code, given that for the reconstruction and its price; 0 for an empty place."""
+    """Gradient of the loss for each code, given that for the reconstruction and the penalty; 0 for an empty place."""
     with torch.enable_grad():
         values = codes.values.detach().requires_grad_()
         x_hat = _decode(values, codes.indices, dictionary.detach())
     (gradient,) = torch.autograd.grad(x_hat, values, residual_gradient)
-    return gradient.add_(penalty).mul_(codes.values > 0)
+    return gradient.add_(penalty).mul_(codes.values > 0)  # an empty place neither learns nor pays
 
 
 def row_gradients(
@@ -91,6 +91,7 @@ def topk_pass(
     ones = for_codes.new_ones(*for_codes.shape[:2], 1)
     for_bias = row_gradients(codes, for_codes, ones, n_atoms=n_atoms).squeeze(-1)
     active = (codes.values > 0).flatten(1)
+    # a maximum, because an empty place may name an atom that is active for another token
     fired = torch.zeros_like(for_bias).scatter_reduce(1, codes.indices.flatten(1), active.to(u.dtype), "amax") > 0
     gradients = Gradients(
         dictionary=row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),

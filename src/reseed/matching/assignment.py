@@ -1,4 +1,9 @@
-"""Each row its own column, so that the sum of their cosines is as large as it can be, with a proof of it."""
+"""The assignment problem: a column for each row that makes the sum of cosines largest, with a proof of it.
+
+By auctions with epsilon scaling: each auction starts from the prices of the one before, at a smaller epsilon
+(@bertsekas1988auction). Where there are more columns than rows, prices from a larger epsilon may be too high for
+columns that stay without a row; dummy rows keep them down.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reseed.matching.auction import Market, auction
+from reseed.matching.auction import State, auction
+from reseed.matching.candidates import Candidates, Pages, Sides, with_more_pages
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
 from reseed.matching.exact import Pairs, pair_cosines
-from reseed.matching.groups import dealt, grouped, places_of
-from reseed.matching.pages import Goods, Pages, Sides, with_more_room
-from reseed.matching.products import Directions, Spread, rounding
-from reseed.matching.renewal import renew
-from reseed.matching.survey import Best, survey
+from reseed.matching.first_lists import Best, first_lists
+from reseed.matching.groups import grouped, interleaved, places_of
+from reseed.matching.products import Directions, ParallelMap, rounding
+from reseed.matching.relisting import relist
 
 __all__ = ["Assignment", "assign"]
 
@@ -21,9 +26,9 @@ TOLERANCE = 1e-6
 
 _GROUPS = 512  # of columns, up to twice as many
 
-_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer strides start price wars among equal atoms
+_COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer steps start price wars among equal atoms
 _DEPTH = 16  # columns of a group, more only where there would be too many groups
-_RENEWED = 1e-3  # auctions finer than this leave lists as they are
+_RELISTED = 1e-3  # after auctions finer than this candidate lists stay as they are: prices hardly move any more
 _FINE = (1e-8, 1e-9)
 _ROUNDS = 20
 
@@ -48,7 +53,7 @@ def assign(
     cols: Directions,
     *,
     absolute: bool,
-    spread: Spread = map,
+    parallel: ParallelMap = map,
     n_groups: int | None = None,
     elements: int = 2**22,
 ) -> Assignment:
@@ -58,12 +63,12 @@ def assign(
     """
     live = np.flatnonzero(rows.scale.numpy() > 0)
     if len(live) == len(rows) > 0:
-        return _assign_live(rows, cols, absolute=absolute, spread=spread, n_groups=n_groups, elements=elements)
+        return _assign_live(rows, cols, absolute=absolute, parallel=parallel, n_groups=n_groups, elements=elements)
     if not len(live):
         best = np.full(len(cols), 0.0 if len(rows) else np.nan)
         return Assignment(np.arange(len(rows)), np.zeros(len(rows)), 0.0, np.zeros(len(rows)), best)
     some = Directions(rows.atoms[live], rows.scale[live], rows.unit[live])
-    found = _assign_live(some, cols, absolute=absolute, spread=spread, n_groups=n_groups, elements=elements)
+    found = _assign_live(some, cols, absolute=absolute, parallel=parallel, n_groups=n_groups, elements=elements)
     partners, cosines, best = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
     dead = np.setdiff1d(np.arange(len(rows)), live)
     partners[dead] = np.setdiff1d(np.arange(len(cols)), found.partners)[: len(dead)]
@@ -73,13 +78,15 @@ def assign(
 
 
 def _assign_live(
-    rows: Directions, cols: Directions, *, absolute: bool, spread: Spread, n_groups: int | None, elements: int
+    rows: Directions, cols: Directions, *, absolute: bool, parallel: ParallelMap, n_groups: int | None, elements: int
 ) -> Assignment:
     n_groups = min(n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
-    row_order, col_order = spread(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
-    cards = dealt(col_order, n_groups)
-    row_unit, col_unit = rows.unit[row_order], cols.unit[cards]
-    offers, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, spread=spread, elements=elements)
+    row_order, col_order = parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
+    col_at = interleaved(col_order, n_groups)
+    row_unit, col_unit = rows.unit[row_order], cols.unit[col_at]
+    lists, best = first_lists(
+        row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel, elements=elements
+    )
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),
@@ -90,80 +97,82 @@ def _assign_live(
         col_at=places.flatten(),
         absolute=absolute,
     )
-    goods = Goods(
-        offers, _closed(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), absolute)
+    candidates = Candidates(
+        lists, _no_pages(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), absolute)
     )
-    held, gap = _settle(goods, _market(places, len(rows)), pairs, (rows, cols))
-    return _assignment(pairs, held, gap, best, cards)
+    column_of, gap = _solve(candidates, _unassigned(places, len(rows)), pairs, (rows, cols))
+    return _assignment(pairs, column_of, gap, best, col_at)
 
 
-def _closed(n_rows: int, n_groups: int, depth: int) -> Pages:
+def _no_pages(n_rows: int, n_groups: int, depth: int) -> Pages:
     return Pages(
         index=np.full((n_rows, n_groups), -1, np.int32),
-        used=np.zeros(1, np.int64),
+        n_computed=np.zeros(1, np.int64),
         values=np.empty((n_rows, depth), np.float32),
     )
 
 
-def _market(places: np.ndarray, n_rows: int) -> Market:
+def _unassigned(places: np.ndarray, n_rows: int) -> State:
     prices = np.where(places < 0, np.inf, 0.0)
-    return Market(
+    return State(
         prices=prices.flatten(),
-        references=np.zeros((2, places.size)),
-        low=prices.min(axis=1)[None].repeat(2, axis=0),
-        lowest=np.zeros(1),
-        owner=np.full(places.size, -1),
-        held=np.full(n_rows, -1),
-        worth=np.zeros(n_rows),
+        reference_prices=np.zeros((2, places.size)),
+        least_rise=prices.min(axis=1)[None].repeat(2, axis=0),
+        price_floor=np.zeros(1),
+        row_of=np.full(places.size, -1),
+        column_of=np.full(n_rows, -1),
+        cosine_of=np.zeros(n_rows),
     )
 
 
-def _settle(
-    goods: Goods, market: Market, pairs: Pairs, sides: tuple[Directions, Directions]
+def _solve(
+    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions]
 ) -> tuple[np.ndarray, float]:
-    """Auctions until the gap is closed: the column that each row holds in the end, and the gap."""
+    """Auctions until the duality gap is closed: the column of each row in the end, and the gap."""
     for epsilon in _COARSE:
-        goods = _sell(epsilon, goods, market, pairs)
-        if epsilon > _RENEWED:
-            renew(goods, market)
+        candidates = _auction_at(epsilon, candidates, state, pairs)
+        if epsilon > _RELISTED:
+            relist(candidates, state)
     gap, before = np.inf, np.inf
     for _ in range(_ROUNDS):
-        before, (gap, goods) = gap, _prove(goods, market, pairs, sides)
+        before, (gap, candidates) = gap, _certify(candidates, state, pairs, sides)
         if gap <= 4 * _FINE[-1] or before / 2 < gap <= TOLERANCE:
             break
         for epsilon in _FINE:
-            goods = _sell(epsilon, goods, market, pairs)
-    return market.held, gap
+            candidates = _auction_at(epsilon, candidates, state, pairs)
+    return state.column_of, gap
 
 
-def _sell(epsilon: float, goods: Goods, market: Market, pairs: Pairs) -> Goods:
-    n_idle = int((pairs.col_at >= 0).sum()) - len(market.held)
-    while not auction(epsilon, n_idle, goods, market):
-        goods = with_more_room(goods)
-    return goods
+def _auction_at(epsilon: float, candidates: Candidates, state: State, pairs: Pairs) -> Candidates:
+    n_dummies = int((pairs.col_at >= 0).sum()) - len(state.column_of)
+    while not auction(epsilon, n_dummies, candidates, state):
+        candidates = with_more_pages(candidates)
+    return candidates
 
 
-def _prove(goods: Goods, market: Market, pairs: Pairs, sides: tuple[Directions, Directions]) -> tuple[float, Goods]:
-    n, margin = len(market.held), rounding(sides[0].atoms.shape[1])
+def _certify(
+    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions]
+) -> tuple[float, Candidates]:
+    n, margin = len(state.column_of), rounding(sides[0].atoms.shape[1])
     profits, proven = np.empty(n), np.empty(n, np.bool_)
-    while not bound_profits(goods, market, pairs, margin, (profits, proven)):
-        goods = with_more_room(goods)
+    while not bound_profits(candidates, state, pairs, margin, (profits, proven)):
+        candidates = with_more_pages(candidates)
     prices = np.empty(len(sides[1]))
     real = pairs.col_at >= 0
-    prices[pairs.col_at[real]] = market.prices[real]
+    prices[pairs.col_at[real]] = state.prices[real]
     doubtful = np.flatnonzero(~proven)
     profits[doubtful] = exact_profits(*sides, pairs.row_at[doubtful], prices, absolute=pairs.absolute)
-    return gap_of(profits, prices, pair_cosines(pairs, np.arange(n), market.held)), goods
+    return gap_of(profits, prices, pair_cosines(pairs, np.arange(n), state.column_of)), candidates
 
 
-def _assignment(pairs: Pairs, held: np.ndarray, gap: float, best: Best, cards: np.ndarray) -> Assignment:
+def _assignment(pairs: Pairs, column_of: np.ndarray, gap: float, best: Best, col_at: np.ndarray) -> Assignment:
     """From places back to atoms."""
-    n, place = len(held), np.empty(len(cards), np.int64)
+    n, place = len(column_of), np.empty(len(col_at), np.int64)
     place[pairs.col_at[pairs.col_at >= 0]] = np.flatnonzero(pairs.col_at >= 0)
     partners, cosines, own = np.empty(n, np.int64), np.empty(n), np.empty(n)
-    partners[pairs.row_at] = pairs.col_at[held]
-    cosines[pairs.row_at] = pair_cosines(pairs, np.arange(n), held)
-    own[pairs.row_at] = pair_cosines(pairs, np.arange(n), place[cards[best.of_rows]])
-    partner_best = np.empty(len(cards))
-    partner_best[cards] = pair_cosines(pairs, best.of_cols, place[cards])
+    partners[pairs.row_at] = pairs.col_at[column_of]
+    cosines[pairs.row_at] = pair_cosines(pairs, np.arange(n), column_of)
+    own[pairs.row_at] = pair_cosines(pairs, np.arange(n), place[col_at[best.of_rows]])
+    partner_best = np.empty(len(col_at))
+    partner_best[col_at] = pair_cosines(pairs, best.of_cols, place[col_at])
     return Assignment(partners=partners, cosines=cosines, gap=gap, best=own, partner_best=partner_best)

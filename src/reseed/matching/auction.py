@@ -1,6 +1,8 @@
-"""The auction: rows without a column bid for one until nobody is more than epsilon from their best.
+"""The auction: unassigned rows bid for columns until every row is within epsilon of the best profit it could have.
 
-@bertsekas1988auction, with epsilon scaling: docs/mathematics.md, eq. 12.
+The profit of row i at column c is cosine(i, c) - price(c). That no row is further than epsilon from its best profit is
+epsilon-complementary slackness, which the auction keeps at every step (@bertsekas1988auction; docs/mathematics.md, eq.
+12). Here are the bids of one auction; the scaling of epsilon is in `assignment`.
 """
 
 from __future__ import annotations
@@ -10,198 +12,203 @@ from typing import NamedTuple
 import numpy as np
 
 from reseed._support.jit import compiled
-from reseed.matching.pages import CLOSED, Goods, open_page
+from reseed.matching.candidates import ABSENT, Candidates, compute_page
 
-__all__ = ["Market", "auction", "look"]
+__all__ = ["State", "auction", "best_two"]
 
-NOTHING = -1
-NO_ROOM = -2
+NONE = -1
+NO_PAGES_LEFT = -2
 
 
-class Market(NamedTuple):
-    """Who holds what at which price. Prices only rise."""
+class State(NamedTuple):
+    """Prices, and who is assigned to whom. Prices only rise."""
 
     prices: np.ndarray
     """(groups * depth,) float64; inf at an empty place."""
-    references: np.ndarray
-    """(times, groups * depth): earlier prices, at which rows made their lists; the first are 0."""
-    low: np.ndarray
+    reference_prices: np.ndarray
+    """(times, groups * depth): earlier prices, at which rows made their candidate lists; the first are 0."""
+    least_rise: np.ndarray
     """(times, groups): how far all prices of a group have risen since, at least."""
-    lowest: np.ndarray
+    price_floor: np.ndarray
     """(1,): no price is below this."""
-    owner: np.ndarray
-    """The row that holds a column; -1 without, the number of rows for an idle bidder."""
-    held: np.ndarray
-    """The column of a row; -1 without."""
-    worth: np.ndarray
+    row_of: np.ndarray
+    """The row assigned to a column; -1 without, the number of rows for a dummy row."""
+    column_of: np.ndarray
+    """The column assigned to a row; -1 without."""
+    cosine_of: np.ndarray
     """The cosine of a row with its column."""
 
 
 @compiled
-def look(i: int, enough: float, goods: Goods, market: Market) -> tuple[float, float, int, float]:
-    """What row i likes best: the profit, the next best profit or a bound for it, the column and its cosine.
+def auction(epsilon: float, n_dummies: int, candidates: Candidates, state: State) -> bool:
+    """Bid until every row has a column within epsilon of its best profit; False if there was no room for pages.
 
-    Pages are opened while what they hide may be above the best profit by more than `enough`. The column is NO_ROOM
-    where there is no room for one more page.
+    Dummy rows stand for those that are missing where there are more columns than rows: to them all columns are alike
+    and they take the cheapest, so that a column that no row wants has the lowest price.
     """
-    best, second, at, worth = _look_at_list(i, goods, market)
-    low = market.low[0]
-    if goods.offers.since[i] == 0 and goods.offers.most[i] - market.lowest[0] <= min(second, best + enough):
-        return best, second, at, worth
-    closed = np.empty(len(low), np.int64)
-    best, second, at, worth, n_closed = _look_at_open(i, enough, goods, market, closed)
-    rest = goods.offers.rest[i]
-    while True:
-        hidden, which = -np.inf, NOTHING
-        for k in range(n_closed):
-            most = rest[closed[k]] - low[closed[k]]
-            if most > hidden:
-                hidden, which = most, k
-        if not hidden > best + enough:
-            return best, max(second, hidden), at, worth
-        g = closed[which]
-        if not open_page(i, g, goods, market.references):
-            return best, second, NO_ROOM, worth
-        closed[which] = closed[n_closed - 1]
-        n_closed -= 1
-        best, second, at, worth = _look_at_page(i, g, goods, market, (best, second, at, worth))
-
-
-@compiled
-def _look_at_list(i: int, goods: Goods, market: Market) -> tuple[float, float, int, float]:
-    best, second, at, worth = -np.inf, -np.inf, NOTHING, 0.0
-    columns, values, prices = goods.offers.columns[i], goods.offers.values[i], market.prices
-    for k in range(goods.offers.count[i]):
-        profit = values[k] - prices[columns[k]]
-        if profit > best:
-            best, second, at, worth = profit, best, columns[k], values[k]
-        elif profit > second:
-            second = profit
-    return best, second, at, worth
-
-
-@compiled
-def _look_at_open(
-    i: int, enough: float, goods: Goods, market: Market, closed: np.ndarray
-) -> tuple[float, float, int, float, int]:
-    """The same with all open pages that may matter; the closed ones that may are written down and counted."""
-    best, second, at, worth = _look_at_list(i, goods, market)
-    rest, low, low_open, n_closed = goods.offers.rest[i], market.low[0], market.low[goods.offers.since[i]], 0
-    index = goods.pages.index[i]
-    for g in range(len(rest)):
-        if index[g] == CLOSED:
-            if rest[g] - low[g] > min(second, best + enough):
-                closed[n_closed] = g
-                n_closed += 1
-        elif rest[g] - low_open[g] > min(second, best + enough):
-            best, second, at, worth = _look_at_page(i, g, goods, market, (best, second, at, worth))
-    return best, second, at, worth, n_closed
-
-
-@compiled
-def _look_at_page(
-    i: int, g: int, goods: Goods, market: Market, seen: tuple[float, float, int, float]
-) -> tuple[float, float, int, float]:
-    best, second, at, worth = seen
-    page, prices = goods.pages.values[goods.pages.index[i, g]], market.prices
-    depth = len(page)
-    for k in range(depth):
-        value = np.float64(page[k])
-        profit = value - prices[g * depth + k]
-        if profit > best:
-            best, second, at, worth = profit, best, g * depth + k, value
-        elif profit > second:
-            second = profit
-    return best, second, at, worth
-
-
-@compiled
-def auction(epsilon: float, n_idle: int, goods: Goods, market: Market) -> bool:
-    """Bid until every row has a column that it likes within epsilon of its best; False if there was no room for pages.
-
-    Idle bidders stand for the rows that are missing where there are more columns than rows: to them all columns are
-    alike and they take the cheapest, so that what no row wants has the lowest price.
-    """
-    n = len(market.held)
+    n = len(state.column_of)
     queue = np.empty(n, np.int64)
-    waiting, head = _release(epsilon, goods, market, queue), 0
-    idlers = n_idle - _release_idle(epsilon, market)
-    while waiting + idlers > 0:
+    waiting, head = _unassign(epsilon, candidates, state, queue), 0
+    dummies = n_dummies - _unassign_dummies(epsilon, state)
+    while waiting + dummies > 0:
         if waiting > 0:
             i = queue[head]
-            best, second, c, worth = look(i, 0.0, goods, market)
-            if c == NO_ROOM:
+            best, second, c, cosine = best_two(i, 0.0, candidates, state)
+            if c == NO_PAGES_LEFT:
                 return False
             head = (head + 1) % n
             waiting -= 1
-            market.held[i], market.worth[i] = c, worth
-            before = _take(c, i, (best - second if second > -np.inf else 0.0) + epsilon, market)
+            state.column_of[i], state.cosine_of[i] = c, cosine
+            # the highest bid that keeps epsilon-complementary slackness: a profit of the second best, less epsilon
+            displaced = _bid(c, i, (best - second if second > -np.inf else 0.0) + epsilon, state)
         else:
-            c = _cheapest(market)
-            before = _take(c, n, epsilon, market)
-            idlers -= 1
-        if before == n:
-            idlers += 1
-        elif before != NOTHING:
-            market.held[before] = NOTHING
-            queue[(head + waiting) % n] = before
+            c = _cheapest_column(state)
+            displaced = _bid(c, n, epsilon, state)
+            dummies -= 1
+        if displaced == n:
+            dummies += 1
+        elif displaced != NONE:
+            state.column_of[displaced] = NONE
+            queue[(head + waiting) % n] = displaced
             waiting += 1
     return True
 
 
 @compiled
-def _release(epsilon: float, goods: Goods, market: Market, queue: np.ndarray) -> int:
-    """Part rows from columns that they like less than their best by more than epsilon; all rows without one queue."""
+def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tuple[float, float, int, float]:
+    """The best profit of row i, the second best or a bound of it, and the column of the best with its cosine.
+
+    Pages are computed while the bound of what they hold exceeds the best profit by more than `enough`. The column is
+    NO_PAGES_LEFT where there is no room for one more page.
+    """
+    lists = candidates.lists
+    best, second, at, cosine = _best_two_listed(i, candidates, state)
+    low = state.least_rise[0]
+    # for most rows the list is enough: no column outside it can beat the second best
+    if lists.reference[i] == 0 and lists.largest_bound[i] - state.price_floor[0] <= min(second, best + enough):
+        return best, second, at, cosine
+    absent = np.empty(len(low), np.int64)
+    best, second, at, cosine, n_absent = _best_two_computed(i, enough, candidates, state, absent)
+    bounds = lists.bounds[i]
+    while True:
+        bound, which = -np.inf, NONE
+        for k in range(n_absent):
+            most = bounds[absent[k]] - low[absent[k]]
+            if most > bound:
+                bound, which = most, k
+        if not bound > best + enough:
+            return best, max(second, bound), at, cosine
+        g = absent[which]
+        if not compute_page(i, g, candidates, state.reference_prices):
+            return best, second, NO_PAGES_LEFT, cosine
+        absent[which] = absent[n_absent - 1]
+        n_absent -= 1
+        best, second, at, cosine = _best_two_on_page(i, g, candidates, state, (best, second, at, cosine))
+
+
+@compiled
+def _best_two_listed(i: int, candidates: Candidates, state: State) -> tuple[float, float, int, float]:
+    best, second, at, cosine = -np.inf, -np.inf, NONE, 0.0
+    columns, values, prices = candidates.lists.columns[i], candidates.lists.values[i], state.prices
+    for k in range(candidates.lists.count[i]):
+        profit = values[k] - prices[columns[k]]
+        if profit > best:
+            best, second, at, cosine = profit, best, columns[k], values[k]
+        elif profit > second:
+            second = profit
+    return best, second, at, cosine
+
+
+@compiled
+def _best_two_computed(
+    i: int, enough: float, candidates: Candidates, state: State, absent: np.ndarray
+) -> tuple[float, float, int, float, int]:
+    """The same with all pages that are there and may matter; absent ones that may are written down and counted."""
+    lists, index = candidates.lists, candidates.pages.index[i]
+    best, second, at, cosine = _best_two_listed(i, candidates, state)
+    # a page that is absent has its bound from the first lists, at price 0; one that is there from the row's last list
+    bounds, low, low_computed, n_absent = lists.bounds[i], state.least_rise[0], state.least_rise[lists.reference[i]], 0
+    for g in range(len(bounds)):
+        if index[g] == ABSENT:
+            if bounds[g] - low[g] > min(second, best + enough):
+                absent[n_absent] = g
+                n_absent += 1
+        elif bounds[g] - low_computed[g] > min(second, best + enough):
+            best, second, at, cosine = _best_two_on_page(i, g, candidates, state, (best, second, at, cosine))
+    return best, second, at, cosine, n_absent
+
+
+@compiled
+def _best_two_on_page(
+    i: int, g: int, candidates: Candidates, state: State, found: tuple[float, float, int, float]
+) -> tuple[float, float, int, float]:
+    best, second, at, cosine = found
+    page, prices = candidates.pages.values[candidates.pages.index[i, g]], state.prices
+    depth = len(page)
+    for k in range(depth):
+        value = np.float64(page[k])
+        profit = value - prices[g * depth + k]
+        if profit > best:
+            best, second, at, cosine = profit, best, g * depth + k, value
+        elif profit > second:
+            second = profit
+    return best, second, at, cosine
+
+
+@compiled
+def _unassign(epsilon: float, candidates: Candidates, state: State, queue: np.ndarray) -> int:
+    """Unassign rows that violate epsilon-complementary slackness; all rows without a column queue, and are counted."""
     waiting = 0
-    market.lowest[0] = market.low[0].min()
-    for i in range(len(market.held)):
-        c = market.held[i]
-        if c != NOTHING:
-            best, second, _, _ = look(i, np.inf, goods, market)
-            if market.worth[i] - market.prices[c] >= max(best, second) - epsilon:
+    state.price_floor[0] = state.least_rise[0].min()
+    for i in range(len(state.column_of)):
+        c = state.column_of[i]
+        if c != NONE:
+            best, second, _, _ = best_two(i, np.inf, candidates, state)
+            if state.cosine_of[i] - state.prices[c] >= max(best, second) - epsilon:
                 continue
-            market.owner[c] = market.held[i] = NOTHING
+            state.row_of[c] = state.column_of[i] = NONE
         queue[waiting] = i
         waiting += 1
     return waiting
 
 
 @compiled
-def _release_idle(epsilon: float, market: Market) -> int:
-    """Part idle bidders from columns that are not the cheapest within epsilon; how many still hold one."""
-    ceiling, idle, holding = market.lowest[0] + epsilon, len(market.held), 0
-    for c in range(len(market.owner)):
-        if market.owner[c] == idle:
-            if market.prices[c] > ceiling:
-                market.owner[c] = NOTHING
+def _unassign_dummies(epsilon: float, state: State) -> int:
+    """Unassign dummy rows whose column is not the cheapest within epsilon; how many are still assigned."""
+    ceiling, dummy, assigned = state.price_floor[0] + epsilon, len(state.column_of), 0
+    for c in range(len(state.row_of)):
+        if state.row_of[c] == dummy:
+            if state.prices[c] > ceiling:
+                state.row_of[c] = NONE
             else:
-                holding += 1
-    return holding
+                assigned += 1
+    return assigned
 
 
 @compiled
-def _cheapest(market: Market) -> int:
-    depth = len(market.prices) // market.low.shape[1]
-    g = market.low[0].argmin()
-    return int(g * depth + market.prices[g * depth : (g + 1) * depth].argmin())
+def _cheapest_column(state: State) -> int:
+    depth = len(state.prices) // state.least_rise.shape[1]
+    g = state.least_rise[0].argmin()
+    return int(g * depth + state.prices[g * depth : (g + 1) * depth].argmin())
 
 
 @compiled
-def _take(c: int, taker: int, rise: float, market: Market) -> int:
-    """Give the column to another at a higher price; returns the owner before."""
-    before, market.owner[c] = market.owner[c], taker
-    depth = len(market.prices) // market.low.shape[1]
+def _bid(c: int, bidder: int, increment: float, state: State) -> int:
+    """Raise the price of a column and assign it to the bidder; returns the row that it displaces."""
+    displaced, state.row_of[c] = state.row_of[c], bidder
+    depth = len(state.prices) // state.least_rise.shape[1]
     g = c // depth
-    paid = market.prices[c]
-    market.prices[c] += rise
-    for time in range(len(market.low)):
-        if paid - market.references[time, c] <= market.low[time, g]:
-            market.low[time, g] = lowest_rise(g * depth, (g + 1) * depth, market.prices, market.references[time])
-    return before
+    before = state.prices[c]
+    state.prices[c] += increment
+    for time in range(len(state.least_rise)):
+        reference = state.reference_prices[time]
+        if before - reference[c] <= state.least_rise[time, g]:  # only the least risen price of a group moves its bound
+            state.least_rise[time, g] = _least_rise(g * depth, (g + 1) * depth, state.prices, reference)
+    return displaced
 
 
 @compiled
-def lowest_rise(begin: int, end: int, prices: np.ndarray, reference: np.ndarray) -> float:
+def _least_rise(begin: int, end: int, prices: np.ndarray, reference: np.ndarray) -> float:
     """How far all of some prices are above the reference, at least; empty places do not count."""
     rise = np.inf
     for c in range(begin, end):

@@ -1,4 +1,4 @@
-"""The proof: prices, and profits at these prices, bound what any matching can reach (docs/mathematics.md, eq. 12)."""
+"""The dual certificate: prices and best profits bound what any matching reaches (docs/mathematics.md, eq. 12)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from reseed._support.jit import compiled
-from reseed.matching.auction import Market, look
+from reseed.matching.auction import State, best_two
+from reseed.matching.candidates import ABSENT, top_of
 from reseed.matching.exact import Pairs, pair_cosine
-from reseed.matching.pages import CLOSED, top_of
 
 if TYPE_CHECKING:
-    from reseed.matching.pages import Goods
+    from reseed.matching.candidates import Candidates
     from reseed.matching.products import Directions
 
 __all__ = ["bound_profits", "exact_profits", "gap_of"]
@@ -23,65 +23,65 @@ _CHUNK = 256
 
 @compiled
 def bound_profits(
-    goods: Goods, market: Market, pairs: Pairs, margin: float, found: tuple[np.ndarray, np.ndarray]
+    candidates: Candidates, state: State, pairs: Pairs, margin: float, found: tuple[np.ndarray, np.ndarray]
 ) -> bool:
-    """Find the most that each row could gain at the present prices; False if there was no room for pages.
+    """Find the best profit of each row at the present prices; False if there was no room for pages.
 
-    Float32 cosines that are less than twice the margin from the row's best are made exact: what is below that cannot
-    be the best. A row with more of them than its list has room for is not proven.
+    Float32 cosines that are less than twice the margin from the row's best are computed again in float64: one below
+    that cannot be the best. A row with more of them than its list has room for is not proven.
     """
     profits, proven = found
     for i in range(len(profits)):
-        profits[i], at, proven[i] = _sharpened(i, margin, goods, market, pairs)
+        profits[i], at, proven[i] = _exact_best(i, margin, candidates, state, pairs)
         if at < -1:
             return False
     return True
 
 
 @compiled
-def _sharpened(i: int, margin: float, goods: Goods, market: Market, pairs: Pairs) -> tuple[float, int, bool]:
+def _exact_best(i: int, margin: float, candidates: Candidates, state: State, pairs: Pairs) -> tuple[float, int, bool]:
     while True:
-        best, _, at, _ = look(i, -2 * margin, goods, market)
+        best, _, at, _ = best_two(i, -2 * margin, candidates, state)
         if at < 0:
             return best, at, False
-        if not _enlist(i, best - 2 * margin, goods, market):
+        if not _list_contenders(i, best - 2 * margin, candidates, state):
             return best, at, False
         changed = False
-        offers = goods.offers
-        for k in range(offers.count[i]):
-            c = offers.columns[i, k]
-            if not offers.sharp[i, k] and offers.values[i, k] - market.prices[c] >= best - 2 * margin:
-                offers.values[i, k] = pair_cosine(pairs, i, c)
-                offers.sharp[i, k] = True
+        lists = candidates.lists
+        for k in range(lists.count[i]):
+            c = lists.columns[i, k]
+            if not lists.exact[i, k] and lists.values[i, k] - state.prices[c] >= best - 2 * margin:
+                lists.values[i, k] = pair_cosine(pairs, i, c)
+                lists.exact[i, k] = True
                 changed = True
-            if c == market.held[i]:
-                market.worth[i] = offers.values[i, k]
+            if c == state.column_of[i]:
+                state.cosine_of[i] = lists.values[i, k]
         if not changed:
             return best, at, True
 
 
 @compiled
-def _enlist(i: int, least: float, goods: Goods, market: Market) -> bool:
-    """Put the columns of open pages that offer at least this much on the row's list; False if it is full."""
-    offers, pages = goods.offers, goods.pages
-    if pages.index[i].max() == CLOSED:
+def _list_contenders(i: int, least: float, candidates: Candidates, state: State) -> bool:
+    """List the columns of the row's pages whose profit is at least this; False if the list is full."""
+    lists, pages = candidates.lists, candidates.pages
+    if pages.index[i].max() == ABSENT:
         return True
     depth = pages.values.shape[1]
-    for g in range(offers.rest.shape[1]):
-        if pages.index[i, g] == CLOSED or offers.rest[i, g] - market.low[offers.since[i], g] <= least:
+    for g in range(lists.bounds.shape[1]):
+        if pages.index[i, g] == ABSENT or lists.bounds[i, g] - state.least_rise[lists.reference[i], g] <= least:
             continue
         page = pages.values[pages.index[i, g]]
         for k in range(depth):
-            if page[k] - market.prices[g * depth + k] < least:
+            if page[k] - state.prices[g * depth + k] < least:
                 continue
-            at = offers.count[i]
-            if at == offers.columns.shape[1]:
+            at = lists.count[i]
+            if at == lists.columns.shape[1]:
                 return False
-            offers.columns[i, at], offers.values[i, at], offers.sharp[i, at] = g * depth + k, page[k], False
-            offers.count[i] += 1
+            lists.columns[i, at], lists.values[i, at], lists.exact[i, at] = g * depth + k, page[k], False
+            lists.count[i] += 1
             page[k] = -np.inf
-        offers.rest[i, g] = top_of(page, market.references[offers.since[i], g * depth : (g + 1) * depth])
-    offers.most[i] = offers.rest[i].max()
+        lists.bounds[i, g] = top_of(page, state.reference_prices[lists.reference[i], g * depth : (g + 1) * depth])
+    lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 
@@ -97,17 +97,17 @@ def exact_profits(
         for first in range(0, len(cols), 16 * _CHUNK):
             some = slice(first, first + 16 * _CHUNK)
             cosines = (x @ (cols.atoms[some] * cols.scale[some, None]).T).numpy()
-            offered = (np.abs(cosines) if absolute else cosines) - prices[some]
-            best = np.maximum(best, offered.max(axis=1))
+            gains = (np.abs(cosines) if absolute else cosines) - prices[some]
+            best = np.maximum(best, gains.max(axis=1))
         profits[begin : begin + _CHUNK] = best
     return profits
 
 
 def gap_of(profits: np.ndarray, prices: np.ndarray, cosines: np.ndarray) -> float:
-    """How far the mean cosine of a matching can be below the best one: a bound at any prices, 0 at the right ones.
+    """The duality gap: how far the mean cosine of a matching can be below the best one, at most; 0 at optimal prices.
 
-    In any matching a row gets its profit and its column's price at most; the columns that remain without a row have
-    the lowest price at least.
+    In any matching the cosine of a row is at most its best profit plus its column's price; columns that remain without
+    a row have the lowest price at least.
     """
     lowest = prices.min()
     bound = (profits + lowest).sum() + (prices - lowest).sum()

@@ -1,4 +1,4 @@
-"""Columns in groups of equal size whose atoms point about the same way, so that a bound for a group says much."""
+"""Columns in groups of equal size whose atoms point about the same way, so that one bound for a group is tight."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from reseed._support.jit import compiled
 from reseed._support.products import row_products
 from reseed.dice import generator
 
-__all__ = ["dealt", "grouped", "places_of"]
+__all__ = ["grouped", "interleaved", "places_of"]
 
 _SKETCH = 32  # dimensions that are enough to tell clusters apart
 _POWERS = 4
 
 
 def grouped(unit: Float32[Tensor, "atoms d_model"], n_groups: int) -> Int[np.ndarray, " atoms"]:
-    """The atoms in an order in which each group is a run; the first groups have one atom more where it does not add up.
+    """The atoms group after group; the first groups have one atom more where the sizes do not come out even.
 
-    By halving again and again along the direction in which atoms differ most.
+    By bisection along the direction in which the atoms of a part vary most.
     """
     order = np.arange(len(unit))
     if n_groups == len(unit):
@@ -31,8 +31,11 @@ def grouped(unit: Float32[Tensor, "atoms d_model"], n_groups: int) -> Int[np.nda
     return order
 
 
-def dealt(order: Int[np.ndarray, " atoms"], n_groups: int) -> Int[np.ndarray, " atoms"]:
-    """The grouped atoms dealt out like cards: every n_groups-th is of the same group."""
+def interleaved(order: Int[np.ndarray, " atoms"], n_groups: int) -> Int[np.ndarray, " atoms"]:
+    """The grouped atoms, one of each group in turn: every n_groups-th is of the same group.
+
+    So the maxima of all groups are elementwise maxima of contiguous stretches of a row of cosines.
+    """
     places = places_of(order, n_groups).T.flatten()
     return places[places >= 0]
 
@@ -78,6 +81,7 @@ def _along_widest(points: np.ndarray, part: np.ndarray) -> np.ndarray:
         if length > far:
             far, direction = length, off
     along = np.zeros(len(part), np.float32)
+    # power iteration for the first principal component, from the atom that is furthest from the mean
     for _ in range(_POWERS):
         following = np.zeros(d, np.float32)
         for k in range(len(part)):

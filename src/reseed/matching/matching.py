@@ -7,7 +7,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed.matching.assignment import assign
-from reseed.matching.products import directions, spreading
+from reseed.matching.products import directions, parallel_map
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
 
 __all__ = ["Matching", "match"]
@@ -77,13 +77,13 @@ def match(
 
     Raises ValueError for shapes that do not fit and for NaN or inf.
     """
-    with spreading() as spread:
+    with parallel_map() as parallel:
         check_dictionaries(a, b)
         check_sign(sign)
-        first, second = spread(directions, (a, b))
+        first, second = parallel(directions, (a, b))
         swapped = len(a) > len(b)
         fewer, more = (second, first) if swapped else (first, second)
-        found = assign(fewer, more, absolute=sign == "abs", spread=spread)
+        found = assign(fewer, more, absolute=sign == "abs", parallel=parallel)
     own, partners = torch.arange(len(found.partners)), torch.from_numpy(found.partners)
     order = partners.argsort() if swapped else own
     best = torch.from_numpy(found.best), torch.from_numpy(found.partner_best)

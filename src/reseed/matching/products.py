@@ -14,9 +14,9 @@ from torch import Tensor
 from reseed._support.threads import workers
 from reseed.matching.similarity import is_zero, norms_of
 
-__all__ = ["Directions", "Spread", "directions", "rounding", "spreading"]
+__all__ = ["Directions", "ParallelMap", "directions", "parallel_map", "rounding"]
 
-Spread = Callable[..., Iterator[Any]]
+ParallelMap = Callable[..., Iterator[Any]]
 
 _CHUNK = 1024  # rows that are normalised at a time: their float64 copy stays in the cache
 _HALF_ULP = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}  # to what torch may round the factors of a product
@@ -57,7 +57,7 @@ def rounding(d_model: int) -> float:
 
 
 @contextmanager
-def spreading() -> Iterator[Spread]:
+def parallel_map() -> Iterator[ParallelMap]:
     """A `map` whose calls run on as many threads as torch has; see `threads.workers`."""
     if torch.get_num_threads() == 1:
         yield map

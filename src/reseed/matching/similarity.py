@@ -82,7 +82,7 @@ def check_dictionaries(a: Tensor, b: Tensor) -> None:
 def _check_dictionary(name: str, atoms: Tensor) -> None:
     if not isinstance(atoms, Tensor):
         raise TypeError(f"the {name} dictionary is a {type(atoms).__name__}; pass a torch.Tensor (torch.as_tensor)")
-    if atoms.ndim != 2 or not atoms.is_floating_point():  # noqa: PLR2004 - atoms by dimensions
+    if atoms.ndim != 2 or not atoms.is_floating_point():  # noqa: PLR2004 (atoms by dimensions)
         given = f"{atoms.dtype} of shape {tuple(atoms.shape)}"
         raise ValueError(f"the {name} dictionary is {given}; a dictionary is a matrix of floats (n_atoms, d_model)")
     broken = (~atoms.isfinite()).any(dim=1).nonzero()

@@ -6,13 +6,31 @@ from typing import Any
 from pydantic import ValidationError
 
 from reseed.errors import SpecError
-from reseed.methods._base import Method, StartPoint, State, Step
+from reseed.methods._autoencoder import Autoencoder
+from reseed.methods._base import BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
+from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
 
-__all__ = ["METHODS", "ATopK", "Method", "RATopK", "ReLU", "StartPoint", "State", "Step", "TopK", "parse"]
+__all__ = [
+    "METHODS",
+    "ATopK",
+    "Autoencoder",
+    "BatchOutcome",
+    "GradientMethod",
+    "Method",
+    "Parameters",
+    "RATopK",
+    "ReLU",
+    "Resamples",
+    "Schedule",
+    "StartPoint",
+    "State",
+    "TopK",
+    "parse",
+]
 
 METHODS: dict[str, type[Method]] = {
     "topk": TopK,

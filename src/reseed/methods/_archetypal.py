@@ -1,6 +1,11 @@
-"""Archetypal dictionaries: atoms are mixtures of fixed points, D = (W C + Lambda) exp(m) (@fel2025archetypal, eq. 4).
+"""Archetypal dictionaries: atoms are mixtures of fixed points.
 
-C are points (activations or k-means centroids), W is row-stochastic, each row of Lambda stays in a ball, and m is one
+    codes         z = the k largest of relu(E u + b_enc), without b_dec                    (docs/mathematics.md, eq. 2)
+    dictionary    D = (V C + Lambda) exp(m)                                                (eq. 5)
+    constraints   V row-stochastic, rows of Lambda in a ball; put back after each update   (eq. 6)
+    loss          mean((u - z D)^2)                                                        (eq. 3)
+
+Source: @fel2025archetypal, eq. 4. C are points (activations or k-means centroids), V the mixing weights, and m is one
 learned number. The constraints are put back outside the gradient, as in overcomplete 0.3.0: the gradient is that at the
 projected point, and Adam's moments do not notice.
 
@@ -13,7 +18,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from pydantic import PositiveInt, model_validator
 from torch import Tensor
 
@@ -21,18 +26,17 @@ from reseed import kernels
 from reseed._support.products import product
 from reseed._support.scratch import scratch
 from reseed.errors import SpecError
-from reseed.methods import _autoencoder as autoencoder
-from reseed.methods._autoencoder import EncoderStart
-from reseed.methods._base import Method, StartPoint, State, Step
+from reseed.methods._autoencoder import Autoencoder, check_k, encode_topk, encoder_parts, inputs, outcome, unit_of
+from reseed.methods._base import BatchOutcome, Parameters, StartPoint, State
 
 __all__ = ["Archetypal"]
 
 
-class Archetypal(Method, ABC):
+class Archetypal(Autoencoder, ABC):
     """A top-k autoencoder with an archetypal dictionary; its leaves say how far atoms may leave the hull of the points.
 
-    The state has `points` (C), `weights` (W), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries, and no
-    decoder bias. Abstract, between `Method` and two leaves that differ in one number only.
+    The state has `points` (C), `weights` (V), `relaxation` (Lambda), `multiplier` (m) and the encoder's entries; the
+    decoder bias is zero. Dead atoms cannot be replaced: an activation is no mixture of the points.
     """
 
     mixes_points: ClassVar[bool] = True
@@ -43,18 +47,10 @@ class Archetypal(Method, ABC):
     """whether m is trained; False: it keeps its start"""
     multiplier_start: Literal["unit", "reference"] = "unit"
     """unit: such that the root mean square norm of the first atoms is 1; reference: m = 0"""
-    encoder_start: EncoderStart = "tied"
-    """tied: encoder directions start as the dictionary's; independent: random directions from the encoder die"""
-    encoder_bias: bool = True
-    """whether the encoder's bias, 0 at the start, is trained"""
-    rescale: bool = True
-    """whether activations and points are divided by the scale of the activations first; False: published form"""
 
     @model_validator(mode="after")
-    def _fits(self) -> "Archetypal":
-        autoencoder.check_k(self.k, self.n_atoms)
-        if self.resample_every is not None:
-            raise ValueError("resample_every is not allowed: an activation is no mixture of the points")
+    def _k_fits(self) -> "Archetypal":
+        check_k(self.k, self.n_atoms)
         return self
 
     @property
@@ -64,7 +60,7 @@ class Archetypal(Method, ABC):
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """Names of the entries that Adam updates."""
+        """Mixing weights and encoder, and what else the settings ask for."""
         optional = {
             "relaxation": self.radius > 0,
             "multiplier": self.multiplier,
@@ -72,11 +68,11 @@ class Archetypal(Method, ABC):
         }
         return ("weights", "encoder", *(name for name, wanted in optional.items() if wanted))
 
-    def initialise(self, point: StartPoint, rolled_encoder: int) -> State:
-        """One run at step 0, as a stack of width 1: W from the start, no relaxation."""
+    def first_state(self, point: StartPoint, rolled_encoder: int) -> State:
+        """Mixing weights from the start, no relaxation."""
         if point.points is None or point.weights is None:
-            raise SpecError(f"{self.kind} mixes points, and this start has none: use data, kmeans or kmeans-permuted")
-        scale = autoencoder.unit_of(point, rescale=self.rescale)
+            raise SpecError(f"{self.kind} mixes points, and this start has none: use a start that is made from points")
+        scale = unit_of(point, rescale=self.rescale)
         state = {
             "points": point.points.float().unsqueeze(0) / scale,
             "weights": point.weights.float().unsqueeze(0).clone(),
@@ -86,7 +82,7 @@ class Archetypal(Method, ABC):
         self.project(state)
         if self.multiplier_start == "unit":
             state["multiplier"] -= _root_mean_square_norm(self.dictionary(state)).log()
-        parts = autoencoder.encoder_parts(
+        parts = encoder_parts(
             point,
             self.dictionary(state)[0],
             rolled_encoder,
@@ -98,7 +94,7 @@ class Archetypal(Method, ABC):
         return {**state, **parts}
 
     def project(self, state: State) -> None:
-        """W to row-stochastic, Lambda into its ball, in place. A row of W without a positive entry becomes zero."""
+        """V to row-stochastic, Lambda into its ball, in place (eq. 6); a row of V without a positive entry is zero."""
         weights, relaxation = state["weights"], state["relaxation"]
         weights.relu_().div_(weights.sum(-1, keepdim=True) + 1e-8)
         norms = relaxation.norm(dim=-1, keepdim=True)
@@ -106,34 +102,37 @@ class Archetypal(Method, ABC):
         relaxation.mul_(torch.where(outside, self.radius / norms.where(outside, 1.0), 1.0))
 
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
-        """(W C + Lambda) exp(m), as the entries stand."""
+        """(V C + Lambda) exp(m), as the entries stand (eq. 5)."""
         mixtures = kernels.mix(state["weights"], state["points"]) + state["relaxation"]
         return mixtures * state["multiplier"].exp().view(-1, 1, 1)
 
     def encode(
-        self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
+        self, parameters: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> Float[Tensor, "runs batch atoms"]:
-        """Codes in the units of the activations, dense, at most k positive per token."""
-        return autoencoder.encode_dense(state, x, k=self.k)
+        """At most k positive codes per token."""
+        return encode_topk(parameters, x, k=self.k)
 
     def gradients(
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
-    ) -> tuple[dict[str, Tensor], Step]:
-        """Gradients for the `trained` entries, and the batch's figures."""
+    ) -> tuple[dict[str, Tensor], BatchOutcome]:
+        """Gradients for the `trained` entries by the chain rule through eq. 5, and the batch's outcome (eq. 7)."""
         dictionary = self.dictionary(state)
-        parts, step = autoencoder.topk_step(state, dictionary, x, k=self.k)
-        for_mixtures = parts.dictionary * state["multiplier"].exp().view(-1, 1, 1)
+        u = inputs(state, x)
+        passed = kernels.topk_pass(u, state["encoder"], state["encoder_bias"], dictionary, k=self.k)
+        for_dictionary = passed.gradients.dictionary
+        for_mixtures = for_dictionary * state["multiplier"].exp().view(-1, 1, 1)
+        # as large as atoms x points: paging in new memory at every step would cost more than the product
         into = scratch("gradient for weights", *state["weights"].shape, like=for_mixtures)
         every = {
-            **parts._asdict(),
+            **passed.gradients._asdict(),
             "weights": product(for_mixtures, state["points"].mT, out=into),
             "relaxation": for_mixtures,
-            "multiplier": (parts.dictionary * dictionary).sum((1, 2)),
+            "multiplier": (for_dictionary * dictionary).sum((1, 2)),
         }
-        return {name: every[name] for name in self.trained}, step
+        return {name: every[name] for name in self.trained}, outcome(passed)
 
     def diagnostics(self, state: Mapping[str, Tensor]) -> dict[str, Float[Tensor, " runs"]]:
-        """How the mixtures look.
+        """How the mixtures look (eq. 8).
 
         `frozen_rows`: fraction of atoms whose weight is all on one point. `weight_entropy`: mean over atoms, in nats.
         `relaxation_saturation`: mean norm of the relaxation over its radius, in [0, 1]; nan where the radius is 0.
@@ -148,20 +147,13 @@ class Archetypal(Method, ABC):
             "multiplier": state["multiplier"].exp(),
         }
 
-    def snapshot(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The four common parts, and `weights`, `relaxation`, `multiplier` with C in the units of the activations."""
+    def beside(self, state: Mapping[str, Tensor]) -> Parameters:
+        """`weights`, `relaxation` and `multiplier`, with C in the units of the activations."""
         return {
-            **autoencoder.snapshot(state, self.dictionary(state)),
             "weights": state["weights"].clone(),
             "relaxation": state["relaxation"] * state["scale"].view(-1, 1, 1),
             "multiplier": state["multiplier"] - state["scale"].log(),
         }
-
-    def resample(
-        self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
-    ) -> tuple[str, ...] | None:
-        """None: an activation is no mixture of the points."""
-        del state, dead, rows
 
 
 def _root_mean_square_norm(atoms: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, " runs"]:

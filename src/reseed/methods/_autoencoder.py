@@ -1,38 +1,75 @@
-"""The sparse autoencoder that the methods share: encoder, biases and the units they work in.
+"""The sparse autoencoder that the methods of this package share: encoder, biases and the units they work in.
 
-With u = x / scale - decoder_bias the codes are relu(encoder u + encoder_bias), perhaps only the largest k, and the
-reconstruction is scale (codes dictionary + decoder_bias). Dividing by the scale of the activations makes learning
-rates, penalties and radii mean the same on every model; with scale 1 it is the published form.
+    codes            z = relu(E u + b_enc), perhaps only the largest k, with u = x / scale - b_dec     (eq. 1 and 2)
+    reconstruction   x_hat = scale (z D + b_dec)
+    loss             mean((u - z D)^2) + l1 (sum of a token's z) / sqrt(d_model)                       (eq. 3)
+
+Equations are those of docs/mathematics.md. Dividing by the scale of the activations makes learning rates, penalties and
+radii mean the same on every model; with scale 1 it is the published form. A snapshot has no scale: it holds the same
+function of x with E u + b_enc multiplied out, so that codes are relu(E x + b_enc) and x_hat = z D + b_dec.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from reseed import kernels
-from reseed.dice import generator
-from reseed.methods._base import StartPoint, State, Step
+from reseed.dice import Die, generator
+from reseed.methods._base import BatchOutcome, Parameters, StartPoint, State
+from reseed.methods._gradient import GradientMethod
 
 __all__ = [
-    "EncoderStart",
+    "Autoencoder",
     "check_k",
-    "encode_dense",
+    "encode_topk",
     "encoder_parts",
-    "figures",
     "inputs",
-    "price",
-    "replace_atoms",
-    "snapshot",
-    "topk_step",
+    "outcome",
+    "parameters",
+    "penalty_per_code",
     "unit_of",
     "unit_rows",
-    "without_parallel",
 ]
 
 EncoderStart = Literal["tied", "independent"]
+
+
+class Autoencoder(GradientMethod, ABC):
+    """An autoencoder of the form above; its leaves say what the dictionary is and how codes become sparse.
+
+    The state has `encoder`, `encoder_bias`, `decoder_bias` and `scale`, whether trained or not, and what the dictionary
+    is made of.
+    """
+
+    encoder_start: EncoderStart = "tied"
+    """tied: encoder directions start as the dictionary's; independent: random directions from the encoder die"""
+    encoder_bias: bool = True
+    """whether the encoder's bias, 0 at the start, is trained"""
+    rescale: bool = True
+    """whether activations, and points, are divided by the scale of the activations first; False: published form"""
+
+    @abstractmethod
+    def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
+        """The atoms, as they stand."""
+
+    def parameters(self, state: Mapping[str, Tensor]) -> Parameters:
+        """`atoms`, `encoder`, `encoder_bias` and `decoder_bias`, and what is `beside` them."""
+        return parameters(state, self.dictionary(state)) | self.beside(state)
+
+    def beside(self, state: Mapping[str, Tensor]) -> Parameters:
+        """What else a snapshot holds: nothing by default."""
+        del state
+        return {}
+
+    @property
+    def dice(self) -> frozenset[Die]:
+        """Those of any method that learns by gradients, and the encoder's where that starts independently."""
+        own: set[Die] = {"encoder"} if self.encoder_start == "independent" else set()
+        return super().dice | own
 
 
 def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:
@@ -110,59 +147,12 @@ def _no_larger_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "
 
 
 def inputs(state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]) -> Float[Tensor, "runs batch d_model"]:
-    """What the encoder sees: activations in the method's units, without the decoder's bias."""
+    """What the encoder sees in training: activations in the method's units, without the decoder's bias (eq. 1)."""
     return x / state["scale"].view(-1, 1, 1) - state["decoder_bias"].unsqueeze(1)
 
 
-def encode_dense(
-    state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"], *, k: int
-) -> Float[Tensor, "runs batch atoms"]:
-    """Top-k codes in the units of the activations, dense."""
-    codes = kernels.encode_topk(inputs(state, x), state["encoder"], state["encoder_bias"], k=k)
-    return kernels.densify(codes, n_atoms=state["encoder"].shape[1]) * state["scale"].view(-1, 1, 1)
-
-
-def topk_step(
-    state: Mapping[str, Tensor],
-    dictionary: Float[Tensor, "runs atoms d_model"],
-    x: Float[Tensor, "runs batch d_model"],
-    *,
-    k: int,
-    l1: float = 0.0,
-) -> tuple[kernels.Gradients, Step]:
-    """Gradients of the loss of a top-k autoencoder in the method's units, and the batch's figures."""
-    u = inputs(state, x)
-    penalty = price(u, l1)
-    there_and_back = kernels.topk_pass(u, state["encoder"], state["encoder_bias"], dictionary, k=k, penalty=penalty)
-    return there_and_back.gradients, figures(state, there_and_back, penalty=penalty)
-
-
-def price(u: Float[Tensor, "runs batch d_model"], l1: float) -> float:
-    """What a unit of one code costs where the loss is mean((x - x_hat)^2) + l1 (sum of a token's codes) / sqrt(d)."""
-    return l1 / (u.shape[1] * u.shape[2] ** 0.5)
-
-
-def figures(state: Mapping[str, Tensor], there_and_back: kernels.Pass, *, penalty: float = 0.0) -> Step:
-    """What a batch says about each run; `penalty` is what a unit of code costs."""
-    residual = there_and_back.residual
-    squared_error = residual.square().sum((1, 2))
-    return Step(
-        loss=squared_error / residual[0].numel() + penalty * there_and_back.code_sum,
-        squared_error=squared_error * state["scale"].square(),
-        l0=there_and_back.n_active / residual.shape[1],
-        fired=there_and_back.fired,
-    )
-
-
-def without_parallel(
-    gradients: Float[Tensor, "runs atoms d_model"], atoms: Float[Tensor, "runs atoms d_model"]
-) -> Float[Tensor, "runs atoms d_model"]:
-    """Gradients for unit atoms without the component along the atom."""
-    return gradients - (gradients * atoms).sum(-1, keepdim=True) * atoms
-
-
-def snapshot(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms d_model"]) -> dict[str, Tensor]:
-    """The four parts that every reader needs, with both biases in the units of the activations."""
+def parameters(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms d_model"]) -> Parameters:
+    """The four parts of a snapshot: relu(encoder x + encoder_bias) is scale relu(E u + b_enc), whatever the scale."""
     scale = state["scale"].unsqueeze(1)
     shift = torch.bmm(state["encoder"], state["decoder_bias"].unsqueeze(-1)).squeeze(-1)
     return {
@@ -173,19 +163,21 @@ def snapshot(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms 
     }
 
 
-def replace_atoms(
-    state: State, chosen: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
-) -> tuple[str, ...]:
-    """Point the chosen atoms at rows of activations, in place; returns the entries that changed.
+def encode_topk(
+    parameters: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"], *, k: int
+) -> Float[Tensor, "runs batch atoms"]:
+    """The largest k of a snapshot's relu(encoder x + encoder_bias), dense."""
+    codes = kernels.encode_topk(x, parameters["encoder"], parameters["encoder_bias"], k=k)
+    return kernels.densify(codes, n_atoms=parameters["encoder"].shape[1])
 
-    A new atom gets the mean norm of the others and a fifth of their mean encoder norm, so that it does not win every
-    token at once (@bricken2023monosemanticity).
-    """
-    directions = unit_rows(inputs(state, rows))
-    for name, share in (("atoms", 1.0), ("encoder", 0.2)):
-        norms = state[name].norm(dim=-1).masked_fill(chosen, 0.0)
-        size = norms.sum(1) / (~chosen).sum(1).clamp(min=1)
-        new = directions * (share * size.where(size > 0, 1.0)).view(-1, 1, 1)
-        state[name].copy_(new.where(chosen.unsqueeze(-1), state[name]))
-    state["encoder_bias"].masked_fill_(chosen, 0.0)
-    return ("atoms", "encoder", "encoder_bias")
+
+def penalty_per_code(u: Float[Tensor, "runs batch d_model"], l1: float) -> float:
+    """What a unit of one code adds to the loss of eq. 3, whose penalty is a mean over tokens."""
+    return l1 / (u.shape[1] * u.shape[2] ** 0.5)
+
+
+def outcome(passed: kernels.Pass, *, penalty: float = 0.0) -> BatchOutcome:
+    """The loss of eq. 3, and which atoms fired; `penalty` is that per code."""
+    residual = passed.residual
+    mean_squared_error = residual.square().sum((1, 2)) / residual[0].numel()
+    return BatchOutcome(loss=mean_squared_error + penalty * passed.code_sum, fired=passed.fired)

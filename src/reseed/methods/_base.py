@@ -3,16 +3,23 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
-__all__ = ["Method", "StartPoint", "State", "Step"]
+from reseed import kernels
+from reseed._support.settings import Settings
+from reseed.dice import Die
+
+__all__ = ["BatchOutcome", "Method", "Parameters", "Resamples", "Schedule", "StartPoint", "State"]
 
 State = dict[str, Tensor]
 """Everything that training changes or needs, by name; each entry has a leading `runs` axis."""
+
+Parameters = dict[str, Tensor]
+"""What a snapshot holds, by name and in the units of the activations; each entry has a leading `runs` axis."""
 
 
 @dataclass(frozen=True)
@@ -34,93 +41,108 @@ class StartPoint:
 
 
 @dataclass(frozen=True)
-class Step:
+class Schedule:
+    """Where in its training a run stands, and the recipe's wishes for the size of its updates."""
+
+    step: int
+    """updates made so far"""
+    n_steps: int
+    """updates in all"""
+    warmup_steps: int = 0
+    """updates over which the learning rate rises"""
+    decay: float = 0.0
+    """final fraction of the updates over which it falls, in [0, 1]"""
+
+
+@dataclass(frozen=True)
+class BatchOutcome:
     """What one batch says about each run."""
 
     loss: Float[Tensor, " runs"]
-    """what is optimised: mean over tokens and dimensions of the squared error in the method's units, plus penalties"""
-    squared_error: Float[Tensor, " runs"]
-    """sum over the batch of ||x - x_hat||^2, in the squared units of the activations"""
-    l0: Float[Tensor, " runs"]
-    """mean number of active atoms per token"""
+    """what is optimised, such as eq. 3: in the method's units, per token and dimension, penalties included"""
     fired: Bool[Tensor, "runs atoms"]
     """whether an atom was active on any token"""
 
 
-class Method(BaseModel, ABC):
-    """One way to learn a dictionary: frozen settings, and functions on a `State`.
+class Method(Settings, ABC):
+    """One way to learn a dictionary: frozen settings, and functions on a `State` while it learns.
 
-    Every state has the entries `encoder`, `encoder_bias`, `decoder_bias` and `scale`, whether trained or not.
-    Reading never writes: only `project` and `resample` change a state, in place, and the training loop calls them.
+    What it has learnt are its `parameters`: a snapshot holds them, and they are enough for `encode` and `decode`.
+    Reading never writes: only `update` changes a state, in place, and `resample` where there is one.
+
+    A method has to say how it begins, how it updates, what a snapshot holds and how that encodes. All else has a
+    default, which suits an autoencoder with codes that are not negative.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    mixes_points: ClassVar[bool]
+    title: ClassVar[str]
+    """the method's name in a heading"""
+    sign: ClassVar[Literal["signed", "abs"]] = "signed"
+    """abs: an atom and its negative are one atom, with the negative code; agreement is then that of absolute cosines"""
+    mixes_points: ClassVar[bool] = False
     """whether atoms are mixtures of fixed points (archetypal)"""
+    per_atom: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
+    """the parameters with a row per atom that `encode` and `decode` need: what changes places where atoms do"""
+    for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias",)
+    """the other parameters that `encode` and `decode` need"""
+    negated: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
+    """the parameters whose row changes its sign with the atom's, where `sign` is abs"""
 
     kind: str
     """the method's name in `METHODS`"""
     n_atoms: PositiveInt
     """rows of the dictionary"""
-    learning_rate: PositiveFloat
-    """peak rate of Adam"""
-    resample_every: PositiveInt | None = None
-    """steps between replacements of dead atoms by activations; None: never"""
-
-    @property
-    @abstractmethod
-    def trained(self) -> tuple[str, ...]:
-        """Names of the entries that Adam updates."""
 
     @abstractmethod
     def initialise(self, point: StartPoint, rolled_encoder: int) -> State:
-        """One run at step 0, as a stack of width 1, projected."""
+        """One run at step 0, as a stack of width 1, with its constraints in force."""
 
     @abstractmethod
-    def project(self, state: State) -> None:
-        """Put the constraints back, in place; after each update."""
+    def update(self, state: State, x: Float[Tensor, "runs batch d_model"], schedule: Schedule) -> BatchOutcome:
+        """Learn from one batch, in place, and put the constraints back; the outcome is that before the update."""
 
     @abstractmethod
-    def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
-        """The atoms, as they stand."""
+    def parameters(self, state: Mapping[str, Tensor]) -> Parameters:
+        """What a snapshot holds: at least `atoms`, `encoder` (a row per atom) and `decoder_bias`.
+
+        The encoder's row is the direction by which a token makes the atom active: the atom itself where a method has no
+        encoder of its own.
+        """
 
     @abstractmethod
     def encode(
-        self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
+        self, parameters: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> Float[Tensor, "runs batch atoms"]:
-        """Codes in the units of the activations, dense, non-negative; for evaluation."""
+        """The codes of activations, in their units, dense; from nothing but `per_atom` and `for_all_atoms`."""
 
-    @abstractmethod
-    def gradients(
-        self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
-    ) -> tuple[dict[str, Tensor], Step]:
-        """Exact gradients of the loss for the `trained` entries, and the figures of the batch.
+    def decode(self, parameters: Mapping[str, Tensor], codes: kernels.Codes) -> Float[Tensor, "runs batch d_model"]:
+        """The reconstruction of activations: codes atoms + decoder_bias, whatever the method."""
+        return kernels.decode(codes, parameters["atoms"]) + parameters["decoder_bias"].unsqueeze(1)
 
-        The next call from the same thread may write over them.
-        """
-
-    @abstractmethod
     def diagnostics(self, state: Mapping[str, Tensor]) -> dict[str, Float[Tensor, " runs"]]:
-        """Named figures about the state that only this method has."""
+        """Named statistics of the state that only this method has: none by default."""
+        del state
+        return {}
 
-    @abstractmethod
-    def snapshot(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What a reader of the run needs, in the units of the activations.
+    @property
+    def dice(self) -> frozenset[Die]:
+        """The dice that change what the method learns from one start: the order of the data by default."""
+        return frozenset({"order"})
 
-        Always `atoms`, `encoder`, `encoder_bias`, `decoder_bias`: the codes come from encoder x + encoder_bias, and
-        the reconstruction is codes atoms + decoder_bias. Then whatever else the method has.
-        """
+    @property
+    def peak_rate(self) -> float | None:
+        """The setting `learning_rate` of a method that has one, which `reseed tune` can choose."""
+        return getattr(self, "learning_rate", None)
 
-    @abstractmethod
+
+@runtime_checkable
+class Resamples(Protocol):
+    """A method that can replace dead atoms by activations."""
+
+    @property
+    def resample_every(self) -> int | None:
+        """Steps between replacements; None: never."""
+
     def resample(
         self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
-    ) -> tuple[str, ...] | None:
-        """Replace dead atoms by activations, in place.
-
-        Returns the entries whose Adam moments must be zeroed for those atoms; None when the method cannot.
-        """
-
-    def encoder(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
-        """One encoder direction per atom."""
-        return state["encoder"]
+    ) -> None:
+        """Put activations in the place of dead atoms, in place."""

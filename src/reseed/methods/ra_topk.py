@@ -1,6 +1,12 @@
-"""RA-TopK: atoms are mixtures of points, plus a relaxation of bounded norm (@fel2025archetypal)."""
+"""RA-TopK: atoms are mixtures of points, plus a relaxation of bounded norm.
 
-from typing import Literal
+    dictionary   D = (V C + Lambda) exp(m), ||Lambda_i|| <= delta     (docs/mathematics.md, eq. 5 and 6)
+    codes, loss  as in every archetypal method: see `_archetypal`
+
+Source: @fel2025archetypal.
+"""
+
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
@@ -10,7 +16,9 @@ __all__ = ["RATopK"]
 
 
 class RATopK(Archetypal):
-    """Relaxed archetypal TopK sparse autoencoder."""
+    """Relaxed archetypal TopK sparse autoencoder: atoms stay near the convex hull of points."""
+
+    title: ClassVar[str] = "RA-TopK"
 
     kind: Literal["ra-topk"] = "ra-topk"
     learning_rate: PositiveFloat = 5e-4

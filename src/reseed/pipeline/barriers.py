@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import kernels
-from reseed._support.files import replacing
 from reseed.matching import match
-from reseed.methods import Method, parse
+from reseed.methods import Method, Parameters, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,18 +28,13 @@ if TYPE_CHECKING:
 
     from reseed.trajectory import Snapshot, StudyFolder, Trajectory
 
-__all__ = ["ALPHAS", "MOST_TOKENS", "Parts", "barrier", "loss", "measure_barriers", "permuted", "read_parts"]
+__all__ = ["ALPHAS", "MOST_TOKENS", "alike", "barrier", "loss", "measure_barriers", "permuted", "read_parameters"]
 
 ALPHAS = (0.25, 0.5, 0.75)
 """Where the line is looked at, besides its ends."""
 
 MOST_TOKENS = 1024
 """Held-out tokens that are looked at, at even distances."""
-
-Parts = dict[str, Tensor]
-"""`atoms`, `encoder`, `encoder_bias` and `decoder_bias` of a snapshot, in the units of the activations."""
-
-_PER_ATOM = ("atoms", "encoder", "encoder_bias")
 
 
 def measure_barriers(
@@ -64,9 +58,10 @@ def measure_barriers(
         pool: threads that the pairs are shared out to.
         advance: told how many pairs lie behind.
     """
-    runs = [run for run in folder.runs(condition) if (run.done or {}).get("status") == "finished"]
+    runs = [run for run in folder.runs(condition) if run.finished]
     pairs = list(combinations(runs, 2))
-    known = folder.barriers(condition)
+    written = folder.compared(condition)
+    known = written.barriers()
     ids = [(a.id, b.id) for a, b in pairs]
     if not pairs or (known is not None and list(known.select("run_a", "run_b").iter_rows()) == ids):
         advance(len(pairs))
@@ -74,14 +69,18 @@ def measure_barriers(
     rows = _even(heldout, MOST_TOKENS).cpu()
     variance = (rows - mean.to(rows)).double().square().mean().item()
     scale = 1 / variance if variance else math.nan  # where nothing varies there is no R²
-    method = parse(runs[0].spec["method"])
+    method = parse(runs[0].record.method)
 
-    losses = dict(zip(runs, pool.map(lambda run: loss(_last(run), method, rows), runs), strict=True))
+    def last(run: Trajectory) -> Parameters:
+        return read_parameters(run.snapshots[run.steps[-1]], method)
+
+    losses = dict(zip(runs, pool.map(lambda run: loss(last(run), method, rows), runs), strict=True))
 
     def measured(pair: tuple[Trajectory, Trajectory]) -> dict[str, str | float]:
-        a, b = _last(pair[0]), _last(pair[1])
+        a, b = last(pair[0]), last(pair[1])
         ends = losses[pair[0]], losses[pair[1]]
-        matched = permuted(b, match(a["atoms"], b["atoms"]).cols)
+        matched = permuted(b, match(a["atoms"], b["atoms"], sign=method.sign).cols, method)
+        matched = matched if method.sign == "signed" else alike(a, matched, method)
         found = {
             "matched": scale * barrier(a, matched, method, rows, ends=ends),
             "unmatched": scale * barrier(a, b, method, rows, ends=ends),
@@ -89,13 +88,11 @@ def measure_barriers(
         advance(1)
         return {"run_a": pair[0].id, "run_b": pair[1].id, **found}
 
-    table = pl.DataFrame(list(pool.map(measured, pairs)))
-    with replacing(folder.barriers_path(condition)) as temporary:
-        table.write_parquet(temporary)
+    written.write_table("barriers", pl.DataFrame(list(pool.map(measured, pairs))))
 
 
 def barrier(
-    a: Parts, b: Parts, method: Method, rows: Float[Tensor, "tokens d_model"], *, ends: tuple[float, float]
+    a: Parameters, b: Parameters, method: Method, rows: Float[Tensor, "tokens d_model"], *, ends: tuple[float, float]
 ) -> float:
     """The largest loss above the straight line between two runs whose atoms stand in the same order: at least 0.
 
@@ -112,30 +109,34 @@ def barrier(
     return max(0.0, *heights)
 
 
-def loss(parts: Parts, method: Method, rows: Float[Tensor, "tokens d_model"]) -> float:
+def loss(parameters: Parameters, method: Method, rows: Float[Tensor, "tokens d_model"]) -> float:
     """Squared error per token and dimension of a snapshot's reconstruction, in the units of the activations."""
-    state = {name: tensor.unsqueeze(0) for name, tensor in parts.items()}
-    plain = {"decoder_bias": torch.zeros_like(state["decoder_bias"]), "scale": torch.ones(1)}
-    codes = kernels.compress(method.encode(state | plain, rows.unsqueeze(0)))
-    x_hat = kernels.decode(codes, state["atoms"]) + state["decoder_bias"].unsqueeze(1)
-    return (rows - x_hat).double().square().mean().item()
+    stack = {name: tensor.unsqueeze(0) for name, tensor in parameters.items()}
+    codes = kernels.compress(method.encode(stack, rows.unsqueeze(0)))
+    return (rows - method.decode(stack, codes)).double().square().mean().item()
 
 
-def _last(run: Trajectory) -> Parts:
-    return read_parts(run.snapshots[run.steps[-1]])
+def read_parameters(snapshot: Snapshot, method: Method) -> Parameters:
+    """What the line between two runs is drawn through: all that codes and reconstructions are made of."""
+    return {name: snapshot.tensor(name) for name in (*method.per_atom, *method.for_all_atoms)}
 
 
-def read_parts(snapshot: Snapshot) -> Parts:
-    """What the line between two runs is drawn through."""
-    return {name: snapshot.tensor(name) for name in (*_PER_ATOM, "decoder_bias")}
-
-
-def permuted(parts: Parts, order: Int[Tensor, " atoms"]) -> Parts:
+def permuted(parameters: Parameters, order: Int[Tensor, " atoms"], method: Method) -> Parameters:
     """The same run with its atoms in another order: the new atom i is the old atom `order[i]`."""
-    return {name: tensor[order] if name in _PER_ATOM else tensor for name, tensor in parts.items()}
+    return {name: tensor[order] if name in method.per_atom else tensor for name, tensor in parameters.items()}
 
 
-def _between(a: Parts, b: Parts, alpha: float) -> Parts:
+def alike(a: Parameters, b: Parameters, method: Method) -> Parameters:
+    """Run b with those atoms negated that point away from their partners in a, and their codes with them."""
+    away = (a["atoms"] * b["atoms"]).sum(dim=1) < 0
+    return {name: _negated(tensor, away) if name in method.negated else tensor for name, tensor in b.items()}
+
+
+def _negated(tensor: Float[Tensor, "atoms ..."], rows: Bool[Tensor, " atoms"]) -> Float[Tensor, "atoms ..."]:
+    return torch.where(rows.view(-1, *[1] * (tensor.ndim - 1)), -tensor, tensor)
+
+
+def _between(a: Parameters, b: Parameters, alpha: float) -> Parameters:
     return {name: torch.lerp(a[name], b[name], alpha) for name in a}
 
 

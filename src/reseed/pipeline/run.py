@@ -1,41 +1,37 @@
-"""Running a study: collect nothing twice, train what is not trained yet, draw the floors, analyse."""
+"""Running a study: collect nothing twice, train what is not trained yet, draw the floors, compare, judge."""
 
 from __future__ import annotations
 
 import math
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
-import reseed
 from reseed._support import progress
-from reseed._support.files import canonical_json, sha256_of_text, write_json, write_tensors, write_text
+from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.threads import workers
+from reseed._support.version import VERSION
 from reseed.activations import open_activations, view
-from reseed.analysis import analyse, compare, known_pairs
-from reseed.dice import roll
+from reseed.analysis import compare_floors, compare_runs, forget_unfinished, is_compared, judge_study
+from reseed.analysis.compare import first_of_groups
 from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
+from reseed.pipeline.draws import draw_of_activations, draw_of_runs, n_draws
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
-from reseed.spec.study import NO_IDENTITY
 from reseed.training import Room, train
-from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
-from reseed.trajectory import FORMAT_VERSION, StudyFolder, read_header
+from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from concurrent.futures import Executor
 
     from reseed.activations import Activations, View
+    from reseed.analysis import FloorTables
     from reseed.findings import Findings
-    from reseed.spec import RunSpec, Study
+    from reseed.spec import Condition, RunSpec, Study
 
 __all__ = ["rejudge", "run"]
-
-NOT_HASHED = {"activations": True, "training": NO_IDENTITY}
 
 
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
@@ -51,15 +47,33 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     activations = open_activations(study.activations)
     check_sizes(study, activations)
     views = [view(activations, preprocess) for preprocess in study.preprocess]
-    plan = _plan(study, activations.fingerprint)
+    plan = _plan(study, activations.fingerprint, _planned_before(out))
     machine = _machine(study, out, plan)
     with StudyFolder(out).alone():
         return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
 
 
+def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
+    """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
+
+    Raises:
+        TrajectoryError: there is no study, or it is damaged or of another version.
+    """
+    folder = StudyFolder.open(Path(path))
+    with workers(None) as pool, progress.bar(quiet=quiet) as show:
+        shared: FloorTables = {}
+        for planned in folder.manifest.conditions:
+            if not is_compared(folder, planned.name):
+                n_pairs = math.comb(len(planned.runs), 2)
+                compare_runs(folder, planned.name, pool, advance=show(f"compare {planned.name}", n_pairs))
+            _measure_floors(folder, planned.name, {run_id: run_id for run_id in planned.runs}, pool, shared)
+        return judge_study(folder, advance=show("judge", len(folder.manifest.conditions)))
+
+
 class _Planned(NamedTuple):
     """What is trained for one condition."""
 
+    condition: Condition
     runs: tuple[RunSpec, ...]
     children: tuple[RunSpec, ...]
 
@@ -69,67 +83,69 @@ class _Planned(NamedTuple):
         return self.runs + self.children
 
 
-def _plan(study: Study, activations: str) -> dict[str, _Planned]:
-    """By name of the condition, what is trained for it on activations with this fingerprint."""
+def _planned_before(out: Path) -> frozenset[str]:
+    """The ids of the runs that a study folder plans already."""
+    return frozenset(StudyFolder.open(out).manifest.planned) if (out / "manifest.json").exists() else frozenset()
+
+
+def _plan(study: Study, activations: str, before: Collection[str]) -> dict[str, _Planned]:
+    """By name of the condition, what is trained for it on activations with this fingerprint, under the ids it has."""
     return {
         condition.name: _Planned(
-            study.runs_of(condition, activations=activations), study.children_of(condition, activations=activations)
+            condition,
+            tuple(spec.kept_in(before) for spec in study.runs_of(condition, activations=activations)),
+            tuple(spec.kept_in(before) for spec in study.children_of(condition, activations=activations)),
         )
         for condition in study.conditions
     }
 
 
 def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: list[View], *, quiet: bool) -> Findings:
-    device = torch.device(folder.manifest["machine"]["device"])
-    known = known_pairs(folder)
-    _forget_barriers(folder, plan)
+    device = torch.device(folder.manifest.machine["device"])
+    forget_unfinished(folder)
+    shared: FloorTables = {}
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         for seen in views:
             _write_moments(folder, seen)
-            _draw_floors(study, folder, seen, pool, show)
+            draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
             room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
             for name, planned in plan.items():
-                if planned.runs[0].preprocess == seen.name:
-                    total = len(planned.every) * study.training.steps
-                    with stoppable() as stop:
-                        train(planned.every, room, advance=show(f"train {name}", total), stop=stop)
-                    n_pairs = math.comb(len(planned.runs), 2) * len(study.training.snapshots)
-                    known = compare(folder, name, pool, known, advance=show(f"compare {name}", n_pairs))
-                    advance = show(f"barriers {name}", math.comb(len(planned.runs), 2))
-                    measure_barriers(folder, name, room.heldout, seen.moments.mean, pool, advance=advance)
-        return analyse(folder, pool, known=known, advance=show("judge", len(plan)))
+                if planned.condition.preprocess == seen.name:
+                    _run_condition(name, planned, room, shared, show)
+        return judge_study(folder, advance=show("judge", len(plan)))
 
 
-def _forget_barriers(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
-    """Remove the barriers of conditions that have runs to train: those may become others, and more pairs come."""
-    for name, planned in plan.items():
-        if any(folder.run(spec.id).done is None for spec in planned.runs):
-            folder.barriers_path(name).unlink(missing_ok=True)
+def _run_condition(name: str, planned: _Planned, room: Room, shared: FloorTables, show: progress.Show) -> None:
+    """Train the runs of one condition, and write down all that judging reads about them."""
+    training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
+    with stoppable() as stop:
+        train(planned.every, room, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
+    advance = show(f"compare {name}", n_pairs * len(training.snapshots))
+    compare_runs(room.folder, name, room.workers, advance=advance)
+    _measure_floors(room.folder, name, {spec.id: spec.first_id for spec in planned.runs}, room.workers, shared)
+    advance = show(f"barriers {name}", n_pairs)
+    measure_barriers(room.folder, name, room.heldout, room.view.moments.mean, room.workers, advance=advance)
 
 
-def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
-    """Compare and judge a study folder again, from its trajectories alone; the activations are not needed.
-
-    Raises:
-        TrajectoryError: there is no study, or it is damaged or of another version.
-    """
-    folder = StudyFolder.open(Path(path))
-    with workers(None) as pool, progress.bar(quiet=quiet) as show:
-        return analyse(folder, pool, advance=show("compare", len(folder.manifest["conditions"])))
+def _measure_floors(
+    folder: StudyFolder, name: str, rolled_as: Mapping[str, str], pool: Executor, shared: FloorTables
+) -> None:
+    """The floors of one condition: those of its runs are drawn first, of the first run of every init group."""
+    about = folder.compared(name).about
+    if about is not None:
+        draw_of_runs(folder, name, {run_id: rolled_as[run_id] for run_id in first_of_groups(about)})
+        compare_floors(folder, name, pool, shared=shared)
 
 
 def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:
     """What trains: this machine, or for a continued study what it was begun with. Refuses what cannot go on here."""
-    machine = {
-        "torch": torch.__version__,
-        "device": device_of(study.training.device),
-    }
-    if (out / "manifest.json").exists():
-        folder = StudyFolder.open(out)
-        _check_same_study(folder, plan)
-        machine = folder.manifest["machine"]
-        if machine["device"] == "cuda":
-            device_of("cuda")
+    if not (out / "manifest.json").exists():
+        return {"torch": torch.__version__, "device": device_of(study.training.device)}
+    folder = StudyFolder.open(out)
+    _check_same_study(folder, plan)
+    machine = folder.manifest.machine
+    if machine["device"] == "cuda":
+        device_of("cuda")
     return machine
 
 
@@ -142,27 +158,48 @@ def _prepare(
 ) -> StudyFolder:
     """The study folder, new or continued."""
     folder = StudyFolder(out)
-    if (out / "manifest.json").exists() and folder.manifest["reseed"] != reseed.__version__:
-        folder.pairs_path.unlink(missing_ok=True)  # another version may have measured otherwise
-        for name in plan:
-            folder.barriers_path(name).unlink(missing_ok=True)
+    if (out / "manifest.json").exists() and folder.manifest.reseed != VERSION:
+        folder.forget_compared()
     folder.clear_remains()
-    manifest = {
-        "format_version": FORMAT_VERSION,
-        "reseed": reseed.__version__,
-        "machine": machine,
-        "study": sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=NOT_HASHED))),
-        "activations": {"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
-        "conditions": [(name, [spec.id for spec in planned.runs]) for name, planned in plan.items()],
-        "spawned": [(name, [spec.id for spec in planned.children]) for name, planned in plan.items()],
-    }
+    manifest = Manifest(
+        reseed=VERSION,
+        machine=machine,
+        study=sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=_not_hashed(study)))),
+        activations={"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
+        conditions=tuple(_planned_condition(planned, activations.fingerprint) for planned in plan.values()),
+    )
+    if (out / "manifest.json").exists():
+        _forget_other_keys(folder, manifest)
     write_text(out / "study.toml", told_from(out, study).to_toml())
-    write_json(out / "manifest.json", manifest)
+    folder.write_manifest(manifest)
     return StudyFolder.open(out)
 
 
+def _forget_other_keys(folder: StudyFolder, manifest: Manifest) -> None:
+    """Remove what was compared under keys that this study does not have: those of a study of an older format."""
+    kept = {condition.key for condition in manifest.conditions}
+    for condition in folder.manifest.conditions:
+        if condition.key not in kept:
+            folder.compared(condition.name).forget()
+
+
+def _planned_condition(planned: _Planned, activations: str) -> PlannedCondition:
+    return PlannedCondition(
+        name=planned.condition.name,
+        arm=planned.condition.arm.name,
+        preprocess=planned.condition.preprocess,
+        key=planned.condition.key(activations=activations),
+        runs=tuple(spec.id for spec in planned.runs),
+        children=tuple(spec.id for spec in planned.children),
+    )
+
+
+def _not_hashed(study: Study) -> dict[str, bool | set[str]]:
+    return {"activations": True, "training": study.training.outside_identity}
+
+
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
-    before = set(folder.planned)
+    before = set(folder.manifest.planned)
     lost = before - {spec.id for planned in plan.values() for spec in planned.every}
     if lost:
         raise SpecError(
@@ -174,50 +211,4 @@ def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
 def _write_moments(folder: StudyFolder, seen: View) -> None:
     tensors = {"mean": seen.moments.mean, "covariance": seen.moments.covariance}
     tensors |= {f"preprocess.{name}": tensor for name, tensor in seen.preprocess.to_tensors().items()}
-    write_tensors(folder.moments_path(seen.name), tensors, {"format_version": FORMAT_VERSION, "preprocess": seen.name})
-
-
-# Floors.
-
-
-def _draw_floors(study: Study, folder: StudyFolder, seen: View, pool: Executor, show: progress.Show) -> None:
-    """Untrained dictionaries of every size in the study, each from throws of the dice that no run makes."""
-    sizes = sorted({arm.method.n_atoms for arm in study.arms})
-    wanted = list(product(sizes, FLOORS, range(study.floors.draws)))
-    recipe = {"format_version": FORMAT_VERSION, "kmeans_steps": study.floors.kmeans_steps, "throw": study.dice.throw}
-    tokens = {n_atoms: _kmeans_tokens(study, seen, n_atoms) for n_atoms in sizes}
-    folder.forget_floors(seen.name, keep=wanted)
-    advance = show(f"floors @{seen.name}", len(wanted))
-
-    def draw_one(one: tuple[int, str, int]) -> None:
-        n_atoms, kind, draw = one
-        path, header = (
-            folder.floor_path(seen.name, n_atoms, kind, draw),
-            {**recipe, "kind": kind, "kmeans_tokens": tokens[n_atoms]},
-        )
-        if not path.exists() or read_header(path) != header:
-            write_tensors(path, {"atoms": FLOORS[kind](study, seen, n_atoms, draw)}, header)
-        advance(1)
-
-    list(pool.map(draw_one, wanted))
-
-
-def _data_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
-    return data_atoms(seen, n_atoms, points=_points(study, "data", draw))
-
-
-def _kmeans_floor(study: Study, seen: View, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_model"]:
-    tokens, points = _kmeans_tokens(study, seen, n_atoms), _points(study, "kmeans", draw)
-    start = roll("kmeans", study.dice.throw, "floor", draw)
-    return kmeans_atoms(seen, n_atoms, tokens=tokens, steps=study.floors.kmeans_steps, points=points, start=start)
-
-
-def _kmeans_tokens(study: Study, seen: View, n_atoms: int) -> int:
-    return kmeans_tokens(seen.n_tokens, seen.d_model, n_atoms, seen=study.training.steps * study.training.batch_size)
-
-
-def _points(study: Study, kind: str, draw: int) -> int:
-    return roll("points", study.dice.throw, "floor", kind, draw)
-
-
-FLOORS = {"data": _data_floor, "kmeans": _kmeans_floor}
+    folder.write_moments(seen.name, tensors)

@@ -6,13 +6,13 @@ import textwrap
 from typing import TYPE_CHECKING
 
 import tomli_w
-from pydantic import BaseModel
 
 from reseed._support.files import write_text
+from reseed._support.settings import Settings
 from reseed.errors import SpecError
 from reseed.pipeline.demo import demo_study
 from reseed.spec import Study
-from reseed.spec.fields import describe, summary
+from reseed.spec.fields import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ _HEAD = (
 )
 
 
-def _table(model: BaseModel, place: str, told: Told) -> Iterator[str]:
+def _table(model: Settings, place: str, told: Told) -> Iterator[str]:
     """The fields of one model, then the tables inside it; `place` is the table's own name and a dot, or nothing."""
     values = [(field, getattr(model, field.name)) for field in describe(type(model))]
     for field, value in values:
@@ -64,13 +64,13 @@ def _table(model: BaseModel, place: str, told: Told) -> Iterator[str]:
         for inner in value if isinstance(value, tuple) else (value,):
             if _is_table(inner):
                 name = f"{place}{field.name}"
-                yield from ("", *_comment(field.name, summary(type(inner)), told))
+                yield from ("", *_comment(field.name, type(inner).meaning(), told))
                 yield f"[[{name}]]" if isinstance(value, tuple) else f"[{name}]"
                 yield from _table(inner, f"{name}.", told)
 
 
 def _is_table(value: object) -> bool:
-    return isinstance(value, BaseModel) or (isinstance(value, tuple) and any(isinstance(v, BaseModel) for v in value))
+    return isinstance(value, Settings) or (isinstance(value, tuple) and any(isinstance(v, Settings) for v in value))
 
 
 def _comment(name: str, words: str, told: Told) -> list[str]:
@@ -81,10 +81,10 @@ def _comment(name: str, words: str, told: Told) -> list[str]:
     return [f"# {line}" for line in lines]
 
 
-def _words(field: Described, model: type[BaseModel]) -> str:
+def _words(field: Described, model: type[Settings]) -> str:
     """What a field means, in TOML's words, with its choices where neither it nor the table's heading names them."""
-    named = f"{field.meaning} {summary(model)}"
-    choices = f" (one of {', '.join(field.choices)})" if any(word not in named for word in field.choices) else ""
+    named = f"{field.meaning} {model.meaning()}"
+    choices = f" One of {', '.join(field.choices)}." if any(word not in named for word in field.choices) else ""
     return field.meaning.replace("None:", "not set:").replace("False:", "false:") + choices
 
 

@@ -24,8 +24,10 @@ from reseed.training import Room, train
 from reseed.trajectory import StudyFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from reseed.trajectory import Trajectory
 
 __all__ = ["FACTORS", "FORMAT_VERSION", "Choice", "Trial", "Tuning", "tune"]
 
@@ -83,12 +85,16 @@ class Tuning:
     choices: tuple[Choice, ...]
     study: Study | None
     """None where no rate of some method led to a finite R²."""
+    left_alone: tuple[str, ...] = ()
+    """The arms whose methods have no learning rate."""
 
     def table(self) -> str:
         """One line per method and rate, as text."""
         lines = [f"{'rate':>10}  {'R²':>6}  {'L0':>7}  {'alive':>6}"]
         for choice in self.choices:
             lines += [f"{choice.kind} ({', '.join(choice.arms)})", *(_line(trial, choice) for trial in choice.trials)]
+        if self.left_alone:
+            lines.append(f"left alone, without a learning rate to choose: {', '.join(self.left_alone)}")
         return "\n".join(lines)
 
     def advice(self, factors: Sequence[float]) -> tuple[str, ...]:
@@ -106,8 +112,8 @@ def tune(
 ) -> Tuning:
     """Train every method once per learning rate, and choose each method's rate on held-out R².
 
-    Arms whose methods differ at most in the learning rate are tuned once, on the first of them. What is trained already
-    is not trained again; `tuning.json` in `out` holds the outcome.
+    Arms whose methods differ at most in the learning rate are tuned once, on the first of them; arms whose methods have
+    none are left alone. What is trained already is not trained again; `tuning.json` in `out` holds the outcome.
 
     Args:
         study: its arms, activations and recipe.
@@ -117,8 +123,8 @@ def tune(
         quiet: no progress bars.
 
     Raises:
-        SpecError: factors or a preprocessing that are not allowed, a folder that holds a study, or sizes that do not
-            suit the activations.
+        SpecError: no method has a learning rate, factors or a preprocessing that are not allowed, a folder that holds a
+            study, or sizes that do not suit the activations.
         ActivationsError: the activations are missing, damaged or too few.
         Interrupted: Ctrl-C; every run is saved first.
     """
@@ -126,12 +132,9 @@ def tune(
     _check(factors, out)
     activations = open_activations(study.activations)
     check_sizes(study, activations)
-    groups = _groups(study)
-    grid = {
-        number: _specs(study, arms[0], name, factors, activations=activations.fingerprint)
-        for number, arms in enumerate(groups)
-    }
-    specs = [spec for row in grid.values() for spec in row]
+    groups, left_alone = _groups(study)
+    grids = [_grid(study, arms[0], factors, preprocess=name, activations=activations.fingerprint) for arms in groups]
+    specs = [spec for grid in grids for spec in grid.values()]
     seen, folder, device = view(activations, name), StudyFolder(out), torch.device(device_of(study.training.device))
     with (
         folder.alone(),
@@ -142,9 +145,9 @@ def tune(
         folder.clear_remains()
         room = Room(seen, seen.heldout.rows.to(device), folder, device, pool)
         train(specs, room, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
-    choices = tuple(_choice(arms, grid[number], folder) for number, arms in enumerate(groups))
+    choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
     write_json(out / "tuning.json", _document(name, choices))
-    return Tuning(name, choices, _tuned(study, choices, name))
+    return Tuning(name, choices, _tuned(study, choices, name), left_alone)
 
 
 def _preprocessing(study: Study, asked: str | None) -> str:
@@ -164,48 +167,63 @@ def _check(factors: Sequence[float], out: Path) -> None:
         raise SpecError(f"{out} holds a study: choose another --out for the runs that only tune")
 
 
-def _groups(study: Study) -> list[list[Arm]]:
-    """Arms by method, whatever its learning rate."""
+def _groups(study: Study) -> tuple[list[list[Arm]], tuple[str, ...]]:
+    """Arms by method, whatever its learning rate; and the names of the arms whose methods have none.
+
+    Raises:
+        SpecError: no method has one.
+    """
     groups: dict[str, list[Arm]] = {}
     for arm in study.arms:
-        key = canonical_json(arm.method.model_dump(mode="json", exclude={"learning_rate"}))
-        groups.setdefault(key, []).append(arm)
-    return list(groups.values())
+        if arm.method.peak_rate is not None:
+            key = canonical_json(arm.method.model_dump(mode="json", exclude={"learning_rate"}))
+            groups.setdefault(key, []).append(arm)
+    if not groups:
+        raise SpecError(f"no method of {', '.join(arm.name for arm in study.arms)} has a learning rate to tune")
+    return list(groups.values()), tuple(arm.name for arm in study.arms if arm.method.peak_rate is None)
 
 
-def _specs(study: Study, arm: Arm, preprocess: str, factors: Sequence[float], *, activations: str) -> list[RunSpec]:
+def _grid(
+    study: Study, arm: Arm, factors: Sequence[float], *, preprocess: str, activations: str
+) -> dict[float, RunSpec]:
     """The first run of the first start at every learning rate, ascending."""
-    rates = (float(f"{arm.method.learning_rate * factor:.{DIGITS}g}") for factor in sorted(factors))
-    studies = (study.model_copy(update={"arms": (_at_rate(arm, rate),), "preprocess": (preprocess,)}) for rate in rates)
-    return [each.runs_of(each.conditions[0], activations=activations)[0] for each in studies]
+    own = arm.method.peak_rate or math.nan
+    rates = (float(f"{own * factor:.{DIGITS}g}") for factor in sorted(factors))
+
+    def at(rate: float) -> RunSpec:
+        alone = study.model_copy(update={"arms": (_at_rate(arm, rate),), "preprocess": (preprocess,)})
+        return alone.conditions[0].run(0, 0, activations=activations)
+
+    return {rate: at(rate) for rate in rates}
 
 
 def _at_rate(arm: Arm, rate: float) -> Arm:
     return arm.model_copy(update={"method": arm.method.model_copy(update={"learning_rate": rate})})
 
 
-def _choice(arms: Sequence[Arm], specs: Sequence[RunSpec], folder: StudyFolder) -> Choice:
-    trials = tuple(_trial(spec, folder) for spec in specs)
+def _choice(arms: Sequence[Arm], grid: Mapping[float, RunSpec], folder: StudyFolder) -> Choice:
+    trials = tuple(_trial(rate, folder.run(spec.id)) for rate, spec in grid.items())
     return Choice(tuple(arm.name for arm in arms), arms[0].method.kind, trials)
 
 
-def _trial(spec: RunSpec, folder: StudyFolder) -> Trial:
-    run = folder.run(spec.id)
-    status = (run.done or {})["status"]
-    if status != "finished":
-        return Trial(spec.method.learning_rate, status)
+def _trial(rate: float, run: Trajectory) -> Trial:
+    if not run.finished:
+        return Trial(rate, "diverged")
     last = run.metrics.row(-1, named=True)
     r2 = None if math.isnan(last["r2"]) else last["r2"]
-    return Trial(spec.method.learning_rate, status, r2, last["l0"], last["alive"])
+    return Trial(rate, "finished", r2, last["l0"], last["alive"])
 
 
 def _tuned(study: Study, choices: Sequence[Choice], preprocess: str) -> Study | None:
     """The study with the chosen rates, and in each arm how they were chosen."""
-    chosen = {name: (choice, choice.chosen) for choice in choices for name in choice.arms}
+    by_arm = {name: choice for choice in choices for name in choice.arms}
     arms = []
     for arm in study.arms:
-        choice, trial = chosen[arm.name]
-        if trial is None:
+        choice = by_arm.get(arm.name)
+        if choice is None:
+            arms.append(arm)
+            continue
+        if (trial := choice.chosen) is None:
             return None
         tuned = Tuned(preprocess=preprocess, rates=tuple(each.learning_rate for each in choice.trials))
         arms.append(_at_rate(arm, trial.learning_rate).model_copy(update={"tuned": tuned}))
@@ -215,9 +233,6 @@ def _tuned(study: Study, choices: Sequence[Choice], preprocess: str) -> Study | 
 def _document(preprocess: str, choices: Sequence[Choice]) -> dict[str, object]:
     methods = [asdict(each) | {"chosen": each.chosen.learning_rate if each.chosen else None} for each in choices]
     return {"format_version": FORMAT_VERSION, "preprocess": preprocess, "methods": methods}
-
-
-# Words.
 
 
 def _line(trial: Trial, choice: Choice) -> str:

@@ -66,7 +66,7 @@ def _table(model: type[BaseModel], properties: dict[str, Any]) -> str:
 
 def _outcomes() -> str:
     """The words, with the strings under them; an enum has no other place for those."""
-    body = ast.parse(inspect.getsource(Outcome)).body[0].body  # type: ignore[attr-defined]
+    body = ast.parse(inspect.getsource(Outcome)).body[0].body  # type: ignore[attr-defined] (a class has a body)
     said = [ast.literal_eval(each.value) for each in body[1:] if isinstance(each, ast.Expr)]
     rows = [f"| `{outcome}` | {_on_one_line(meaning)} |" for outcome, meaning in zip(Outcome, said, strict=True)]
     return "\n".join(["## Outcome\n", "The word of a verdict.\n", "| word | |", "|---|---|", *rows, ""])

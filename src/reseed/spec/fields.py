@@ -9,11 +9,12 @@ from pydantic import BaseModel
 
 from reseed.activations import PREPROCESSINGS
 from reseed.methods import METHODS, Method
+from reseed.starts import STARTS, Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Described", "describe", "summary"]
+__all__ = ["Described", "describe"]
 
 _KINDS = {int: "integer", float: "number", bool: "true or false", str: "text"}
 _SIGNS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
@@ -34,8 +35,8 @@ class Described(NamedTuple):
 
 
 def describe(model: type[BaseModel]) -> tuple[Described, ...]:
-    """Every field of a model, in order."""
-    return tuple(
+    """Every field of a model: a kind, then what has to be given, then the others in order."""
+    described = (
         Described(
             name=name,
             meaning=_meaning(model, name),
@@ -46,18 +47,18 @@ def describe(model: type[BaseModel]) -> tuple[Described, ...]:
         )
         for name, field in model.model_fields.items()
     )
-
-
-def summary(model: type[BaseModel]) -> str:
-    """The first sentence of a model's docstring, on one line."""
-    return " ".join((model.__doc__ or "").split()).split(". ")[0].rstrip(".") + "."
+    return tuple(sorted(described, key=lambda field: (field.name != "kind", not field.required)))
 
 
 def _meaning(model: type[BaseModel], name: str) -> str:
     """The docstring under a field; a leaf that gives a field a default inherits what it means."""
     fields = (base.model_fields.get(name) for base in model.__mro__ if issubclass(base, BaseModel))
     told = (field.description for field in fields if field is not None and field.description)
-    return " ".join(next(told, "").split())
+    meaning = " ".join(next(told, "").split())
+    if (model, name) == (Start, "kind"):
+        kinds = (f"`{kind.name}`: {kind.meaning}" for kind in STARTS.values())
+        return f"{meaning} {'; '.join(kinds)}."
+    return meaning
 
 
 def _choices(model: type[BaseModel], name: str) -> tuple[str, ...]:
@@ -65,6 +66,8 @@ def _choices(model: type[BaseModel], name: str) -> tuple[str, ...]:
         return PREPROCESSINGS
     if name == "kind" and issubclass(model, Method):
         return tuple(METHODS)
+    if name == "kind" and issubclass(model, Start):
+        return tuple(STARTS)
     members = _members(model.model_fields[name].annotation)
     return tuple(str(word) for member, _ in members if get_origin(member) is Literal for word in get_args(member))
 
@@ -79,7 +82,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401 (a type 
     return f"{kinds} {' and '.join(ranges)}".strip()
 
 
-def _members(annotation: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401
+def _members(annotation: Any, limits: tuple[Any, ...] = ()) -> Iterator[tuple[Any, tuple[Any, ...]]]:  # noqa: ANN401 (a type is whatever stands behind a colon)
     """The members of a union, each with what `Annotated` says about it; None is left out."""
     if get_origin(annotation) in {Union, UnionType}:
         for member in get_args(annotation):

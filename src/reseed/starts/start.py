@@ -1,40 +1,38 @@
-"""Where a dictionary starts: random, activations, k-means, and the mixing weights of archetypal ones.
+"""Where a dictionary starts: a kind of `STARTS`, and the mixing weights of archetypal methods.
 
-What the start decides is drawn from four dice: `points` says which activations are looked at, `kmeans` where k-means
-starts, `init` everything that remains (random atoms, the order of the rows, the mixing weights), and `encoder` belongs
-to the method. Runs that share all of the dice that a start uses are born identical.
+What the start decides is drawn from dice: `points` says which activations are looked at, `kmeans` where k-means starts,
+`init` everything that remains (random atoms, the order of the rows, the mixing weights), and `encoder` belongs to the
+method. Runs that share all of the dice that a start uses are born identical.
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
+from reseed._support.settings import Settings
 from reseed.dice import Die, generator
 from reseed.errors import SpecError
 from reseed.methods import Method, StartPoint
-from reseed.starts.lloyd import kmeans
+from reseed.starts._kind import Points, Rolls, StartKind
+from reseed.starts.table import STARTS
 
 if TYPE_CHECKING:
     from reseed.activations import View
 
-__all__ = ["Start", "StartPoint", "check_start", "draw", "draw_points", "points_identity"]
+__all__ = ["Start", "check_start", "draw", "draw_points", "points_identity"]
 
 _SAMPLE = 1024
 
 
-class Start(BaseModel):
+class Start(Settings):
     """How the dictionary at step 0 is drawn."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    kind: Literal["random", "data", "kmeans", "kmeans-permuted"]
-    """random: isotropic directions; data: activations; kmeans: centroids; kmeans-permuted: the same, rows in another
-    order: a control whose distance at step 0 must read 0"""
+    kind: str
+    """what it is drawn from"""
     n_points: PositiveInt | None = None
     """activations or centroids drawn; None: as many as atoms"""
     weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
@@ -49,12 +47,31 @@ class Start(BaseModel):
     allow_fewer_points: bool = False
     """whether n_points < n_atoms is allowed: the atoms beyond the points are then zero"""
 
+    @field_validator("kind")
+    @classmethod
+    def _kind_is_known(cls, kind: str) -> str:
+        if kind not in STARTS:
+            *most, last = (f"'{known}'" for known in STARTS)
+            raise ValueError(f"a start should be {', '.join(most)} or {last}")
+        return kind
+
+    @property
+    def entry(self) -> StartKind:
+        """What `STARTS` says about the kind."""
+        return STARTS[self.kind]
+
+    @property
+    def dice(self) -> frozenset[Die]:
+        """The dice that decide the start: those of its kind, and `init` where mixing weights are drawn."""
+        drawn: set[Die] = {"init"} if self.weights != "identity" else set()
+        return frozenset(self.entry.dice) | drawn
+
 
 def draw(
     start: Start,
     method: Method,
-    view: "View",
-    rolls: Mapping[Die, int],
+    seen: "View",
+    rolls: Rolls,
     *,
     points: Float[Tensor, "points d_model"] | None = None,
 ) -> StartPoint:
@@ -66,26 +83,27 @@ def draw(
         SpecError: a start that this method, or these activations, cannot have.
     """
     check_start(start, method)
+    kind = start.entry
     common = {
-        "mean": view.moments.mean.float(),
-        "scale": view.moments.scale,
-        "sample": _even_rows(view, _SAMPLE),
+        "mean": seen.moments.mean.float(),
+        "scale": seen.scale,
+        "sample": _even_rows(seen, _SAMPLE),
     }
-    if start.kind == "random":
-        atoms = torch.randn(method.n_atoms, view.d_model, generator=generator(rolls["init"])) * common["scale"]
-        return StartPoint(atoms=atoms, points=None, weights=None, **common)
-    points = draw_points(start, method, view, rolls) if points is None else points
-    if start.kind == "kmeans-permuted":
-        points = points[torch.randperm(len(points), generator=generator(rolls["init"], "order"))]
+    if kind.atoms is not None:
+        return StartPoint(atoms=kind.atoms(method.n_atoms, seen, rolls), points=None, weights=None, **common)
+    points = kind.arrange(draw_points(start, method, seen, rolls) if points is None else points, rolls)
     weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points))
     return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
 
 
 def check_start(start: Start, method: Method) -> None:
     """Raise SpecError for a start that this method cannot have."""
-    n_points = start.n_points or method.n_atoms
-    if method.mixes_points and start.kind == "random":
-        raise SpecError(f"{method.kind} mixes points, so it cannot start at random: use data or kmeans")
+    kind, n_points = start.entry, start.n_points or method.n_atoms
+    if method.mixes_points and not kind.makes_points:
+        *most, last = (name for name, each in STARTS.items() if each.makes_points)
+        raise SpecError(
+            f"{method.kind} mixes points, so it cannot start at {start.kind}: use {', '.join(most)} or {last}"
+        )
     if not method.mixes_points and start.weights != "identity":
         raise SpecError(f"{method.kind} has no mixing weights: leave out weights = {start.weights!r}")
     if n_points < method.n_atoms and not start.allow_fewer_points:
@@ -93,18 +111,16 @@ def check_start(start: Start, method: Method) -> None:
             f"n_points = {n_points} leaves {method.n_atoms - n_points} of {method.n_atoms} atoms at zero: "
             "use at least as many points as atoms, or set allow_fewer_points = true"
         )
+    kind.check(start, n_points)
 
 
-def points_identity(start: Start, method: Method, rolls: Mapping[Die, int]) -> tuple[object, ...]:
+def points_identity(start: Start, method: Method, rolls: Rolls) -> tuple[object, ...]:
     """What decides the points on given activations: equal identities, equal points."""
-    n_points = start.n_points or method.n_atoms
-    if start.kind == "data":
-        return ("data", n_points, rolls["points"])
-    return ("kmeans", n_points, start.points_tokens, start.kmeans_steps, rolls["points"], rolls["kmeans"])
+    return _points_of(start).identity(start, start.n_points or method.n_atoms, rolls)
 
 
 def draw_points(
-    start: Start, method: Method, view: "View", rolls: Mapping[Die, int], *, device: torch.device | str = "cpu"
+    start: Start, method: Method, seen: "View", rolls: Rolls, *, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "points d_model"]:
     """The activations, or the centroids of activations, that a start is made from; k-means runs on `device`.
 
@@ -112,18 +128,19 @@ def draw_points(
         SpecError: more points than activations.
     """
     n_points = start.n_points or method.n_atoms
-    if n_points > view.n_tokens:
-        raise SpecError(f"n_points = {n_points} of {view.n_tokens} activations: use fewer points or more activations")
-    if start.kind == "data":
-        return view.sample(n_points, rolled=rolls["points"])
-    n_tokens = min(start.points_tokens or 32 * n_points, view.n_tokens)
-    if n_tokens < n_points:
-        raise SpecError(f"points_tokens = {n_tokens} for n_points = {n_points}: k-means needs a token for each point")
-    rows = view.sample(n_tokens, rolled=rolls["points"]).to(device)
-    return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
+    if n_points > seen.n_tokens:
+        raise SpecError(f"n_points = {n_points} of {seen.n_tokens} activations: use fewer points or more activations")
+    return _points_of(start).draw(start, n_points, seen, rolls, device)
 
 
-def _weights(start: Start, rolls: Mapping[Die, int], *, n_atoms: int, n_points: int) -> Float[Tensor, "atoms points"]:
+def _points_of(start: Start) -> Points:
+    points = start.entry.points
+    if points is None:
+        raise ValueError(f"a {start.kind} start has no points")
+    return points
+
+
+def _weights(start: Start, rolls: Rolls, *, n_atoms: int, n_points: int) -> Float[Tensor, "atoms points"]:
     """Rows that sum to 1; rows beyond the points are zero, except in Dirichlet mixtures, which need no point each."""
     if start.weights == "dirichlet":
         return _dirichlet(n_atoms, n_points, concentration=start.concentration, rolled=rolls["init"])
@@ -140,7 +157,7 @@ def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int
     return torch.from_numpy(shares).float()
 
 
-def _even_rows(view: "View", count: int) -> Float[Tensor, "tokens d_model"]:
+def _even_rows(seen: "View", count: int) -> Float[Tensor, "tokens d_model"]:
     """Training rows at even distances: the same for every run, so that no die is needed."""
-    count = min(count, view.n_tokens)
-    return view.rows(torch.arange(count) * view.n_tokens // count)
+    count = min(count, seen.n_tokens)
+    return seen.rows(torch.arange(count) * seen.n_tokens // count)

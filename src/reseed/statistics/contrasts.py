@@ -157,7 +157,7 @@ def _tost_p(difference: Estimate, margin: float) -> float:
 
 
 def _runs_to_decide(difference: Estimate, margin: float, alpha: float) -> int | None:
-    if not difference.defined or difference.n_units < 2:  # noqa: PLR2004 - one unit has no spread to extrapolate
+    if not difference.defined or difference.n_units < 2:  # noqa: PLR2004 (one unit has no spread to extrapolate)
         return None
     undecided, decided = difference.n_units, 2 * difference.n_units
     while _outcome(_with_units(difference, decided), margin, alpha) == "inconclusive":

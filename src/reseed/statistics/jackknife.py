@@ -145,7 +145,7 @@ def _estimate(value: float, error: float, *, n_units: int, unit: Unit, level: fl
 
 
 def _checked(pairs: Tensor, starts: Tensor) -> Float64[Tensor, "*stack runs runs"]:
-    if pairs.ndim < 2 or pairs.shape[-2:] != (len(starts), len(starts)):  # noqa: PLR2004 - a matrix
+    if pairs.ndim < 2 or pairs.shape[-2:] != (len(starts), len(starts)):  # noqa: PLR2004 (a matrix)
         raise ValueError(
             f"the pair matrices have shape {tuple(pairs.shape)}, but there are {len(starts)} runs; "
             "the last two axes are runs by runs"

@@ -104,7 +104,7 @@ def _some_labellings(first: Bool[Tensor, " units"], n_drawn: int, rolled: int) -
 def _check(pairs: Tensor, arms: Tensor, starts: Tensor) -> None:
     if not pairs.shape == (len(arms), len(arms)) == (len(starts), len(starts)):
         raise ValueError(f"{len(arms)} arm labels and {len(starts)} starts for pairs of shape {tuple(pairs.shape)}")
-    if len(arms.unique()) != 2:  # noqa: PLR2004 - two arms are compared
+    if len(arms.unique()) != 2:  # noqa: PLR2004 (two arms are compared)
         raise ValueError(f"arms has {len(arms.unique())} different labels; a test compares two arms")
     shared = sorted(set(starts[arms == arms.min()].tolist()) & set(starts[arms == arms.max()].tolist()))
     if shared:

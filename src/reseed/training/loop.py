@@ -19,12 +19,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.dice import generator
-from reseed.methods import optimiser
+from reseed.methods import Resamples, Schedule
 from reseed.starts import draw, draw_points, points_identity
 from reseed.training import stack
 from reseed.training.batches import Feed
 from reseed.training.recording import record
-from reseed.trajectory import points_name
+from reseed.trajectory import RunEnd, points_name
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -90,13 +90,14 @@ def train(
         if interrupted:
             raise Interrupted
     for each in stacks:
-        _end(each, range(len(each)), room.folder, status="finished", step=each.step)
+        _end(each, range(len(each)), room.folder, RunEnd(status="finished", step=each.step))
 
 
 def _stacks(specs: Sequence[RunSpec], room: Room) -> list[Stack]:
     """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined by step and method."""
     pending = [spec for spec in specs if room.folder.run(spec.id).done is None]
-    firsts = {_points_identity(spec, room): spec for spec in reversed(pending)}  # one run for each set of points
+    from_points = [spec for spec in pending if spec.start.entry.makes_points]
+    firsts = {_points_identity(spec, room): spec for spec in reversed(from_points)}  # one run for each set of points
     list(room.workers.map(lambda spec: _points(spec, room), firsts.values()))
     alone = list(room.workers.map(lambda spec: _resumed(spec, room) or _born(spec, room), pending))
     if room.device.type == "cpu":
@@ -120,9 +121,8 @@ def _born(spec: RunSpec, room: Room) -> Stack:
     method = spec.method
     point = draw(spec.start, method, room.view, spec.rolls, points=_points(spec, room))
     state = {name: tensor.to(room.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()}
-    method.project(state)
-    points = None if spec.start.kind == "random" else points_name(_points_identity(spec, room))
-    room.folder.run(spec.id).write_spec(spec.identity | {"points": points})
+    points = points_name(_points_identity(spec, room)) if spec.start.entry.makes_points else None
+    room.folder.run(spec.id).write_record(spec.record(points=points))
     born = stack.begin(spec, state)
     record(born, room.view, room.heldout, room.folder)
     return born
@@ -130,7 +130,7 @@ def _born(spec: RunSpec, room: Room) -> Stack:
 
 def _points(spec: RunSpec, room: Room) -> Float[Tensor, "points d_model"] | None:
     """The points of the run's start, made once for all runs that share them and kept with the study."""
-    if spec.start.kind == "random":
+    if not spec.start.entry.makes_points:
         return None
     return room.folder.remember_points(
         _points_identity(spec, room),
@@ -148,16 +148,8 @@ def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
         return each
     training = each.specs[0].training
     x = torch.stack([feed.batch(spec.order_at(step), step) for spec in each.specs])
-    gradients, outcome = each.method.gradients(each.state, x)
-    rate = optimiser.learning_rate_at(
-        each.step,
-        each.method.learning_rate,
-        n_steps=training.steps,
-        warmup_steps=training.warmup_steps,
-        decay=training.decay,
-    )
-    optimiser.update(each.state, gradients, each.moments, step=each.step, learning_rate=rate)
-    each.method.project(each.state)
+    schedule = Schedule(each.step, training.steps, warmup_steps=training.warmup_steps, decay=training.decay)
+    outcome = each.method.update(each.state, x, schedule)
     each.step += 1
     each.idle = torch.where(outcome.fired, 0, each.idle + 1)
     each.loss_sum += outcome.loss.double()
@@ -173,13 +165,15 @@ def _stepped(each: Stack, step: int, feed: Feed, room: Room) -> Stack:
 
 def _resample(each: Stack, room: Room) -> None:
     """Replace the atoms that did not fire for `resample_every` steps by activations, where the method asks for it."""
-    every = each.method.resample_every
-    if every is None or each.step % every or each.step == each.specs[0].training.steps:
+    method = each.method
+    every = method.resample_every if isinstance(method, Resamples) else None
+    if not isinstance(method, Resamples) or every is None or each.step % every:
+        return
+    if each.step == each.specs[0].training.steps:  # nothing could be learnt about what is replaced now
         return
     dead = each.idle >= every
     rows = torch.stack([_replacements(spec, each.step, dead.shape[1], room) for spec in each.specs])
-    stale = each.method.resample(each.state, dead, rows)
-    optimiser.forget(each.moments, stale or (), dead)
+    method.resample(each.state, dead, rows)
     each.idle = each.idle.masked_fill(dead, 0)
 
 
@@ -194,20 +188,21 @@ def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: Stud
         return each
     for run in (run for run, ok in enumerate(fine) if not ok):
         remedy = _remedy(each.specs[run], each.step, largest=x[run].norm(dim=-1).max().item())
-        _end(each, [run], folder, status="diverged", step=each.step, batch=each.step - 1, remedy=remedy)
+        _end(each, [run], folder, RunEnd(status="diverged", step=each.step, batch=each.step - 1, remedy=remedy))
     return stack.keep(each, [run for run, ok in enumerate(fine) if ok])
 
 
 def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
+    rate = spec.method.peak_rate
+    lower = "" if rate is None else f"lower the learning_rate of {spec.arm} (now {rate:g}), or "
     return (
-        f"not finite at step {step}, after batch {step - 1}: lower the learning_rate of {spec.arm} "
-        f"(now {spec.method.learning_rate:g}), or look for extreme activations (largest norm in this batch "
-        f"{largest:.3g}, preprocessing {spec.preprocess})"
+        f"not finite at step {step}, after batch {step - 1}: {lower}look for extreme activations (largest norm in this "
+        f"batch {largest:.3g}, preprocessing {spec.preprocess})"
     )
 
 
-def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, **status: object) -> None:
+def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, end: RunEnd) -> None:
     for run in runs:
         trajectory = folder.run(each.specs[run].id)
-        trajectory.finish(each.rows[run], **status)
+        trajectory.finish(each.rows[run], end)
         trajectory.resume_point.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from reseed.trajectory import join_codes, pack_codes
 
 if TYPE_CHECKING:
     from reseed.activations import View
-    from reseed.methods import Method, State
+    from reseed.methods import Method, Parameters
     from reseed.training.stack import Row, Stack
     from reseed.trajectory import StudyFolder
 
@@ -29,17 +29,18 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
     """Write a snapshot of every run of the stack, and add its metrics to the stack's rows.
 
     The metrics are `step`, `tokens`, `training_loss` (mean of the batches since the snapshot before), and on the
-    held-out tokens `loss` (squared error per token and dimension), `r2` (against the per-dimension training mean; nan
-    where nothing varies), `l0` (active atoms per token) and `alive` (fraction of atoms that fire); then `retention`
-    (mean cosine of the atoms with their own step 0, by index) and the method's own diagnostics.
+    held-out tokens, encoded and decoded by what the snapshot holds, `loss` (squared error per token and dimension),
+    `r2` (against the per-dimension training mean; nan where nothing varies), `l0` (active atoms per token) and `alive`
+    (fraction of atoms that fire); then `retention` (mean cosine of the atoms with their own step 0, by index) and the
+    method's own diagnostics.
     """
-    method, state = stack.method, stack.state
-    diagnostics, tensors = method.diagnostics(state), method.snapshot(state)
-    packed, squared_error = _evaluated(method, state, tensors, heldout)
+    method = stack.method
+    diagnostics, parameters = method.diagnostics(stack.state), method.parameters(stack.state)
+    packed, squared_error = _evaluated(method, parameters, heldout)
     total = _squared(heldout - view.moments.mean.to(heldout)).item()
     for run, spec in enumerate(stack.specs):
         trajectory = folder.run(spec.id)
-        trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in tensors.items()} | packed[run])
+        trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in parameters.items()} | packed[run])
         row: Row = {
             "step": stack.step,
             "tokens": stack.step * spec.training.batch_size,
@@ -48,7 +49,7 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
             "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
             "l0": len(packed[run]["codes.values"]) / len(heldout),
             "alive": len(packed[run]["codes.atoms"].unique()) / method.n_atoms,
-            "retention": _retention(tensors["atoms"][run], trajectory.snapshot(0).atoms),
+            "retention": _retention(parameters["atoms"][run], trajectory.snapshot(0).atoms),
         }
         stack.rows[run].append(row | {name: value[run].item() for name, value in diagnostics.items()})
     stack.loss_sum.zero_()
@@ -56,18 +57,17 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
 
 
 def _evaluated(
-    method: Method, state: State, tensors: dict[str, Tensor], heldout: Float[Tensor, "tokens d_model"]
+    method: Method, parameters: Parameters, heldout: Float[Tensor, "tokens d_model"]
 ) -> tuple[list[dict[str, Tensor]], Float[Tensor, " runs"]]:
     """Each run's packed codes of the held-out tokens, and their squared error summed over tokens and dimensions."""
-    n_runs = len(state["encoder"])
+    n_runs = len(parameters["atoms"])
     squared_error = torch.zeros(n_runs, dtype=torch.float64, device=heldout.device)
     packed = []
     at_a_time = _AT_A_TIME if heldout.device.type == "cpu" else _AT_A_TIME_ON_GPU
     for rows in heldout.split(max(1, at_a_time // method.n_atoms)):
         x = rows.expand(n_runs, -1, -1)
-        codes = kernels.compress(method.encode(state, x))
-        x_hat = kernels.decode(codes, tensors["atoms"]) + tensors["decoder_bias"].unsqueeze(1)
-        squared_error += _squared(x - x_hat)
+        codes = kernels.compress(method.encode(parameters, x))
+        squared_error += _squared(x - method.decode(parameters, codes))
         packed.append([pack_codes(*run) for run in zip(*codes, strict=True)])
     return [join_codes(parts) for parts in zip(*packed, strict=True)], squared_error
 

@@ -1,7 +1,12 @@
 """Runs in lockstep, and the point they are resumed from.
 
 All tensors have a leading `runs` axis. What a stack needs to go on is written as one file per run, so that runs that
-were stopped at different steps can be joined again in any company.
+were stopped at different steps can be joined again in any company. A file of another version is ignored: the run begins
+anew, and ends with the same bytes.
+
+RESUME_VERSION history
+  1  Adam's moments beside the state (unnumbered)
+  2  one state, with whatever a method keeps in it
 """
 
 from __future__ import annotations
@@ -16,7 +21,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed._support.files import HEADER, write_tensors
-from reseed.methods import optimiser
 from reseed.trajectory import opened
 
 if TYPE_CHECKING:
@@ -28,8 +32,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Row", "Stack", "begin", "finite", "join", "keep", "resume", "save"]
 
+RESUME_VERSION = 2
+
 Row = dict[str, float | int]
 """The metrics of one run at one snapshot."""
+
+_STATE = "state."
 
 
 @dataclass
@@ -40,7 +48,6 @@ class Stack:
     step: int
     """Updates made so far."""
     state: State
-    moments: optimiser.Moments
     idle: Int[Tensor, "runs atoms"]
     """Steps since each atom last fired."""
     loss_sum: Float[Tensor, " runs"]
@@ -65,7 +72,6 @@ def begin(spec: RunSpec, state: State) -> Stack:
         specs=[spec],
         step=0,
         state=state,
-        moments=optimiser.begin(state, spec.method.trained),
         idle=torch.zeros(1, n_atoms, dtype=torch.int64, device=device),
         loss_sum=torch.zeros(1, dtype=torch.float64, device=device),
         loss_count=0,
@@ -76,17 +82,25 @@ def begin(spec: RunSpec, state: State) -> Stack:
 def save(stack: Stack, folder: StudyFolder) -> None:
     """Write the resume point of every run."""
     for run, spec in enumerate(stack.specs):
-        header = {"step": stack.step, "loss_count": stack.loss_count, "rows": stack.rows[run]}
+        header = {
+            "format_version": RESUME_VERSION,
+            "step": stack.step,
+            "loss_count": stack.loss_count,
+            "rows": stack.rows[run],
+        }
         tensors = {name: tensor[run : run + 1] for name, tensor in _tensors(stack).items()}
         write_tensors(folder.run(spec.id).resume_point, tensors, header)
 
 
-def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack:
-    """One run as `save` left it."""
+def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack | None:
+    """One run as `save` left it; None where another version did."""
     with opened(path) as file:
         header: dict[str, Any] = json.loads(file.metadata()[HEADER])
+        if header.get("format_version") != RESUME_VERSION:
+            return None
         tensors = {name: file.get_tensor(name).clone().to(device) for name in file.keys()}  # noqa: SIM118 (no mapping)
-    return _from_tensors(tensors, specs=[spec], rows=[header["rows"]], **_counters(header))
+    counters = {name: header[name] for name in ("step", "loss_count")}
+    return _from_tensors(tensors, specs=[spec], rows=[header["rows"]], **counters)
 
 
 def join(stacks: Sequence[Stack]) -> Stack:
@@ -120,25 +134,12 @@ def finite(stack: Stack) -> Bool[Tensor, " runs"]:
     return torch.stack([rows.isfinite().all(dim=1) for rows in flat]).all(dim=0)
 
 
-def _counters(header: dict[str, Any]) -> dict[str, int]:
-    return {"step": header["step"], "loss_count": header["loss_count"]}
-
-
 def _tensors(stack: Stack) -> dict[str, Tensor]:
     """Everything with a `runs` axis, by a name that says where it belongs."""
-    parts = {"state": stack.state, "first": stack.moments.first, "second": stack.moments.second}
-    named = {f"{part}.{name}": tensor for part, tensors in parts.items() for name, tensor in tensors.items()}
-    return {"idle": stack.idle, "loss_sum": stack.loss_sum, **named}
+    state = {f"{_STATE}{name}": tensor for name, tensor in stack.state.items()}
+    return {"idle": stack.idle, "loss_sum": stack.loss_sum, **state}
 
 
 def _from_tensors(tensors: dict[str, Tensor], **rest: Any) -> Stack:  # noqa: ANN401 (the fields that are no tensors)
-    def part(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-    return Stack(
-        state=part("state."),
-        moments=optimiser.Moments(first=part("first."), second=part("second.")),
-        idle=tensors["idle"],
-        loss_sum=tensors["loss_sum"],
-        **rest,
-    )
+    state = {name.removeprefix(_STATE): each for name, each in tensors.items() if name.startswith(_STATE)}
+    return Stack(state=state, idle=tensors["idle"], loss_sum=tensors["loss_sum"], **rest)

@@ -1,20 +1,62 @@
-"""Untrained dictionaries, for the `data` and `kmeans` floors (docs/mathematics.md, section 3 and eq. 25)."""
+"""Untrained dictionaries of activations, as the floors draw them (docs/mathematics.md, section 3 and eq. 25)."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed.dice import roll
 from reseed.starts.lloyd import kmeans, lloyd
 
 if TYPE_CHECKING:
     from reseed.activations import View
 
-__all__ = ["data_atoms", "kmeans_atoms", "kmeans_tokens"]
+__all__ = ["Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens"]
 
 _FEW, _MANY = 32, 256  # activations per centroid, to begin with and at most
-_ROOM = 2**31  # bytes of them in memory at once, unless that were too few to begin with
+_MOST_BYTES = 2**31  # of them in memory at once, unless that were too few to begin with
 _PASSES = 5  # over all of them, after which centroids hardly move
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """Activations after one preprocessing, as a `reseed.floors.Source`: it rolls dice that no run rolls."""
+
+    view: "View"
+    replicate: int
+    """Another number is another roll of all dice."""
+    tokens_per_run: int
+    """Activations that one training reads, repeated ones counted."""
+    kmeans_steps: int
+
+    @property
+    def recipe(self) -> dict[str, int]:
+        """The settings that decide what is drawn."""
+        return {
+            "replicate": self.replicate,
+            "tokens_per_run": self.tokens_per_run,
+            "kmeans_steps": self.kmeans_steps,
+        }
+
+    def sample(self, count: int, *name: int | str) -> Float[Tensor, "count d_model"]:
+        """Training activations drawn at random, without replacement."""
+        return data_atoms(self.view, count, points=roll("points", self.replicate, "floor", *name))
+
+    def centroids(self, count: int, draw: int) -> Float[Tensor, "count d_model"]:
+        """K-means centroids of `tokens_for(count)` activations."""
+        return kmeans_atoms(
+            self.view,
+            count,
+            tokens=self.tokens_for(count),
+            steps=self.kmeans_steps,
+            points=roll("points", self.replicate, "floor", "kmeans", draw),
+            start=roll("kmeans", self.replicate, "floor", draw),
+        )
+
+    def tokens_for(self, count: int) -> int:
+        """How many activations so many centroids are made of."""
+        return kmeans_tokens(self.view.n_tokens, self.view.d_model, count, seen=self.tokens_per_run)
 
 
 def data_atoms(view: "View", n_atoms: int, *, points: int) -> Float[Tensor, "atoms d_model"]:
@@ -30,7 +72,7 @@ def kmeans_tokens(n_tokens: int, d_model: int, n_atoms: int, *, seen: int | None
     of all-MiniLM-L6-v2. But no more than half of what there is, so that two draws share about half of theirs at most,
     nor than 256 per centroid, nor than 2 GiB; and no fewer than 32 per centroid, or all there are.
     """
-    most = min(n_tokens // 2, _MANY * n_atoms, _ROOM // (4 * d_model))
+    most = min(n_tokens // 2, _MANY * n_atoms, _MOST_BYTES // (4 * d_model))
     enough = most if seen is None else min(most, seen)
     return max(enough, min(n_tokens, _FEW * n_atoms))
 

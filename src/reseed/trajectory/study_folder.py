@@ -1,225 +1,66 @@
-"""The waist: a study folder of runs, each a trajectory of snapshots from step 0.
+"""A study on disk.
 
 Training writes it, analysis reads it, and it can be judged again years later without the activations: the held-out
-codes travel with every snapshot, and the moments and the floor dictionaries with the study.
+codes travel with every snapshot, and the moments and the draws of floors with the study.
 
     study/
-      study.toml  manifest.json
+      study.toml  manifest.json  findings.json
       moments/<preprocessing>.safetensors           mean and covariance after it, and its map
       points/<digest>.safetensors                   hull points, stored once for all runs that share them
-      floors/<preprocessing>/<n_atoms>/<kind>-<i>.safetensors     untrained dictionaries
-      barriers/<condition>.parquet                  between its runs, on held-out tokens
+      floors/<preprocessing>/<n_atoms>/<floor>-<i>.safetensors    untrained dictionaries of activations
+      floors/of-runs/<key>/<floor>-<run id>.safetensors           untrained dictionaries of what a run ended with
+      compared/<key>/                               what comparing the runs of a condition wrote: see `compared`
       runs/<run id>/spec.json  step-000000.safetensors ...  metrics.parquet  state.safetensors  done
-
-FORMAT_VERSION history
-  1  first version
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import polars as pl
-import torch
-from jaxtyping import Bool, Float, Int
-from safetensors import SafetensorError, safe_open
+from jaxtyping import Float
+from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.files import (
-    HEADER,
     alone,
     canonical_json,
     remove_partial,
-    replacing,
     sha256_of_text,
-    write_json,
     write_tensors,
+    write_text,
 )
 from reseed.errors import TrajectoryError
+from reseed.trajectory.compared import ComparedFolder
+from reseed.trajectory.manifest import MANIFEST_VERSION, Manifest, PlannedCondition, of_version_1
+from reseed.trajectory.reading import damaged, read_header, read_json, read_tensors
+from reseed.trajectory.run import Trajectory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+__all__ = ["Draw", "StudyFolder", "points_name"]
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Snapshot",
-    "StudyFolder",
-    "Trajectory",
-    "join_codes",
-    "opened",
-    "pack_codes",
-    "points_name",
-    "read_header",
-]
-
-FORMAT_VERSION = 1
+TENSORS_VERSION = 1
+"""Of moments, points and draws. 1: first version."""
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """One run at one step; tensors are read from the file when they are asked for, in float32."""
+class Draw(NamedTuple):
+    """One untrained dictionary of a floor."""
 
-    path: Path
-
-    @cached_property
-    def header(self) -> dict[str, Any]:
-        """What the file says about itself: format version, run, step, and the number of held-out tokens."""
-        return read_header(self.path)
-
-    def has(self, name: str) -> bool:
-        """Whether the snapshot holds a tensor called `name`."""
-        with opened(self.path) as file:
-            return name in file.keys()  # noqa: SIM118 (safe_open is not a mapping)
-
-    def tensor(self, name: str) -> Tensor:
-        """The tensor called `name`.
-
-        Raises:
-            TrajectoryError: the snapshot does not hold it.
-        """
-        with opened(self.path) as file:
-            if name not in file.keys():  # noqa: SIM118 (safe_open is not a mapping)
-                raise TrajectoryError(f"{self.path} has no {name!r}; it has {', '.join(sorted(file.keys()))}")
-            return file.get_tensor(name)
-
-    @property
-    def atoms(self) -> Float[Tensor, "atoms d_model"]:
-        """The dictionary; atoms are rows."""
-        return self.tensor("atoms")
-
-    @property
-    def encoder(self) -> Float[Tensor, "atoms d_model"]:
-        """The encoder; one row per atom."""
-        return self.tensor("encoder")
-
-    @property
-    def active(self) -> tuple[Int[Tensor, " active"], Int[Tensor, " active"], Float[Tensor, " active"]]:
-        """The codes of the held-out tokens that are not 0: which token, ascending, which atom, and what value."""
-        counts = self.tensor("codes.row_offsets").long().diff()
-        tokens = torch.repeat_interleave(torch.arange(len(counts)), counts)
-        return tokens, self.tensor("codes.atoms").long(), self.tensor("codes.values")
-
-    @property
-    def n_tokens(self) -> int:
-        """Held-out tokens."""
-        return len(self.tensor("codes.row_offsets")) - 1
-
-    @property
-    def codes(self) -> Float[Tensor, "tokens atoms"]:
-        """The codes of the held-out tokens, dense."""
-        tokens, atoms, values = self.active
-        codes = torch.zeros(self.n_tokens, self.header["n_atoms"])
-        codes[tokens, atoms] = values
-        return codes
-
-    @property
-    def alive(self) -> Bool[Tensor, " atoms"]:
-        """Which atoms fire on at least one held-out token."""
-        alive = torch.zeros(self.header["n_atoms"], dtype=torch.bool)
-        alive[self.tensor("codes.atoms").long()] = True
-        return alive
+    atoms: Float[Tensor, "atoms d_model"]
+    policy: str
+    """How it was made, in one sentence; empty in studies of format version 1."""
+    recipe: dict[str, Any]
+    """The settings that decided it."""
 
 
 def points_name(identity: Sequence[object]) -> str:
     """The name under which a study keeps the points of this identity."""
     return sha256_of_text(canonical_json([str(part) for part in identity]))[:16]
-
-
-def pack_codes(values: Float[Tensor, "tokens k"], atoms: Int[Tensor, "tokens k"]) -> dict[str, Tensor]:
-    """The form in which a snapshot keeps its held-out codes: those of each token that are not 0, and their atoms."""
-    active = values != 0
-    counts = active.sum(dim=1).cpu()
-    return {
-        "codes.row_offsets": torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)]).to(torch.int32),
-        "codes.atoms": atoms[active].to(torch.int32),
-        "codes.values": values[active].float(),
-    }
-
-
-def join_codes(parts: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """Packed codes of tokens that follow each other as one."""
-    ends = torch.cat([part["codes.row_offsets"].diff() for part in parts]).cumsum(0, dtype=torch.int32)
-    joined = {name: torch.cat([part[name] for part in parts]) for name in ("codes.atoms", "codes.values")}
-    return {"codes.row_offsets": torch.cat([ends.new_zeros(1), ends]), **joined}
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """One run: what it is, its snapshots from step 0, its metrics and how it ended."""
-
-    folder: Path
-
-    @cached_property
-    def spec(self) -> dict[str, Any]:
-        """`spec.json`: condition, arm, preprocessing, start, run, method, training and the six rolls."""
-        return _read_json(self.folder / "spec.json")
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return self.folder.name
-
-    @cached_property
-    def snapshots(self) -> dict[int, Snapshot]:
-        """The snapshots by step, in order of steps."""
-        files = sorted(self.folder.glob("step-*.safetensors"))
-        return {int(file.stem.removeprefix("step-")): Snapshot(file) for file in files}
-
-    @property
-    def resume_point(self) -> Path:
-        """The file that an interrupted run goes on from; absent before its first save and after its end."""
-        return self.folder / "state.safetensors"
-
-    def snapshot(self, step: int) -> Snapshot:
-        """The snapshot at one step."""
-        return Snapshot(self.folder / f"step-{step:06d}.safetensors")
-
-    @property
-    def steps(self) -> tuple[int, ...]:
-        """The steps that have a snapshot."""
-        return tuple(self.snapshots)
-
-    @cached_property
-    def metrics(self) -> pl.DataFrame:
-        """One row per snapshot: step, loss, R², L0, alive, retention and the method's own diagnostics.
-
-        Raises:
-            TrajectoryError: the run has not ended, or the file is damaged.
-        """
-        path = self.folder / "metrics.parquet"
-        try:
-            return pl.read_parquet(path)
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _damaged(path, error) from error
-
-    @cached_property
-    def done(self) -> dict[str, Any] | None:
-        """How the run ended: `status` is `finished` or `diverged`; None while it has not ended."""
-        path = self.folder / "done"
-        return _read_json(path) if path.exists() else None
-
-    def write_spec(self, spec: Mapping[str, object]) -> None:
-        """Write `spec.json`."""
-        write_json(self.folder / "spec.json", spec)
-
-    def write_snapshot(self, step: int, tensors: Mapping[str, Tensor]) -> None:
-        """Write one snapshot; it needs at least `atoms`."""
-        header = {"format_version": FORMAT_VERSION, "run": self.id, "step": step, "n_atoms": len(tensors["atoms"])}
-        write_tensors(self.snapshot(step).path, tensors, header)
-
-    def finish(self, metrics: Sequence[Mapping[str, float | int]], **status: object) -> None:
-        """Write the metrics and say how the run ended."""
-        with replacing(self.folder / "metrics.parquet") as temporary:
-            table = pl.DataFrame(list(metrics), infer_schema_length=None)
-            columns = sorted(table.columns, key=lambda name: (name != "step", name))  # a resumed run's rows are sorted
-            table.select(columns).write_parquet(temporary)
-        write_json(self.folder / "done", status)
 
 
 @dataclass(frozen=True)
@@ -240,68 +81,80 @@ class StudyFolder:
             raise TrajectoryError(
                 f"{path} is not a study: it has no manifest.json; make one with  reseed run STUDY.toml --out {path}"
             )
-        version = folder.manifest.get("format_version")
-        if version != FORMAT_VERSION:
-            raise TrajectoryError(
-                f"{path} has format version {version}; this reseed reads version {FORMAT_VERSION}: "
-                f"install the reseed that wrote it ({folder.manifest.get('reseed', 'unknown')}) or run the study again"
-            )
+        _ = folder.manifest
         return folder
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """`manifest.json`."""
-        return _read_json(self.path / "manifest.json")
+    def manifest(self) -> Manifest:
+        """What the study plans.
+
+        Raises:
+            TrajectoryError: the file is missing, damaged or of a version that this reseed cannot read.
+        """
+        path = self.path / "manifest.json"
+        document = read_json(path)
+        version = document.get("format_version")
+        if version not in {1, MANIFEST_VERSION}:
+            raise TrajectoryError(
+                f"{self.path} has format version {version}; this reseed reads versions 1 to {MANIFEST_VERSION}: "
+                f"install the reseed that wrote it ({document.get('reseed', 'unknown')}) or run the study again"
+            )
+        try:
+            return Manifest.model_validate(of_version_1(document) if version == 1 else document)
+        except ValidationError as error:
+            raise damaged(path, error) from error
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write `manifest.json`."""
+        write_text(self.path / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
 
     def run(self, run_id: str) -> Trajectory:
         """The run with this id, whether it exists already or not."""
         return Trajectory(self.path / "runs" / run_id)
 
+    def condition(self, name: str) -> PlannedCondition:
+        """The condition of this name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        by_name = {condition.name: condition for condition in self.manifest.conditions}
+        if name not in by_name:
+            raise KeyError(f"no condition {name!r}: this study has {', '.join(by_name)}")
+        return by_name[name]
+
     def runs(self, condition: str) -> tuple[Trajectory, ...]:
         """The runs of one condition that the manifest names and that have a step 0, starts first."""
-        return self._begun("conditions", condition)
+        return self._begun(self.condition(condition).runs)
 
     def children(self, condition: str) -> tuple[Trajectory, ...]:
         """The spawned runs of one condition that the manifest names and that have a step 0, parents first."""
-        return self._begun("spawned", condition)
+        return self._begun(self.condition(condition).children)
 
-    @property
-    def planned(self) -> tuple[str, ...]:
-        """The ids of all runs and children that the manifest names, whether they have begun or not."""
-        parts = [*self.manifest["conditions"], *self.manifest.get("spawned", ())]
-        return tuple(run_id for _, ids in parts for run_id in ids)
+    def _begun(self, ids: Iterable[str]) -> tuple[Trajectory, ...]:
+        return tuple(run for run in map(self.run, ids) if 0 in run.snapshots)
 
-    def _begun(self, part: str, condition: str) -> tuple[Trajectory, ...]:
-        named = (self.run(run_id) for name, ids in self.manifest.get(part, ()) if name == condition for run_id in ids)
-        return tuple(run for run in named if 0 in run.snapshots)
+    def compared(self, condition: str) -> ComparedFolder:
+        """What comparing the runs of one condition wrote, or will write."""
+        key = self.condition(condition).key
+        before = self.path / "barriers" / f"{key}.parquet"
+        return ComparedFolder(self.path / "compared" / key, before if before.exists() else None)
 
-    @property
-    def pairs_path(self) -> Path:
-        """Where the measures of all pairs of runs lie."""
-        return self.path / "pairs.parquet"
-
-    def barriers_path(self, condition: str) -> Path:
-        """Where the barriers between the runs of one condition lie."""
-        return self.path / "barriers" / f"{condition}.parquet"
-
-    def barriers(self, condition: str) -> pl.DataFrame | None:
-        """`run_a`, `run_b`, `matched` and `unmatched` of every pair of finished runs; None where not measured.
-
-        Raises:
-            TrajectoryError: the file is damaged.
-        """
-        path = self.barriers_path(condition)
-        try:
-            return pl.read_parquet(path) if path.exists() else None
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise _damaged(path, error) from error
+    def forget_compared(self) -> None:
+        """Remove all that was compared: another version of reseed may have measured otherwise."""
+        for condition in self.manifest.conditions:
+            self.compared(condition.name).forget()
 
     def moments(self, preprocess: str) -> dict[str, Tensor]:
         """`mean` and `covariance` of the training activations after one preprocessing, in float64."""
-        return _read_tensors(self.moments_path(preprocess))
+        return read_tensors(self._moments_path(preprocess))
 
-    def moments_path(self, preprocess: str) -> Path:
-        """Where the moments and the map of one preprocessing lie."""
+    def write_moments(self, preprocess: str, tensors: Mapping[str, Tensor]) -> None:
+        """Write the moments and the map of one preprocessing."""
+        header = {"format_version": TENSORS_VERSION, "preprocess": preprocess}
+        write_tensors(self._moments_path(preprocess), tensors, header)
+
+    def _moments_path(self, preprocess: str) -> Path:
         return self.path / "moments" / f"{preprocess}.safetensors"
 
     @contextmanager
@@ -331,72 +184,50 @@ class StudyFolder:
         """The points of this identity, made and written when the study does not have them yet."""
         path = self._points_path(points_name(identity))
         if not path.exists():
-            write_tensors(path, {"points": make()}, {"format_version": FORMAT_VERSION, "identity": str(identity)})
-        return _read_tensors(path)["points"]
+            write_tensors(path, {"points": make()}, {"format_version": TENSORS_VERSION, "identity": str(identity)})
+        return read_tensors(path)["points"]
 
     def points(self, name: str) -> Float[Tensor, "points d_model"]:
-        """The points that a run's `spec.json` names."""
-        return _read_tensors(self._points_path(name))["points"]
+        """The points that a run's record names."""
+        return read_tensors(self._points_path(name))["points"]
 
     def _points_path(self, name: str) -> Path:
         return self.path / "points" / f"{name}.safetensors"
 
-    def floor_path(self, preprocess: str, n_atoms: int, kind: str, draw: int) -> Path:
-        """Where one untrained dictionary of a measured floor lies."""
-        return self.path / "floors" / preprocess / str(n_atoms) / f"{kind}-{draw}.safetensors"
+    def draw_path(self, preprocess: str, n_atoms: int, floor: str, draw: int) -> Path:
+        """Where one untrained dictionary of activations lies."""
+        return self.path / "floors" / preprocess / str(n_atoms) / f"{floor}-{draw}.safetensors"
 
-    def forget_floors(self, preprocess: str, *, keep: Iterable[tuple[int, str, int]]) -> None:
-        """Remove the untrained dictionaries that are none of `keep`: (n_atoms, kind, draw) of this preprocessing."""
-        kept = {self.floor_path(preprocess, *one) for one in keep}
+    def draw_of_run_path(self, condition: str, floor: str, run_id: str) -> Path:
+        """Where one untrained dictionary lies that was made of what a run ended with."""
+        return self.path / "floors" / "of-runs" / self.condition(condition).key / f"{floor}-{run_id}.safetensors"
+
+    def remember_draw(
+        self, path: Path, policy: str, recipe: Mapping[str, Any], make: Callable[[], Float[Tensor, "atoms d_model"]]
+    ) -> None:
+        """Make and write an untrained dictionary where the study does not have it yet by this policy and recipe."""
+        header = {"format_version": TENSORS_VERSION, "policy": policy, "recipe": dict(recipe)}
+        if not path.exists() or read_header(path) != header:
+            write_tensors(path, {"atoms": make()}, header)
+
+    def draws(self, preprocess: str, n_atoms: int, floor: str) -> list[Draw]:
+        """The untrained dictionaries of one floor of activations, in order."""
+        folder = self.draw_path(preprocess, n_atoms, floor, 0).parent
+        numbers = sorted(int(file.stem.rpartition("-")[2]) for file in folder.glob(f"{floor}-*.safetensors"))
+        return [_read_draw(self.draw_path(preprocess, n_atoms, floor, number)) for number in numbers]
+
+    def draws_of_runs(self, condition: str, floor: str, run_ids: Iterable[str]) -> list[Draw]:
+        """The untrained dictionaries that were made of these runs, as far as they are there."""
+        paths = (self.draw_of_run_path(condition, floor, run_id) for run_id in run_ids)
+        return [_read_draw(path) for path in paths if path.exists()]
+
+    def forget_draws(self, preprocess: str, *, keep: Iterable[tuple[int, str, int]]) -> None:
+        """Remove the untrained dictionaries that are none of `keep`: (n_atoms, floor, draw) of this preprocessing."""
+        kept = {self.draw_path(preprocess, *one) for one in keep}
         for file in set(self.path.glob(f"floors/{preprocess}/*/*.safetensors")) - kept:
             file.unlink()
 
-    def floor_atoms(self, preprocess: str, n_atoms: int, kind: str) -> list[Float[Tensor, "atoms d_model"]]:
-        """The untrained dictionaries of one measured floor."""
-        folder = self.floor_path(preprocess, n_atoms, kind, 0).parent
-        return [_read_tensors(file)["atoms"] for file in sorted(folder.glob(f"{kind}-*.safetensors"))]
 
-    def floor_recipe(self, preprocess: str, n_atoms: int, kind: str) -> dict[str, Any]:
-        """How the first of them was drawn; empty where there is none."""
-        path = self.floor_path(preprocess, n_atoms, kind, 0)
-        return read_header(path) if path.exists() else {}
-
-
-def read_header(path: Path) -> dict[str, Any]:
-    """What a file of ours says about itself.
-
-    Raises:
-        TrajectoryError: it is missing or damaged.
-    """
-    with opened(path) as file:
-        return json.loads((file.metadata() or {}).get(HEADER, "{}"))
-
-
-def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
-    """A safetensors file, open for reading.
-
-    Raises:
-        TrajectoryError: it is missing or damaged.
-    """
-    try:
-        return safe_open(path, framework="pt")
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> TrajectoryError:
-    """What to do about a file that cannot be read: a run is made again as a whole, or it would miss a snapshot."""
-    again = path.parent if path.parent.parent.name == "runs" else path
-    return TrajectoryError(f"{path} is missing or damaged ({error}): delete {again} and run the same study again")
-
-
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    with opened(path) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _damaged(path, error) from error
+def _read_draw(path: Path) -> Draw:
+    header = read_header(path)
+    return Draw(read_tensors(path)["atoms"], header.get("policy", ""), header.get("recipe", header))

@@ -1,4 +1,4 @@
-"""Galaxy far away: what a mean does to cosines, in two dimensions and in many."""  # noqa: INP001 (a script)
+"""What a mean that atoms have in common does to their cosines, in two dimensions and in many."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 

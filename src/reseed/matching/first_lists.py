@@ -1,4 +1,4 @@
-"""One pass over all cosines: each row's best columns, bounds for the rest, and the best of every row and column."""
+"""One pass over all cosines: first candidate lists, bounds for the rest, and the best of every row and column."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from torch import Tensor
 
 from reseed._support.jit import compiled
 from reseed._support.products import row_products
-from reseed.matching.pages import Offers
+from reseed.matching.candidates import Lists
 
 if TYPE_CHECKING:
-    from reseed.matching.products import Spread
+    from reseed.matching.products import ParallelMap
 
-__all__ = ["Best", "survey"]
+__all__ = ["Best", "first_lists"]
 
 _WIDTH = 64  # columns on a row's list, more only where cosines are equal
-_EVERY = 4  # groups, one of so many tells about how high the best of a row are
+_EVERY = 4  # one group in so many is enough to estimate how large a row's best cosines are
 _ELEMENTS = 2**22  # of a block of cosines: 16 MB, which the C library hands out again without asking the system
 
 
@@ -32,58 +32,61 @@ class Best:
     of_cols: np.ndarray
 
 
-def survey(
+def first_lists(
     rows: Float32[Tensor, "rows d_model"],
     cols: Float32[Tensor, "cols d_model"],
     *,
     n_groups: int,
     absolute: bool,
-    spread: Spread = map,
+    parallel: ParallelMap = map,
     elements: int = _ELEMENTS,
-) -> tuple[Offers, Best]:
-    """Look at every cosine once, block by block. Every n_groups-th column is of the same group."""
+) -> tuple[Lists, Best]:
+    """Each row's first candidate list, at price 0, and the best partners; every n_groups-th column is of one group.
+
+    Each cosine is computed once, block by block, and forgotten.
+    """
     n, n_cols = len(rows), len(cols)
     width = min(_WIDTH, n_cols)
-    offers = _no_offers(n, 2 * width, n_groups)
+    lists = _empty_lists(n, 2 * width, n_groups)
     of_rows, of_cols = np.empty(n, np.int64), np.zeros(n_cols, np.int64)
     col_values, lock = np.full(n_cols, -np.inf, np.float32), threading.Lock()
     height = max(64, min(1024, elements // n_cols))
 
-    def look(begin: int) -> None:
+    def read_block(begin: int) -> None:
         part = slice(begin, begin + height)
         block = row_products(rows[part], cols).cpu()
         values = (block.abs_() if absolute else block).numpy()
-        _list_best(values, begin, width, Offers(*(field[part] for field in offers)))
+        _list_best(values, begin, width, Lists(*(field[part] for field in lists)))
         some_values, some_rows = np.full(n_cols, -np.inf, np.float32), np.zeros(n_cols, np.int32)
         _find_best(values, begin, of_rows[part], (some_values, some_rows))
         with lock:
             _merge(col_values, of_cols, some_values, some_rows)
 
-    list(spread(look, range(0, n, height)))
-    return offers, Best(of_rows, of_cols)
+    list(parallel(read_block, range(0, n, height)))
+    return lists, Best(of_rows, of_cols)
 
 
-def _no_offers(n: int, room: int, n_groups: int) -> Offers:
-    return Offers(
+def _empty_lists(n: int, room: int, n_groups: int) -> Lists:
+    return Lists(
         columns=np.empty((n, room), np.int32),
         values=np.empty((n, room)),
-        sharp=np.zeros((n, room), np.bool_),
-        since=np.zeros(n, np.int64),
+        exact=np.zeros((n, room), np.bool_),
+        reference=np.zeros(n, np.int64),
         count=np.empty(n, np.int64),
-        rest=np.empty((n, n_groups), np.float32),
-        most=np.empty(n),
+        bounds=np.empty((n, n_groups), np.float32),
+        largest_bound=np.empty(n),
     )
 
 
 @compiled
-def _list_best(block: np.ndarray, first: int, width: int, offers: Offers) -> None:
+def _list_best(block: np.ndarray, first: int, width: int, lists: Lists) -> None:
     columns = np.empty(block.shape[1], np.int64)
     for i in range(len(block)):
-        row, tops = block[i], offers.rest[i]
+        row, tops = block[i], lists.bounds[i]
         _group_tops(row, tops)
         count = _gather(row, _at_least(tops[::_EVERY], max(1, width // _EVERY)), (first + i) % len(row), tops, columns)
-        offers.count[i] = _list(row, columns[:count], width, tops, (offers.columns[i], offers.values[i]))
-        offers.most[i] = tops.max()
+        lists.count[i] = _list(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]))
+        lists.largest_bound[i] = tops.max()
 
 
 @compiled
@@ -92,7 +95,7 @@ def _group_tops(row: np.ndarray, tops: np.ndarray) -> None:
     tops[:] = row[:n_groups]
     for begin in range(n_groups, len(row), n_groups):
         for g in range(min(n_groups, len(row) - begin)):
-            tops[g] = row[begin + g] if row[begin + g] > tops[g] else tops[g]  # noqa: FURB136 - max minds NaN: slower
+            tops[g] = row[begin + g] if row[begin + g] > tops[g] else tops[g]  # noqa: FURB136 (max minds NaN: slower)
 
 
 @compiled
@@ -103,7 +106,10 @@ def _at_least(values: np.ndarray, width: int) -> float:
 
 @compiled
 def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray) -> int:
-    """Find the columns that are not below `least`, from the row's own on; the tops become those of the others."""
+    """Find the columns that are not below `least`; the tops become those of the others.
+
+    The search begins at the row's own column, so that rows with equal cosines do not all list the same columns first.
+    """
     n_cols, n_groups, count = len(row), len(tops), 0
     depth, k_own, g = (n_cols + n_groups - 1) // n_groups, own // n_groups, own % n_groups
     for _ in range(n_groups):
@@ -131,7 +137,7 @@ def _list(
     tops: np.ndarray,
     to: tuple[np.ndarray, np.ndarray],
 ) -> int:
-    """List the columns found, or the `width` best where that are too many; what has no room goes back to its group."""
+    """List the columns found, or the `width` best where they are too many; the others raise their group's bound."""
     columns, values = to
     count, room = 0, max(3 * len(columns) // 4, 1)
     least = _at_least(row[found], width) if len(found) > room else np.float32(-np.inf)
@@ -161,7 +167,7 @@ def _find_best(block: np.ndarray, first: int, of_rows: np.ndarray, of_cols: tupl
 
 @compiled
 def _merge(values: np.ndarray, rows: np.ndarray, other_values: np.ndarray, other_rows: np.ndarray) -> None:
-    """Blocks come in any order: of equals the first row counts."""
+    """Of equal values the first row counts, in whatever order the blocks come."""
     for j in range(len(values)):
         if other_values[j] > values[j] or (other_values[j] == values[j] and other_rows[j] < rows[j]):
             values[j], rows[j] = other_values[j], other_rows[j]

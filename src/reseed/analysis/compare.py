@@ -1,0 +1,269 @@
+"""Comparing writes: all that opens a dictionary, as tables that judging reads (see `reseed.trajectory.compared`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reseed import measures
+from reseed._support.version import VERSION
+from reseed.analysis.children import SPAWNED, measure_children
+from reseed.analysis.pairs import FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready
+from reseed.floors import FLOORS
+from reseed.matching import match
+from reseed.measures import MEASURES, Matchings, activation_covariance
+from reseed.trajectory import Compared, ComparedRun, DrawnFloor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Executor
+
+    from reseed.floors import FloorKind
+    from reseed.measures import ActivationCovariance
+    from reseed.trajectory import ComparedFolder, Draw, StudyFolder, Trajectory
+
+__all__ = ["FloorTables", "compare_floors", "compare_runs", "first_of_groups", "forget_unfinished", "is_compared"]
+
+FloorTables = dict[tuple[object, ...], pl.DataFrame]
+"""Floors of activations that other conditions of a study have in common, as they were measured."""
+
+_PAIR = {"run_a": pl.String, "run_b": pl.String}
+_TWO = 2
+
+
+def compare_runs(
+    folder: StudyFolder, condition: str, pool: Executor, *, advance: Callable[[int], None] = lambda _: None
+) -> Compared | None:
+    """Match the pairs of one condition that are not known yet, and write `pairs` and `matchings`.
+
+    Args:
+        folder: a study; runs that have not finished take no part.
+        condition: its name.
+        pool: threads that pairs of runs are matched on.
+        advance: told how many pairs lie behind, snapshot by snapshot.
+
+    Returns:
+        What was compared; None where fewer than two runs finished.
+    """
+    runs, written = _finished(folder.runs(condition)), folder.compared(condition)
+    if len(runs) < _TWO:
+        written.forget()
+        return None
+    activations = _activations(folder, runs[0])
+    known = _known(written, runs[0])
+    measured = measure_pairs(runs, activations, pool, known=known, advance=advance)
+    groups = dict(zip((run.id for run in runs), measured.groups, strict=True))
+    children = measure_children(folder, condition, activations, pool, known=known)
+    written.write_table("pairs", _pairs_table(measured, children, groups))
+    written.write_table("matchings", _matchings_table(measured.pairs, children))
+    about = _about(runs, measured, activations)
+    before = written.about
+    if before is not None and before.model_copy(update={"floors": ()}) == about:
+        return before
+    written.write_about(about)
+    return about
+
+
+def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, shared: FloorTables | None = None) -> None:
+    """Match the untrained dictionaries of one condition with each other, and write `floors`.
+
+    They are measured by the code that measures the runs.
+
+    Args:
+        folder: a study whose draws are made.
+        condition: the name of one that `compare_runs` has compared.
+        pool: threads that pairs are matched on.
+        shared: what other conditions have measured already, added to.
+    """
+    written = folder.compared(condition)
+    about = written.about
+    if about is None:
+        return
+    first = folder.run(about.runs[0].id)
+    draws = {kind: _draws(folder, condition, about, kind) for kind in FLOORS.values()}
+    of = {kind: found for kind, found in draws.items() if len(found) >= _TWO}
+    described = tuple(_described(kind, found) for kind, found in of.items())
+    if described == about.floors and (written.path / "floors.parquet").exists():
+        return
+    made: FloorTables = {} if shared is None else shared
+    activations = _activations(folder, first)
+    tables = []
+    for kind, found in of.items():
+        key = (kind.name, first.record.preprocess, about.n_atoms, about.sign, None if kind.draw else condition)
+        if key not in made:
+            made[key] = _measured_draws(kind, found, about, activations, pool)
+        tables.append(made[key])
+    written.write_table("floors", pl.concat(tables) if tables else _no_floors())
+    written.write_about(about.model_copy(update={"floors": described}))
+
+
+def forget_unfinished(folder: StudyFolder) -> None:
+    """Remove what was compared of runs that have not ended: those may become others, and more pairs come."""
+    for condition in folder.manifest.conditions:
+        unfinished = {run_id for run_id in (*condition.runs, *condition.children) if folder.run(run_id).done is None}
+        written = folder.compared(condition.name)
+        about = written.about
+        if unfinished & {*condition.runs}:
+            written.forget_barriers()
+        if about is None or not unfinished:
+            continue
+        for name in ("pairs", "matchings"):
+            table = written.table(name)
+            written.write_table(name, table.filter(~pl.any_horizontal(pl.col(*_PAIR).is_in(list(unfinished)))))
+        kept = tuple(run for run in about.runs if run.id not in unfinished)
+        written.write_about(about.model_copy(update={"runs": kept, "floors": ()}))
+
+
+def is_compared(folder: StudyFolder, condition: str) -> bool:
+    """Whether the tables hold all that judging reads: every pair of the finished runs and every measure."""
+    runs, about = _finished(folder.runs(condition)), folder.compared(condition).about
+    if len(runs) < _TWO or about is None:
+        return len(runs) < _TWO and about is None
+    steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
+    children = {child.id for child in folder.children(condition) if child.finished}
+    table = folder.compared(condition).table("pairs")
+    told = set(table.filter(pl.col("relation") == SPAWNED)["run_b"])
+    return (
+        _measured_as_now(about, runs[0])
+        and [run.id for run in about.runs] == [run.id for run in runs]
+        and about.steps == steps
+        and children == told
+    )
+
+
+def _finished(runs: Sequence[Trajectory]) -> list[Trajectory]:
+    return [run for run in runs if run.finished]
+
+
+def _activations(folder: StudyFolder, run: Trajectory) -> ActivationCovariance:
+    """What the activations that the runs of a condition saw say about directions."""
+    n_atoms = run.snapshots[0].header["n_atoms"]
+    return activation_covariance(folder.moments(run.record.preprocess)["covariance"], n_atoms)
+
+
+def _measured_as_now(about: Compared, run: Trajectory) -> bool:
+    return about.measures == tuple(MEASURES) and about.sign == run.record.sign and about.reseed == VERSION
+
+
+def _known(written: ComparedFolder, run: Trajectory) -> dict[tuple[str, str], OfPair]:
+    """The pairs that are measured already, by this version and these measures."""
+    about = written.about
+    if about is None or not _measured_as_now(about, run):
+        return {}
+    pairs, matchings = written.table("pairs"), written.table("matchings")
+    values: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
+    for row in pairs.select("step", *_PAIR, *FACTS, *MEASURES).iter_rows(named=True):
+        step, ids = row.pop("step"), (row.pop("run_a"), row.pop("run_b"))
+        values.setdefault(ids, {})[step] = row
+    matched = matchings.partition_by(*_PAIR, as_dict=True, include_key=False)
+    known = {ids: (by_step, matched[ids]) for ids, by_step in values.items() if ids in matched}
+    return {
+        ids: OfPair(by_step, table.drop("step"))
+        for ids, (by_step, table) in known.items()
+        if table["step"][0] == max(by_step)
+    }
+
+
+def _pairs_table(
+    measured: MeasuredPairs, children: Mapping[tuple[str, str], OfPair], groups: Mapping[str, int]
+) -> pl.DataFrame:
+    """One row per step and pair, children with their parents last."""
+    rows: list[dict[str, Any]] = [
+        _names(step, ids, groups) | of.values[step] for step in measured.steps for ids, of in measured.pairs.items()
+    ]
+    for (parent, child), of in children.items():
+        group = groups.get(parent, -1)
+        names = {"relation": SPAWNED, "group_a": group, "group_b": group}
+        rows += [{"step": s, "run_a": parent, "run_b": child} | names | values for s, values in of.values.items()]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _names(step: int, ids: tuple[str, str], groups: Mapping[str, int]) -> dict[str, Any]:
+    a, b = (groups[run_id] for run_id in ids)
+    places = {"relation": "within" if a == b else "between", "group_a": a, "group_b": b}
+    return {"step": step, "run_a": ids[0], "run_b": ids[1]} | places
+
+
+def _matchings_table(*parts: Mapping[tuple[str, str], OfPair]) -> pl.DataFrame:
+    tables = [
+        of.matching.select(
+            pl.lit(run_a).alias("run_a"),
+            pl.lit(run_b).alias("run_b"),
+            pl.lit(max(of.values), dtype=pl.Int64).alias("step"),
+            pl.all(),
+        )
+        for part in parts
+        for (run_a, run_b), of in part.items()
+    ]
+    return pl.concat(tables)
+
+
+def _about(runs: Sequence[Trajectory], measured: MeasuredPairs, activations: ActivationCovariance) -> Compared:
+    last = {run.id: run.snapshots[measured.steps[-1]].atoms for run in runs}
+    n_atoms, d_model = last[runs[0].id].shape
+    return Compared(
+        reseed=VERSION,
+        runs=tuple(
+            ComparedRun(
+                id=run.id,
+                init_group=group,
+                stable_rank=measures.stable_rank(last[run.id]).value,
+                atom_norm_squared=measures.mean_norm_squared(last[run.id]),
+            )
+            for run, group in zip(runs, measured.groups, strict=True)
+        ),
+        steps=measured.steps,
+        measures=tuple(MEASURES),
+        n_atoms=n_atoms,
+        d_model=d_model,
+        sign=runs[0].record.sign,
+        subspace_rank=activations.rank,
+    )
+
+
+def _draws(folder: StudyFolder, condition: str, about: Compared, kind: FloorKind) -> list[Draw]:
+    """The untrained dictionaries of one floor: of the activations, or of the first run of every init group."""
+    if kind.draw is not None:
+        return folder.draws(folder.condition(condition).preprocess, about.n_atoms, kind.name)
+    if kind.of_run is not None:
+        return folder.draws_of_runs(condition, kind.name, first_of_groups(about))
+    return []
+
+
+def first_of_groups(about: Compared) -> list[str]:
+    """The first run of every init group, the last group first."""
+    return list({run.init_group: run.id for run in reversed(about.runs)}.values())
+
+
+def _described(kind: FloorKind, draws: Sequence[Draw]) -> DrawnFloor:
+    first = draws[0]
+    tokens = first.recipe.get("kmeans_tokens")  # in studies of format version 1, which keep no policies
+    of = f"; of {tokens:,} activations" if tokens and kind.name == "kmeans" else ""
+    policy = first.policy or kind.policy + of
+    return DrawnFloor(name=kind.name, n=len(draws), policy=policy, recipe=first.recipe)
+
+
+def _measured_draws(
+    kind: FloorKind, draws: Sequence[Draw], about: Compared, activations: ActivationCovariance, pool: Executor
+) -> pl.DataFrame:
+    prepared = list(pool.map(lambda draw: ready(measures.dictionary(draw.atoms, activations)), draws))
+    pairs = list(combinations(range(len(draws)), 2))
+
+    def measured(pair: tuple[int, int]) -> dict[str, float]:
+        a, b = (prepared[place] for place in pair)
+        return compared(Matchings(match(a.of.atoms, b.of.atoms, sign=about.sign)), a, b)
+
+    untrained = [name for name, measure in MEASURES.items() if measure.untrained]
+    rows = [
+        {"floor": kind.name, "draw_a": i, "draw_b": j} | {name: values[name] for name in untrained}
+        for (i, j), values in zip(pairs, pool.map(measured, pairs), strict=True)
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _no_floors() -> pl.DataFrame:
+    untrained = {name: pl.Float64 for name, measure in MEASURES.items() if measure.untrained}
+    return pl.DataFrame(schema={"floor": pl.String, "draw_a": pl.Int64, "draw_b": pl.Int64, **untrained})

@@ -1,0 +1,124 @@
+"""Judging reads: from the tables of a study folder to its findings. It opens no dictionary, and writes no table."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from reseed.analysis.arms import compare_arms
+from reseed.analysis.conditions import judge_condition
+from reseed.analysis.dice_effects import dice_effects
+from reseed.findings import Findings, Geometry
+from reseed.statistics import spectrum
+from reseed.thresholds import LEVEL, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reseed.analysis.conditions import Analysed
+    from reseed.findings import ConditionFindings
+    from reseed.trajectory import StudyFolder, Trajectory
+
+__all__ = ["judge_study"]
+
+
+def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda _: None) -> Findings:
+    """Judge every condition by its tables, compare the arms, and write `findings.json`.
+
+    Args:
+        folder: a study whose runs have ended and are compared; what is unfinished is named in the warnings.
+        advance: told after every condition.
+    """
+    study = tomllib.loads((folder.path / "study.toml").read_text(encoding="utf-8"))
+    thresholds = dict(study.get("thresholds", {}))  # an older reseed may have known fewer of them
+    level = thresholds.pop("level", LEVEL)
+    limits = Limits(**thresholds)
+    judged: list[Analysed] = []
+    for planned in folder.manifest.conditions:
+        each = judge_condition(folder, planned, limits, level=level)
+        judged += [] if each is None else [each]
+        advance(1)
+    conditions = tuple(each.findings for each in judged)
+    findings = Findings(
+        reseed=folder.manifest.reseed,
+        study=study,
+        activations=folder.manifest.activations,
+        machine=folder.manifest.machine,
+        headline=_headline(conditions),
+        geometry=tuple(_geometry(folder, name) for name in study["preprocess"]),
+        conditions=conditions,
+        comparisons=compare_arms(judged, margin=limits.margin, level=level),
+        shared_dice=dice_effects(judged, level=level),
+        warnings=_warnings(folder, conditions),
+    )
+    findings.write(folder.path / "findings.json")
+    return findings
+
+
+def _headline(conditions: Sequence[ConditionFindings]) -> str:
+    """How many conditions got which verdict, the most frequent first."""
+    if not conditions:
+        return "Nothing can be said: no run of this study has a step 0."
+    counts = Counter(str(condition.verdict.outcome) for condition in conditions)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    return f"{len(conditions)} condition{'' if len(conditions) == 1 else 's'}: {told}."
+
+
+def _geometry(folder: StudyFolder, preprocess: str) -> Geometry:
+    moments = folder.moments(preprocess)
+    mean, covariance = moments["mean"], moments["covariance"]
+    return Geometry(
+        preprocess=preprocess,
+        mean_cosine=spectrum.mean_share(mean, covariance),
+        mean_over_spread=spectrum.mean_over_spread(mean, covariance),
+        participation_ratio=spectrum.participation_ratio(covariance),
+        top_share=spectrum.top_share(covariance),
+    )
+
+
+def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> tuple[str, ...]:
+    """What a reader must know before believing the numbers."""
+    warnings: list[str] = []
+    for condition in conditions:
+        ended_badly = (run for run in condition.runs if run.status != "finished")
+        warnings += [f"{run.id} is {run.status}" + (f": {run.remedy}" if run.remedy else "") for run in ended_badly]
+        warnings += [_lost(folder.run(run.id), condition) for run in condition.runs if _lost_steps(folder.run(run.id))]
+        said = condition.agreement
+        reasons = (said.between.last.reason, said.within.last.reason) if said else ()
+        warnings += [f"{condition.name}: {reason}" for reason in dict.fromkeys(reasons) if reason]
+        if condition.contraction_reason:
+            warnings.append(f"{condition.name}: {condition.contraction_reason}")
+    children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
+    warnings += [_ended(child) for child in children if not child.finished]
+    begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
+    return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.manifest.planned if run_id not in begun))
+
+
+def _ended(child: Trajectory) -> str:
+    if child.done is None:
+        return f"{child.id} is unfinished"
+    return f"{child.id} is {child.done.status}" + (f": {child.done.remedy}" if child.done.remedy else "")
+
+
+def _absent(run: Trajectory) -> str:
+    """Why a run takes no part although the study plans it."""
+    if not run.steps:
+        return f"{run.id} has not begun: run the study again to train it"
+    return f"{run.id} has lost its step 0 and takes no part, since nobody knows where it began: {_made_again(run)}"
+
+
+def _lost(run: Trajectory, condition: ConditionFindings) -> str:
+    """Which snapshots of an ended run are gone, and what that does to its condition."""
+    lost = ", ".join(f"{step:,}" for step in _lost_steps(run))
+    left = f"; {condition.name} is judged at step {condition.steps[-1]:,}" if condition.steps else ""
+    return f"{run.id} has lost its snapshots of steps {lost}, where no run is compared now{left}: {_made_again(run)}"
+
+
+def _lost_steps(run: Trajectory) -> list[int]:
+    """The steps of which an ended run has metrics and no snapshot."""
+    return sorted(set(run.metrics["step"]) - set(run.steps)) if run.done else []
+
+
+def _made_again(run: Trajectory) -> str:
+    return f"to have it again, delete {run.folder} and run the study again"

@@ -1,0 +1,79 @@
+"""One record per measure: what it says within and between starts, raw and beyond its strictest floor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed import statistics
+from reseed.analysis.intervals import adjusted, adjusted_curve, band, interval, scaled
+from reseed.analysis.tables import strictest
+from reseed.findings import MeasureFindings, PairsFindings
+from reseed.verdict import MeasureEvidence
+
+if TYPE_CHECKING:
+    from reseed.analysis.tables import Pairs
+    from reseed.findings import Interval
+    from reseed.floors import Floor
+    from reseed.statistics import Estimate
+    from reseed.verdict import Evidence
+
+__all__ = ["measure_record", "said_by", "with_evidence"]
+
+_NO_PAIRS = {
+    "within": "no two runs share a start, so there is no W: it takes runs_per_start = 2",
+    "between": "all runs share one start, so there is no B: it takes other starts",
+}
+_OVER = {"within": statistics.within, "between": statistics.between}
+
+
+def measure_record(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureFindings:
+    """What one measure says: its curves with bands, its ends, its gain; its strictest floor is taken as known."""
+    matrices, floor = pairs.measures[name], strictest(floors)
+    ends = statistics.ends(statistics.between_start, matrices, pairs.groups, level=level)
+    gain = interval(ends.gain)
+    return MeasureFindings(
+        within=_over("within", matrices, pairs, floor, level),
+        between=_over("between", matrices, pairs, floor, level),
+        born=interval(ends.first),
+        gain=gain,
+        gain_adjusted=None if floor is None else scaled(gain, floor.value),
+        floors=floors,
+        strictest=None if floor is None else floor.name,
+    )
+
+
+def with_evidence(record: MeasureFindings, evidence: Evidence) -> MeasureFindings:
+    """The record of the measure that the verdict is about: its adjusted interval holds the error of the floor, too."""
+    between = record.between.model_copy(update={"adjusted": interval(evidence.adjusted)})
+    update = {"between": between, "gain_adjusted": interval(evidence.adjusted_gain)}
+    return record.model_copy(update=update)
+
+
+def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureEvidence:
+    """What a measure says about runs that started apart, for holding it against another."""
+    ends = statistics.ends(statistics.between_start, pairs.measures[name], pairs.groups, level=level)
+    return MeasureEvidence(ends.last, ends.gain, {floor.name: floor.value for floor in floors})
+
+
+def _over(
+    relation: str, matrices: Float[Tensor, "steps runs runs"], pairs: Pairs, floor: Floor | None, level: float
+) -> PairsFindings:
+    over: Callable[..., tuple[Estimate, ...]] = _OVER[relation]
+    curve = band(pairs.steps, over(matrices, pairs.groups, level=level))
+    last = interval(over(matrices[-1:], pairs.groups, level=level)[0])
+    return PairsFindings(
+        curve=curve,
+        adjusted_curve=None if floor is None else adjusted_curve(curve, floor.value),
+        last=_with_reason(last, _NO_PAIRS[relation]),
+        adjusted=None if floor is None else adjusted(last, floor.value),
+    )
+
+
+def _with_reason(found: Interval, reason: str) -> Interval:
+    """The interval, with the reason why there are no such pairs where there are none."""
+    return found.model_copy(update={"reason": reason}) if math.isnan(found.value) else found

@@ -1,0 +1,108 @@
+"""The tables that comparing wrote, as judging takes them: matrices of pairs of runs, and floors of every measure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from reseed import floors, statistics
+from reseed.floors import FLOORS, Floor, Sizes
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reseed.measures import Measure
+    from reseed.trajectory import Compared
+
+__all__ = ["Pairs", "floors_of", "pairs_of", "strictest"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """All pairs of some runs at their common snapshots."""
+
+    steps: tuple[int, ...]
+    ids: tuple[str, ...]
+    groups: Int[Tensor, " runs"]
+    """The init group of each run."""
+    measures: dict[str, Float[Tensor, "steps runs runs"]]
+    """By name; symmetric, nan on the diagonal."""
+
+    @cached_property
+    def apart(self) -> Bool[Tensor, "runs runs"]:
+        """The pairs that started apart, each once."""
+        return (self.groups[:, None] != self.groups[None, :]).triu(1)
+
+
+def pairs_of(about: Compared, table: pl.DataFrame) -> Pairs:
+    """The matrices of a table of pairs."""
+    ids = tuple(run.id for run in about.runs)
+    place = {run_id: number for number, run_id in enumerate(ids)}
+    at = {step: number for number, step in enumerate(about.steps)}
+    kept = [
+        (row, at[step], place[run_a], place[run_b])
+        for row, (step, run_a, run_b, relation) in enumerate(
+            table.select("step", "run_a", "run_b", "relation").iter_rows()
+        )
+        if relation in {"within", "between"} and step in at and run_a in place and run_b in place
+    ]
+    rows, steps, i, j = (torch.tensor(part, dtype=torch.int64) for part in zip(*kept, strict=True))
+    matrices = {}
+    for name in about.measures:
+        matrix = torch.full((len(about.steps), len(ids), len(ids)), torch.nan, dtype=torch.float64)
+        values = torch.tensor(table[name].to_list(), dtype=torch.float64)[rows]
+        matrix[steps, i, j] = values
+        matrix[steps, j, i] = values
+        matrices[name] = matrix
+    return Pairs(about.steps, ids, torch.tensor([run.init_group for run in about.runs]), matrices)
+
+
+def floors_of(measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.DataFrame) -> tuple[Floor, ...]:
+    """Every floor of one measure, in the order of `FLOORS`; none of one that says how the agreement came about."""
+    if measure.role == "mechanism":
+        return ()
+    sizes = Sizes(about.n_atoms, about.d_model, about.subspace_rank, about.sign)
+    drawn = {floor.name: floor for floor in about.floors}
+    found: list[Floor] = []
+    for kind in FLOORS.values():
+        exact = kind.exact(measure.name, sizes) if kind.exact is not None else None
+        if exact is not None:
+            found.append(_formula(kind.name, exact, kind.policy))
+        elif kind.name in drawn and measure.untrained:
+            rows = table.filter(table["floor"] == kind.name).select("draw_a", "draw_b", measure.name)
+            values = {(a, b): value for a, b, value in rows.iter_rows()}
+            drawn_as = drawn[kind.name]
+            found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, name=kind.name))
+        elif kind.role == "origin" and pairs.apart.any():
+            found.append(_at_step_0(kind.name, kind.policy, pairs, measure.name))
+    return tuple(found)
+
+
+def strictest(found: tuple[Floor, ...]) -> Floor | None:
+    """The largest of these floors; None where none is defined."""
+    defined = [floor for floor in found if not math.isnan(floor.value)]
+    return max(defined, key=lambda floor: floor.value, default=None)
+
+
+def _formula(name: str, value: float, policy: str) -> Floor:
+    return Floor(name=name, value=value, spread=0.0, standard_error=0.0, n=0, policy=policy)
+
+
+def _at_step_0(name: str, policy: str, pairs: Pairs, measure: str) -> Floor:
+    """The origin of the condition itself: what its starts agree before any training."""
+    born = pairs.measures[measure][:1]
+    values = born[0][pairs.apart]
+    return Floor(
+        name=name,
+        value=values.mean().item(),
+        spread=values.std().item() if len(values) > 1 else math.nan,
+        standard_error=statistics.between(born, pairs.groups)[0].standard_error,
+        n=len(pairs.groups.unique()),
+        policy=policy,
+    )

@@ -1,0 +1,70 @@
+"""Adam on a stack of runs, with its moments in the open: they are part of what a run is resumed and spawned from.
+
+The moments of an entry are two more entries of the state. Source: @kingma2015adam.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Bool
+from torch import Tensor
+from torch.optim.adam import adam
+
+from reseed.methods._base import Schedule, State
+
+__all__ = ["forget", "learning_rate_at", "moments", "update"]
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+FIRST, SECOND = "adam.first.", "adam.second."
+"""What stands before an entry's name in those of its moments: running means of its gradient, and of its square."""
+
+
+def moments(state: Mapping[str, Tensor], trained: tuple[str, ...]) -> State:
+    """The entries to add before the first update: all zero."""
+    return {moment + name: torch.zeros_like(state[name]) for moment in (FIRST, SECOND) for name in trained}
+
+
+def update(state: State, gradients: Mapping[str, Tensor], *, step: int, learning_rate: float) -> None:
+    """One Adam update of the entries that have gradients, and of their moments, in place.
+
+    `step` counts the updates already made, from 0; it enters the bias correction only. The arithmetic is that of
+    `torch.optim.Adam(lr, betas=(0.9, 0.999), eps=1e-8)`.
+    """
+    beta1, beta2 = BETAS
+    adam(
+        [state[name] for name in gradients],
+        [gradient.contiguous() for gradient in gradients.values()],  # the fused update walks memory, not strides
+        [state[FIRST + name] for name in gradients],
+        [state[SECOND + name] for name in gradients],
+        max_exp_avg_sqs=[],
+        state_steps=[torch.tensor(float(step), device=state[name].device) for name in gradients],
+        fused=True,
+        amsgrad=False,
+        beta1=beta1,
+        beta2=beta2,
+        lr=learning_rate,
+        weight_decay=0.0,
+        eps=EPSILON,
+        maximize=False,
+    )
+
+
+def forget(state: State, names: tuple[str, ...], atoms: Bool[Tensor, "runs atoms"]) -> None:
+    """Zero the moments of some atoms in the named entries, in place: they belonged to the atoms that were replaced."""
+    for name in names:
+        state[FIRST + name][atoms] = 0.0
+        state[SECOND + name][atoms] = 0.0
+
+
+def learning_rate_at(schedule: Schedule, peak: float) -> float:
+    """The rate of the next update: linear warm-up, constant, then a linear fall over the last `decay` of the steps.
+
+    It never reaches 0, so that the first and the last batch count as well.
+    """
+    rise = min(1.0, (schedule.step + 1) / (schedule.warmup_steps + 1))
+    falling = math.ceil(schedule.decay * schedule.n_steps)
+    fall = min(1.0, (schedule.n_steps - schedule.step) / (falling + 1))
+    return peak * min(rise, fall)

@@ -1,0 +1,76 @@
+"""Drawing the untrained dictionaries behind the floors: by the recipes of `FLOORS`, on the training side."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+from reseed.dice import roll
+from reseed.floors import FLOORS, Ended
+from reseed.training.untrained import Untrained
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from reseed.activations import View
+    from reseed.spec import Study
+    from reseed.trajectory import StudyFolder
+
+__all__ = ["draw_of_activations", "draw_of_runs", "n_draws"]
+
+
+def n_draws(study: Study) -> int:
+    """How many dictionaries `draw_of_activations` draws for each preprocessing."""
+    return len(_wanted(study))
+
+
+def draw_of_activations(
+    study: Study, folder: StudyFolder, seen: View, pool: Executor, *, advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Untrained dictionaries of every size in the study, each from rolls of the dice that no run makes.
+
+    What is there already by the same recipe is not drawn again; what is not asked for any more is removed.
+    """
+    read = study.training.steps * study.training.batch_size
+    source = Untrained(seen, study.dice.replicate, read, study.floors.kmeans_steps)
+    wanted = _wanted(study)
+    folder.forget_draws(seen.name, keep=wanted)
+
+    def draw_one(one: tuple[int, str, int]) -> None:
+        n_atoms, name, number = one
+        kind = FLOORS[name]
+        make = kind.draw
+        if make is not None:
+            path, policy = folder.draw_path(seen.name, *one), kind.policy + kind.told(source, n_atoms)
+            folder.remember_draw(path, policy, source.recipe, lambda: make(source, n_atoms, number))
+        advance(1)
+
+    list(pool.map(draw_one, wanted))
+
+
+def draw_of_runs(folder: StudyFolder, condition: str, names: Mapping[str, str]) -> None:
+    """Untrained dictionaries of what some runs ended with; needs the folder alone.
+
+    Args:
+        folder: a study.
+        condition: the name of the condition of these runs.
+        names: by id of a run, the name under which its dice are rolled.
+    """
+    kinds = [kind for kind in FLOORS.values() if kind.of_run is not None]
+    for kind, (run_id, name) in product(kinds, names.items()):
+        run, path = folder.run(run_id), folder.draw_of_run_path(condition, kind.name, run_id)
+        if kind.of_run is None or path.exists():
+            continue
+        points = None if run.record.points is None else folder.points(run.record.points)
+        rolled = roll("init", f"{kind.name} floor", name)
+        atoms = kind.of_run(Ended(run.snapshots[run.steps[-1]].tensors, points, rolled))
+        if atoms is not None:
+            folder.remember_draw(path, kind.policy, {"run": run_id, "step": run.steps[-1]}, lambda made=atoms: made)
+
+
+def _wanted(study: Study) -> list[tuple[int, str, int]]:
+    """Number of atoms, floor and draw."""
+    sizes = sorted({arm.method.n_atoms for arm in study.arms})
+    drawn = [kind.name for kind in FLOORS.values() if kind.draw is not None]
+    return list(product(sizes, drawn, range(study.floors.draws)))

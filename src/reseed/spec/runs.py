@@ -1,0 +1,189 @@
+"""What a run is, told without the names that a study gives to things: its identity, and the id made from it.
+
+An id is `method-start@preprocessing.s0.r1.digest`; a child's says at which step it was spawned. The digest is that of
+everything that decides what the run becomes. Names of arms and conditions are labels: they may change.
+
+Ids had another form at first, `condition.s0.r1.digest`, with the names of arm and condition in it and in its digest. A
+study folder that was begun then keeps the ids that it has (`RunSpec.kept_in`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reseed._support.files import canonical_json, sha256_of_text
+from reseed._support.settings import Settings
+from reseed.dice import DICE, Die, roll
+from reseed.spec.arm import AnyMethod, Arm
+from reseed.spec.recipe import Dice, Training
+from reseed.starts import Start
+from reseed.trajectory import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["Condition", "RunSpec", "Spawn"]
+
+
+class Spawn(Settings):
+    """Where a child left its parent (@frankle2020linear)."""
+
+    parent: str
+    """The parent's run id."""
+    step: int
+    """The updates that the child shares with its parent."""
+    order: int
+    """What the order die shows from then on."""
+
+
+class RunSpec(Settings):
+    """Everything that decides what a run becomes, and what it is called."""
+
+    condition: str
+    """A label."""
+    arm: str
+    """A label."""
+    preprocess: str
+    start_index: int
+    run_index: int
+    method: AnyMethod
+    start: Start
+    training: Training
+    rolls: dict[Die, int]
+    activations: str
+    """The fingerprint of the activations."""
+    spawn: Spawn | None = None
+    """Set for a child: it is its parent up to a step, and reads the data in another order from there on."""
+    kept: str | None = None
+    """The id under which an older study folder holds the run."""
+    kept_parent: str | None = None
+    """The id under which it holds the parent of a child."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """As JSON, everything that decides what the run becomes: no label, and no setting that changes no result."""
+        spawn = {} if self.spawn is None else {"spawn": self.spawn.identity}
+        return {
+            "preprocess": self.preprocess,
+            "start_index": self.start_index,
+            "run_index": self.run_index,
+            "method": self.method.identity,
+            "start": self.start.identity,
+            "training": self.training.identity,
+            "rolls": dict(self.rolls),
+            "activations": self.activations,
+            **spawn,
+        }
+
+    @property
+    def id(self) -> str:
+        """The name of the run's folder."""
+        return (
+            self.kept
+            or f"{self.method.kind}-{self.start.kind}@{self.preprocess}.{self._place}.{_digest(self.identity)}"
+        )
+
+    @property
+    def first_id(self) -> str:
+        """The id that the run would have had at first: whatever is drawn from it stays as it was."""
+        identity = self.identity | {"condition": self.condition, "arm": self.arm}
+        if self.spawn is not None:
+            parent = self.model_copy(update={"spawn": None}).first_id
+            identity["spawn"] = self.spawn.identity | {"parent": parent}
+        return f"{self.condition}.{self._place}.{_digest(identity)}"
+
+    @property
+    def _place(self) -> str:
+        spawned = f".spawn{self.spawn.step}" if self.spawn else ""
+        return f"s{self.start_index}.r{self.run_index}{spawned}"
+
+    def kept_in(self, ids: Collection[str]) -> RunSpec:
+        """The run under the id that it has among those of a study folder, which may be its first one.
+
+        A child also gets to know the first id of its parent, where that is in the folder.
+        """
+        kept = self.first_id if self.id not in ids and self.first_id in ids else None
+        parent = None if self.spawn is None else self.model_copy(update={"spawn": None}).first_id
+        return self.model_copy(update={"kept": kept, "kept_parent": parent if parent in ids else None})
+
+    @property
+    def dice(self) -> tuple[Die, ...]:
+        """The dice that change anything for this method and start; those of the others may be shared or not."""
+        thrown = self.method.dice | self.start.dice
+        return tuple(die for die in DICE if die in thrown)
+
+    def record(self, *, points: str | None) -> RunRecord:
+        """What the study folder says of the run: its identity, and what a reader needs to know of method and start.
+
+        `points` is the name under which the folder keeps the points that the run starts from.
+        """
+        identity = self.identity
+        if self.kept_parent is not None:
+            identity["spawn"] |= {"parent": self.kept_parent}
+        return RunRecord(
+            **identity,
+            sign=self.method.sign,
+            dice=self.dice,
+            shared_when_published=self.start.entry.shared_when_published,
+            points=points,
+        )
+
+    def order_at(self, step: int) -> int:
+        """What the order die shows for update number `step`, from 0."""
+        return self.spawn.order if self.spawn and step >= self.spawn.step else self.rolls["order"]
+
+
+class Condition(Settings):
+    """One arm seen through one preprocessing."""
+
+    arm: Arm
+    preprocess: str
+    dice: Dice
+    training: Training
+
+    @property
+    def name(self) -> str:
+        """`arm@preprocessing`: a label."""
+        return f"{self.arm.name}@{self.preprocess}"
+
+    def key(self, *, activations: str) -> str:
+        """What the condition is on activations with this fingerprint, whatever it is called: equal keys, equal runs."""
+        identity = {
+            "method": self.arm.method.identity,
+            "start": self.arm.start.identity,
+            "training": self.training.identity,
+            "preprocess": self.preprocess,
+            "dice": self.dice.identity,
+            "activations": activations,
+        }
+        return f"{self.arm.method.kind}-{self.arm.start.kind}@{self.preprocess}.{_digest(identity)}"
+
+    def run(self, start: int, run: int, *, activations: str) -> RunSpec:
+        """Run `run` of start `start`."""
+        return RunSpec(
+            condition=self.name,
+            arm=self.arm.name,
+            preprocess=self.preprocess,
+            start_index=start,
+            run_index=run,
+            method=self.arm.method,
+            start=self.arm.start,
+            training=self.training,
+            rolls=self._rolls(start, run),
+            activations=activations,
+        )
+
+    def child(self, parent: RunSpec, step: int) -> RunSpec:
+        """The run that leaves a parent after some updates, to read the data in an order of its own."""
+        order = roll("order", self.dice.replicate, parent.start_index, parent.run_index, "spawn", step)
+        return parent.model_copy(update={"spawn": Spawn(parent=parent.id, step=step, order=order)})
+
+    def _rolls(self, start: int, run: int) -> dict[Die, int]:
+        rolls = self.dice.rolls(start, run)
+        same = self.arm.start.entry.same_in_all_runs
+        shared = self.dice.model_copy(update=dict.fromkeys(same, "shared")).rolls(start, run)
+        return rolls | {die: shared[die] for die in same}
+
+
+def _digest(identity: dict[str, Any]) -> str:
+    return sha256_of_text(canonical_json(identity))[:10]

@@ -1,0 +1,81 @@
+"""Reading files of ours: a missing or damaged one is named, with what to do about it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from safetensors import SafetensorError, safe_open
+
+from reseed._support.files import HEADER
+from reseed.errors import TrajectoryError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+__all__ = ["damaged", "opened", "read_header", "read_json", "read_table", "read_tensors"]
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """What a safetensors file of ours says about itself.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    with opened(path) as file:
+        return json.loads((file.metadata() or {}).get(HEADER, "{}"))
+
+
+def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
+    """A safetensors file, open for reading.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    try:
+        return safe_open(path, framework="pt")
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, error) from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, by name.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    with opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from error
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A parquet table.
+
+    Raises:
+        TrajectoryError: it is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise damaged(path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> TrajectoryError:
+    """What to do about a file that cannot be read: a run is made again as a whole, or it would miss a snapshot."""
+    again = path.parent if path.parent.parent.name in {"runs", "compared"} else path
+    return TrajectoryError(f"{path} is missing or damaged ({error}): delete {again} and run the same study again")
