@@ -74,18 +74,25 @@ def _study(findings: Findings) -> Record:
 
 
 def _condition(found: ConditionFindings) -> Record:
-    floor = next(floor for floor in found.floors if floor.name == found.strictest)
-    estimates = ("within", "between at step 0", "between", "between adjusted", "gain adjusted", "code between")
+    agreement = found.measures["agreement"]
+    estimates = {
+        "within": agreement.within.last,
+        "between at step 0": agreement.born,
+        "between": agreement.between.last,
+        "between adjusted": agreement.between.adjusted,
+        "gain adjusted": agreement.gain_adjusted,
+        "code between": found.measures["code"].between.last,
+    }
     return {
         "arm": found.arm,
         "preprocess": found.preprocess,
         "outcome": str(found.verdict.outcome),
         "r2": _ends(found.r2),
         "alive": _short(found.alive.value),
-        "floor": {"name": floor.name, "value": _short(floor.value)},
+        "floor": {"name": agreement.floor.name, "value": _short(agreement.floor.value)},
         "half_life": _short(found.half_life),
-        "memory": _short(found.curves["memory"].value[-1]),
-        **{name: _ends(found.estimates[name]) for name in estimates},
+        "memory": _short(found.memory.value[-1]),
+        **{name: _ends(estimate) for name, estimate in estimates.items()},
         **{metric: _short(_mean_over_runs(found, metric)) for metric in ("retention", "frozen_rows", "weight_entropy")},
     }
 

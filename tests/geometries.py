@@ -6,7 +6,9 @@ from reseed.geometry import DictionaryGeometry, Dimension, Floor, Geometry, Pair
 
 
 def floor(name, value, **more):
-    return Floor(name=name, value=value, **{"spread": 0.0, "n": 0, "policy": f"how {name} is made"} | more)
+    return Floor(
+        name=name, value=value, **{"spread": 0.0, "standard_error": 0.0, "n": 0, "policy": f"how {name} is made"} | more
+    )
 
 
 def view(preprocess, kmeans, *, cosine=0.0, rogue=(), without=math.nan):
@@ -28,7 +30,7 @@ def view(preprocess, kmeans, *, cosine=0.0, rogue=(), without=math.nan):
             floor("isotropic", 0.127),
             floor("kmeans", kmeans, spread=0.0123, n=3),
             floor("hull", 0.5, mixed=1, points="same", spread=0.0001, n=3),
-            floor("hull", 0.4, mixed=16, points="own", spread=math.nan, n=1),
+            floor("hull", 0.4, mixed=16, points="own", spread=math.nan, n=2),
         ),
     )
 

@@ -77,8 +77,16 @@ def spoiled(path, folder, change):
 @pytest.mark.parametrize("version", [0, FINDINGS_VERSION + 1, "1", None])
 def test_another_version_is_refused_with_both_versions(path, tmp_path, version):
     folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=version))
-    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 2"):
+    with pytest.raises(TrajectoryError, match=f"findings version {version}; this reseed reads version 3"):
         Findings.read(folder)
+
+
+def test_findings_of_version_2_are_refused_with_the_command_that_judges_again(path, tmp_path):
+    folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=2))
+    with pytest.raises(TrajectoryError) as refused:
+        Findings.read(folder)
+    assert str(refused.value).endswith(f"judge the study again with  reseed report {folder} --rejudge")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +111,7 @@ def test_a_file_that_holds_no_findings_is_told_as_such(tmp_path, content):
         Findings.read(tmp_path)
 
 
-def test_reading_findings_and_printing_them_needs_no_torch():
-    light = "import sys, reseed.findings, reseed.report.text; sys.exit('torch' in sys.modules)"
+def test_reading_findings_and_printing_them_loads_nothing_that_trains_or_plots():
+    heavy = {"reseed.training", "reseed.methods", "reseed.activations", "transformers", "plotly", "jinja2"}
+    light = f"import sys, reseed.findings, reseed.report.text; sys.exit(bool({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", light], check=False).returncode == 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import svg
 
 from reseed._support.numbers import rounded
-from reseed.report.words import FLOORS
+from reseed.report.called import floor_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,14 +48,15 @@ def _panel(found: ConditionFindings, head: str, said: str, place: int) -> Iterat
     for step in (0, *(10**power for power in range(math.ceil(math.log10(last)))), last):
         yield svg.text((_x(step, left, last), top + PANEL[1] + 16), f"{step:,}", look="muted small", anchor="middle")
     yield svg.text((left + PANEL[0] / 2, top + PANEL[1] + 32), "step", look="muted small", anchor="middle")
-    floor = next(floor for floor in found.floors if floor.name == found.strictest)
+    agreement = found.measures["agreement"]
+    floor, curves = agreement.floor, {"between": agreement.between.curve, "within": agreement.within.curve}
     level = _y(floor.value, top)
     yield svg.line((left, level), (left + PANEL[0], level), "floor", width=1.5, dash="5 4")
-    for relation in ("between", "within"):
-        yield from _drawn(found.curves[relation], relation, left, top)
-    named = [(floor.value, f"{FLOORS[floor.name]} {rounded(floor.value)}", "floor")]
+    for relation, curve in curves.items():
+        yield from _drawn(curve, relation, left, top)
+    named = [(floor.value, f"{floor_title(floor.name)} {rounded(floor.value)}", "floor")]
     for letter, relation in (("W", "within"), ("B", "between")):
-        value = found.curves[relation].value[-1]
+        value = curves[relation].value[-1]
         named.append((value, f"{letter} {rounded(value)}", relation))
     yield from _names(named, left + PANEL[0] + 5, top)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
     from reseed.activations import Activations, collect, open_activations, read_texts, view
     from reseed.findings import Findings
+    from reseed.interop import READERS, read_dictionary
     from reseed.matching import Matching, match
     from reseed.methods import METHODS
     from reseed.pipeline.run import rejudge, run
@@ -37,6 +38,7 @@ _HOMES = {
     "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
+    "READERS": "reseed.interop",
     "STARTS": "reseed.starts",
     "Start": "reseed.starts",
     "Study": "reseed.spec",
@@ -48,6 +50,7 @@ _HOMES = {
     "match": "reseed.matching",
     "measures": "reseed",
     "open_activations": "reseed.activations",
+    "read_dictionary": "reseed.interop",
     "read_texts": "reseed.activations",
     "rejudge": "reseed.pipeline.run",
     "run": "reseed.pipeline.run",
@@ -60,6 +63,7 @@ _HOMES = {
 
 __all__ = [
     "METHODS",
+    "READERS",
     "STARTS",
     "Activations",
     "ActivationsError",
@@ -85,6 +89,7 @@ __all__ = [
     "match",
     "measures",
     "open_activations",
+    "read_dictionary",
     "read_texts",
     "rejudge",
     "run",

@@ -35,6 +35,7 @@ def test_isotropic_tokens_are_worth_what_random_directions_are(isotropic_tokens)
         assert floors[name, None, None].value == pytest.approx(random.pair.agreement, abs=0.02)
         assert 0 < floors[name, None, None].spread < 0.02
         assert floors[name, None, None].n == 3
+        assert 0 < floors[name, None, None].standard_error < 0.02
     assert view.mean_cosine == pytest.approx(0, abs=0.002)
     assert view.effective_rank == pytest.approx(48, rel=0.02)
     assert math.isnan(view.without_rogue)

@@ -1,23 +1,21 @@
 """A tall matrix of activations in memory-mapped pieces, whose rows are gathered at random."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from reseed._support.tensors import read_tensor
 from reseed.errors import ActivationsError
 
-__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard", "read_tensor"]
+__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
 
 _BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
 _MATRIX = 2
-_FORMATS = (".npy", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -93,20 +91,12 @@ def read_shard(path: Path) -> Shard:
     """
     if not path.is_file():
         raise ActivationsError(f"{path} does not exist: give a store folder, a .npy file or a .safetensors file")
-    tensor = read_tensor(path, ("activations",))
+    try:
+        tensor = read_tensor(path, ("activations",))
+    except ValueError as error:
+        raise ActivationsError(str(error)) from error
     check_matrix(tensor, str(path))
     return Shard(path.name, tensor)
-
-
-def read_tensor(path: Path, names: Sequence[str]) -> Tensor:
-    """Map the tensor of a .npy file into memory, or that of a .safetensors file with one of `names`, or its only one.
-
-    Raises:
-        ActivationsError: the file is of another format, damaged, or holds several tensors of other names.
-    """
-    if path.suffix not in _FORMATS:
-        raise ActivationsError(f"{path} is not one of {', '.join(_FORMATS)}: convert it to one of them")
-    return _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path, names)
 
 
 def check_matrix(tensor: Tensor, name: str) -> None:
@@ -116,23 +106,3 @@ def check_matrix(tensor: Tensor, name: str) -> None:
             f"{name} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
             "activations are a floating-point matrix of shape (tokens, d_model)"
         )
-
-
-def _read_npy(path: Path) -> Tensor:
-    try:
-        # "c" is copy on write: torch asks for memory that it may write to, the file stays as it is
-        return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        raise ActivationsError(f"{path} cannot be read as a .npy matrix of floats ({error}): save it again") from error
-
-
-def _read_safetensors(path: Path, names: Sequence[str]) -> Tensor:
-    try:
-        with safe_open(path, framework="pt") as file:
-            keys = list(file.keys())
-            known = [name for name in names if name in keys]
-            if not known and len(keys) != 1:
-                raise ActivationsError(f"{path} holds {len(keys)} tensors: call the one to read {names[0]!r}")
-            return file.get_tensor((known or keys)[0])
-    except SafetensorError as error:
-        raise ActivationsError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error

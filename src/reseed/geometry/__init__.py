@@ -1,7 +1,6 @@
 """What agreement is worth on some activations, or between two dictionaries (docs/mathematics.md, section 3)."""
 
 from reseed.geometry.advice import recommendation
-from reseed.geometry.dictionaries import read_dictionary
 from reseed.geometry.document import (
     GEOMETRY_VERSION,
     DictionaryGeometry,
@@ -24,6 +23,5 @@ __all__ = [
     "Standing",
     "ViewGeometry",
     "measure",
-    "read_dictionary",
     "recommendation",
 ]

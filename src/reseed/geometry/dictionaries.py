@@ -1,17 +1,13 @@
-"""Two dictionaries from files: how far they agree, and what of it their own means and covariances would give."""
+"""Two dictionaries: how far they agree, and what of it their own means and covariances would give."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reseed import measures, statistics
-from reseed.activations.matrix import read_tensor
-from reseed.errors import ActivationsError, DictionaryError
 from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing, strictest
 from reseed.geometry.worth import formula_floors, own_floor
 from reseed.matching import match, unit_rows, zero_atoms
@@ -24,48 +20,7 @@ if TYPE_CHECKING:
     from reseed.geometry.document import Floor, ViewGeometry
     from reseed.geometry.worth import Plan
 
-__all__ = ["pair_geometry", "read_dictionary"]
-
-NAMES = ("atoms", "W_dec")
-"""What the dictionary is called in snapshots of ours, and in files of SAELens; atoms are rows in both."""
-_MATRIX = 2
-
-
-def read_dictionary(source: str | Path | Float[Tensor, "atoms d_model"]) -> Float[Tensor, "atoms d_model"]:
-    """A dictionary, its atoms as rows: a tensor, a .npy or .safetensors file, or a run's folder for its last snapshot.
-
-    Of several tensors in one file the one called `atoms` or `W_dec` is read. Nothing is unpickled.
-
-    Raises:
-        DictionaryError: there is none, it is no matrix of finite floats, or it has fewer than 2 dimensions.
-    """
-    if isinstance(source, Tensor):
-        return _checked(source.detach().cpu(), "the tensor")
-    path = Path(source).expanduser()
-    if path.is_dir():
-        path = max(path.glob("step-*.safetensors"), key=lambda file: (len(file.name), file.name), default=path)
-    if not path.is_file():
-        raise DictionaryError(
-            f"{path} holds no dictionary: give a .npy file, a .safetensors file, or the folder of a run with snapshots"
-        )
-    try:
-        return _checked(read_tensor(path, NAMES), str(path))
-    except ActivationsError as error:
-        raise DictionaryError(str(error)) from error
-
-
-def _checked(atoms: Tensor, name: str) -> Float[Tensor, "atoms d_model"]:
-    if atoms.ndim != _MATRIX or 0 in atoms.shape or atoms.shape[1] == 1 or not atoms.is_floating_point():
-        raise DictionaryError(
-            f"{name} holds {atoms.dtype} of shape {tuple(atoms.shape)}: "
-            "a dictionary is a matrix of floats (n_atoms, d_model) with d_model at least 2"
-        )
-    broken = (~atoms.isfinite()).any(dim=1).nonzero()
-    if len(broken):
-        raise DictionaryError(f"{name}, atom {int(broken[0])} holds NaN or infinity: save the dictionary again")
-    if not atoms.any():
-        raise DictionaryError(f"{name} holds zero atoms only: they have no direction to compare")
-    return atoms if atoms.dtype == torch.float64 else atoms.float()
+__all__ = ["pair_geometry"]
 
 
 def pair_geometry(

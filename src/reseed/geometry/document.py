@@ -2,6 +2,7 @@
 
 GEOMETRY_VERSION history
   1  first version
+  2  a floor is the one class of `reseed.floors`, with its standard error; its `n` counts dictionaries, not pairs
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from reseed import floors
 from reseed._support.documents import Document, Number
 
 __all__ = [
@@ -23,26 +25,19 @@ __all__ = [
     "strictest",
 ]
 
-GEOMETRY_VERSION = 1
+GEOMETRY_VERSION = 2
 
 
-class Floor(Document):
-    """What the agreement of two dictionaries would be without any learning."""
+class Floor(floors.Floor):
+    """What the matched agreement of two dictionaries would be without any learning.
 
-    name: Literal["isotropic", "mean-shift", "spectrum", "data", "kmeans", "hull"]
-    """Which floor."""
+    Its name is `isotropic`, `mean-shift`, `spectrum`, `data`, `kmeans` or `hull`.
+    """
+
     mixed: int | None = None
     """Of the hull: how many points each atom is the mean of; the entropy of its weights is the logarithm of this."""
     points: Literal["same", "own"] | None = None
     """Of the hull: whether both dictionaries mix the same points, or each its own."""
-    value: Number
-    """Matched agreement, in [-1, 1]; the mean over pairs of draws."""
-    spread: Number
-    """Standard deviation over the pairs of draws; 0 for a formula, null for a single pair."""
-    n: int
-    """Pairs of untrained dictionaries behind the value; 0 for a formula."""
-    policy: str
-    """How it was made, in a few words."""
 
 
 MEASURED_AGAINST = ("isotropic", "spectrum", "data", "kmeans")

@@ -18,10 +18,11 @@ from reseed.activations import PREPROCESSINGS, Activations, View, open_activatio
 from reseed.dice import roll
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.geometry.advice import recommendation
-from reseed.geometry.dictionaries import pair_geometry, read_dictionary
+from reseed.geometry.dictionaries import pair_geometry
 from reseed.geometry.document import Geometry, ViewGeometry
 from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
+from reseed.interop import read
 from reseed.statistics import spectrum
 from reseed.training.untrained import kmeans_tokens
 
@@ -54,7 +55,7 @@ def measure(
 
     Args:
         activations: whatever `open_activations` opens.
-        dictionaries: whatever `read_dictionary` reads; they say how many atoms the untrained ones have.
+        dictionaries: whatever `reseed.read_dictionary` reads; they say how many atoms the untrained ones have.
         n_atoms: how many the untrained ones have where there are no dictionaries; default 512.
         draws: untrained dictionaries behind each measured floor.
         preprocess: names of preprocessings.
@@ -70,7 +71,8 @@ def measure(
     names = tuple(dict.fromkeys(preprocess))
     counts = {"n_atoms": n_atoms, "draws": draws, "tokens": tokens, "kmeans_steps": kmeans_steps}
     _check(activations, dictionaries, preprocess=names, **counts)
-    atoms = tuple(read_dictionary(source) for source in dictionaries or ())
+    found = tuple(map(read, dictionaries or ()))
+    atoms = tuple(dictionary.atoms for dictionary in found)
     opened = None if activations is None else open_activations(activations)
     d_model = _width(opened, atoms)
     sizes = (len(atoms[0]), len(atoms[1])) if atoms else (n_atoms or N_ATOMS,) * 2
@@ -80,8 +82,7 @@ def measure(
     with workers() as pool, progress.bar(quiet=quiet) as show:
         seen = () if opened is None else (view(opened, name) for name in names)
         views = tuple(_seen(each, plan, tokens, pool, show(f"floors @{each.name}", plan.n_measured)) for each in seen)
-        titles = [_title(source) for source in dictionaries or ()]
-        pair = pair_geometry(titles, atoms, views, plan, pool) if atoms else None
+        pair = pair_geometry([each.name for each in found], atoms, views, plan, pool) if found else None
     return Geometry(
         reseed=reseed.__version__,
         activations=None if opened is None else _origin(opened),
@@ -161,10 +162,6 @@ def _seen(seen: View, plan: Plan, tokens: int, pool: Executor, advance: Callable
             *measured_floors(seen, rows, plan, pool, advance),
         ),
     )
-
-
-def _title(source: Source) -> str:
-    return "tensor" if isinstance(source, Tensor) else str(source)
 
 
 def _origin(opened: Activations) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def measured_floors(
 
     found: list[Floor] = []
 
-    def add(draws: Sequence[Draw], **about: Any) -> None:  # noqa: ANN401 (fields of a Floor)
+    def add(draws: Sequence[Draw], **about: Any) -> None:  # noqa: ANN401 (whatever else `_measured` takes)
         found.append(_measured(draws, pool, **about))
         advance(1)
 
@@ -160,14 +160,23 @@ def _hulls(points: Sequence[Float[Tensor, "_ d_model"]], mixed: int, plan: Plan,
     return _draws(mixtures, plan, pool)
 
 
-def _measured(draws: Sequence[Draw], pool: Executor, **about: Any) -> Floor:  # noqa: ANN401 (fields of a Floor)
+def _measured(
+    draws: Sequence[Draw],
+    pool: Executor,
+    *,
+    name: str,
+    policy: str,
+    mixed: int | None = None,
+    points: Literal["same", "own"] | None = None,
+) -> Floor:
     """The mean agreement over pairs of draws, the first of a pair in the first size, the second in the second."""
     pairs = list(combinations(range(len(draws)), 2))
     found = pool.map(lambda pair: match(draws[pair[0]][0], draws[pair[1]][1]).agreement, pairs)
     agreements = dict(zip(pairs, found, strict=True))
-    floor = floors.measured(range(len(draws)), lambda i, j: agreements[i, j], policy=about["policy"])
-    return Floor(value=floor.value, spread=floor.spread, n=len(pairs), **about)
+    floor = floors.from_pairs(agreements, n_draws=len(draws), policy=policy, name=name)
+    return Floor(**dict(floor), mixed=mixed, points=points)
 
 
-def _formula(name: Literal["isotropic", "mean-shift"], value: float, policy: str) -> Floor:
-    return Floor(name=name, value=value, spread=0.0, n=0, policy=policy)
+def _formula(name: str, value: float, policy: str) -> Floor:
+    reason = "there is no mean cosine" if math.isnan(value) else ""
+    return Floor(name=name, value=value, spread=0.0, standard_error=0.0, n=0, policy=policy, reason=reason)

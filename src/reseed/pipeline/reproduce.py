@@ -103,14 +103,8 @@ def _row(condition: ConditionFindings) -> str:
         f"{rounded(published.distance, 3)} ({rounded(published.r2)})" if published else "not published",
         rounded(1 - curve.value[0], 3),
         f"{distance} {interval(1 - curve.high[-1], 1 - curve.low[-1], 3)}".rstrip(),
-        _floor(condition),
+        f"{rounded(1 - agreement.floor.value, 3)} {agreement.floor.name}" if agreement.floor else "n/a",
         rounded(condition.r2.value),
         condition.verdict.outcome,
     ]
     return f"| {' | '.join(cells)} |"
-
-
-def _floor(condition: ConditionFindings) -> str:
-    """The distance that the strictest floor gives, and its name."""
-    floor = condition.measures["agreement"].floor
-    return "none" if floor is None else f"{rounded(1 - floor.value, 3)} {floor.name}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-import math
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -19,17 +18,11 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from reseed._support.files import write_text
-from reseed._support.numbers import interval, percent, rounded
-from reseed.errors import MissingExtraError
 from reseed.report import called, theme, words
 from reseed.report._plotly import layout
 from reseed.report.bars import attribution
+from reseed.report.environment import environment
 from reseed.report.figures import KINDS, figure
-
-try:
-    import jinja2
-except ImportError as error:
-    raise MissingExtraError("jinja2", "report") from error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +31,6 @@ if TYPE_CHECKING:
     from reseed.report._plotly import go
 
 __all__ = ["Plot", "page", "rendered", "write_report"]
-
-LEDGER_DIGITS = 6  # of a roll; the whole number is in the cell's title
 
 
 @dataclass(frozen=True)
@@ -87,7 +78,7 @@ def rendered(template: str, figures: Mapping[Any, go.Figure], **names: Any) -> s
         for number, (place, drawn) in enumerate(figures.items())
     }
     return (
-        _environment()
+        environment()
         .get_template(template)
         .render(
             **names,
@@ -133,54 +124,6 @@ def _plotly_js() -> str:
 def _json(value: object) -> str:
     """JSON that is safe inside a script element."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
-
-
-# The template's words and numbers.
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_template),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    filters: dict[str, Any] = {
-        "rounded": rounded,
-        "percent": percent,
-        "interval": lambda estimate: interval(estimate.low, estimate.high),
-        "estimated": words.estimated,
-        "signed": words.signed,
-        "shown": _shown,
-        "abbreviated": _abbreviated,
-        "steps": words.steps,
-        "thousands": lambda number: f"{number:,}",
-    }
-    names: dict[str, Any] = {"words": words, "called": called, "asset": _template, "nan": math.nan}
-    environment.filters |= filters
-    environment.globals |= names
-    return environment
-
-
-def _template(name: str) -> str:
-    return files("reseed.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _shown(value: Any) -> str:  # noqa: ANN401 (whatever a study or a store has to say)
-    """One entry of the study, the activations or the machine."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "not set"}[value]
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(_shown(each) for each in value)
-    return str(value)
-
-
-def _abbreviated(rolled: int) -> str:
-    text = str(rolled)
-    return text if len(text) <= LEDGER_DIGITS else f"{text[:LEDGER_DIGITS]}…"
 
 
 def _without_null(value: Any) -> Any:  # noqa: ANN401 (TOML has no null)
