@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import torch
+from reseed.measures.companions import space
 
 from reseed import match
 from reseed._support.threads import workers
 from reseed.activations import View, batch_rows, open_activations, view
 from reseed.analysis.pairs import _matched, _Matchings, _measured, _see
-from reseed.measures.companions import space
 from reseed.methods import METHODS, StartPoint
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start

@@ -7,6 +7,7 @@ from itertools import combinations
 import polars as pl
 import pytest
 import torch
+from reseed.measures.companions import COMPANIONS
 
 import reseed
 from reseed._support.numbers import percent, rounded
@@ -15,7 +16,6 @@ from reseed.analysis.conditions import analyse_condition
 from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
-from reseed.measures.companions import COMPANIONS
 from reseed.report.words import notes, verdict_row
 from reseed.spec import Thresholds
 from reseed.trajectory import StudyFolder

@@ -3,13 +3,13 @@ from itertools import combinations, pairwise
 import polars as pl
 import pytest
 import torch
+from reseed.measures.companions import COMPANIONS, space
 
 from reseed import measures
 from reseed._support.threads import workers
 from reseed.analysis.pairs import measure_pairs
 from reseed.dice import generator
 from reseed.matching import match
-from reseed.measures.companions import COMPANIONS, space
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, SNAPSHOTS, finished, hand_made
 

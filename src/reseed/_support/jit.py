@@ -37,8 +37,9 @@ def _forget_unreadable(loop: Any) -> None:  # noqa: ANN401 (numba's own type is 
     numba has no public way to ask; where its inside has changed, nothing is removed.
     """
     file = getattr(getattr(loop, "_cache", None), "_cache_file", None)
+    if file is None:
+        return
     try:
-        if file is not None:
-            file._load_index()  # noqa: SLF001 (the reading that would fail at the first call)
+        file._load_index()  # noqa: SLF001 (the reading that would fail at the first call)
     except (AttributeError, ImportError):
         Path(file._index_path).unlink(missing_ok=True)  # noqa: SLF001 (the same)
