@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reseed._support.files import write_text
+from reseed.floors import FLOORS
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
+from reseed.interop import READERS
+from reseed.measures import MEASURES
 from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
 from reseed.report.schema import tables
@@ -278,6 +281,85 @@ Version {version}.
 """
 
 
+_ENTRIES = """\
+# Methods, starts, measures, floors, readers
+
+<!-- Made by docs/pages.py from the five tables. Edit their entries in src/reseed/. -->
+
+What comes in kinds is a table: one file per entry, one line in the table, and everything that lists entries (the
+command line, the checks of a `study.toml`, columns of tables, figures, reports, this page) reads it from there. An
+entry of your own can be added from outside, for the time of a process:
+
+```python
+import reseed
+from reseed.measures import Measure
+
+reseed.MEASURES["median"] = Measure(
+    name="median",
+    title="median cosine",
+    meaning="the median cosine of the matched pairs",
+    low=-1.0,
+    high=1.0,
+    prepare=lambda dictionary: None,
+    compare=lambda matchings, a, b: matchings.now.cosines.median().item(),
+    untrained=True,
+)
+```
+
+From then on it is measured for every pair of runs, has floors and intervals, and stands in reports and tables.
+`tests/test_open_doors.py` does this for each of the five. [How to add a method](add-a-method.md) goes into that one.
+
+"""
+
+
+def entries() -> str:
+    """The five tables."""
+    methods = [(kind, method.title, _first_sentence(method)) for kind, method in METHODS.items()]
+    starts = [(each.name, each.title, _told(each.meaning)) for each in STARTS.values()]
+    measures = [
+        (each.name, each.title, _told(each.meaning), f"{each.low:g} to {each.high:g}", ", ".join(each.needs), each.role)
+        for each in MEASURES.values()
+    ]
+    floors = [(each.name, each.title, _told(each.meaning), _told(each.policy), each.role) for each in FLOORS.values()]
+    readers = [(each.name, each.title, _told(each.meaning)) for each in READERS.values()]
+    return _ENTRIES + "\n".join(
+        [
+            _entries("Methods", "`reseed.METHODS`, in `src/reseed/methods/`.", ("name", "title", ""), methods),
+            _entries("Starts", "`reseed.STARTS`, in `src/reseed/starts/`.", ("name", "title", ""), starts),
+            _entries(
+                "Measures",
+                "`reseed.MEASURES`, in `src/reseed/measures/`. *agreement* is what verdicts are about, a "
+                "*companion* stands beside it with floors of its own, a *mechanism* says how the agreement came about.",
+                ("name", "title", "", "range", "needs, besides atoms and their matching", "role"),
+                measures,
+            ),
+            _entries(
+                "Floors",
+                "`reseed.FLOORS`, in `src/reseed/floors/`. A *null* is what there would be without any "
+                "structure, the *origin* the same runs at step 0, a *reference* what another learner, or untrained "
+                "atoms of the same tokens, agree.",
+                ("name", "title", "what it answers", "how it is made", "role"),
+                floors,
+            ),
+            _entries("Readers", "`reseed.READERS`, in `src/reseed/interop/`.", ("format", "title", "reads"), readers),
+        ]
+    )
+
+
+def _entries(heading: str, lead: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    head = [f"## {heading}\n", f"{lead}\n", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    return "\n".join([*head, *(f"| `{name}` | {' | '.join(rest)} |" for name, *rest in rows), ""])
+
+
+def _first_sentence(method: type[Method]) -> str:
+    return (method.__doc__ or "").split(". ")[0].splitlines()[0].rstrip(".") + "."
+
+
+def _told(words: str) -> str:
+    named = "_" in words.split(maxsplit=1)[0]  # such as n_atoms, which stays as it is
+    return f"{words if named else words[0].upper() + words[1:]}."
+
+
 def geometry_json() -> str:
     """The page of the document that `reseed geometry --json` prints."""
     return "\n".join([_GEOMETRY.format(version=GEOMETRY_VERSION), *tables(Geometry)])
@@ -289,6 +371,7 @@ def trust() -> str:
 
 
 PAGES = {
+    "entries.md": entries,
     "study-toml.md": study_toml,
     "references.md": references,
     "speed.md": speed,

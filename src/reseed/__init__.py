@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
     from reseed.activations import Activations, collect, open_activations, read_texts, view
     from reseed.findings import Findings
+    from reseed.floors import FLOORS
     from reseed.interop import READERS, read_dictionary
     from reseed.matching import Matching, match
+    from reseed.measures import MEASURES
     from reseed.methods import METHODS
     from reseed.pipeline.run import rejudge, run
     from reseed.report.figures import figure
@@ -33,8 +35,10 @@ _HOMES = {
     "Activations": "reseed.activations",
     "Arm": "reseed.spec",
     "Dice": "reseed.spec",
+    "FLOORS": "reseed.floors",
     "Findings": "reseed.findings",
     "Interrupted": "reseed.training",
+    "MEASURES": "reseed.measures",
     "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
@@ -62,6 +66,8 @@ _HOMES = {
 """Where each lazy name is from; the modules among them are from the package itself."""
 
 __all__ = [
+    "FLOORS",
+    "MEASURES",
     "METHODS",
     "READERS",
     "STARTS",
