@@ -13,10 +13,10 @@ import typer
 
 from reseed._support.numbers import rounded
 from reseed.activations import PREPROCESSINGS
-from reseed.analysis.pairs import COMPANIONS
 from reseed.cli import app
 from reseed.dice import DICE
-from reseed.findings import Floor
+from reseed.floors import FLOORS
+from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
 from reseed.spec.fields import describe
@@ -147,8 +147,8 @@ def test_the_rules_name_every_threshold_with_its_default():
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("concepts/floors.md", get_args(Floor.model_fields["name"].annotation)),
-        ("concepts/measures.md", COMPANIONS),
+        ("concepts/floors.md", FLOORS),
+        ("concepts/measures.md", MEASURES),
         ("concepts/dice.md", (*DICE, *get_args(Scope), *STARTS)),
         ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *STARTS)),
         ("study-toml.md", (*METHODS, *PREPROCESSINGS)),
