@@ -11,6 +11,7 @@ from typing import get_args
 import pytest
 import typer
 
+from registering import unchanged_tables
 from reseed._support.numbers import rounded
 from reseed.activations import PREPROCESSINGS
 from reseed.cli import app
@@ -101,14 +102,10 @@ def test_pictures_of_exact_computations_are_what_the_code_computes(name, figures
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    known = dict(METHODS)
     space = {"__name__": "page"}
-    try:
+    with unchanged_tables():
         for block in blocks(page, "python"):
             exec(compile(block, name_of(page), "exec"), space)  # noqa: S102 (our own page)
-    finally:
-        METHODS.clear()
-        METHODS.update(known)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)
