@@ -16,6 +16,7 @@ from reseed.activations import PREPROCESSINGS
 from reseed.cli import app
 from reseed.dice import DICE
 from reseed.floors import FLOORS
+from reseed.interop import READERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
 GENERATED = runpy.run_path(str(DOCS / "pages.py"))
+TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS)
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -101,14 +103,15 @@ def test_pictures_of_exact_computations_are_what_the_code_computes(name, figures
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    known = dict(METHODS)
+    known = [(table, dict(table)) for table in TABLES]
     space = {"__name__": "page"}
     try:
         for block in blocks(page, "python"):
             exec(compile(block, name_of(page), "exec"), space)  # noqa: S102 (our own page)
     finally:
-        METHODS.clear()
-        METHODS.update(known)
+        for table, entries in known:
+            table.clear()
+            table.update(entries)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)
