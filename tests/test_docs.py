@@ -17,6 +17,7 @@ from reseed.activations import PREPROCESSINGS
 from reseed.cli import app
 from reseed.dice import DICE
 from reseed.floors import FLOORS
+from reseed.interop import READERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
@@ -28,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
 GENERATED = runpy.run_path(str(DOCS / "pages.py"))
+TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS)
 COMMANDS = typer.main.get_command(app).commands
 
 
