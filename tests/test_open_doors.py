@@ -23,9 +23,7 @@ from reseed.floors import FloorKind
 from reseed.interop import LoadedDictionary, Reader
 from reseed.matching import match
 from reseed.measures import Measure
-from reseed.methods import BatchOutcome, Method, parse
-from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit_rows
-from reseed.methods._gradient import GradientMethod
+from reseed.methods import Autoencoder, BatchOutcome, GradientMethod, Method, encoder_parts, inputs, parse, unit_rows
 from reseed.pipeline.barriers import barrier, loss, permuted, read_parameters
 from reseed.report.html import page
 from reseed.report.text import render
