@@ -76,7 +76,7 @@ def _allowed(kind: str) -> float:
     if any(part.startswith(OF_CODES) for part in kind.split()):
         return FROM_CODES
     # what is adjusted by the floor of a companion moves with it, (A - F) / (1 - F) near F = .9999 ten thousandfold
-    companion = kind.split()[0] in {"mmcs", "shared", "projection", "whitened", "subspace"}
+    companion = kind.split(maxsplit=1)[0] in {"mmcs", "shared", "projection", "whitened", "subspace"}
     companion &= not kind.endswith("words")
     return 1e4 * COMPANION_FLOORS if companion else COMPANION_FLOORS if kind.startswith("floors of") else EXACT
 
