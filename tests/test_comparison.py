@@ -10,6 +10,7 @@ from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
 from reseed.analysis.tables import Pairs
 from reseed.dice import generator
+from reseed.starts import STARTS
 from reseed.thresholds import LEVEL, Limits
 from studies import hand_made
 
@@ -28,7 +29,8 @@ def arm_of(tmp_path_factory):
 
     def make(name, matched, starts, start="random", *, preprocess="none", r2=0.6):
         known = {"arm": name, "start_kind": start, "preprocess": preprocess, "name": f"{name}@{preprocess}"}
-        record = any_condition.record.model_copy(update={"shared_when_published": START_KINDS[start].shared_when_published})
+        shared = {"shared_when_published": STARTS[start].shared_when_published}
+        record = any_condition.record.model_copy(update=shared)
         ids = tuple(f"r{number}" for number in range(len(starts)))
         pairs = Pairs((0, 10), ids, starts, {"agreement": matched})
         fit = torch.tensor([[0.0], [r2]]).expand(2, len(starts))
