@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import reseed
+from reseed.analysis import is_compared
 from reseed.dice import generator
 from reseed.errors import SpecError
 from reseed.matching import match
@@ -176,7 +177,12 @@ def test_every_pair_is_in_the_table_of_pairs_with_all_measures(ended):
 
 
 def known_family(folder, agreements):
-    """Three parents and their children, written by hand: children of step s are `agreements[s]` of their parents."""
+    """Three parents and their children, written by hand, as `written_family`: what is found in them."""
+    return rejudge(written_family(folder, agreements).path, quiet=True)
+
+
+def written_family(folder, agreements):
+    """The folder of three parents and their children: children of step s are `agreements[s]` of their parents."""
     n = 12
     eye, tokens = torch.eye(2 * n), torch.randn(40, 2 * n, generator=generator(1))
     born = {f"topk.s{start}.r0": {0: eye[torch.arange(n) + start], 10: eye[:n]} for start in range(3)}
@@ -194,7 +200,7 @@ def known_family(folder, agreements):
     (planned,) = made.manifest.conditions
     conditions = (planned.model_copy(update={"children": tuple(ids)}),)
     made.write_manifest(made.manifest.model_copy(update={"conditions": conditions}))
-    return rejudge(folder, quiet=True)
+    return StudyFolder.open(folder)
 
 
 @pytest.mark.parametrize(
@@ -217,8 +223,7 @@ def test_the_step_that_determines_is_the_first_from_which_on_all_children_agree(
 
 def test_the_step_that_determines_needs_the_whole_interval(tmp_path):
     """A mean of .94 whose parents differ is no claim about other parents."""
-    known_family(tmp_path, {0: 1.0})
-    folder = StudyFolder.open(tmp_path)
+    folder = written_family(tmp_path, {0: 1.0})
     child = folder.children("topk@none")[0]
     atoms = child.snapshot(10).atoms
     kept = ("encoder", "codes.row_offsets", "codes.atoms", "codes.values")
@@ -242,12 +247,24 @@ def test_a_child_that_diverged_or_never_began_is_named_and_the_others_are_measur
     assert [each.n_units for each in findings.conditions[0].spawn.agreement] == [1, 3]
 
 
+def test_a_child_without_a_finished_parent_is_not_compared_nor_looked_for_again(tmp_path):
+    folder = written_family(tmp_path, {0: 1.0})
+    parents = [parent for parent, *_ in couples(folder, "topk@none")]
+    parents[0].finish([{"step": 0}], RunEnd(status="diverged"))
+    parents[1].snapshot(0).path.unlink()
+    (condition,) = rejudge(tmp_path, quiet=True).conditions
+    assert condition.spawn.agreement[0].n_units == 1
+    assert is_compared(StudyFolder.open(tmp_path), "topk@none")
+
+
 def test_a_child_of_a_single_run_is_still_measured(acts, tmp_path):
     findings = reseed.run(small(acts, starts=1, runs_per_start=1, spawn_at=(2,)), tmp_path, quiet=True)
     (condition,) = findings.conditions
     assert condition.verdict.outcome == "not testable"
     assert 0 < condition.spawn.agreement[0].value < 1
     assert condition.spawn.determined is None
+    assert repr(rejudge(tmp_path, quiet=True)) == repr(findings)
+    assert is_compared(StudyFolder.open(tmp_path), "topk@centre")
 
 
 def test_a_child_of_the_last_step_ends_as_its_parent_and_one_of_step_0_does_not(tmp_path):
