@@ -131,7 +131,8 @@ def test_the_strictest_floor_judges(known):
     assert floors.keys() == {"isotropic", "data", "kmeans", "step 0"}
     assert floors["isotropic"].value == isotropic(D, N)
     assert floors["step 0"].value == pytest.approx(agreements(runs, 0)[1])
-    assert {name: floor.n for name, floor in floors.items()} == {"isotropic": 0, "data": 3, "kmeans": 3, "step 0": STARTS}
+    drawn_from = {name: floor.n for name, floor in floors.items()}
+    assert drawn_from == {"isotropic": 0, "data": 3, "kmeans": 3, "step 0": STARTS}
     assert agreement.strictest == max(floors, key=lambda name: floors[name].value)
     assert whole.floor == agreement.floor.value == floors[agreement.strictest].value
     adjusted = (agreement.between.last.value - whole.floor) / (1 - whole.floor)

@@ -53,7 +53,8 @@ def analysed(name, *, method=METHOD, start=START, n_starts=3, noise=0.0, lost=0,
             shared = [finished[i].rolls[die] == finished[j].rolls[die] for die in effects]
             value = level + sum(effect for effect, on in zip(effects.values(), shared, strict=True) if on)
             matched[end, i, j] = matched[end, j, i] = value + noise * torch.randn((), generator=chance).item()
-    findings = ConditionFindings.model_construct(arm=name, preprocess="centre", kind="topk", start_kind="random", runs=runs)
+    names = {"arm": name, "preprocess": "centre", "kind": "topk", "start_kind": "random"}
+    findings = ConditionFindings.model_construct(**names, runs=runs)
     starts = torch.tensor([run.start_index for run in finished])
     pairs = Pairs((0, 10), tuple(run.id for run in finished), starts, {"agreement": matched})
     return Analysed(findings, record_of(method, start), pairs, None, 0.0)
