@@ -132,7 +132,7 @@ def _measure_floors(
 ) -> None:
     """The floors of one condition: those of its runs are drawn first, of the first run of every init group."""
     about = folder.compared(name).about
-    if about is not None:
+    if about is not None and about.has_pairs:
         draw_of_runs(folder, name, {run_id: rolled_as[run_id] for run_id in first_of_groups(about)})
         compare_floors(folder, name, pool, shared=shared)
 
