@@ -142,7 +142,7 @@ def comparing(task: Task) -> Figures:
         "match": _seconds(lambda: match(last[0].atoms, last[1].atoms)),
         "compare": _seconds(compare),
         "agreement": round(found["agreement"], 4),
-        "alive": round(first.alive.float().mean().item(), 4),
+        "alive": round(first.of.alive.float().mean().item(), 4),
     }
 
 

@@ -10,7 +10,7 @@ from reseed._support.threads import workers
 from reseed.analysis import compare, compare_runs, forget_unfinished, is_compared, judge_study, pairs
 from reseed.dice import generator
 from reseed.findings import Findings
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
 from studies import hand_made
 

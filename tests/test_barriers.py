@@ -13,7 +13,7 @@ from reseed.errors import TrajectoryError
 from reseed.matching import match
 from reseed.methods import METHODS, parse
 from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parameters
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
 from studies import N_ATOMS, K, arm, contents, matrix, study
 

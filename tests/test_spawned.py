@@ -12,7 +12,7 @@ from reseed.analysis import is_compared
 from reseed.dice import generator
 from reseed.errors import SpecError
 from reseed.matching import match
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Study
 from reseed.training import Interrupted, train
 from reseed.trajectory import RunEnd, Spawned, StudyFolder

@@ -15,7 +15,7 @@ from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.errors import ActivationsError, SpecError, TrajectoryError
 from reseed.findings import Findings
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Study
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome

@@ -17,7 +17,7 @@ from reseed.calibration.claims import (
     weighed,
 )
 from reseed.calibration.matrices import Spread, drawn, starts_of
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.verdict import Outcome, judge
 
 STARTS = starts_of(3, 2)

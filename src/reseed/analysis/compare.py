@@ -118,20 +118,22 @@ def forget_unfinished(folder: StudyFolder) -> None:
 
 
 def is_compared(folder: StudyFolder, condition: str) -> bool:
-    """Whether the tables hold all that judging reads: every pair of the finished runs and every measure."""
-    runs, about = _finished(folder.runs(condition)), folder.compared(condition).about
+    """Whether the tables hold all that judging reads: every pair of the finished runs, every measure, the floors."""
+    written = folder.compared(condition)
+    runs, about = _finished(folder.runs(condition)), written.about
     children = {child.id for _, child in finished_children(folder, condition)}
     nothing = len(runs) < _TWO and not children
     if nothing or about is None:
         return nothing and about is None
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
-    table = folder.compared(condition).table("pairs")
+    table = written.table("pairs")
     told = set(table.filter(pl.col("relation") == SPAWNED)["run_b"])
     return (
         _measured_as_now(about, runs[0])
         and [run.id for run in about.runs] == [run.id for run in runs]
         and about.steps == steps
         and children == told
+        and (not about.has_pairs or (about.floors != () and (written.path / "floors.parquet").exists()))
     )
 
 
