@@ -146,10 +146,9 @@ def test_the_rules_name_every_threshold_with_its_default():
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("concepts/floors.md", FLOORS),
-        ("concepts/measures.md", MEASURES),
-        ("concepts/dice.md", (*DICE, *get_args(Scope), *STARTS)),
-        ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *STARTS)),
+        ("entries.md", (*METHODS, *STARTS, *MEASURES, *FLOORS, *READERS)),
+        ("concepts/dice.md", (*DICE, *get_args(Scope))),
+        ("glossary.md", (*DICE, *PREPROCESSINGS)),
         ("study-toml.md", (*METHODS, *PREPROCESSINGS)),
     ],
 )
