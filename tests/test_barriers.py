@@ -66,7 +66,7 @@ def test_the_ends_of_the_line_lose_what_the_runs_metrics_say(trained, kind):
         assert loss(each, method, seen.heldout.rows) == pytest.approx(run.metrics["loss"][-1], rel=1e-5)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", ["topk", "relu", "ra-topk", "a-topk"])  # whose codes dense_loss writes out
 def test_barriers_are_those_of_dense_arithmetic_in_units_of_r2(trained, kind):
     _, folder, seen = trained
     runs, parts, _ = ended(folder, kind)

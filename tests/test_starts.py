@@ -48,7 +48,8 @@ def test_a_start_listens_to_the_dice_that_it_names_and_no_others(seen, kind):
 
 
 def test_the_table_has_every_kind_under_its_own_name():
-    assert list(STARTS) == [kind.name for kind in STARTS.values()] == ["random", "data", "kmeans", "kmeans-permuted"]
+    assert list(STARTS) == [kind.name for kind in STARTS.values()]
+    assert {"random", "data", "kmeans", "kmeans-permuted"} <= STARTS.keys()
     assert all(kind.title and kind.meaning and not kind.meaning.endswith(".") for kind in STARTS.values())
 
 

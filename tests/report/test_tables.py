@@ -63,7 +63,7 @@ def test_the_text_tells_what_it_says_of_the_atoms(grown):
 def test_the_tidy_table_has_its_rows_and_columns(grown):
     table = reseed.table(grown)
     assert {"late", "delay"} <= set(table["measure"])
-    assert table.columns[-3:] == ["floor_step_0", "floor_slow_walk", "strictest"]
+    assert table.columns[-2:] == ["floor_slow_walk", "strictest"]
     assert set(table["floor_slow_walk"].drop_nulls()) == {0.123}
 
 
