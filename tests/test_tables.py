@@ -14,7 +14,7 @@ from reseed.analysis.tables import floors_of, pairs_of, strictest
 from reseed.dice import generator
 from reseed.floors import FLOORS, Floor, FloorKind
 from reseed.measures import MEASURES
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import Compared, ComparedRun, DrawnFloor, StudyFolder
 from studies import begun_again, contents, hand_made
 
@@ -268,7 +268,16 @@ def test_the_strictest_floor_is_the_largest_and_the_first_of_equal_ones():
 # Judging opens no dictionary.
 
 
-def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_path):
+def by_its_tables(folder):
+    return judge_study(StudyFolder.open(folder))
+
+
+def again(folder):
+    return rejudge(folder, quiet=True)
+
+
+@pytest.mark.parametrize("judge", [by_its_tables, again])
+def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_path, judge):
     path = begun_again(tmp_path_factory, tmp_path)
     before = (path / "findings.json").read_bytes()
     dictionaries = [*path.glob("runs/*/*.safetensors"), *path.glob("floors/**/*.safetensors"), *path.glob("points/*")]
@@ -276,7 +285,7 @@ def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_p
         file.write_bytes(b"")  # the name of a snapshot says of which step it is
     tables = contents(path / "compared")
     (path / "findings.json").unlink()
-    judge_study(StudyFolder.open(path))
+    judge(path)
     assert (path / "findings.json").read_bytes() == before
     assert contents(path / "compared") == tables
     assert len(dictionaries) > 60

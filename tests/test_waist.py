@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 import reseed
 from reseed.dice import generator
 from reseed.matching import match
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, Spawned, StudyFolder
 from studies import arm, contents, matrix, specs_of, study
 
