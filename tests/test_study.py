@@ -278,7 +278,7 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
     folder = StudyFolder.open(finished(tmp_path_factory)[0])
     rows = open_activations(folder.path.parent / "acts.npy").matrix.rows(torch.arange(540))
     centred = rows - rows.mean(dim=0)
-    for atoms, _, _ in folder.draws("centre", N_ATOMS, "data"):
+    for atoms in (draw.atoms for draw in folder.draws("centre", N_ATOMS, "data")):
         nearest = torch.cdist(atoms, centred, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
         assert nearest.values.max() < 1e-3
         assert len(nearest.indices.unique()) == N_ATOMS

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
 from pydantic import ValidationError
@@ -48,14 +48,20 @@ TENSORS_VERSION = 1
 """Of moments, points and draws. 1: first version."""
 
 
-class Draw(NamedTuple):
-    """One untrained dictionary of a floor."""
+@dataclass(frozen=True)
+class Draw:
+    """One untrained dictionary of a floor; its atoms are read from the file when they are asked for."""
 
-    atoms: Float[Tensor, "atoms d_model"]
+    path: Path
     policy: str
     """How it was made, in one sentence; empty in studies of format version 1."""
     recipe: dict[str, Any]
     """The settings that decided it."""
+
+    @property
+    def atoms(self) -> Float[Tensor, "atoms d_model"]:
+        """The dictionary."""
+        return read_tensors(self.path)["atoms"]
 
 
 def points_name(identity: Sequence[object]) -> str:
@@ -230,4 +236,4 @@ class StudyFolder:
 
 def _read_draw(path: Path) -> Draw:
     header = read_header(path)
-    return Draw(read_tensors(path)["atoms"], header.get("policy", ""), header.get("recipe", header))
+    return Draw(path, header.get("policy", ""), header.get("recipe", header))
