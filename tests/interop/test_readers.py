@@ -86,7 +86,7 @@ def test_a_reader_that_is_registered_later_is_picked_and_an_ambiguous_source_ask
     monkeypatch.setitem(READERS, "late", late)
     np.save(files / "turned.npy", ATOMS.numpy())
     (files / "turned.npy").rename(files / "data")
-    with pytest.raises(DictionaryError, match="run with snapshots; .*or a file that ends in a"):
+    with pytest.raises(DictionaryError, match=r"run with snapshots; .*or a file that ends in a"):
         read(files / "none")
     monkeypatch.setitem(READERS, "late", replace(late, recognises=lambda source: str(source).endswith("y")))
     with pytest.raises(DictionaryError, match=r"a.npy may be in several formats \(matrix, late\): say which"):
