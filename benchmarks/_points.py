@@ -17,7 +17,7 @@ import torch
 
 from reseed import match
 from reseed._support.threads import workers
-from reseed.activations import View, batch_rows, open_activations, view
+from reseed.activations import Preprocessed, batch_rows, open_activations, preprocessed
 from reseed.analysis.pairs import compared, see
 from reseed.measures import Matchings, activation_covariance
 from reseed.methods import METHODS, StartPoint
@@ -146,7 +146,7 @@ def comparing(task: Task) -> Figures:
     }
 
 
-def _stack(spec: RunSpec, seen: View, atoms: torch.Tensor) -> stack.Stack:
+def _stack(spec: RunSpec, seen: Preprocessed, atoms: torch.Tensor) -> stack.Stack:
     """One run with these atoms, at a step that has no snapshot yet."""
     even = torch.arange(1024) * seen.n_tokens // 1024
     moments = seen.moments
@@ -170,11 +170,11 @@ def _specs(task: Task) -> list[RunSpec]:
     return list(study.runs_of(study.conditions[0], activations="planted"))
 
 
-def _seen(task: Task) -> View:
-    return view(open_activations(task["store"]), "centre")
+def _seen(task: Task) -> Preprocessed:
+    return preprocessed(open_activations(task["store"]), "centre")
 
 
-def _context(task: Task, seen: View, pool: Any) -> Context:  # noqa: ANN401 (an executor)
+def _context(task: Task, seen: Preprocessed, pool: Any) -> Context:  # noqa: ANN401 (an executor)
     return Context(seen, seen.heldout.rows, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
 
 
@@ -198,7 +198,7 @@ def _warm_up() -> None:
     task = {"kind": "topk", "n_atoms": 48, "k": 4, "runs": 2, "steps": 2, "batch_size": 20, "store": ""}
     with tempfile.TemporaryDirectory() as folder, workers(1) as pool:
         task["study"] = folder
-        train(_specs(task), _context(task, view(open_activations(rows), "centre"), pool))
+        train(_specs(task), _context(task, preprocessed(open_activations(rows), "centre"), pool))
         matching(task)
     kmeans(rows, 4, steps=1, rolled=0)
 

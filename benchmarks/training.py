@@ -29,7 +29,7 @@ from _reseed import Reseed
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.activations.synthetic import planted
 from reseed.dice import generator
 
@@ -163,7 +163,7 @@ def _planted(shape: Shape) -> tuple[Tensor, Tensor]:
 
 
 def _read(folder: Path) -> tuple[Tensor, Tensor]:
-    seen = view(open_activations(folder), "none")
+    seen = preprocessed(open_activations(folder), "none")
     return seen.rows(torch.arange(seen.n_tokens)), seen.heldout.rows[:HELDOUT]
 
 

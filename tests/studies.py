@@ -16,7 +16,7 @@ import torch
 
 from reseed._support.files import write_text
 from reseed._support.threads import workers
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.methods import METHODS
@@ -58,7 +58,7 @@ def study(activations, *arms, steps=12, batch_size=31, **changes):
 @contextmanager
 def context(activations, folder, *, preprocess="centre", threads=1):
     """Where runs train without a study around them."""
-    seen = view(open_activations(activations), preprocess)
+    seen = preprocessed(open_activations(activations), preprocess)
     with workers(threads) as pool:
         yield Context(seen, seen.heldout.rows, StudyFolder(folder), torch.device("cpu"), pool)
 

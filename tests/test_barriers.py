@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import reseed
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
 from reseed.errors import TrajectoryError
 from reseed.matching import match
@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("barriers")
     acts = matrix(folder / "acts.npy", 300)
     findings = reseed.run(study(acts, *(arm(kind) for kind in METHODS), steps=30), folder / "study", quiet=True)
-    return findings, StudyFolder.open(folder / "study"), view(open_activations(acts), "centre")
+    return findings, StudyFolder.open(folder / "study"), preprocessed(open_activations(acts), "centre")
 
 
 def ended(folder, kind):

@@ -1,24 +1,24 @@
 import pytest
 import torch
 
-from reseed.activations import batch_rows, open_activations, view
+from reseed.activations import batch_rows, open_activations, preprocessed
 from reseed.training.batches import Batches
 
 
 @pytest.fixture(scope="module")
 def seen():
-    return view(open_activations(torch.randn(500, 4, generator=torch.Generator().manual_seed(0))), "centre")
+    return preprocessed(open_activations(torch.randn(500, 4, generator=torch.Generator().manual_seed(0))), "centre")
 
 
 class Counted:
     """A view that counts how often it is read."""
 
     def __init__(self, view):
-        self.view, self.n_tokens, self.reads = view, view.n_tokens, 0
+        self.activations, self.n_tokens, self.reads = view, view.n_tokens, 0
 
     def rows(self, index):
         self.reads += 1
-        return self.view.rows(index)
+        return self.activations.rows(index)
 
 
 @pytest.mark.parametrize("ahead", [False, True])

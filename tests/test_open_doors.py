@@ -16,7 +16,7 @@ import torch
 
 import reseed
 from registering import unchanged_tables
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
 from reseed.errors import DictionaryError
 from reseed.floors import FloorKind
@@ -246,7 +246,7 @@ def ended(tmp_path_factory, _registered):
     small = study(matrix(place / "acts.npy"), steps=LAST, starts=3)
     small.model_validate(small.model_dump() | {"arms": arms}).write(place / "study.toml")
     findings = reseed.run(reseed.Study.read(place / "study.toml"), place / "study", quiet=True)
-    return findings, StudyFolder.open(place / "study"), view(open_activations(place / "acts.npy"), "centre")
+    return findings, StudyFolder.open(place / "study"), preprocessed(open_activations(place / "acts.npy"), "centre")
 
 
 def runs_of(folder, kind):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.measures import r2
 from reseed.starts import draw
 from reseed.training import stack
@@ -23,11 +23,11 @@ def born(acts, folder, *, change=None, **settings):
     """The metrics of one run at step 0 without preprocessing, and its snapshot, after a change to its state."""
     (spec, *_) = specs_of(study(acts, arm("topk", **settings), preprocess=("none",)))
     with context(acts, folder, preprocess="none") as place:
-        point = draw(spec.start, spec.method, place.view, spec.rolls)
+        point = draw(spec.start, spec.method, place.activations, spec.rolls)
         one = stack.begin(spec, spec.method.initialise(point, spec.rolls["encoder"]))
         if change is not None:
             change(one.state)
-        record(one, place.view, place.heldout, place.folder)
+        record(one, place.activations, place.heldout, place.folder)
         return one.rows[0][0], place.folder.run(spec.id).snapshot(0)
 
 
@@ -39,7 +39,7 @@ def silence(state):
 
 def test_predicting_the_mean_has_an_r2_of_0_however_far_the_mean_is_from_the_origin(offset_activations, tmp_path):
     metrics, snapshot = born(offset_activations, tmp_path, change=silence, decoder_bias=True)
-    seen = view(open_activations(offset_activations), "none")
+    seen = preprocessed(open_activations(offset_activations), "none")
     assert torch.allclose(snapshot.tensor("decoder_bias"), seen.moments.mean.float(), rtol=1e-5)
     assert metrics["r2"] == pytest.approx(0.0, abs=1e-6)
     assert (metrics["l0"], metrics["alive"]) == (0.0, 0.0)
@@ -77,7 +77,7 @@ def last_snapshots(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def heldout(tmp_path_factory):
-    return view(open_activations(finished(tmp_path_factory)[0].parent / "acts.npy"), "centre").heldout.rows
+    return preprocessed(open_activations(finished(tmp_path_factory)[0].parent / "acts.npy"), "centre").heldout.rows
 
 
 def test_metrics_are_what_the_files_say(last_snapshots, heldout):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.dice import DICE, roll
 from reseed.errors import SpecError
 from reseed.methods import METHODS, parse
@@ -18,7 +18,7 @@ RA_TOPK = parse({"kind": "ra-topk", "n_atoms": N_ATOMS, "k": 2})
 @pytest.fixture(scope="module")
 def seen():
     chance = torch.Generator().manual_seed(0)
-    return view(open_activations(5 * torch.randn(600, D_MODEL, generator=chance) + 3), "none")
+    return preprocessed(open_activations(5 * torch.randn(600, D_MODEL, generator=chance) + 3), "none")
 
 
 def rolls(run=0, **others):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.activations.synthetic import planted
 from reseed.matching import match
 from reseed.starts.lloyd import kmeans
@@ -32,7 +32,7 @@ def test_a_floor_is_drawn_from_as_much_data_as_a_run_sees(n_tokens, d_model, n_a
 def seen(tmp_path_factory):
     path = tmp_path_factory.mktemp("untrained") / "acts.npy"
     np.save(path, planted(20_000, 16, n_atoms=24, active=3, noise=0.5).rows.numpy())
-    return view(open_activations(path), "none")
+    return preprocessed(open_activations(path), "none")
 
 
 def test_centroids_of_more_data_agree_more(seen):

@@ -13,7 +13,7 @@ from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, 
 
 if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
-    from reseed.activations import Activations, collect, open_activations, read_texts, view
+    from reseed.activations import Activations, collect, open_activations, preprocessed, read_texts
     from reseed.findings import Findings
     from reseed.floors import FLOORS
     from reseed.interop import READERS, read_dictionary
@@ -61,7 +61,7 @@ _HOMES = {
     "run": "reseed.pipeline.run",
     "statistics": "reseed",
     "table": "reseed.report.table",
-    "view": "reseed.activations",
+    "preprocessed": "reseed.activations",
     "write_report": "reseed.report.html",
 }
 """Where each lazy name is from; the modules among them are from the package itself."""
@@ -96,13 +96,13 @@ __all__ = [
     "match",
     "measures",
     "open_activations",
+    "preprocessed",
     "read_dictionary",
     "read_texts",
     "rejudge",
     "run",
     "statistics",
     "table",
-    "view",
     "write_report",
 ]
 

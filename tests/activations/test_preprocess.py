@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from reseed.activations import PREPROCESSINGS, Preprocess, open_activations, view
+from reseed.activations import PREPROCESSINGS, Preprocess, open_activations, preprocessed
 from reseed.activations.preprocess import WHITEN_SHRINKAGE
 from reseed.errors import ActivationsError
 
@@ -49,7 +49,7 @@ def by_numpy(x, name):
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_rows_are_what_numpy_makes_of_them(activations, name):
-    seen = view(activations, name)
+    seen = preprocessed(activations, name)
     read = seen.rows(torch.arange(seen.n_tokens))
     assert read.dtype == torch.float32
     np.testing.assert_allclose(read.numpy(), by_numpy(training(activations), name), rtol=1e-4, atol=2e-5)
@@ -57,7 +57,7 @@ def test_rows_are_what_numpy_makes_of_them(activations, name):
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_moments_are_those_of_the_rows_afterwards(activations, name):
-    moments = view(activations, name).moments
+    moments = preprocessed(activations, name).moments
     rows = by_numpy(training(activations), name)
     np.testing.assert_allclose(moments.mean.numpy(), rows.mean(0), atol=1e-5)
     np.testing.assert_allclose(moments.covariance.numpy(), np.cov(rows.T, bias=True), rtol=1e-5, atol=1e-5)
@@ -66,14 +66,14 @@ def test_moments_are_those_of_the_rows_afterwards(activations, name):
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_the_heldout_split_is_seen_through_the_training_rows_moments(activations, name):
-    seen = view(activations, name)
+    seen = preprocessed(activations, name)
     np.testing.assert_array_equal(seen.heldout.rows.numpy(), seen.preprocess(activations.heldout.rows).numpy())
     assert seen.heldout.rows.shape == (200, D)
 
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_a_preprocess_survives_a_file(tmp_path, activations, name):
-    preprocess = view(activations, name).preprocess
+    preprocess = preprocessed(activations, name).preprocess
     save_file(preprocess.to_tensors(), tmp_path / "preprocess.safetensors")
     read = Preprocess.from_tensors(load_file(tmp_path / "preprocess.safetensors"))
     rows = activations.rows(torch.arange(50))
@@ -82,12 +82,12 @@ def test_a_preprocess_survives_a_file(tmp_path, activations, name):
 
 @pytest.mark.parametrize("name", PREPROCESSINGS)
 def test_a_view_on_a_device_reads_the_same(activations, name):
-    seen, index = view(activations, name), torch.tensor([[3, 1], [1799, 0]])
+    seen, index = preprocessed(activations, name), torch.tensor([[3, 1], [1799, 0]])
     assert torch.equal(seen.to("cpu").rows(index), seen.rows(index))
 
 
 def test_centre_scale_makes_the_mean_squared_norm_d(activations):
-    seen = view(activations, "centre-scale")
+    seen = preprocessed(activations, "centre-scale")
     assert seen.rows(torch.arange(1800)).square().sum(1).mean().item() == pytest.approx(D, rel=1e-5)
     assert seen.scale == pytest.approx(1, rel=1e-6)
 
@@ -95,12 +95,12 @@ def test_centre_scale_makes_the_mean_squared_norm_d(activations):
 def test_whitening_turns_well_conditioned_rows_into_nearly_white_ones():
     rows = torch.randn(5000, D, generator=torch.Generator().manual_seed(2))
     rows[:, 0] += 0.5 * rows[:, 1]
-    covariance = view(open_activations(rows), "whiten").moments.covariance
+    covariance = preprocessed(open_activations(rows), "whiten").moments.covariance
     np.testing.assert_allclose(covariance.numpy(), np.eye(D), atol=0.02)
 
 
 def test_whitening_does_not_blow_up_directions_without_variance(activations):
-    covariance = view(activations, "whiten").moments.covariance
+    covariance = preprocessed(activations, "whiten").moments.covariance
     assert torch.linalg.eigvalsh(covariance).max() < 1 / (1 - WHITEN_SHRINKAGE)
     assert covariance[7, 7] < 1e-6
 
@@ -108,28 +108,28 @@ def test_whitening_does_not_blow_up_directions_without_variance(activations):
 def test_a_zero_row_stays_zero_under_unit_norm():
     rows = torch.randn(100, D, generator=torch.Generator().manual_seed(2))
     rows[4] = 0
-    seen = view(open_activations(rows), "unit-norm").rows(torch.arange(5))
+    seen = preprocessed(open_activations(rows), "unit-norm").rows(torch.arange(5))
     assert torch.equal(seen[4], torch.zeros(D))
     torch.testing.assert_close(seen[:4].norm(dim=1), torch.ones(4))
 
 
 def test_the_fingerprint_tells_activations_and_preprocessings_apart(activations):
-    prints = {view(activations, name).fingerprint for name in PREPROCESSINGS}
-    other = view(replace(activations, fingerprint="another"), "none").fingerprint
+    prints = {preprocessed(activations, name).fingerprint for name in PREPROCESSINGS}
+    other = preprocessed(replace(activations, fingerprint="another"), "none").fingerprint
     assert len(prints | {other}) == len(PREPROCESSINGS) + 1
 
 
 def test_moments_do_not_follow_through_unit_norms(activations):
     with pytest.raises(ValueError, match="dividing by norms is not linear"):
-        view(activations, "unit-norm").preprocess.moments(activations.moments)
+        preprocessed(activations, "unit-norm").preprocess.moments(activations.moments)
 
 
 def test_an_unknown_preprocessing_is_refused(activations):
     with pytest.raises(ValueError, match="'center' is not one of none, centre, centre-scale"):
-        view(activations, "center")
+        preprocessed(activations, "center")
 
 
 @pytest.mark.parametrize("name", ["centre-scale", "standardise", "whiten"])
 def test_activations_without_spread_cannot_be_scaled(name):
     with pytest.raises(ActivationsError, match=f"all activations are equal, which {name} cannot scale"):
-        view(open_activations(torch.ones(50, 3)), name)
+        preprocessed(open_activations(torch.ones(50, 3)), name)

@@ -122,8 +122,8 @@ def parts(x, dictionary):
     return x, normal(RUNS, N_ATOMS, D_MODEL, roll=2), normal(RUNS, N_ATOMS, roll=3), dictionary
 
 
-def flat(there_and_back):
-    return *there_and_back[:-1], *there_and_back.gradients
+def flat(passed):
+    return *passed[:-1], *passed.gradients
 
 
 @pytest.mark.parametrize("penalty", [0.0, 0.01])

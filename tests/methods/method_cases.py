@@ -2,7 +2,7 @@
 
 import torch
 
-from reseed.activations import batch_rows, open_activations, view
+from reseed.activations import batch_rows, open_activations, preprocessed
 from reseed.dice import DICE, roll
 from reseed.kernels import compress
 from reseed.methods import METHODS, Schedule
@@ -51,7 +51,7 @@ def activations(n_tokens=2000):
 
 
 def tokens():
-    return view(open_activations(activations()), "none")
+    return preprocessed(open_activations(activations()), "none")
 
 
 def rolls_of(run):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from method_cases import D_MODEL, N_ATOMS, born, perturbed, rolls_of, settings_of, stacked
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.errors import SpecError
 from reseed.methods import METHODS, Schedule, parse
 from reseed.starts import Start, draw
@@ -94,7 +94,7 @@ def test_with_fewer_points_than_atoms_the_rest_is_zero_and_everything_finite(kin
 @pytest.mark.parametrize(("n_points", "kept"), [(1000, 0.800), (4096, 0.494), (32000, 0.111)])
 def test_one_step_of_adam_melts_one_hot_weights_on_centred_activations(kind, n_points, kept):
     rows = torch.randn(36_000, D_MODEL, generator=torch.Generator().manual_seed(2))
-    centred = view(open_activations(rows), "centre")
+    centred = preprocessed(open_activations(rows), "centre")
     method = parse({"kind": kind, "n_atoms": 8, "k": 2, "learning_rate": 5e-4})
     state = born(method, centred, kind="data", n_points=n_points)
     x = centred.rows(torch.arange(512)).unsqueeze(0)
@@ -106,7 +106,7 @@ def test_one_step_of_adam_melts_one_hot_weights_on_centred_activations(kind, n_p
 
 def test_far_from_the_origin_one_hot_weights_stay_frozen(kind):
     rows = torch.randn(4_000, D_MODEL, generator=torch.Generator().manual_seed(2)) + 6.0
-    far, centred = (view(open_activations(rows), name) for name in ("none", "centre"))
+    far, centred = (preprocessed(open_activations(rows), name) for name in ("none", "centre"))
     method = parse(settings_of(kind))
     frozen = []
     for seen in (far, centred):

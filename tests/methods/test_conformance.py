@@ -16,7 +16,7 @@ from method_cases import (
 )
 from safetensors.torch import load_file, save_file
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.dice import DICE
 from reseed.errors import SpecError
 from reseed.methods import METHODS, Schedule, parse
@@ -142,7 +142,7 @@ def test_activations_a_thousand_times_larger_learn_the_same_dictionary(kind):
     method = parse(settings_of(kind))
     ends = []
     for factor in (1.0, 1000.0):
-        seen = view(open_activations(activations() * factor), "none")
+        seen = preprocessed(open_activations(activations() * factor), "none")
         atoms = method.parameters(updated(method, born(method, seen), seen, steps=20))["atoms"]
         ends.append(torch.nn.functional.normalize(atoms, dim=-1))
     torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-4)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from method_cases import activations
 
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
 from reseed.methods import Schedule, StartPoint, parse
 from reseed.starts.lloyd import kmeans
@@ -70,7 +70,7 @@ def overcomplete_sae():
 
 @pytest.fixture(scope="module")
 def rows():
-    seen = view(open_activations(activations(6000)), "none")
+    seen = preprocessed(open_activations(activations(6000)), "none")
     return seen.rows(torch.arange(seen.n_tokens)) / seen.scale
 
 

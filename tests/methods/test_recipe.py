@@ -4,7 +4,7 @@ import pytest
 import torch
 from method_cases import reconstruct, rolls_of
 
-from reseed.activations import batch_rows, open_activations, view
+from reseed.activations import batch_rows, open_activations, preprocessed
 from reseed.methods import METHODS, Schedule, parse
 from reseed.starts import Start, draw
 
@@ -32,7 +32,7 @@ def activations():
 @pytest.mark.parametrize("preprocessing", ["none", "centre"])
 @pytest.mark.parametrize(("kind", "start"), ARMS)
 def test_defaults_explain_the_activations_within_100_steps(activations, kind, start, preprocessing):
-    seen = view(activations, preprocessing)
+    seen = preprocessed(activations, preprocessing)
     sparsity = {"k": 8} if "k" in METHODS[kind].model_fields else {}
     method = parse({"kind": kind, "n_atoms": N_ATOMS, **sparsity})
     rolls = rolls_of(0)

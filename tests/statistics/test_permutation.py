@@ -88,7 +88,7 @@ def test_runs_of_one_start_are_exchanged_together_and_not_counted_as_pairs():
     arms = starts // 3
     apart = starts[:, None] != starts
     pairs = torch.where(apart, 0.2, 1.0).double() + 0.3 * ((arms[:, None] == 0) & (arms == 0) & apart)
-    result = permutation_test(pairs, arms, starts=starts)
+    result = permutation_test(pairs, arms, groups=starts)
     assert result.difference == pytest.approx(0.3)
     assert result.p_value == result.smallest_p == smallest_p(3, 3)
 
@@ -122,6 +122,6 @@ def test_what_cannot_be_permuted_is_refused():
     with pytest.raises(ValueError, match="has 1 different labels; a test compares two arms"):
         permutation_test(pairs, torch.zeros(6, dtype=torch.int64))
     with pytest.raises(ValueError, match=r"starts \[0\] have runs in both arms"):
-        permutation_test(pairs, arms, starts=torch.tensor([0, 1, 2, 0, 3, 4]))
+        permutation_test(pairs, arms, groups=torch.tensor([0, 1, 2, 0, 3, 4]))
     with pytest.raises((ValueError, TypeError)):
         permutation_test(pairs, arms[:5])

@@ -4,7 +4,7 @@ from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, model_path, so
 from reseed.activations.collect import collect
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
-from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessing, View, view
+from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessed, Preprocessing, preprocessed
 from reseed.activations.store import Activations, HeldOut, open_activations
 from reseed.activations.texts import Documents, open_texts, read_texts
 
@@ -17,15 +17,15 @@ __all__ = [
     "HeldOut",
     "Moments",
     "Preprocess",
+    "Preprocessed",
     "Preprocessing",
-    "View",
     "batch_rows",
     "collect",
     "model_path",
     "moments_of",
     "open_activations",
     "open_texts",
+    "preprocessed",
     "read_texts",
     "sotu_texts",
-    "view",
 ]

@@ -22,7 +22,7 @@ from reseed.activations.store import Activations, HeldOut
 from reseed.dice import generator
 from reseed.errors import ActivationsError
 
-__all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessing", "View", "view"]
+__all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessed", "Preprocessing", "preprocessed"]
 
 Preprocessing = Literal["none", "centre", "centre-scale", "standardise", "whiten", "unit-norm"]
 PREPROCESSINGS: tuple[Preprocessing, ...] = get_args(Preprocessing)
@@ -73,7 +73,7 @@ class Preprocess:
 
 
 @dataclass(frozen=True)
-class View:
+class Preprocessed:
     """Activations seen through one preprocessing: what training and evaluation read."""
 
     name: str
@@ -112,7 +112,7 @@ class View:
         """`count` different training rows in random order, or all of them if there are fewer."""
         return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])
 
-    def to(self, device: torch.device | str) -> "View":
+    def to(self, device: torch.device | str) -> "Preprocessed":
         """The same view with all rows in a device's memory; moments stay where they are."""
         shift, linear = self.preprocess.shift.to(device), self.preprocess.linear.to(device)
         return replace(
@@ -123,7 +123,7 @@ class View:
         )
 
 
-def view(activations: Activations, name: Preprocessing | str) -> View:
+def preprocessed(activations: Activations, name: Preprocessing | str) -> Preprocessed:
     """See activations through a preprocessing. ValueError unless `name` is one of PREPROCESSINGS.
 
     Moments afterwards follow exactly from the stored ones; only unit-norm reads all training rows once.
@@ -136,7 +136,7 @@ def view(activations: Activations, name: Preprocessing | str) -> View:
     preprocess = _preprocess(activations.moments, name)
     heldout = replace(activations.heldout, rows=preprocess(activations.heldout.rows))
     moments = _measured(activations, preprocess) if preprocess.unit_norm else preprocess.moments(activations.moments)
-    return View(name, activations, preprocess, moments, heldout)
+    return Preprocessed(name, activations, preprocess, moments, heldout)
 
 
 def _measured(activations: Activations, preprocess: Preprocess) -> Moments:

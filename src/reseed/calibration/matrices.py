@@ -116,7 +116,7 @@ def permutation(
     starts = starts_of(2 * n_starts, runs)
     arms = (starts >= n_starts).long()
     matrices = drawn(spread, starts, repeats, "permutation", n_starts, runs)
-    tests = [statistics.permutation_test(matrix, arms, starts=starts) for matrix in matrices]
+    tests = [statistics.permutation_test(matrix, arms, groups=starts) for matrix in matrices]
     rates = []
     for level in levels:
         possible = math.floor(level / tests[0].smallest_p + 1e-9) * tests[0].smallest_p

@@ -14,7 +14,7 @@ import reseed
 from reseed._support import progress
 from reseed._support.numbers import percent
 from reseed._support.threads import workers
-from reseed.activations import PREPROCESSINGS, Activations, View, open_activations, view
+from reseed.activations import PREPROCESSINGS, Activations, Preprocessed, open_activations, preprocessed
 from reseed.dice import roll
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.geometry.advice import recommendation
@@ -80,7 +80,7 @@ def measure(
     if opened is not None:
         _check_activations(opened, plan)
     with workers() as pool, progress.bar(quiet=quiet) as show:
-        seen = () if opened is None else (view(opened, name) for name in names)
+        seen = () if opened is None else (preprocessed(opened, name) for name in names)
         views = tuple(_seen(each, plan, tokens, pool, show(f"floors @{each.name}", plan.n_measured)) for each in seen)
         pair = pair_geometry([each.name for each in found], atoms, views, plan, pool) if found else None
     return Geometry(
@@ -142,7 +142,7 @@ def _check_activations(opened: Activations, plan: Plan) -> None:
         raise ActivationsError(f"all activations of {opened.name} are equal: look at how they were collected")
 
 
-def _seen(seen: View, plan: Plan, tokens: int, pool: Executor, advance: Callable[[int], None]) -> ViewGeometry:
+def _seen(seen: Preprocessed, plan: Plan, tokens: int, pool: Executor, advance: Callable[[int], None]) -> ViewGeometry:
     mean, covariance = seen.moments.mean, seen.moments.covariance
     rows = seen.sample(tokens, rolled=roll("points", "geometry", "sample"))
     parts, shares = cosine_parts(rows), energy_shares(seen.moments)

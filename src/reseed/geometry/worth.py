@@ -21,7 +21,7 @@ from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
 
 __all__ = ["MIXTURES", "Plan", "formula_floors", "measured_floors", "own_floor"]
 
@@ -71,7 +71,7 @@ def formula_floors(share: float, d_model: int, plan: Plan) -> tuple[Floor, Floor
 
 
 def measured_floors(
-    view: View,
+    view: Preprocessed,
     rows: Float[Tensor, "tokens d_model"],
     plan: Plan,
     pool: Executor,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.spec import Study
     from reseed.trajectory import StudyFolder
 
@@ -25,7 +25,12 @@ def n_draws(study: Study) -> int:
 
 
 def draw_of_activations(
-    study: Study, folder: StudyFolder, seen: View, pool: Executor, *, advance: Callable[[int], None] = lambda _: None
+    study: Study,
+    folder: StudyFolder,
+    seen: Preprocessed,
+    pool: Executor,
+    *,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Untrained dictionaries of every size in the study, each from rolls of the dice that no run makes.
 

@@ -12,7 +12,7 @@ from reseed._support import progress
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
-from reseed.activations import open_activations, view
+from reseed.activations import open_activations, preprocessed
 from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
@@ -25,7 +25,7 @@ from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from reseed.activations import Activations, View
+    from reseed.activations import Activations, Preprocessed
     from reseed.analysis import FloorTables
     from reseed.findings import Findings
     from reseed.spec import Condition, RunSpec, Study
@@ -45,11 +45,11 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     out = Path(out)
     activations = open_activations(study.activations)
     check_sizes(study, activations)
-    views = [view(activations, preprocess) for preprocess in study.preprocess]
+    each_seen = [preprocessed(activations, preprocess) for preprocess in study.preprocess]
     plan = _plan(study, activations.fingerprint, _planned_before(out))
     machine = _machine(study, out, plan)
     with StudyFolder(out).alone():
-        return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
+        return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, quiet=quiet)
 
 
 class _Planned(NamedTuple):
@@ -82,12 +82,14 @@ def _plan(study: Study, activations: str, before: Collection[str]) -> dict[str, 
     }
 
 
-def _run(study: Study, folder: StudyFolder, plan: dict[str, _Planned], views: list[View], *, quiet: bool) -> Findings:
+def _run(
+    study: Study, folder: StudyFolder, plan: dict[str, _Planned], each_seen: list[Preprocessed], *, quiet: bool
+) -> Findings:
     device = torch.device(folder.manifest.machine["device"])
     forget_unfinished(folder)
     shared: FloorTables = {}
     with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
-        for seen in views:
+        for seen in each_seen:
             _write_moments(folder, seen)
             draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
             context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
@@ -106,7 +108,9 @@ def _run_condition(name: str, planned: _Planned, context: Context, shared: Floor
     compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
-    measure_barriers(context.folder, name, context.heldout, context.view.moments.mean, context.workers, advance=advance)
+    measure_barriers(
+        context.folder, name, context.heldout, context.activations.moments.mean, context.workers, advance=advance
+    )
 
 
 def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:
@@ -180,7 +184,7 @@ def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
         )
 
 
-def _write_moments(folder: StudyFolder, seen: View) -> None:
+def _write_moments(folder: StudyFolder, seen: Preprocessed) -> None:
     tensors = {"mean": seen.moments.mean, "covariance": seen.moments.covariance}
     tensors |= {f"preprocess.{name}": tensor for name, tensor in seen.preprocess.to_tensors().items()}
     folder.write_moments(seen.name, tensors)

@@ -16,7 +16,7 @@ from reseed._support import progress
 from reseed._support.files import canonical_json, write_json
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
-from reseed.activations import PREPROCESSINGS, open_activations, view
+from reseed.activations import PREPROCESSINGS, open_activations, preprocessed
 from reseed.errors import SpecError
 from reseed.pipeline.session import check_sizes, device_of, stoppable
 from reseed.spec import Arm, RunSpec, Study, Tuned
@@ -135,7 +135,11 @@ def tune(
     groups, left_alone = _groups(study)
     grids = [_grid(study, arms[0], factors, preprocess=name, activations=activations.fingerprint) for arms in groups]
     specs = [spec for grid in grids for spec in grid.values()]
-    seen, folder, device = view(activations, name), StudyFolder(out), torch.device(device_of(study.training.device))
+    seen, folder, device = (
+        preprocessed(activations, name),
+        StudyFolder(out),
+        torch.device(device_of(study.training.device)),
+    )
     with (
         folder.alone(),
         workers(study.training.threads) as pool,

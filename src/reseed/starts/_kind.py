@@ -13,7 +13,7 @@ from torch import Tensor
 from reseed.dice import Die
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
 __all__ = ["Points", "Rolls", "StartKind"]
@@ -31,7 +31,7 @@ class Points:
 
     identity: Callable[[Start, int, Rolls], tuple[object, ...]]
     """What decides them on given activations: equal identities, equal points, and runs that share them draw once."""
-    draw: Callable[[Start, int, View, Rolls, torch.device | str], Float[Tensor, "points d_model"]]
+    draw: Callable[[Start, int, Preprocessed, Rolls, torch.device | str], Float[Tensor, "points d_model"]]
     """That many points, on the CPU; what takes long is computed on the device."""
 
 
@@ -54,8 +54,8 @@ class StartKind:
     meaning: str
     """In one sentence, without a full stop."""
     dice: tuple[Die, ...]
-    """The dice that it throws."""
-    atoms: Callable[[int, View, Rolls], Float[Tensor, "atoms d_model"]] | None = None
+    """The dice that it rolls."""
+    atoms: Callable[[int, Preprocessed, Rolls], Float[Tensor, "atoms d_model"]] | None = None
     """That many atoms, for a kind without points."""
     points: Points | None = None
     """For a kind that makes points: how."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from reseed.starts._kind import Points, Rolls, StartKind
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
 __all__ = ["DATA"]
@@ -20,7 +20,7 @@ def _identity(_: "Start", n_points: int, rolls: Rolls) -> tuple[object, ...]:
 
 
 def _draw(
-    _: "Start", n_points: int, seen: "View", rolls: Rolls, _device: torch.device | str
+    _: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, _device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Different training rows."""
     return seen.sample(n_points, rolled=rolls["points"])

@@ -11,7 +11,7 @@ from reseed.starts._kind import Points, Rolls, StartKind
 from reseed.starts.lloyd import kmeans
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
 __all__ = ["CENTROIDS", "KMEANS", "enough_tokens"]
@@ -24,7 +24,7 @@ def _identity(start: "Start", n_points: int, rolls: Rolls) -> tuple[object, ...]
 
 
 def _draw(
-    start: "Start", n_points: int, seen: "View", rolls: Rolls, device: torch.device | str
+    start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Centroids of the activations that the points die drew."""
     n_tokens = min(start.points_tokens or _TOKENS_PER_POINT * n_points, seen.n_tokens)

@@ -10,12 +10,12 @@ from reseed.dice import generator
 from reseed.starts._kind import Rolls, StartKind
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
 
 __all__ = ["RANDOM"]
 
 
-def _atoms(n_atoms: int, seen: "View", rolls: Rolls) -> Float[Tensor, "atoms d_model"]:
+def _atoms(n_atoms: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "atoms d_model"]:
     """Independent normal numbers, as large as an activation's deviation from the mean."""
     return torch.randn(n_atoms, seen.d_model, generator=generator(rolls["init"])) * seen.scale
 

@@ -21,7 +21,7 @@ from reseed.starts._kind import Points, Rolls, StartKind
 from reseed.starts.table import STARTS
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
 
 __all__ = ["Start", "check_start", "draw", "draw_points", "points_identity"]
 
@@ -71,7 +71,7 @@ class Start(Settings):
 def draw(
     start: Start,
     method: Method,
-    seen: "View",
+    seen: "Preprocessed",
     rolls: Rolls,
     *,
     points: Float[Tensor, "points d_model"] | None = None,
@@ -121,7 +121,7 @@ def points_identity(start: Start, method: Method, rolls: Rolls) -> tuple[object,
 
 
 def draw_points(
-    start: Start, method: Method, seen: "View", rolls: Rolls, *, device: torch.device | str = "cpu"
+    start: Start, method: Method, seen: "Preprocessed", rolls: Rolls, *, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "points d_model"]:
     """The activations, or the centroids of activations, that a start is made from; k-means runs on `device`.
 
@@ -158,7 +158,7 @@ def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int
     return torch.from_numpy(shares).float()
 
 
-def _even_rows(seen: "View", count: int) -> Float[Tensor, "tokens d_model"]:
+def _even_rows(seen: "Preprocessed", count: int) -> Float[Tensor, "tokens d_model"]:
     """Training rows at even distances: the same for every run, so that no die is needed."""
     count = min(count, seen.n_tokens)
     return seen.rows(torch.arange(count) * seen.n_tokens // count)

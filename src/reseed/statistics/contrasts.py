@@ -97,7 +97,7 @@ def paired_contrast(
     statistics: tuple[Statistic, Statistic],
     x: Float[Tensor, "*stack runs runs"],
     y: Float[Tensor, "*stack runs runs"],
-    starts: Int[Tensor, " runs"],
+    groups: Int[Tensor, " runs"],
     *,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
@@ -109,10 +109,10 @@ def paired_contrast(
     if x.shape != y.shape:
         raise ValueError(f"the arms have pair matrices of shape {tuple(x.shape)} and {tuple(y.shape)}; pair run by run")
 
-    def difference(both: Tensor, kept_starts: Tensor) -> Tensor:
-        return statistics[0](both[0], kept_starts) - statistics[1](both[1], kept_starts)
+    def difference(both: Tensor, kept_groups: Tensor) -> Tensor:
+        return statistics[0](both[0], kept_groups) - statistics[1](both[1], kept_groups)
 
-    return jackknife(difference, torch.stack([x, y]), starts, level=level)
+    return jackknife(difference, torch.stack([x, y]), groups, level=level)
 
 
 def equivalence(difference: Estimate, *, margin: float = 0.03, alpha: float = 0.05) -> Equivalence:

@@ -27,17 +27,17 @@ BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing co
 Number = TypeVar("Number", float, Tensor)
 
 
-def within_start(pairs: Float[Tensor, "*steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
+def within_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
     """W(t): the mean agreement over pairs of runs that share a start; nan where no two runs do.
 
-    `starts` is each run's init group, as found from the step-0 atoms. The matrices are symmetric.
+    `groups` is each run's init group, as found from the step-0 atoms. The matrices are symmetric.
     """
-    return _pair_mean(pairs, starts[:, None] == starts[None, :])
+    return _pair_mean(pairs, groups[:, None] == groups[None, :])
 
 
-def between_start(pairs: Float[Tensor, "*steps runs runs"], starts: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
+def between_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
     """B(t): the mean agreement over pairs of runs from different starts; nan where there is one start only."""
-    return _pair_mean(pairs, starts[:, None] != starts[None, :])
+    return _pair_mean(pairs, groups[:, None] != groups[None, :])
 
 
 def gain(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:

@@ -30,13 +30,13 @@ __all__ = [
 _STARTS_NEEDED = 3  # leaving out one of two starts leaves no pair between starts
 
 Statistic = Callable[[Float[Tensor, "*stack runs runs"], Int[Tensor, " runs"]], Float[Tensor, " values"]]
-"""A function of a stack of pair matrices and the runs' starts, computable for any subset of the runs."""
+"""A function of a stack of pair matrices and the runs' init groups, computable for any subset of the runs."""
 
 
 def jackknife(
     statistic: Statistic,
     pairs: Float[Tensor, "*stack runs runs"],
-    starts: Int[Tensor, " runs"],
+    groups: Int[Tensor, " runs"],
     *,
     level: float = 0.95,
 ) -> tuple[Estimate, ...]:
@@ -44,12 +44,12 @@ def jackknife(
 
     se^2 = (U-1)/U sum_u (theta_without_u - mean)^2, with U - 1 degrees. The unit is the start where there are at least
     3 starts, else the run, and then each estimate's `reason` says so. What too few runs leave undefined is nan with a
-    reason. Raises ValueError for a matrix that is not symmetric or does not fit `starts`.
+    reason. Raises ValueError for a matrix that is not symmetric or does not fit `groups`.
     """
-    pairs = _checked(pairs, starts)
-    unit, units, caveat = _units(starts)
-    theta = statistic(pairs, starts)
-    without = torch.stack([_leave_out(statistic, pairs, starts, units == u) for u in units.unique()])
+    pairs = _checked(pairs, groups)
+    unit, units, caveat = _units(groups)
+    theta = statistic(pairs, groups)
+    without = torch.stack([_leave_out(statistic, pairs, groups, units == u) for u in units.unique()])
     n_units = len(without)
     variance = (n_units - 1) / n_units * (without - without.mean(dim=0)).square().sum(dim=0)
     return tuple(
@@ -59,17 +59,17 @@ def jackknife(
 
 
 def within(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+    pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
     """W(t) with its band: one estimate per step."""
-    return jackknife(within_start, pairs, starts, level=level)
+    return jackknife(within_start, pairs, groups, level=level)
 
 
 def between(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+    pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
     """B(t) with its band: one estimate per step."""
-    return jackknife(between_start, pairs, starts, level=level)
+    return jackknife(between_start, pairs, groups, level=level)
 
 
 class Ends(NamedTuple):
@@ -82,7 +82,7 @@ class Ends(NamedTuple):
 
 
 def ends(
-    curve: Statistic, pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+    curve: Statistic, pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> Ends:
     """Where a curve (`within_start` or `between_start`) begins and ends, and its gain."""
 
@@ -90,42 +90,42 @@ def ends(
         values = curve(p, s)
         return torch.stack([values[0], values[-1], gain(values)])
 
-    return Ends(*jackknife(first_last_gain, pairs, starts, level=level))
+    return Ends(*jackknife(first_last_gain, pairs, groups, level=level))
 
 
 def memory(
-    pairs: Float[Tensor, "steps runs runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+    pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
     """Init memory M(t) with its band, W and B jackknifed together; nan with a reason where there is no memory."""
-    estimates = jackknife(lambda p, s: init_memory(within_start(p, s), between_start(p, s)), pairs, starts, level=level)
-    reason = no_memory_reason(within_start(pairs, starts), between_start(pairs, starts))
+    estimates = jackknife(lambda p, s: init_memory(within_start(p, s), between_start(p, s)), pairs, groups, level=level)
+    reason = no_memory_reason(within_start(pairs, groups), between_start(pairs, groups))
     return tuple(replace(estimate, reason=reason or estimate.reason) for estimate in estimates)
 
 
 def over_runs(
-    values: Float[Tensor, "steps runs"], starts: Int[Tensor, " runs"], *, level: float = 0.95
+    values: Float[Tensor, "steps runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
     """The mean over runs of a number that each run has alone, such as R2 or L0, with its band."""
 
     def mean_over_runs(diagonals: Tensor, _: Tensor) -> Tensor:
         return diagonals.diagonal(dim1=-2, dim2=-1).mean(dim=-1)
 
-    return jackknife(mean_over_runs, torch.diag_embed(values), starts, level=level)
+    return jackknife(mean_over_runs, torch.diag_embed(values), groups, level=level)
 
 
 def _leave_out(
-    statistic: Statistic, pairs: Float64[Tensor, "*stack runs runs"], starts: Int[Tensor, " runs"], out: Tensor
+    statistic: Statistic, pairs: Float64[Tensor, "*stack runs runs"], groups: Int[Tensor, " runs"], out: Tensor
 ) -> Float64[Tensor, " values"]:
     kept = ~out
-    return statistic(pairs[..., kept, :][..., kept], starts[kept])
+    return statistic(pairs[..., kept, :][..., kept], groups[kept])
 
 
-def _units(starts: Int[Tensor, " runs"]) -> tuple[Unit, Int[Tensor, " runs"], str]:
-    n_starts = len(starts.unique())
+def _units(groups: Int[Tensor, " runs"]) -> tuple[Unit, Int[Tensor, " runs"], str]:
+    n_starts = len(groups.unique())
     if n_starts >= _STARTS_NEEDED:
-        return "start", starts, ""
+        return "start", groups, ""
     few = f"{n_starts} start{'s are' if n_starts > 1 else ' is'} too few to leave one out ({_STARTS_NEEDED} are needed)"
-    return "run", torch.arange(len(starts)), f"{few}: the spread is over runs and says nothing about other starts"
+    return "run", torch.arange(len(groups)), f"{few}: the spread is over runs and says nothing about other starts"
 
 
 def _estimate(value: float, error: float, *, n_units: int, unit: Unit, level: float, caveat: str) -> Estimate:
@@ -144,10 +144,10 @@ def _estimate(value: float, error: float, *, n_units: int, unit: Unit, level: fl
     )
 
 
-def _checked(pairs: Tensor, starts: Tensor) -> Float64[Tensor, "*stack runs runs"]:
-    if pairs.ndim < 2 or pairs.shape[-2:] != (len(starts), len(starts)):  # noqa: PLR2004 (a matrix)
+def _checked(pairs: Tensor, groups: Tensor) -> Float64[Tensor, "*stack runs runs"]:
+    if pairs.ndim < 2 or pairs.shape[-2:] != (len(groups), len(groups)):  # noqa: PLR2004 (a matrix)
         raise ValueError(
-            f"the pair matrices have shape {tuple(pairs.shape)}, but there are {len(starts)} runs; "
+            f"the pair matrices have shape {tuple(pairs.shape)}, but there are {len(groups)} runs; "
             "the last two axes are runs by runs"
         )
     pairs = pairs.to(torch.float64)

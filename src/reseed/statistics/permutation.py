@@ -44,7 +44,7 @@ def permutation_test(
     pairs: Float[Tensor, "runs runs"],
     arms: Int[Tensor, " runs"],
     *,
-    starts: Int[Tensor, " runs"] | None = None,
+    groups: Int[Tensor, " runs"] | None = None,
     n_labellings: int = 50_000,
     rolled: int = 0,
 ) -> PermutationTest:
@@ -52,19 +52,19 @@ def permutation_test(
 
     `pairs` holds the agreement of every two runs, across the arms as well; `arms` has two different labels, the smaller
     one is the first arm. Whole starts are exchanged (runs of one start are not exchangeable with others); without
-    `starts` every run is its own. Up to `n_labellings` labellings all are counted, beyond that as many are drawn, from
+    `groups` every run is its own. Up to `n_labellings` labellings all are counted, beyond that as many are drawn, from
     `rolled`, together with the real one.
 
     Raises ValueError unless there are exactly two arms and no start lies in both.
     """
-    starts = torch.arange(len(arms)) if starts is None else starts
-    _check(pairs, arms, starts)
-    units, unit_of_run = starts.unique(return_inverse=True)
-    first = torch.stack([arms[starts == start][0] for start in units]) == arms.min()
+    groups = torch.arange(len(arms)) if groups is None else groups
+    _check(pairs, arms, groups)
+    units, unit_of_run = groups.unique(return_inverse=True)
+    first = torch.stack([arms[groups == start][0] for start in units]) == arms.min()
     n_first, n_second = int(first.sum()), int((~first).sum())
     exact = math.comb(len(units), n_first) <= n_labellings
     labellings = _all_labellings(len(units), n_first) if exact else _some_labellings(first, n_labellings, rolled)
-    apart = starts[:, None] != starts[None, :]
+    apart = groups[:, None] != groups[None, :]
     observed = _differences(pairs, apart, first[None, unit_of_run])[0]
     relabelled = _differences(pairs, apart, labellings[:, unit_of_run])
     as_extreme = relabelled.abs() >= observed.abs() - _TIE
@@ -101,11 +101,11 @@ def _some_labellings(first: Bool[Tensor, " units"], n_drawn: int, rolled: int) -
     return torch.cat([first[None], first[order]])
 
 
-def _check(pairs: Tensor, arms: Tensor, starts: Tensor) -> None:
-    if not pairs.shape == (len(arms), len(arms)) == (len(starts), len(starts)):
-        raise ValueError(f"{len(arms)} arm labels and {len(starts)} starts for pairs of shape {tuple(pairs.shape)}")
+def _check(pairs: Tensor, arms: Tensor, groups: Tensor) -> None:
+    if not pairs.shape == (len(arms), len(arms)) == (len(groups), len(groups)):
+        raise ValueError(f"{len(arms)} arm labels and {len(groups)} starts for pairs of shape {tuple(pairs.shape)}")
     if len(arms.unique()) != 2:  # noqa: PLR2004 (two arms are compared)
         raise ValueError(f"arms has {len(arms.unique())} different labels; a test compares two arms")
-    shared = sorted(set(starts[arms == arms.min()].tolist()) & set(starts[arms == arms.max()].tolist()))
+    shared = sorted(set(groups[arms == arms.min()].tolist()) & set(groups[arms == arms.max()].tolist()))
     if shared:
         raise ValueError(f"starts {shared} have runs in both arms; arms that share starts need paired_contrast")

@@ -13,7 +13,7 @@ from torch import Tensor
 from reseed.activations import batch_rows
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
 
 __all__ = ["Batches"]
 
@@ -26,10 +26,10 @@ class Batches:
     """
 
     def __init__(
-        self, view: View, device: torch.device, *, batch_size: int, steps: int, ahead: bool | None = None
+        self, seen: Preprocessed, device: torch.device, *, batch_size: int, steps: int, ahead: bool | None = None
     ) -> None:
         """Read `ahead` or not; None leaves it to the device."""
-        self._view, self._device = view, device
+        self._activations, self._device = seen, device
         self._batch_size, self._steps = batch_size, steps
         wanted = device.type != "cpu" if ahead is None else ahead
         self._reader = ThreadPoolExecutor(1) if wanted else None  # its own: those that step may all be waiting for it
@@ -70,7 +70,7 @@ class Batches:
             future.set_exception(error)
 
     def _rows(self, order: int, step: int) -> Float[Tensor, "batch d_model"]:
-        rows = self._view.rows(batch_rows(self._view.n_tokens, self._batch_size, step, roll=order))
+        rows = self._activations.rows(batch_rows(self._activations.n_tokens, self._batch_size, step, roll=order))
         if self._device.type == "cuda":
             rows = rows.pin_memory()
         return rows.to(self._device, non_blocking=True)

@@ -29,7 +29,7 @@ from reseed.trajectory import RunEnd, points_name
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.spec import RunSpec
     from reseed.training.stack import Stack
     from reseed.trajectory import StudyFolder
@@ -45,7 +45,7 @@ class Interrupted(KeyboardInterrupt):
 class Context:
     """Where training happens: what it reads, where it writes, on which device."""
 
-    view: View
+    activations: Preprocessed
     """The activations, preprocessed."""
     heldout: Float[Tensor, "tokens d_model"]
     """The held-out activations, preprocessed, on the device."""
@@ -77,7 +77,7 @@ def train(
     stacks = _stacks(specs, context)
     advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
     saved = time.monotonic()
-    batches = Batches(context.view, context.device, batch_size=specs[0].training.batch_size, steps=steps)
+    batches = Batches(context.activations, context.device, batch_size=specs[0].training.batch_size, steps=steps)
     for step in range(min((each.step for each in stacks), default=steps), steps):
         advance(sum(len(each) for each in stacks if each.step == step))
         stepped = context.workers.map(lambda each: _stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
@@ -119,14 +119,14 @@ def _resumed(spec: RunSpec, context: Context) -> Stack | None:
 def _born(spec: RunSpec, context: Context) -> Stack:
     """One run at step 0, with its first snapshot written before any update."""
     method = spec.method
-    point = draw(spec.start, method, context.view, spec.rolls, points=_points(spec, context))
+    point = draw(spec.start, method, context.activations, spec.rolls, points=_points(spec, context))
     state = {
         name: tensor.to(context.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()
     }
     points = points_name(_points_identity(spec, context)) if spec.start.entry.makes_points else None
     context.folder.run(spec.id).write_record(spec.record(points=points))
     born = stack.begin(spec, state)
-    record(born, context.view, context.heldout, context.folder)
+    record(born, context.activations, context.heldout, context.folder)
     return born
 
 
@@ -136,12 +136,12 @@ def _points(spec: RunSpec, context: Context) -> Float[Tensor, "points d_model"] 
         return None
     return context.folder.remember_points(
         _points_identity(spec, context),
-        lambda: draw_points(spec.start, spec.method, context.view, spec.rolls, device=context.device),
+        lambda: draw_points(spec.start, spec.method, context.activations, spec.rolls, device=context.device),
     )
 
 
 def _points_identity(spec: RunSpec, context: Context) -> tuple[object, ...]:
-    return (context.view.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
+    return (context.activations.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
 def _stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack:
@@ -161,7 +161,7 @@ def _stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stac
     fine = outcome.loss.isfinite() & (stack.finite(each) if due else True)
     each = _without_diverged(each, fine.tolist(), x, context.folder)
     if due and len(each):
-        record(each, context.view, context.heldout, context.folder)
+        record(each, context.activations, context.heldout, context.folder)
     return each
 
 
@@ -180,8 +180,8 @@ def _resample(each: Stack, context: Context) -> None:
 
 
 def _replacements(spec: RunSpec, step: int, n_atoms: int, context: Context) -> Float[Tensor, "atoms d_model"]:
-    drawn = torch.randint(context.view.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
-    return context.view.rows(drawn).to(context.device)
+    drawn = torch.randint(context.activations.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
+    return context.activations.rows(drawn).to(context.device)
 
 
 def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: StudyFolder) -> Stack:

@@ -13,7 +13,7 @@ from reseed import kernels
 from reseed.trajectory import join_codes, pack_codes
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
     from reseed.methods import Method, Parameters
     from reseed.training.stack import Row, Stack
     from reseed.trajectory import StudyFolder
@@ -25,7 +25,7 @@ _AT_A_TIME_ON_GPU = 2**25
 _ROWS = 1024  # atoms that are in memory in double precision
 
 
-def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], folder: StudyFolder) -> None:
+def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_model"], folder: StudyFolder) -> None:
     """Write a snapshot of every run of the stack, and add its metrics to the stack's rows.
 
     The metrics are `step`, `tokens`, `training_loss` (mean of the batches since the snapshot before), and on the
@@ -37,7 +37,7 @@ def record(stack: Stack, view: View, heldout: Float[Tensor, "tokens d_model"], f
     method = stack.method
     diagnostics, parameters = method.diagnostics(stack.state), method.parameters(stack.state)
     packed, squared_error = _evaluated(method, parameters, heldout)
-    total = _squared(heldout - view.moments.mean.to(heldout)).item()
+    total = _squared(heldout - seen.moments.mean.to(heldout)).item()
     for run, spec in enumerate(stack.specs):
         trajectory = folder.run(spec.id)
         trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in parameters.items()} | packed[run])

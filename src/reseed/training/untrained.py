@@ -10,7 +10,7 @@ from reseed.dice import roll
 from reseed.starts.lloyd import kmeans, lloyd
 
 if TYPE_CHECKING:
-    from reseed.activations import View
+    from reseed.activations import Preprocessed
 
 __all__ = ["Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens"]
 
@@ -23,7 +23,7 @@ _PASSES = 5  # over all of them, after which centroids hardly move
 class Untrained:
     """Activations after one preprocessing, as a `reseed.floors.Source`: it rolls dice that no run rolls."""
 
-    view: "View"
+    activations: "Preprocessed"
     replicate: int
     """Another number is another roll of all dice."""
     tokens_per_run: int
@@ -41,12 +41,12 @@ class Untrained:
 
     def sample(self, count: int, *name: int | str) -> Float[Tensor, "count d_model"]:
         """Training activations drawn at random, without replacement."""
-        return data_atoms(self.view, count, points=roll("points", self.replicate, "floor", *name))
+        return data_atoms(self.activations, count, points=roll("points", self.replicate, "floor", *name))
 
     def centroids(self, count: int, draw: int) -> Float[Tensor, "count d_model"]:
         """K-means centroids of `tokens_for(count)` activations."""
         return kmeans_atoms(
-            self.view,
+            self.activations,
             count,
             tokens=self.tokens_for(count),
             steps=self.kmeans_steps,
@@ -56,12 +56,12 @@ class Untrained:
 
     def tokens_for(self, count: int) -> int:
         """How many activations so many centroids are made of."""
-        return kmeans_tokens(self.view.n_tokens, self.view.d_model, count, seen=self.tokens_per_run)
+        return kmeans_tokens(self.activations.n_tokens, self.activations.d_model, count, seen=self.tokens_per_run)
 
 
-def data_atoms(view: "View", n_atoms: int, *, points: int) -> Float[Tensor, "atoms d_model"]:
+def data_atoms(seen: "Preprocessed", n_atoms: int, *, points: int) -> Float[Tensor, "atoms d_model"]:
     """Activations drawn at random with the roll `points`."""
-    return view.sample(n_atoms, rolled=points)
+    return seen.sample(n_atoms, rolled=points)
 
 
 def kmeans_tokens(n_tokens: int, d_model: int, n_atoms: int, *, seen: int | None = None) -> int:
@@ -78,13 +78,13 @@ def kmeans_tokens(n_tokens: int, d_model: int, n_atoms: int, *, seen: int | None
 
 
 def kmeans_atoms(
-    view: "View", n_atoms: int, *, tokens: int, steps: int, points: int, start: int
+    seen: "Preprocessed", n_atoms: int, *, tokens: int, steps: int, points: int, start: int
 ) -> Float[Tensor, "atoms d_model"]:
     """Centroids of `tokens` activations drawn with the roll `points`, from a start drawn with the roll `start`.
 
     `steps` iterations on 32 activations per centroid, and five on all of them, end about as far as `steps` on all, at
     half the cost. ValueError for fewer activations than centroids.
     """
-    rows = view.sample(tokens, rolled=points)
+    rows = seen.sample(tokens, rolled=points)
     found = kmeans(rows[: _FEW * n_atoms], n_atoms, steps=steps, rolled=start).points
     return found if tokens <= _FEW * n_atoms else lloyd(rows, found, steps=_PASSES).points

@@ -97,7 +97,7 @@
     root.dataset.figures = "drawn";
   }
 
-  /* The ledger: who shares a throw. */
+  /* The ledger: who shares a roll. */
   document.querySelectorAll("[data-roll]").forEach((cell) => {
     const alike = () => document.querySelectorAll(`[data-roll="${cell.dataset.roll}"]`);
     cell.addEventListener("pointerenter", () => alike().forEach((each) => each.classList.add("alike")));
