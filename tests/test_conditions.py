@@ -1,6 +1,7 @@
 """Conditions written by hand, whose every number is known, and trained ones at the edge of what is allowed."""
 
 import math
+from dataclasses import replace
 from functools import cache
 from itertools import combinations
 
@@ -11,10 +12,10 @@ import torch
 import reseed
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
-from reseed.analysis import compare_floors, compare_runs
+from reseed.analysis import compare_floors, compare_runs, conditions
 from reseed.analysis.conditions import judge_condition
 from reseed.dice import generator
-from reseed.floors import isotropic
+from reseed.floors import FLOORS, isotropic
 from reseed.matching import match
 from reseed.measures import MEASURES
 from reseed.report.words import notes, verdict_row
@@ -24,6 +25,7 @@ from reseed.verdict import Outcome
 from studies import N_ATOMS, arm, hand_made, matrix, study
 
 N, D, STARTS, RUNS = 12, 10, 3, 2
+CALLED = ("title", "short", "meaning", "role")
 
 
 def drawn(*number):
@@ -209,6 +211,25 @@ def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_pat
     first, last = between[0], between[-1]
     assert sentence.startswith(f"Code agreement says otherwise: between starts it is {rounded(last)} [")
     assert f"below its step-0 floor of {rounded(first)}, while the matched agreement is" in sentence
+
+
+def test_the_companions_that_may_contradict_are_asked_in_the_order_of_the_table(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(conditions, "disagreements", lambda _, said, **__: asked.extend(said) or ())
+    monkeypatch.setitem(MEASURES, "late", replace(MEASURES["mmcs"], name="late", contradicts=True))
+    analysed(tmp_path, KNOWN[Outcome.UNSTABLE])
+    assert asked == [name for name, measure in MEASURES.items() if measure.contradicts]
+    assert asked[-1] == "late"
+    assert {"agreement", "mmcs", "shared"}.isdisjoint(asked)
+
+
+def test_every_measure_and_floor_is_called_in_the_findings_as_in_its_table(known):
+    for name, record in known(Outcome.STABILIZING).findings.measures.items():
+        assert {field: getattr(record, field) for field in CALLED} == {
+            field: getattr(MEASURES[name], field) for field in CALLED
+        }
+        for floor in record.floors:
+            assert (floor.title, floor.role) == (FLOORS[floor.name].title, FLOORS[floor.name].role)
 
 
 def test_the_error_of_a_floor_is_over_its_draws(known):

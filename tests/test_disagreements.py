@@ -1,30 +1,28 @@
 import math
-from dataclasses import replace
 
 import pytest
 
-from reseed.measures import MEASURES
 from reseed.statistics import Estimate
 from reseed.verdict import MeasureEvidence
 from reseed.verdict.disagreements import disagreements
 
-FLOORS = {"kmeans": 0.6, "step 0": 0.2}
+FLOORS = {"k-means": 0.6, "step-0": 0.2}
 
 
 def estimate(value, error=0.005):
     return Estimate(value, error, degrees=4.0, n_units=5, unit="start")
 
 
-def said(between, gain, floors=FLOORS, error=0.005):
-    return MeasureEvidence(estimate(between, error), estimate(gain, error), floors)
+def said(between, gain, floors=FLOORS, error=0.005, title="projection agreement"):
+    return MeasureEvidence(title, estimate(between, error), estimate(gain, error), floors)
 
 
-def sentences(cosine, companion, name="projection", margin=0.03):
-    return disagreements(cosine, {name: companion}, margin=margin)
+def sentences(cosine, companion, margin=0.03):
+    return disagreements(cosine, {"one": companion}, margin=margin)
 
 
 def test_a_companion_on_the_other_side_of_its_floor_disagrees_with_its_numbers():
-    (sentence,) = sentences(said(0.75, 0.3), said(0.5, 0.3, {"kmeans": 0.55, "step 0": 0.2}))
+    (sentence,) = sentences(said(0.75, 0.3), said(0.5, 0.3, {"k-means": 0.55, "step-0": 0.2}))
     assert sentence == (
         "Projection agreement says otherwise: between starts it is .50 [.49, .51], below its k-means floor of .55, "
         "while the matched agreement is .75 [.74, .76], beyond its k-means floor of .60."
@@ -52,13 +50,13 @@ def test_a_companion_that_says_the_same_or_says_nothing_surely_does_not_disagree
 
 
 def test_only_floors_that_both_have_are_held_against_each_other():
-    code = said(0.5, 0.3, {"step 0": 0.2})
-    assert sentences(said(0.5, 0.3), code, "code") == ()  # both are beyond step 0, and k-means has no codes
-    (sentence,) = sentences(said(0.5, 0.3), said(0.1, 0.01, {"step 0": 0.2}), "code")
+    code = said(0.5, 0.3, {"step-0": 0.2})
+    assert sentences(said(0.5, 0.3), code) == ()  # both are beyond step 0, and k-means has no codes
+    (sentence,) = sentences(said(0.5, 0.3), said(0.1, 0.01, {"step-0": 0.2}, title="code agreement"))
     assert "Code agreement says otherwise" in sentence
     assert "below its step-0 floor of .20, while the matched agreement is .50" in sentence
-    assert sentences(said(0.5, 0.3), said(0.1, -0.3, {"hull": 0.2}), "code") == ()
-    assert sentences(said(0.5, 0.3), said(0.1, -0.3, {"step 0": math.nan, "kmeans": 1.0}), "code") == ()
+    assert sentences(said(0.5, 0.3), said(0.1, -0.3, {"hull": 0.2})) == ()
+    assert sentences(said(0.5, 0.3), said(0.1, -0.3, {"step-0": math.nan, "k-means": 1.0})) == ()
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -68,14 +66,11 @@ def test_what_is_undefined_contradicts_nothing(which):
     assert sentences(*sides) == ()
 
 
-def test_every_companion_that_disagrees_is_named_once_and_others_are_not_asked():
-    told = disagreements(said(0.75, 0.3), dict.fromkeys(MEASURES, said(0.5, -0.3)), margin=0.03)
-    asked = [measure.title for measure in MEASURES.values() if measure.contradicts]
-    assert [sentence.split(" says")[0].lower() for sentence in told] == asked
-    assert {"best cosine (MMCS)", "shared fraction", "matched agreement"}.isdisjoint(asked)
-
-
-def test_a_measure_that_is_registered_later_is_asked_too(monkeypatch):
-    late = replace(MEASURES["mmcs"], name="late", title="late agreement", contradicts=True)
-    monkeypatch.setitem(MEASURES, "late", late)
-    assert sentences(said(0.75, 0.3), said(0.75, -0.1), "late")[0].startswith("Late agreement says otherwise")
+def test_every_companion_that_disagrees_is_named_once_in_the_order_given():
+    companions = {
+        "late": said(0.5, -0.3, title="late agreement"),
+        "same": said(0.75, 0.3, title="the same again"),
+        "code": said(0.75, -0.1, title="code agreement"),
+    }
+    told = disagreements(said(0.75, 0.3), companions, margin=0.03)
+    assert [sentence.split(" says")[0] for sentence in told] == ["Late agreement", "Code agreement"]

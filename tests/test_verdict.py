@@ -33,7 +33,7 @@ def evidence(within, born, between, *, floor=0.4, half_width=0.01, unit="start",
         "between": about(between, half_width, unit=unit),
         "gain": about(between - born, half_width, unit=unit),
         "floor": floor,
-        "floor_name": "kmeans",
+        "floor_name": "k-means",
         "floor_error": 0.001,
         "adjusted": about(adjusted, half_width, unit=unit),
         "adjusted_gain": about(gained, half_width, unit=unit),
@@ -192,7 +192,6 @@ def test_an_open_verdict_says_how_many_starts_would_close_it(half_width):
     assert starts == math.ceil(4 * (half_width / 0.02) ** 2)
 
 
-def test_a_floor_is_called_by_its_adjective_and_one_that_is_not_registered_by_its_name():
+def test_a_floor_is_called_as_the_evidence_calls_it():
     assert "the k-means floor is .40" in judge(CASES[Outcome.STABILIZING], LIMITS).sentence
-    assert "the step-0 floor is" in judge(replace(CASES[Outcome.STABILIZING], floor_name="step 0"), LIMITS).sentence
-    assert "the other floor is" in judge(replace(CASES[Outcome.STABILIZING], floor_name="other"), LIMITS).sentence
+    assert "the step-0 floor is" in judge(replace(CASES[Outcome.STABILIZING], floor_name="step-0"), LIMITS).sentence

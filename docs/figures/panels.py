@@ -54,7 +54,7 @@ def _panel(found: ConditionFindings, head: str, said: str, place: int) -> Iterat
     yield svg.line((left, level), (left + PANEL[0], level), "floor", width=1.5, dash="5 4")
     for relation, curve in curves.items():
         yield from _drawn(curve, relation, left, top)
-    named = [(floor.value, f"{floor_title(floor.name)} {rounded(floor.value)}", "floor")]
+    named = [(floor.value, f"{floor_title(floor)} {rounded(floor.value)}", "floor")]
     for letter, relation in (("W", "within"), ("B", "between")):
         value = curves[relation].value[-1]
         named.append((value, f"{letter} {rounded(value)}", relation))

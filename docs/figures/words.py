@@ -87,7 +87,7 @@ def _word(first: float, last: float, within: float | None) -> str:
         between=_estimate(between),
         gain=_estimate(between - between_first),
         floor=FLOOR,
-        floor_name="kmeans",
+        floor_name="k-means",
         floor_error=0.0,
         adjusted=_estimate(last),
         adjusted_gain=_estimate(last - first),

@@ -5,7 +5,7 @@ FINDINGS_VERSION history
   2  arms compared at a common R² and by the dice they share; children and barriers; errors of floors; floor-adjusted
      curves and disagreements of every companion measure
   3  one record per measure, with its curves, estimates and floors; `n` of a floor counts dictionaries, not pairs; the
-     kind of start is `start_kind`; a measure's sign
+     kind of start is `start_kind`; a measure's sign; how measures and floors are called
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from reseed._support.documents import Document as _Document
 from reseed._support.documents import Number
 from reseed._support.files import write_text
 from reseed.errors import TrajectoryError
-from reseed.floors import Floor
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
 __all__ = [
@@ -100,9 +99,42 @@ class PairsFindings(_Document):
     all others take it as known."""
 
 
-class MeasureFindings(_Document):
-    """What one measure says about the runs of a condition."""
+class Floor(_Document):
+    """What a measure of agreement would be without any learning that the runs have in common."""
 
+    name: str
+    """Which floor."""
+    title: str = ""
+    """How it is called in headings and figures; where empty, by its name."""
+    role: str = ""
+    """`null`: what there would be without any structure; `origin`: the same runs at step 0; `reference`: what another
+    learner, or untrained atoms of the same tokens, agree; empty where that is not said."""
+    value: Number
+    """In the range of the measure."""
+    spread: Number
+    """Standard deviation over the pairs of draws; 0 for a formula, null for a single pair."""
+    standard_error: Number
+    """Delete-one jackknife over the draws, or the starts of `step 0`; 0 for a formula, null for fewer than three."""
+    n: int
+    """Untrained dictionaries drawn, or starts of `step 0`; 0 for a formula."""
+    policy: str
+    """How it was made, in one sentence."""
+    reason: str = ""
+    """Why `value` is not defined; else empty."""
+
+
+class MeasureFindings(_Document):
+    """What one measure says about the runs of a condition, and how it is called."""
+
+    title: str
+    """How it is called in headings and sentences."""
+    short: str
+    """How it is called in a line of text that says what the atoms did; empty where its title is short enough."""
+    meaning: str
+    """What it is, in one sentence without its first capital letter and its full stop."""
+    role: Literal["agreement", "companion", "mechanism"]
+    """agreement: what verdicts are about; companion: stands beside it, with floors of its own; mechanism: says how the
+    agreement came about, and has no floors."""
     within: PairsFindings
     """Over pairs of runs born identical."""
     between: PairsFindings
@@ -234,8 +266,7 @@ class ConditionFindings(_Document):
     verdict: Verdict
     """What is said about the condition."""
     measures: dict[str, MeasureFindings]
-    """By name of the measure, `agreement` (the matched agreement) first; empty where fewer than two runs finished. What
-    each of them is stands on the page of measures."""
+    """By name of the measure, `agreement` (the matched agreement) first; empty where fewer than two runs finished."""
     metrics: dict[str, Curve]
     """Means over runs along training: `retention`, `r2`, `alive`, `l0`, the method's own diagnostics, and of archetypal
     methods `effective_points`, the exponential of `weight_entropy`."""

@@ -31,6 +31,8 @@ from reseed.findings import (
     SpawnCurve,
     Verdict,
 )
+from reseed.floors import FLOORS
+from reseed.measures import MEASURES
 from reseed.verdict import Outcome
 
 STEPS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 1500, 2000)
@@ -205,25 +207,36 @@ def _estimate(shape: Shape, value: float, half: float) -> Interval:
 def _measures(shape: Shape, half: float, unit: str) -> dict[str, MeasureFindings]:
     within, between = _path(*shape.within, halfway=300.0), _path(*shape.between, halfway=60.0)
     floors = _floors(shape)
-    found = {"agreement": _measure(shape, half, unit, (within, between), floors)}
+    found = {"agreement": _measure("agreement", shape, half, unit, (within, between), floors=floors)}
     for name, by in COMPANIONS.items():
         paths = tuple(np.clip(path + by * (path < 0.97), -1, 1) for path in (within, between))
         found[name] = _companion(
-            shape, half, unit, paths=paths, by=by, floors=() if name == "code" else _shifted(floors, by)
+            name, shape, half, unit, paths=paths, by=by, floors=() if name == "code" else _shifted(floors, by)
         )
     kept = shape.retention**2
     explained = (_path(1.0, kept, halfway=250.0), _path(shape.between[0], shape.between[0] * kept, halfway=250.0))
     excess = (_path(0.0, shape.within[1] - kept, halfway=300.0), _path(0.0, shape.between[1] - kept, halfway=300.0))
     persistence = (np.array([NAN, *_path(1.0, 0.97)[1:]]), np.array([NAN, *(_path(0.9, 0.8) + 0 * between)[1:]]))
     return found | {
-        "explained": _measure(shape, 0.01, unit, explained),
-        "excess": _measure(shape, half, unit, excess),
-        "persistence": _measure(shape, half, unit, persistence),
+        "explained": _measure("explained", shape, 0.01, unit, explained),
+        "excess": _measure("excess", shape, half, unit, excess),
+        "persistence": _measure("persistence", shape, half, unit, persistence),
     }
 
 
+def _called(measure: str) -> dict[str, str]:
+    known = MEASURES[measure]
+    return {"title": known.title, "short": known.short, "meaning": known.meaning, "role": known.role}
+
+
 def _measure(
-    shape: Shape, half: float, unit: str, paths: tuple[np.ndarray, np.ndarray], floors: tuple[Floor, ...] = ()
+    name: str,
+    shape: Shape,
+    half: float,
+    unit: str,
+    paths: tuple[np.ndarray, np.ndarray],
+    *,
+    floors: tuple[Floor, ...] = (),
 ) -> MeasureFindings:
     """One record; adjusted by the k-means floor where there is one."""
     scale = 1 - shape.floor
@@ -238,6 +251,7 @@ def _measure(
     }
     born, end = paths[1][0], paths[1][-1]
     return MeasureFindings(
+        **_called(name),
         **pairs,
         born=_estimate(shape, born, half),
         gain=_estimate(shape, end - born, half),
@@ -248,7 +262,14 @@ def _measure(
 
 
 def _companion(
-    shape: Shape, half: float, unit: str, *, paths: tuple[np.ndarray, ...], by: float, floors: tuple[Floor, ...]
+    name: str,
+    shape: Shape,
+    half: float,
+    unit: str,
+    *,
+    paths: tuple[np.ndarray, ...],
+    by: float,
+    floors: tuple[Floor, ...],
 ) -> MeasureFindings:
     """Beside the agreement by as much everywhere; floor-adjusted between starts at the last step only."""
     strictest = next((floor.value for floor in floors if floor.name == "kmeans"), NAN)
@@ -268,6 +289,7 @@ def _companion(
         ),
     }
     return MeasureFindings(
+        **_called(name),
         **last,
         born=_estimate(shape, born + by, half),
         gain=_estimate(shape, end - born, half),
@@ -287,7 +309,17 @@ def _shifted(floors: tuple[Floor, ...], by: float) -> tuple[Floor, ...]:
 
 
 def _floor(name: str, value: float, spread: float, policy: str, *, n: int = 3) -> Floor:
-    return Floor(name=name, value=value, spread=spread, standard_error=spread, n=n, policy=policy)
+    known = FLOORS[name]
+    return Floor(
+        name=name,
+        title=known.title,
+        role=known.role,
+        value=value,
+        spread=spread,
+        standard_error=spread,
+        n=n,
+        policy=policy,
+    )
 
 
 def _floors(shape: Shape) -> tuple[Floor, ...]:

@@ -29,6 +29,16 @@ for call in (page, plot):
     except ImportError as error:
         print(error)
 """
+PRINTING = """
+import sys
+from pathlib import Path
+from reseed.findings import Findings
+from reseed.report.html import page
+from reseed.report.text import render
+findings = Findings.read(Path(sys.argv[1]))
+assert render(findings, width=80, colour=False) and page(findings)
+print(*{name.partition(".")[0] for name in sys.modules} & {"numba", "numpy", "scipy", "torch"})
+"""
 
 
 def squeezed(text):
@@ -154,6 +164,13 @@ def test_text_and_table_work_without_the_extra_and_the_rest_says_what_to_install
     counts, *errors = done.stdout.splitlines()
     assert all(int(count) > 1000 for count in counts.split())
     assert errors == ["plotly is not installed: run  pip install 'reseed[report]'"] * 2
+
+
+def test_text_and_page_load_nothing_that_trains_or_measures(findings, tmp_path):
+    findings.write(tmp_path / "findings.json")
+    command = [sys.executable, "-c", PRINTING, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == []
 
 
 @pytest.mark.parametrize("width", WIDTHS)

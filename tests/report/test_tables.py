@@ -1,4 +1,4 @@
-"""What is registered later is shown by itself: in the text, the page, the figures and the tidy table."""
+"""What somebody registered, here or elsewhere, is shown by itself: in text, page, figures and the tidy table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 import reseed
 from reseed.findings import Floor
 from reseed.floors import FLOORS
-from reseed.measures import MEASURES
 from reseed.report.figures import figure
 from reseed.report.html import page
 from reseed.report.text import render
@@ -19,21 +18,30 @@ CONDITION = "topk-random@centre"
 
 @pytest.fixture
 def grown(small, monkeypatch):
-    """Two conditions, with a companion, a mechanism and a floor that nobody knew before."""
-    seen = replace(MEASURES["mmcs"], name="late", title="late agreement", meaning="agreement that came late")
-    done = replace(MEASURES["excess"], name="delay", title="delay of matching", short="delay")
-    monkeypatch.setitem(MEASURES, "late", seen)
-    monkeypatch.setitem(MEASURES, "delay", done)
-    monkeypatch.setitem(FLOORS, "slow walk", replace(FLOORS["data"], name="slow walk", title="a slow walk"))
+    """Two conditions, with a companion, a mechanism and a floor that nobody knew before.
+
+    Of the tables only that of floors knows of it, for the columns of the tidy table: the findings say the rest.
+    """
+    monkeypatch.setitem(FLOORS, "slow walk", replace(FLOORS["data"], name="slow walk"))
     return small.model_copy(update={"conditions": tuple(map(_with_more, small.conditions))})
 
 
 def _with_more(condition):
-    floor = Floor(name="slow walk", value=0.123, spread=0.01, standard_error=0.01, n=4, policy="By walking slowly.")
-    agreement = condition.agreement.model_copy(update={"floors": (*condition.agreement.floors, floor)})
-    measures = {**condition.measures, "agreement": agreement}
-    measures |= {"late": condition.measures["mmcs"], "delay": condition.measures["excess"]}
-    return condition.model_copy(update={"measures": measures})
+    floor = Floor(
+        name="slow walk",
+        title="a slow walk",
+        role="reference",
+        value=0.123,
+        spread=0.01,
+        standard_error=0.01,
+        n=4,
+        policy="By walking slowly.",
+    )
+    found = condition.measures
+    agreement = found["agreement"].model_copy(update={"floors": (*found["agreement"].floors, floor)})
+    late = found["mmcs"].model_copy(update={"title": "late agreement", "meaning": "agreement that came late"})
+    delay = found["excess"].model_copy(update={"title": "delay of matching", "short": "delay"})
+    return condition.model_copy(update={"measures": {**found, "agreement": agreement, "late": late, "delay": delay}})
 
 
 def test_the_page_has_its_rows_columns_and_meanings(grown):
@@ -67,10 +75,23 @@ def test_the_tidy_table_has_its_rows_and_columns(grown):
     assert set(table["floor_slow_walk"].drop_nulls()) == {0.123}
 
 
-def test_a_measure_and_a_floor_that_are_not_registered_here_are_shown_by_their_names(grown, monkeypatch):
-    monkeypatch.delitem(MEASURES, "late")
+def test_a_floor_that_is_not_registered_here_has_its_title_but_no_column_in_the_tidy_table(grown, monkeypatch):
     monkeypatch.delitem(FLOORS, "slow walk")
-    document = page(grown)
-    assert '<th scope="row">late</th>' in document
-    assert '<th scope="col" class="number">slow walk</th>' in document
+    assert '<th scope="col" class="number">a slow walk</th>' in page(grown)
     assert "floor_slow_walk" not in reseed.table(grown).columns
+
+
+def test_what_has_no_title_is_shown_by_its_name(grown):
+    document = page(grown.model_copy(update={"conditions": tuple(map(_untitled, grown.conditions))}))
+    assert '<th scope="row">late</th>' in document
+    assert "<dt>late</dt>" not in document
+    assert '<th scope="col" class="number">slow walk</th>' in document
+
+
+def _untitled(condition):
+    found = condition.measures
+    *known, walk = found["agreement"].floors
+    floors = (*known, walk.model_copy(update={"title": "", "role": ""}))
+    agreement = found["agreement"].model_copy(update={"floors": floors})
+    late = found["late"].model_copy(update={"title": "", "meaning": ""})
+    return condition.model_copy(update={"measures": {**found, "agreement": agreement, "late": late}})

@@ -128,7 +128,7 @@ def _verdict(
     evidence: Evidence, pairs: Pairs, floors: dict[str, tuple[Floor, ...]], limits: Limits, level: float
 ) -> Verdict:
     judgement = judge(evidence, limits)
-    asked = [name for name in floors if MEASURES[name].contradicts]
+    asked = [name for name, measure in MEASURES.items() if measure.contradicts and name in floors]
     said = {name: said_by(name, pairs, floors[name], level) for name in ("agreement", *asked)}
     otherwise = disagreements(said.pop("agreement"), said, margin=limits.margin)
     return Verdict(**vars(judgement), disagreements=otherwise)

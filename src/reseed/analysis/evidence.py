@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from reseed import statistics
+from reseed.floors import FLOORS
 from reseed.verdict import Evidence
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from reseed.floors import Floor
     from reseed.statistics import Estimate
 
-__all__ = ["nothing_known", "weigh"]
+__all__ = ["adjective", "nothing_known", "weigh"]
 
 
 def weigh(pairs: Pairs, floor: Floor, *, r2: float, retention: float, level: float) -> Evidence:
@@ -32,13 +33,18 @@ def weigh(pairs: Pairs, floor: Floor, *, r2: float, retention: float, level: flo
         between=between.last,
         gain=between.gain,
         floor=floor.value,
-        floor_name=floor.name,
+        floor_name=adjective(floor),
         floor_error=floor.standard_error,
         adjusted=_beyond(between.last, pairs, floor, level),
         adjusted_gain=statistics.ends(statistics.between_start, adjusted, groups, level=level).gain,
         retention=retention,
         memory=statistics.memory(matched, groups, level=level)[-1].value,
     )
+
+
+def adjective(floor: Floor) -> str:
+    """How a floor is called in `the ... floor is`; one that is not in `FLOORS` by its name."""
+    return FLOORS[floor.name].adjective if floor.name in FLOORS else floor.name
 
 
 def _beyond(between: Estimate, pairs: Pairs, floor: Floor, level: float) -> Estimate:
@@ -77,7 +83,7 @@ def nothing_known(n_runs: int, r2: float) -> Evidence:
         between=nothing,
         gain=nothing,
         floor=math.nan,
-        floor_name="step 0",
+        floor_name="step-0",
         floor_error=math.nan,
         adjusted=nothing,
         adjusted_gain=nothing,

@@ -10,9 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import statistics
+from reseed.analysis.evidence import adjective
 from reseed.analysis.intervals import adjusted, adjusted_curve, band, interval, scaled
 from reseed.analysis.tables import strictest
 from reseed.findings import MeasureFindings, PairsFindings
+from reseed.measures import MEASURES
 from reseed.verdict import MeasureEvidence
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ def measure_record(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: fl
     matrices, floor = pairs.measures[name], strictest(floors)
     ends = statistics.ends(statistics.between_start, matrices, pairs.groups, level=level)
     gain = interval(ends.gain)
+    measure = MEASURES[name]
     return MeasureFindings(
+        title=measure.title,
+        short=measure.short,
+        meaning=measure.meaning,
+        role=measure.role,
         within=_over("within", matrices, pairs, floor, level),
         between=_over("between", matrices, pairs, floor, level),
         born=interval(ends.first),
@@ -63,7 +70,8 @@ def with_evidence(record: MeasureFindings, evidence: Evidence) -> MeasureFinding
 def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureEvidence:
     """What a measure says about runs that started apart, for holding it against another."""
     ends = statistics.ends(statistics.between_start, pairs.measures[name], pairs.groups, level=level)
-    return MeasureEvidence(ends.last, ends.gain, {floor.name: floor.value for floor in floors})
+    beneath = {adjective(floor): floor.value for floor in floors}
+    return MeasureEvidence(MEASURES[name].title, ends.last, ends.gain, beneath)
 
 
 def _over(

@@ -17,6 +17,7 @@ from reseed.floors import FLOORS, Floor, Sizes
 if TYPE_CHECKING:
     import polars as pl
 
+    from reseed.floors import FloorKind
     from reseed.measures import Measure
     from reseed.trajectory import Compared
 
@@ -73,14 +74,14 @@ def floors_of(measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.Da
     for kind in FLOORS.values():
         exact = kind.exact(measure.name, sizes) if kind.exact is not None else None
         if exact is not None:
-            found.append(_formula(kind.name, exact, kind.policy))
+            found.append(_formula(kind, exact))
         elif kind.name in drawn and measure.untrained:
             rows = table.filter(table["floor"] == kind.name).select("draw_a", "draw_b", measure.name)
             values = {(a, b): value for a, b, value in rows.iter_rows()}
             drawn_as = drawn[kind.name]
-            found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, name=kind.name))
+            found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, **_called(kind)))
         elif kind.role == "origin" and pairs.apart.any():
-            found.append(_at_step_0(kind.name, kind.policy, pairs, measure.name))
+            found.append(_at_step_0(kind, pairs, measure.name))
     return tuple(found)
 
 
@@ -90,19 +91,24 @@ def strictest(found: tuple[Floor, ...]) -> Floor | None:
     return max(defined, key=lambda floor: floor.value, default=None)
 
 
-def _formula(name: str, value: float, policy: str) -> Floor:
-    return Floor(name=name, value=value, spread=0.0, standard_error=0.0, n=0, policy=policy)
+def _called(kind: FloorKind) -> dict[str, str]:
+    """What an entry of the table says of every floor of its kind."""
+    return {"name": kind.name, "title": kind.title, "role": kind.role}
 
 
-def _at_step_0(name: str, policy: str, pairs: Pairs, measure: str) -> Floor:
+def _formula(kind: FloorKind, value: float) -> Floor:
+    return Floor(value=value, spread=0.0, standard_error=0.0, n=0, policy=kind.policy, **_called(kind))
+
+
+def _at_step_0(kind: FloorKind, pairs: Pairs, measure: str) -> Floor:
     """The origin of the condition itself: what its starts agree before any training."""
     born = pairs.measures[measure][:1]
     values = born[0][pairs.apart]
     return Floor(
-        name=name,
         value=values.mean().item(),
         spread=values.std().item() if len(values) > 1 else math.nan,
         standard_error=statistics.between(born, pairs.groups)[0].standard_error,
         n=len(pairs.groups.unique()),
-        policy=policy,
+        policy=kind.policy,
+        **_called(kind),
     )

@@ -7,7 +7,7 @@ from typing import Literal, Protocol, runtime_checkable
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed._support.documents import Document, Number
+from reseed.findings import Floor
 from reseed.matching import Sign
 
 __all__ = ["Ended", "Floor", "FloorKind", "Role", "Sizes", "Source"]
@@ -15,25 +15,6 @@ __all__ = ["Ended", "Floor", "FloorKind", "Role", "Sizes", "Source"]
 Role = Literal["null", "origin", "reference"]
 """null: what there would be without any structure; origin: the same runs at step 0; reference: what another learner, or
 untrained atoms of the same tokens, agree."""
-
-
-class Floor(Document):
-    """What a measure of agreement would be without any learning that the runs have in common."""
-
-    name: str
-    """Which floor."""
-    value: Number
-    """In the range of the measure."""
-    spread: Number
-    """Standard deviation over the pairs of draws; 0 for a formula, null for a single pair."""
-    standard_error: Number
-    """Delete-one jackknife over the draws, or the starts of `step 0`; 0 for a formula, null for fewer than three."""
-    n: int
-    """Untrained dictionaries drawn, or starts of `step 0`; 0 for a formula."""
-    policy: str
-    """How it was made, in one sentence."""
-    reason: str = ""
-    """Why `value` is not defined; else empty."""
 
 
 @dataclass(frozen=True)

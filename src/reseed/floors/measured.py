@@ -41,7 +41,15 @@ def measured(
     return from_pairs(values, n_draws=len(draws), policy=policy, name=name)
 
 
-def from_pairs(values: Mapping[tuple[int, int], float], *, n_draws: int, policy: str, name: str = "drawn") -> Floor:
+def from_pairs(
+    values: Mapping[tuple[int, int], float],
+    *,
+    n_draws: int,
+    policy: str,
+    name: str = "drawn",
+    title: str = "",
+    role: str = "",
+) -> Floor:
     """The same, from the measure of every pair of draws (i, j) with i < j."""
     found = torch.tensor(list(values.values()), dtype=torch.float64)
     value = float(found.mean())
@@ -53,6 +61,8 @@ def from_pairs(values: Mapping[tuple[int, int], float], *, n_draws: int, policy:
         n=n_draws,
         policy=policy,
         reason=_why_undefined(value, n_draws),
+        title=title,
+        role=role,
     )
 
 

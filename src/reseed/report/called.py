@@ -1,24 +1,20 @@
-"""How measures, floors and diagnostics are called; what is in no table keeps its name."""
+"""How measures, floors and diagnostics are called: as the findings say; what they have no title for keeps its name."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseed.floors import FLOORS
-from reseed.measures import MEASURES
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Literal
 
-    from reseed.findings import ConditionFindings
+    from reseed.findings import ConditionFindings, Floor, MeasureFindings
 
 __all__ = [
     "diagnostic_title",
     "diagnostics",
     "floor_title",
     "floors_shown",
-    "measure_meaning",
     "measure_short",
     "measure_title",
     "measures_shown",
@@ -36,38 +32,41 @@ DIAGNOSTICS = {
 _OF_ALL_METHODS = {"retention", "r2", "alive", "l0"}
 
 
-def measure_title(name: str) -> str:
+def measure_title(name: str, found: MeasureFindings) -> str:
     """How a measure is called in headings."""
-    return MEASURES[name].title if name in MEASURES else name
+    return found.title or name
 
 
-def measure_short(name: str) -> str:
+def measure_short(name: str, found: MeasureFindings) -> str:
     """How a measure is called where there is little space."""
-    return (MEASURES[name].short if name in MEASURES else "") or measure_title(name)
-
-
-def measure_meaning(name: str) -> str:
-    """What a measure is; empty where that is not known."""
-    return MEASURES[name].meaning if name in MEASURES else ""
+    return found.short or measure_title(name, found)
 
 
 def measures_shown(
     conditions: Iterable[ConditionFindings], role: Literal["agreement", "companion", "mechanism"]
-) -> tuple[str, ...]:
-    """The measures of one role that some condition has, in the order in which they first appear."""
-    names = dict.fromkeys(name for each in conditions for name in each.measures)
-    return tuple(name for name in names if (MEASURES[name].role if name in MEASURES else "companion") == role)
+) -> dict[str, MeasureFindings]:
+    """The measures of one role, in the order in which they first appear, each with its record there."""
+    shown: dict[str, MeasureFindings] = {}
+    for each in conditions:
+        for name, found in each.measures.items():
+            if found.role == role:
+                shown.setdefault(name, found)
+    return shown
 
 
-def floor_title(name: str) -> str:
+def floor_title(floor: Floor) -> str:
     """How a floor is called in headings and figures."""
-    return FLOORS[name].title if name in FLOORS else name
+    return floor.title or floor.name
 
 
-def floors_shown(conditions: Iterable[ConditionFindings]) -> tuple[str, ...]:
-    """The floors of the matched agreement that some condition has, in the order of `FLOORS`."""
-    present = dict.fromkeys(floor.name for each in conditions if each.agreement for floor in each.agreement.floors)
-    return (*(name for name in FLOORS if name in present), *(name for name in present if name not in FLOORS))
+def floors_shown(conditions: Iterable[ConditionFindings]) -> dict[str, Floor]:
+    """The floors of the matched agreement that some condition has, in the order of the condition that has most."""
+    found = sorted((each.agreement.floors for each in conditions if each.agreement), key=len, reverse=True)
+    shown: dict[str, Floor] = {}
+    for floors in found:
+        for floor in floors:
+            shown.setdefault(floor.name, floor)
+    return shown
 
 
 def diagnostic_title(name: str) -> str:

@@ -151,7 +151,7 @@ def run_lines(condition: ConditionFindings, metric: str) -> go.Scatter:
 
 def floor_line(steps: Sequence[int], floor: Floor, *, strictest: bool) -> go.Scatter:
     """A floor across the panel: dashed for the strictest, dotted for the others."""
-    called = floor_title(floor.name)
+    called = floor_title(floor)
     return go.Scatter(
         x=_positions(steps),
         y=[floor.value] * len(steps),

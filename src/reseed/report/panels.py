@@ -30,7 +30,7 @@ FIT = {"r2": "held-out R²", "alive": "alive atoms", "l0": "L0, active atoms per
 
 def companion_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     """W and B in every companion measure, all on one vertical axis."""
-    companions = {measure_title(name): condition.measures[name] for name in measures_shown([condition], "companion")}
+    companions = {measure_title(name, found): found for name, found in measures_shown([condition], "companion").items()}
     ends = [
         f"{title} {rounded(curve.value[-1])}"
         for title, found in companions.items()
@@ -87,9 +87,9 @@ def fit_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
 def mechanism_panels(_: Findings, condition: ConditionFindings) -> go.Figure:
     """What retention does not explain, match persistence, and what the method says about itself."""
     measures = {
-        measure_title(name): curves
-        for name in measures_shown([condition], "mechanism")
-        if name not in DRAWN_ELSEWHERE and (curves := curves_of(condition.measures[name]))
+        measure_title(name, found): curves
+        for name, found in measures_shown([condition], "mechanism").items()
+        if name not in DRAWN_ELSEWHERE and (curves := curves_of(found))
     }
     metrics = {
         diagnostic_title(metric): metric

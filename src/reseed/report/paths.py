@@ -79,9 +79,7 @@ def _add_agreement(drawn: go.Figure, condition: ConditionFindings, found: Measur
         drawn.add_trace(line(curve, relation, NAMED[relation], more=more))
         labels.append(_end(LETTERS[relation], curve, relation, adjusted))
     if found.floor:
-        labels.append(
-            Label(f"{floor_title(found.floor.name)}: {rounded(found.floor.value)}", found.floor.value, "floor")
-        )
+        labels.append(Label(f"{floor_title(found.floor)}: {rounded(found.floor.value)}", found.floor.value, "floor"))
     return labels
 
 
@@ -167,7 +165,7 @@ def _trajectory_alt(condition: ConditionFindings) -> str:
     curves, floor = curves_of(condition.agreement), condition.agreement.floor if condition.agreement else None
     named = {"W, runs born identical": curves.get("within"), "B, runs that started apart": curves.get("between")}
     alt = _alt(f"Matched agreement of {condition.name} along training", named)
-    return f"{alt} The strictest floor, {floor_title(floor.name)}, is {rounded(floor.value)}." if floor else alt
+    return f"{alt} The strictest floor, {floor_title(floor)}, is {rounded(floor.value)}." if floor else alt
 
 
 def _alt(lead: str, named: Mapping[str, Curve | None]) -> str:

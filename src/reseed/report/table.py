@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from reseed.floors import FLOORS
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -61,6 +59,8 @@ _BEFORE_FLOORS = {
 
 def schema() -> dict[str, Any]:
     """The columns and their types of polars: one for every floor of `FLOORS` among them."""
+    from reseed.floors import FLOORS  # noqa: PLC0415 (whoever prints a report needs no torch)
+
     floors = {_column(floor): pl.Float64 for floor in FLOORS}
     return {**_BEFORE_FLOORS, **floors, "strictest": pl.String}
 
@@ -90,7 +90,7 @@ def _rows(condition: ConditionFindings) -> Iterator[Row]:
 
 def _measure_rows(found: MeasureFindings) -> Iterator[Row]:
     """Both curves, each value beside the measure's floors."""
-    floors = {_column(floor.name): _or_null(floor.value) for floor in found.floors if floor.name in FLOORS}
+    floors = {_column(floor.name): _or_null(floor.value) for floor in found.floors}
     for relation, pairs in (("within", found.within), ("between", found.between)):
         beside = {"pairs": relation, "unit": pairs.curve.unit, **floors, "strictest": found.strictest}
         yield from (beside | row for row in _curve_rows(pairs.curve, pairs.adjusted_curve))

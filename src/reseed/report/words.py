@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import interval, percent, rounded
-from reseed.floors import FLOORS
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
 from reseed.verdict import Outcome
 
@@ -119,7 +118,7 @@ def _agreement_cells(found: MeasureFindings) -> dict[str, str]:
         "path": born if born == rounded(between.value) == "n/a" else f"{born} → {rounded(between.value)}",
         "between_interval": interval(between.low, between.high),
         "floor": rounded(floor.value) if floor else "n/a",
-        "floor_name": floor_title(floor.name) if floor else "",
+        "floor_name": floor_title(floor) if floor else "",
         "adjusted": rounded(adjusted.value) if adjusted else "n/a",
         "gain": signed(found.gain.value),
         "gain_interval": interval(found.gain.low, found.gain.high),
@@ -152,7 +151,7 @@ def defined_floors(found: MeasureFindings) -> tuple[Floor, ...]:
 
 def pairs_behind(floor: Floor, condition: ConditionFindings) -> int:
     """How many pairs of untrained dictionaries, or of runs at step 0, a floor is the mean of."""
-    if floor.name in FLOORS and FLOORS[floor.name].role == "origin":
+    if floor.role == "origin":
         return sum(pair.relation == "between" for pair in condition.pairs)
     return math.comb(floor.n, 2)
 
@@ -160,7 +159,7 @@ def pairs_behind(floor: Floor, condition: ConditionFindings) -> int:
 def floor_policies(conditions: Iterable[ConditionFindings]) -> dict[tuple[str, str], None]:
     """How each floor was made: (what it is called, in one sentence), each once."""
     return {
-        (floor_title(floor.name), floor.policy): None
+        (floor_title(floor), floor.policy): None
         for each in conditions
         if each.agreement
         for floor in each.agreement.floors
@@ -247,7 +246,10 @@ def mechanisms(condition: ConditionFindings) -> tuple[str, ...]:
     """What the atoms did, in a few words each; nothing where no runs were compared."""
     said = (
         ("retention", last(condition.metrics.get("retention"))),
-        *((measure_short(name), of_pairs(condition, name)) for name in measures_shown([condition], "mechanism")),
+        *(
+            (measure_short(name, found), of_pairs(condition, name))
+            for name, found in measures_shown([condition], "mechanism").items()
+        ),
         *((diagnostic_title(name), last(condition.metrics[name])) for name in diagnostics([condition])),
     )
     return tuple(f"{name} {number}" for name, number in said if number)

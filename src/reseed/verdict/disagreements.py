@@ -10,8 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import interval, rounded
-from reseed.measures import MEASURES
-from reseed.verdict.sentences import floor_adjective, with_interval
+from reseed.verdict.sentences import with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,20 +31,19 @@ def disagreements(
 
     Args:
         cosine: what the matched agreement says.
-        companions: by measure; only those of `MEASURES` that may contradict are asked, in its order.
+        companions: those that may contradict it, by name; all of them are asked, in this order.
         margin: the smallest difference that matters, floor-adjusted.
     """
-    asked = [measure for measure in MEASURES.values() if measure.contradicts and measure.name in companions]
-    said = (_disagreement(measure.title, cosine, companions[measure.name], margin) for measure in asked)
+    said = (_disagreement(cosine, companion, margin) for companion in companions.values())
     return tuple(sentence for sentence in said if sentence)
 
 
-def _disagreement(title: str, cosine: MeasureEvidence, companion: MeasureEvidence, margin: float) -> str:
+def _disagreement(cosine: MeasureEvidence, companion: MeasureEvidence, margin: float) -> str:
     names = _common_floors(cosine, companion)
     if not names:
         return ""
     (_, floor), (_, own) = strictest = [_strictest(each, names) for each in (cosine, companion)]
-    called = title[0].upper() + title[1:]
+    called = companion.title[0].upper() + companion.title[1:]
     if _side(cosine, floor) * _side(companion, own) < 0:
         here, there = (_against(each, *its) for each, its in zip((companion, cosine), reversed(strictest), strict=True))
         return f"{called} says otherwise: between starts it is {here}, while the matched agreement is {there}."
@@ -83,7 +81,7 @@ def _turn(evidence: MeasureEvidence, floor: float, margin: float) -> int:
 
 def _against(evidence: MeasureEvidence, name: str, floor: float) -> str:
     where = "beyond" if _side(evidence, floor) > 0 else "below"
-    return f"{with_interval(evidence.between)}, {where} its {floor_adjective(name)} floor of {rounded(floor)}"
+    return f"{with_interval(evidence.between)}, {where} its {name} floor of {rounded(floor)}"
 
 
 def _went(gain: Estimate) -> str:

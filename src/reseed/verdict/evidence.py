@@ -33,6 +33,7 @@ class Evidence:
     floor: float
     """The largest applicable floor of the agreement."""
     floor_name: str
+    """How it is called in `the ... floor is`: `k-means`, `random-direction`, `step-0`, …"""
     floor_error: float
     """Standard error of the floor: 0 where it is exact."""
     adjusted: Estimate
@@ -59,9 +60,11 @@ class Evidence:
 class MeasureEvidence:
     """What one measure says about runs that started apart."""
 
+    title: str
+    """How it is called in sentences."""
     between: Estimate
     """B(T)."""
     gain: Estimate
     """B(T) - B(0)."""
     floors: Mapping[str, float]
-    """By name."""
+    """By how they are called in `the ... floor is`."""

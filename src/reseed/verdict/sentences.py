@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import digits_apart, interval, rounded
-from reseed.floors import FLOORS
 from reseed.verdict.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from reseed.thresholds import Limits
     from reseed.verdict.evidence import Evidence
 
-__all__ = ["floor_adjective", "sentence", "with_interval", "would_change"]
+__all__ = ["sentence", "with_interval", "would_change"]
 
 
 def sentence(outcome: Outcome, evidence: Evidence, limits: Limits) -> str:
@@ -29,11 +28,6 @@ def would_change(outcome: Outcome, evidence: Evidence, limits: Limits) -> str:
     return _SENTENCES[outcome][1](evidence, limits)
 
 
-def floor_adjective(name: str) -> str:
-    """How a floor is called in `the ... floor is`; one that is not in `FLOORS` by its name."""
-    return FLOORS[name].adjective if name in FLOORS else name
-
-
 def with_interval(estimate: Estimate) -> str:
     """`.46 [.44, .48]`."""
     return f"{rounded(estimate.value)} {interval(estimate.low, estimate.high)}".rstrip()
@@ -43,7 +37,7 @@ def _path(e: Evidence) -> str:
     """How the agreement between independent starts went, with its interval and its floor."""
     return (
         f"agreement between starts went from {rounded(e.between_first.value)} to {with_interval(e.between)}; "
-        f"the {floor_adjective(e.floor_name)} floor is {rounded(e.floor)}"
+        f"the {e.floor_name} floor is {rounded(e.floor)}"
     )
 
 
