@@ -113,6 +113,7 @@ MORE = {
     "another preprocessing": {"preprocess": ("centre", "none")},
     "more draws of longer k-means": {"floors": {"draws": 4, "kmeans_steps": 2}},
     "other words": {"name": "another title", "thresholds": {"margin": 0.2}},
+    "another name of an arm": {"arms": (arm("topk", name="renamed", start=RANDOM),)},
 }
 
 
@@ -123,6 +124,14 @@ def test_a_study_that_grows_ends_with_the_bytes_of_one_that_was_large_from_the_s
     after = run(large, tmp_path / "grown")
     assert {name for name in before if name.startswith("runs/")} <= after.keys()
     assert after == run(large, tmp_path / "large")
+
+
+def test_a_finished_study_may_call_its_arms_otherwise_and_trains_and_compares_nothing(acts, tmp_path):
+    run(tiny(acts, arm("ra-topk")), tmp_path / "out")
+    made = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/*/*") if path.suffix != ".parquet"}
+    findings = reseed.run(tiny(acts, arm("ra-topk", name="renamed")), tmp_path / "out", quiet=True)
+    assert [condition.name for condition in findings.conditions] == ["renamed@centre"]
+    assert {path: path.stat().st_mtime_ns for path in made} == made
 
 
 def test_fewer_draws_leave_no_floor_behind(acts, tmp_path):
