@@ -110,7 +110,7 @@ def _compare_runs(told: Told, old: StudyFolder, new: StudyFolder, ids: dict[str,
         a, b = old.run(was), new.run(now)
         for step, snapshot in a.snapshots.items():
             before, after = load_file(snapshot.path), load_file(b.snapshot(step).path)
-            for name in before.keys() | after.keys():
+            for name in sorted(before.keys() | after.keys()):
                 if not name.startswith("codes"):
                     told.all(f"snapshot {name}", before[name], after[name])
             was_active, is_active = a.snapshots[step].codes, b.snapshot(step).codes
