@@ -14,12 +14,12 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import torch
-from reseed.measures.companions import space
 
 from reseed import match
 from reseed._support.threads import workers
 from reseed.activations import View, batch_rows, open_activations, view
-from reseed.analysis.pairs import _matched, _Matchings, _measured, _see
+from reseed.analysis.pairs import compared, see
+from reseed.measures import Matchings, activation_covariance
 from reseed.methods import METHODS, StartPoint
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
@@ -120,12 +120,13 @@ def comparing(task: Task) -> Figures:
     seen, runs, spec = _seen(task), _runs(task), _specs(task)[0]
     last = [run.snapshots[max(run.steps)] for run in runs]
     born = [run.snapshots[0].atoms for run in runs]
-    seen_in = space(seen.moments.covariance, task["n_atoms"])
-    first, second = (_see(seen_in, *one) for one in zip(last, born, strict=True))
+    activations = activation_covariance(seen.moments.covariance, task["n_atoms"])
+    first, second = (see(activations, *one) for one in zip(last, born, strict=True))
     born_matching = match(*born)
 
     def compare() -> dict[str, float]:
-        return _measured(first, second, _Matchings(_matched(first, second), born_matching, born_matching))
+        matching = match(first.of.atoms, second.of.atoms)
+        return compared(Matchings(matching, born_matching, born_matching), first, second)
 
     found = compare()
     with workers(1) as pool:
@@ -136,12 +137,12 @@ def comparing(task: Task) -> Figures:
         "read": _seconds(lambda: seen.rows(wanted)),
         "snapshot": recorded,
         "snapshot_mib": round(last[0].path.stat().st_size / MIB, 1),
-        "see": _seconds(lambda: _see(seen_in, last[0], born[0])),
+        "see": _seconds(lambda: see(activations, last[0], born[0])),
         "match_born": _seconds(lambda: match(*born)),
         "match": _seconds(lambda: match(last[0].atoms, last[1].atoms)),
         "compare": _seconds(compare),
         "agreement": round(found["agreement"], 4),
-        "alive": round(first.alive.float().mean().item(), 4),
+        "alive": round(first.of.alive.float().mean().item(), 4),
     }
 
 

@@ -25,7 +25,7 @@ from safetensors.torch import load_file
 from reseed.findings import Findings
 from reseed.trajectory import StudyFolder
 
-EXACT, FROM_CODES, TIED, ROUNDING = 0.0, 1e-6, 1e-4, 1e-5
+EXACT, FROM_CODES, TIED, ROUNDING = 0.0, 1e-6, 1e-3, 1e-5
 ANOTHER_WON = " (a tie fell otherwise)"
 OF_CODES = ("r2", "loss", "l0", "alive", "code", "mass", "codes")
 """What is computed from codes: metrics, measures and tensors whose names begin so."""
@@ -75,9 +75,10 @@ def _allowed(kind: str) -> float:
         return ROUNDING
     if any(part.startswith(OF_CODES) for part in kind.split()):
         return FROM_CODES
-    # what is adjusted by the floor of a companion moves with it, (A - F) / (1 - F) near F = .99 a hundredfold
+    # what is adjusted by the floor of a companion moves with it, (A - F) / (1 - F) near F = .9999 ten thousandfold
     companion = kind.split(maxsplit=1)[0] in {"mmcs", "shared", "projection", "whitened", "subspace"}
-    return 100 * COMPANION_FLOORS if companion else COMPANION_FLOORS if kind.startswith("floors of") else EXACT
+    companion &= not kind.endswith("words")
+    return 1e4 * COMPANION_FLOORS if companion else COMPANION_FLOORS if kind.startswith("floors of") else EXACT
 
 
 def main(before: Path, after: Path) -> int:
@@ -120,7 +121,8 @@ def _compare_runs(told: Told, old: StudyFolder, new: StudyFolder, ids: dict[str,
                 tied.add((was, step))
         for name in a.metrics.columns:
             for step, x, y in zip(a.metrics["step"], a.metrics[name], b.metrics[name], strict=True):
-                told.add(f"metric {name}{_tie(name, (was, step) in tied)}", x, y)
+                size = abs(x) if name == "loss" else 1.0  # in squared units of the activations
+                told.add(f"metric {name}{_tie(name, (was, step) in tied)}", x / size, y / size)
     print(f"another atom won a tie in {len(tied)} of {sum(len(old.run(was).steps) for was in ids)} snapshots\n")
     return tied
 

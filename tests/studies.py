@@ -20,7 +20,7 @@ from reseed.activations import open_activations, view
 from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.methods import METHODS
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Arm, Dice, Study, Training
 from reseed.training import Context
 from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, StudyFolder, pack_codes

@@ -6,11 +6,11 @@ import pytest
 import tomli_w
 import torch
 
-from reseed._support.files import write_tensors
 from reseed._support.threads import workers
-from reseed.analysis import NOTHING, analyse, compare, known_pairs, pairs
+from reseed.analysis import compare, compare_runs, forget_unfinished, is_compared, judge_study, pairs
 from reseed.dice import generator
 from reseed.findings import Findings
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
 from studies import hand_made
 
@@ -31,8 +31,7 @@ TWO = {
 
 
 def analysed(folder):
-    with workers(1) as pool:
-        return analyse(folder, pool)
+    return rejudge(folder.path, quiet=True)
 
 
 @pytest.fixture(scope="module")
@@ -57,58 +56,76 @@ def test_the_headline_counts_the_verdicts(two, tmp_path):
     assert one.headline == "1 condition: 1 unstable."
 
 
+def tables(folder):
+    """Every table of every condition."""
+    named = ("pairs", "matchings", "floors")
+    return {
+        (condition.name, name): folder.compared(condition.name).table(name)
+        for condition in folder.manifest.conditions
+        for name in named
+    }
+
+
 def test_pairs_that_are_known_are_not_matched_again(two, tmp_path, monkeypatch):
-    whole = pl.read_parquet(two[0].pairs_path)
-    folder = hand_made(tmp_path, TWO)
-    with workers(1) as pool:
-        known = compare(folder, "a@none", pool, NOTHING)
-        assert known.equals(whole.filter(pl.col("condition") == "a@none"))
-        known = compare(folder, "b@none", pool, known)
-        assert pl.read_parquet(folder.pairs_path).equals(whole)
-        told = []
-        monkeypatch.setattr(pairs, "match", None)
-        assert compare(folder, "b@none", pool, known, advance=told.append).equals(known)
-        assert sum(told) == 2 * math.comb(6, 2)
-        with pytest.raises(TypeError):  # one pair at one step is missing: the whole pair is measured
-            compare(folder, "a@none", pool, known[1:])
-
-
-def test_only_whole_pairs_of_runs_that_have_ended_are_known_to_a_study_that_goes_on(tmp_path):
     folder = hand_made(tmp_path, TWO)
     analysed(folder)
-    whole = pl.read_parquet(folder.pairs_path)
-    assert known_pairs(folder).equals(whole)
+    monkeypatch.setattr(pairs, "match", None)
+    told = []
+    with workers(1) as pool:
+        compare_runs(folder, "b@none", pool, advance=told.append)
+        assert sum(told) == 2 * math.comb(6, 2)
+        assert all(table.equals(tables(two[0])[place]) for place, table in tables(folder).items())
+        written = folder.compared("a@none")
+        written.write_table("pairs", written.table("pairs")[1:])
+        with pytest.raises(TypeError):  # one pair at one step is missing: the whole pair is measured
+            compare_runs(folder, "a@none", pool)
+
+
+def test_what_is_compared_is_not_compared_again_to_be_judged(tmp_path, monkeypatch):
+    folder = hand_made(tmp_path, TWO)
+    findings = analysed(folder)
+    monkeypatch.setattr(pairs, "match", None)
+    monkeypatch.setattr(compare, "match", None)
+    assert repr(analysed(folder)) == repr(findings)
+
+
+def test_nothing_is_known_of_runs_that_have_not_ended(tmp_path):
+    folder = hand_made(tmp_path, TWO)
+    analysed(folder)
+    whole = tables(folder)
+    forget_unfinished(folder)
+    assert all(table.equals(whole[place]) for place, table in tables(folder).items())
     (folder.run("a.s0.r0").folder / "done").unlink()
-    left = whole.filter(~pl.any_horizontal(pl.col("run_a", "run_b") == "a.s0.r0"))
-    assert known_pairs(folder).equals(left)
-    assert pl.read_parquet(folder.pairs_path).equals(left)
+    forget_unfinished(StudyFolder.open(folder.path))
+    about_it = pl.any_horizontal(pl.col("run_a", "run_b") == "a.s0.r0")
+    for name in ("pairs", "matchings"):
+        assert tables(folder)["a@none", name].equals(whole["a@none", name].filter(~about_it))
+        assert tables(folder)["b@none", name].equals(whole["b@none", name])
+    assert is_compared(folder, "b@none")
 
 
 @pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda table: table.drop("explained"),
-        lambda table: table.with_columns(more=1),
-        lambda table: table.with_columns(code=pl.lit(None, dtype=pl.Float64)),
-        lambda table: table.clear(),
-    ],
-    ids=["a column less", "a column more", "nothing in a column", "no rows"],
+    "other", [{"measures": ("agreement",)}, {"reseed": "0.0.9"}, {"sign": "abs"}, {"steps": (0, 5)}], ids=str
 )
-def test_a_table_of_another_kind_is_made_anew(two, tmp_path, spoil):
+def test_tables_that_were_measured_otherwise_are_made_anew(tmp_path, other):
     folder = hand_made(tmp_path, TWO)
-    spoil(pl.read_parquet(two[0].pairs_path)).write_parquet(folder.pairs_path)
-    assert known_pairs(folder).is_empty()
-    assert not folder.pairs_path.exists()
+    analysed(folder)
+    whole, written = tables(folder), folder.compared("a@none")
+    if "steps" not in other:
+        written.write_table("pairs", written.table("pairs").with_columns(agreement=pl.lit(0.5)))
+    written.write_about(written.about.model_copy(update=other))
+    assert not is_compared(folder, "a@none")
+    analysed(folder)
+    assert all(table.equals(whole[place]) for place, table in tables(folder).items())
 
 
-def test_findings_and_pairs_are_written_and_are_the_same_when_judged_again(two):
+def test_findings_and_tables_are_the_same_when_judged_again(two):
     folder, findings = two
-    files = [folder.path / name for name in ("findings.json", "pairs.parquet")]
+    files = [folder.path / "findings.json", *folder.path.glob("compared/*/*")]
     before = [file.read_bytes() for file in files]
     again = analysed(StudyFolder.open(folder.path))
     assert [file.read_bytes() for file in files] == before
     assert repr(Findings.read(folder.path)) == repr(findings) == repr(again)
-    assert set(pl.read_parquet(files[1])["condition"]) == {"a@none", "b@none"}
 
 
 def test_thresholds_are_those_of_the_study(two, tmp_path):
@@ -118,7 +135,7 @@ def test_thresholds_are_those_of_the_study(two, tmp_path):
     (tmp_path / "study.toml").write_text(tomli_w.dumps(table))
     judged = analysed(folder)
     assert {str(verdict.outcome) for verdict in judged.verdicts.values()} == {"not fitted"}
-    narrow, wide = (each.condition("a@none").estimates["between"] for each in (judged, two[1]))
+    narrow, wide = (each.condition("a@none").measures["agreement"].between.last for each in (judged, two[1]))
     assert narrow.value == wide.value
     assert narrow.high - narrow.low < 0.5 * (wide.high - wide.low)
 
@@ -126,7 +143,7 @@ def test_thresholds_are_those_of_the_study(two, tmp_path):
 def test_geometry_is_that_of_the_moments(tmp_path):
     folder = hand_made(tmp_path, {"b@none": TWO["b@none"]})
     mean, variances = torch.tensor([3.0, 4.0, 0, 0, 0, 0]).double(), torch.tensor([5.0, 1, 1, 1, 1, 1]).double()
-    write_tensors(folder.moments_path("none"), {"mean": mean, "covariance": variances.diag()}, {})
+    folder.write_moments("none", {"mean": mean, "covariance": variances.diag()})
     (geometry,) = analysed(folder).geometry
     assert geometry.preprocess == "none"
     assert geometry.mean_cosine == pytest.approx(25 / 35)
@@ -138,7 +155,7 @@ def test_geometry_is_that_of_the_moments(tmp_path):
 def test_activations_that_do_not_vary_have_no_geometry_and_break_nothing(tmp_path):
     folder = hand_made(tmp_path, {"b@none": TWO["b@none"]})
     nothing = {"mean": torch.zeros(6).double(), "covariance": torch.zeros(6, 6).double()}
-    write_tensors(folder.moments_path("none"), nothing, {})
+    folder.write_moments("none", nothing)
     (geometry,) = analysed(folder).geometry
     assert math.isnan(geometry.mean_cosine)
     assert math.isnan(geometry.participation_ratio)
@@ -179,6 +196,7 @@ def test_what_a_reader_must_know_is_among_the_warnings(tmp_path):
 
 def test_progress_is_told_after_every_condition(tmp_path):
     told = []
-    with workers(1) as pool:
-        analyse(hand_made(tmp_path, TWO), pool, advance=told.append)
+    folder = hand_made(tmp_path, TWO)
+    analysed(folder)
+    judge_study(folder, advance=told.append)
     assert told == [1, 1]

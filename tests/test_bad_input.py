@@ -7,7 +7,7 @@ import pytest
 import tomli_w
 
 import reseed
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.verdict import Outcome
 from studies import LAST_STEP, SNAPSHOTS, arm, begun_again, matrix, study
 

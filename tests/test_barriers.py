@@ -13,7 +13,7 @@ from reseed.errors import TrajectoryError
 from reseed.matching import match
 from reseed.methods import METHODS, parse
 from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parameters
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
 from studies import N_ATOMS, K, arm, contents, matrix, study
 
@@ -29,8 +29,12 @@ def trained(tmp_path_factory):
 
 def ended(folder, kind):
     runs = folder.runs(f"{kind}@centre")
-    method = parse(runs[0].spec["method"])
+    method = parse(runs[0].record.method)
     return runs, [read_parameters(run.snapshots[30], method) for run in runs], method
+
+
+def barriers_of(folder):
+    return StudyFolder(folder).compared("topk@centre").path / "barriers.parquet"
 
 
 def dense_loss(parts, kind, rows):
@@ -68,7 +72,7 @@ def test_barriers_are_those_of_dense_arithmetic_in_units_of_r2(trained, kind):
     runs, parts, _ = ended(folder, kind)
     rows = seen.heldout.rows
     variance = (rows - seen.moments.mean).double().square().mean().item()
-    table = folder.barriers(f"{kind}@centre")
+    table = folder.compared(f"{kind}@centre").barriers()
     pairs = list(combinations(range(4), 2))
     assert list(table.select("run_a", "run_b").iter_rows()) == [(runs[i].id, runs[j].id) for i, j in pairs]
     for (i, j), matched, unmatched in zip(pairs, table["matched"], table["unmatched"], strict=True):
@@ -96,21 +100,22 @@ def test_findings_hold_the_means_over_the_pairs_of_each_kind(trained):
     findings, folder, _ = trained
     condition = findings.condition("topk@centre")
     groups = {run.id: run.init_group for run in condition.runs}
-    table = folder.barriers("topk@centre")
+    table = folder.compared("topk@centre").barriers()
     for kind in ("matched", "unmatched"):
         values = {"within": [], "between": []}
         for a, b, value in table.select("run_a", "run_b", kind).iter_rows():
             values["within" if groups[a] == groups[b] else "between"].append(value)
         for relation, found in values.items():
-            assert condition.barrier[f"{relation} {kind}"].value == pytest.approx(math.fsum(found) / len(found))
-    assert condition.barrier["between matched"].value < condition.barrier["between unmatched"].value
+            interval = getattr(getattr(condition.barriers, relation), kind)
+            assert interval.value == pytest.approx(math.fsum(found) / len(found))
+    assert condition.barriers.between.matched.value < condition.barriers.between.unmatched.value
 
 
 def test_barriers_that_are_there_are_not_measured_again(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     small = study(acts, arm("topk"))
     reseed.run(small, tmp_path / "study", quiet=True)
-    path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
+    path = barriers_of(tmp_path / "study")
     before = path.stat().st_mtime_ns
     reseed.run(small, tmp_path / "study", quiet=True)
     assert path.stat().st_mtime_ns == before
@@ -123,23 +128,23 @@ def test_barriers_that_are_there_are_not_measured_again(tmp_path):
 def test_a_study_without_barriers_is_judged_without_them(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     reseed.run(study(acts, arm("topk")), tmp_path / "study", quiet=True)
-    folder = StudyFolder(tmp_path / "study")
-    folder.barriers_path("topk@centre").unlink()
-    assert rejudge(folder.path, quiet=True).conditions[0].barrier == {}
+    barriers_of(tmp_path / "study").unlink()
+    assert rejudge(tmp_path / "study", quiet=True).conditions[0].barriers is None
 
 
 def test_where_nothing_varies_there_is_no_barrier_to_speak_of(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300, noise=0.0, active=0, offset=0.0)
     findings = reseed.run(study(acts, arm("topk", start={"kind": "random"}), steps=2), tmp_path / "study", quiet=True)
-    assert all(math.isnan(each.value) for each in findings.conditions[0].barrier.values())
+    found = findings.conditions[0].barriers
+    assert all(math.isnan(each.value) for of in (found.within, found.between) for each in (of.matched, of.unmatched))
 
 
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     reseed.run(study(acts, arm("topk"), steps=2), tmp_path / "study", quiet=True)
-    path = StudyFolder(tmp_path / "study").barriers_path("topk@centre")
+    path = barriers_of(tmp_path / "study")
     path.write_bytes(b"no parquet")
-    with pytest.raises(TrajectoryError, match=r"barriers/topk@centre.parquet is missing or damaged .* delete .* again"):
+    with pytest.raises(TrajectoryError, match=r"/barriers.parquet is missing or damaged .* delete .* again"):
         rejudge(tmp_path / "study", quiet=True)
 
 
@@ -147,5 +152,5 @@ def test_only_finished_runs_have_barriers(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 300)
     wild = arm("topk", norm="free", learning_rate=1e30, start={"kind": "random"})
     findings = reseed.run(study(acts, wild, steps=3), tmp_path / "study", quiet=True)
-    assert findings.conditions[0].barrier == {}
-    assert not StudyFolder(tmp_path / "study").barriers_path("topk@centre").exists()
+    assert findings.conditions[0].barriers is None
+    assert not barriers_of(tmp_path / "study").exists()

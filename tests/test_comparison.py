@@ -1,17 +1,17 @@
 import math
 from dataclasses import replace
 
-import polars as pl
 import pytest
 import torch
 
 from reseed._support.threads import workers
+from reseed.analysis import compare_floors, compare_runs
 from reseed.analysis.arms import compare_arms
-from reseed.analysis.conditions import analyse_condition
-from reseed.analysis.pairs import Pairs
+from reseed.analysis.conditions import judge_condition
+from reseed.analysis.tables import Pairs
 from reseed.dice import generator
-from reseed.spec import Thresholds
-from reseed.verdict import Limits
+from reseed.starts import STARTS
+from reseed.thresholds import LEVEL, Limits
 from studies import hand_made
 
 FLOOR = 0.4
@@ -23,15 +23,19 @@ def arm_of(tmp_path_factory):
     drawn = {f"r{i}": {0: torch.randn(6, 5, generator=generator(i))} for i in range(2)}
     made = hand_made(tmp_path_factory.mktemp("any"), {"any@none": drawn})
     with workers(1) as pool:
-        limits = Limits(**Thresholds().model_dump(exclude={"level"}))
-        any_condition = analyse_condition(made.runs("any@none"), made, limits, pool, level=0.95)
+        compare_runs(made, "any@none", pool)
+        compare_floors(made, "any@none", pool)
+    any_condition = judge_condition(made, made.condition("any@none"), Limits(), level=LEVEL)
 
     def make(name, matched, starts, start="random", *, preprocess="none", r2=0.6):
-        known = {"arm": name, "start": start, "preprocess": preprocess, "name": f"{name}@{preprocess}"}
-        pairs = Pairs((0, 10), starts, {"agreement": matched}, pl.DataFrame())
+        known = {"arm": name, "start_kind": start, "preprocess": preprocess, "name": f"{name}@{preprocess}"}
+        shared = {"shared_when_published": STARTS[start].shared_when_published}
+        record = any_condition.record.model_copy(update=shared)
+        ids = tuple(f"r{number}" for number in range(len(starts)))
+        pairs = Pairs((0, 10), ids, starts, {"agreement": matched})
         fit = torch.tensor([[0.0], [r2]]).expand(2, len(starts))
         findings = any_condition.findings.model_copy(update=known)
-        return replace(any_condition, findings=findings, pairs=pairs, floor=FLOOR, r2=fit)
+        return replace(any_condition, findings=findings, record=record, pairs=pairs, floor=FLOOR, r2=fit)
 
     return make
 

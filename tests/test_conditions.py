@@ -7,22 +7,22 @@ from itertools import combinations
 import polars as pl
 import pytest
 import torch
-from reseed.measures.companions import COMPANIONS
 
 import reseed
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
-from reseed.analysis.conditions import analyse_condition
+from reseed.analysis import compare_floors, compare_runs
+from reseed.analysis.conditions import judge_condition
 from reseed.dice import generator
 from reseed.floors import isotropic
 from reseed.matching import match
+from reseed.measures import MEASURES
 from reseed.report.words import notes, verdict_row
-from reseed.spec import Thresholds
+from reseed.thresholds import LEVEL, Limits
 from reseed.trajectory import StudyFolder
-from reseed.verdict import Limits, Outcome
+from reseed.verdict import Outcome
 from studies import N_ATOMS, arm, hand_made, matrix, study
 
-LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
 N, D, STARTS, RUNS = 12, 10, 3, 2
 
 
@@ -61,7 +61,9 @@ BORN_IDENTICAL = {
 def analysed(folder, runs, **more):
     made = hand_made(folder, {"topk@none": runs}, **more)
     with workers(1) as pool:
-        return analyse_condition(made.runs("topk@none"), made, LIMITS, pool, level=0.95)
+        compare_runs(made, "topk@none", pool)
+        compare_floors(made, "topk@none", pool)
+    return judge_condition(made, made.condition("topk@none"), Limits(), level=LEVEL)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +100,8 @@ def test_runs_born_identical_get_theirs_and_no_contraction(tmp_path, outcome):
     assert findings.init_groups == 1
     assert math.isnan(findings.contraction)
     assert findings.contraction_reason == "the runs were born identical: they cannot stabilize or converge"
-    assert all(math.isnan(value) for value in findings.curves["between"].value)
-    assert [floor.name for floor in findings.floors] == ["isotropic", "data", "kmeans"]
+    assert all(math.isnan(value) for value in findings.agreement.between.curve.value)
+    assert [floor.name for floor in findings.agreement.floors] == ["isotropic", "data", "kmeans"]
 
 
 def test_curves_and_estimates_are_the_means_over_pairs(known):
@@ -107,76 +109,88 @@ def test_curves_and_estimates_are_the_means_over_pairs(known):
     findings = known(Outcome.STABILIZING).findings
     for place, step in enumerate(findings.steps):
         within, between = agreements(runs, step)
-        assert findings.curves["within"].value[place] == pytest.approx(within)
-        assert findings.curves["between"].value[place] == pytest.approx(between)
+        assert findings.agreement.within.curve.value[place] == pytest.approx(within)
+        assert findings.agreement.between.curve.value[place] == pytest.approx(between)
     assert findings.steps == (0, 4, 10)
     first, last = agreements(runs, 0), agreements(runs, 10)
-    assert findings.estimates["within"].value == pytest.approx(last[0])
-    assert findings.estimates["between at step 0"].value == pytest.approx(first[1])
-    assert findings.estimates["between"].value == pytest.approx(last[1])
-    assert findings.estimates["gain"].value == pytest.approx(last[1] - first[1])
+    assert findings.agreement.within.last.value == pytest.approx(last[0])
+    assert findings.agreement.born.value == pytest.approx(first[1])
+    assert findings.agreement.between.last.value == pytest.approx(last[1])
+    assert findings.agreement.gain.value == pytest.approx(last[1] - first[1])
     assert findings.contraction == pytest.approx((1 - last[1]) / (1 - first[1]))
     memory = (last[0] - last[1]) / (1 - first[1])
-    assert findings.curves["memory"].value[-1] == pytest.approx(memory)
-    assert findings.curves["memory"].value[0] == pytest.approx(1.0)
+    assert findings.memory.value[-1] == pytest.approx(memory)
+    assert findings.memory.value[0] == pytest.approx(1.0)
 
 
 def test_the_strictest_floor_judges(known):
     runs = KNOWN[Outcome.STABILIZING]
     whole = known(Outcome.STABILIZING)
-    floors = {floor.name: floor for floor in whole.findings.floors}
+    agreement = whole.findings.agreement
+    floors = {floor.name: floor for floor in agreement.floors}
     assert floors.keys() == {"isotropic", "data", "kmeans", "step 0"}
     assert floors["isotropic"].value == isotropic(D, N)
     assert floors["step 0"].value == pytest.approx(agreements(runs, 0)[1])
-    assert floors["step 0"].n == 12
-    assert whole.findings.strictest == max(floors, key=lambda name: floors[name].value)
-    assert whole.floor == floors[whole.findings.strictest].value
-    between, gain = (whole.findings.estimates[name].value for name in ("between", "gain"))
-    adjusted = (between - whole.floor) / (1 - whole.floor)
-    assert whole.findings.estimates["between adjusted"].value == pytest.approx(adjusted)
-    assert whole.findings.estimates["gain adjusted"].value == pytest.approx(gain / (1 - whole.floor))
+    drawn_from = {name: floor.n for name, floor in floors.items()}
+    assert drawn_from == {"isotropic": 0, "data": 3, "kmeans": 3, "step 0": STARTS}
+    assert agreement.strictest == max(floors, key=lambda name: floors[name].value)
+    assert whole.floor == agreement.floor.value == floors[agreement.strictest].value
+    adjusted = (agreement.between.last.value - whole.floor) / (1 - whole.floor)
+    assert agreement.between.adjusted.value == pytest.approx(adjusted)
+    assert agreement.gain_adjusted.value == pytest.approx(agreement.gain.value / (1 - whole.floor))
 
 
 def test_every_measure_is_adjusted_by_its_own_strictest_floor(known):
     findings = known(Outcome.STABILIZING).findings
-    floors = findings.companion_floors | {"agreement": {floor.name: floor.value for floor in findings.floors}}
-    assert findings.companion_strictest.keys() == COMPANIONS.keys()
-    for measure, by_name in floors.items():
-        floor = max(by_name.values())
-        assert by_name[({"agreement": findings.strictest} | findings.companion_strictest)[measure]] == floor
+    assert findings.measures.keys() == MEASURES.keys()
+    for name, record in findings.measures.items():
+        assert bool(record.floors) == (MEASURES[name].role != "mechanism")
+        if not record.floors:
+            assert record.floor is record.gain_adjusted is record.strictest is None
         for relation in ("within", "between"):
-            name = relation if measure == "agreement" else f"{measure} {relation}"
-            raw, adjusted = findings.curves[name], findings.curves[f"{name} adjusted"]
-            for part in ("value", "low", "high"):
-                expected = [(value - floor) / (1 - floor) for value in getattr(raw, part)]
-                assert list(getattr(adjusted, part)) == pytest.approx(expected, nan_ok=True)
-            estimate = findings.estimates[f"{name} adjusted"]
-            assert (estimate.value, estimate.low) == pytest.approx((adjusted.value[-1], adjusted.low[-1]))
+            assert is_adjusted(record.pairs(relation), record)
+
+
+def is_adjusted(pairs, record):
+    """Whether curve and end are adjusted by the largest floor; not at all where there is none."""
+    if not record.floors:
+        return pairs.adjusted is None and pairs.adjusted_curve is None
+    floor = max(floor.value for floor in record.floors)
+    assert record.floor.value == floor
+    adjusted = pairs.adjusted_curve
+    for part in ("value", "low", "high"):
+        expected = [(value - floor) / (1 - floor) for value in getattr(pairs.curve, part)]
+        assert list(getattr(adjusted, part)) == pytest.approx(expected, nan_ok=True)
+    assert pairs.adjusted.value == pytest.approx(adjusted.value[-1])
+    return pairs.adjusted.low == pytest.approx(adjusted.low[-1])
 
 
 def test_floors_of_companions_are_those_of_the_same_untrained_dictionaries(known):
     findings = known(Outcome.STABILIZING).findings
-    plain = {floor.name: floor.value for floor in findings.floors}
-    drawn_floors = findings.companion_floors
-    assert set(drawn_floors["code"]) == {"step 0"}  # an untrained dictionary has no codes
+    found = {name: {floor.name: floor.value for floor in record.floors} for name, record in findings.measures.items()}
+    plain = found["agreement"]
+    assert set(found["code"]) == {"step 0"}  # an untrained dictionary has no codes
     for measure in ("alive", "mass"):  # and no dead atoms either: all count alike
         kinds = ("isotropic", "data", "kmeans")
-        assert {kind: drawn_floors[measure][kind] for kind in kinds} == {kind: plain[kind] for kind in kinds}
-    assert drawn_floors["subspace"]["isotropic"] == findings.subspace_rank / D
+        assert {kind: found[measure][kind] for kind in kinds} == {kind: plain[kind] for kind in kinds}
+    assert found["subspace"]["isotropic"] == findings.subspace_rank / D
     assert findings.subspace_rank == D // 2  # all dimensions carry as much; half of them are compared
-    assert drawn_floors["mmcs"]["isotropic"] == isotropic(D, N)
-    assert drawn_floors["whitened"]["kmeans"] == pytest.approx(drawn_floors["projection"]["kmeans"])  # S is a sphere
+    assert found["mmcs"]["isotropic"] == isotropic(D, N)
+    assert found["whitened"]["kmeans"] == pytest.approx(found["projection"]["kmeans"])  # S is a sphere
 
 
 def test_what_agreement_has_beyond_retention_is_its_excess(known):
-    curves = known(Outcome.STABILIZING).findings.curves
+    measures = known(Outcome.STABILIZING).findings.measures
     for relation in ("within", "between"):
-        parts = zip(curves[relation].value, curves[f"explained {relation}"].value, strict=True)
-        assert curves[f"excess {relation}"].value == pytest.approx([whole - part for whole, part in parts])
-    assert curves["excess between"].value[-1] > 0.3
-    assert curves["excess within"].value[0] == pytest.approx(0.0, abs=1e-9)
-    assert math.isnan(curves["persistence between"].value[0])
-    assert 0 < curves["persistence between"].value[-1] <= 1
+        agreed, explained, excess = (
+            measures[name].pairs(relation).curve.value for name in ("agreement", "explained", "excess")
+        )
+        assert excess == pytest.approx([whole - part for whole, part in zip(agreed, explained, strict=True)])
+    assert measures["excess"].between.last.value > 0.3
+    assert measures["excess"].within.curve.value[0] == pytest.approx(0.0, abs=1e-9)
+    persistence = measures["persistence"].between.curve.value
+    assert math.isnan(persistence[0])
+    assert 0 < persistence[-1] <= 1
 
 
 def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_path):
@@ -191,26 +205,27 @@ def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_pat
     heldout = torch.cat([torch.randn(40, 4, generator=generator(1)), torch.zeros(40, D - 4)], dim=1)
     findings = analysed(tmp_path, runs, heldout=heldout).findings
     (sentence,) = (said for said in findings.verdict.disagreements if said.startswith("Code agreement"))
-    first, last = (findings.curves["code between"].value[place] for place in (0, -1))
+    between = findings.measures["code"].between.curve.value
+    first, last = between[0], between[-1]
     assert sentence.startswith(f"Code agreement says otherwise: between starts it is {rounded(last)} [")
     assert f"below its step-0 floor of {rounded(first)}, while the matched agreement is" in sentence
 
 
 def test_the_error_of_a_floor_is_over_its_draws(known):
     whole = known(Outcome.STABILIZING).findings
-    floors = {floor.name: floor for floor in whole.floors}
+    floors = {floor.name: floor for floor in whole.agreement.floors}
     draws = [torch.randn(N, D, generator=generator(draw, "kmeans")) for draw in range(3)]
     left = [match(draws[i], draws[j]).agreement for i, j in combinations(range(3), 2)]
     mean = math.fsum(left) / 3
     assert floors["kmeans"].standard_error == pytest.approx(math.sqrt(2 / 3 * sum((x - mean) ** 2 for x in left)))
-    assert (floors["isotropic"].standard_error, floors["isotropic"].n_units) == (0.0, 0)
-    assert floors["step 0"].standard_error == pytest.approx(whole.estimates["between at step 0"].standard_error)
+    assert (floors["isotropic"].standard_error, floors["isotropic"].n) == (0.0, 0)
+    assert floors["step 0"].standard_error == pytest.approx(whole.agreement.born.standard_error)
 
 
 def test_the_floor_at_step_0_is_left_out_with_its_runs(known):
     runs = KNOWN[Outcome.DIVERGING]
     whole = known(Outcome.DIVERGING).findings
-    assert whole.strictest == "step 0"
+    assert whole.agreement.strictest == "step 0"
     left = []
     for start in range(STARTS):
         kept = {name: run for name, run in runs.items() if not name.startswith(f"s{start}")}
@@ -218,12 +233,12 @@ def test_the_floor_at_step_0_is_left_out_with_its_runs(known):
         left.append((last - first) / (1 - first))
     mean = math.fsum(left) / STARTS
     expected = math.sqrt((STARTS - 1) / STARTS * sum((x - mean) ** 2 for x in left))
-    assert whole.estimates["between adjusted"].standard_error == pytest.approx(expected)
+    assert whole.agreement.between.adjusted.standard_error == pytest.approx(expected)
 
 
 def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):
     findings = known(Outcome.CONVERGENT).findings
-    memory = findings.curves["memory"].value
+    memory = findings.memory.value
     steps = (0, 4, 10)
     after = next(i for i, value in enumerate(memory) if value <= 0.5)
     share = (memory[after - 1] - 0.5) / (memory[after - 1] - memory[after])
@@ -254,7 +269,7 @@ def test_the_spread_is_over_starts_from_three_on_and_over_runs_below(tmp_path):
     for starts, unit in ((3, "start"), (2, "run")):
         runs = trajectories(drawn, lambda s, r: near(drawn(9), s, r), starts=starts)
         findings = analysed(tmp_path / str(starts), runs).findings
-        assert findings.estimates["between"].unit == unit
+        assert findings.agreement.between.last.unit == unit
         assert findings.verdict.outcome == (Outcome.CONVERGENT if unit == "start" else Outcome.INCONCLUSIVE)
 
 
@@ -270,7 +285,8 @@ def test_few_runs_never_break_an_analysis(tmp_path, starts, runs):
 def test_one_run_cannot_be_compared(tmp_path):
     findings = analysed(tmp_path, trajectories(drawn, drawn, starts=1, runs=1)).findings
     assert findings.verdict.outcome == Outcome.NOT_TESTABLE
-    assert (findings.steps, findings.pairs, findings.curves, findings.floors) == ((), (), {}, ())
+    assert (findings.steps, findings.pairs, findings.measures, findings.metrics) == ((), (), {}, {})
+    assert findings.agreement is findings.memory is None
     assert findings.runs[0].status == "finished"
 
 
@@ -321,7 +337,7 @@ def edge(tmp_path_factory):
 def test_a_shared_start_is_one_init_group_at_distance_0_and_is_never_said_to_stabilize(edge, name):
     findings = edge[0].condition(f"{name}@centre")
     assert findings.init_groups == 1
-    assert findings.curves["within"].value[0] == pytest.approx(1.0, abs=1e-9)
+    assert findings.agreement.within.curve.value[0] == pytest.approx(1.0, abs=1e-9)
     assert all(pair.agreement[0] == pytest.approx(1.0, abs=1e-9) for pair in findings.pairs)
     assert math.isnan(findings.contraction)
     assert "born identical" in findings.contraction_reason
@@ -342,8 +358,7 @@ def test_fewer_points_than_atoms_leave_zero_atoms_that_are_counted(edge):
     assert findings.init_groups == 2
     for run in folder.runs("few-points@centre"):
         assert (run.snapshot(0).atoms.norm(dim=1) == 0).sum() == N_ATOMS - 20
-    pairs = pl.read_parquet(folder.path / "pairs.parquet")
-    born = pairs.filter((pl.col("condition") == "few-points@centre") & (pl.col("step") == 0))
+    born = folder.compared("few-points@centre").table("pairs").filter(pl.col("step") == 0)
     assert set(born["zero_a"]) == set(born["zero_b"]) == {N_ATOMS - 20}
 
 

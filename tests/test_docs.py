@@ -11,11 +11,13 @@ from typing import get_args
 import pytest
 import typer
 
+from registering import unchanged_tables
 from reseed._support.numbers import rounded
 from reseed.activations import PREPROCESSINGS
 from reseed.cli import app
 from reseed.dice import DICE
 from reseed.floors import FLOORS
+from reseed.interop import READERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
@@ -27,6 +29,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
 GENERATED = runpy.run_path(str(DOCS / "pages.py"))
+TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS)
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -101,14 +104,10 @@ def test_pictures_of_exact_computations_are_what_the_code_computes(name, figures
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")], ids=name_of)
 def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    known = dict(METHODS)
     space = {"__name__": "page"}
-    try:
+    with unchanged_tables():
         for block in blocks(page, "python"):
             exec(compile(block, name_of(page), "exec"), space)  # noqa: S102 (our own page)
-    finally:
-        METHODS.clear()
-        METHODS.update(known)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)
@@ -147,10 +146,9 @@ def test_the_rules_name_every_threshold_with_its_default():
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("concepts/floors.md", FLOORS),
-        ("concepts/measures.md", MEASURES),
-        ("concepts/dice.md", (*DICE, *get_args(Scope), *STARTS)),
-        ("glossary.md", (*DICE, *METHODS, *PREPROCESSINGS, *STARTS)),
+        ("entries.md", (*METHODS, *STARTS, *MEASURES, *FLOORS, *READERS)),
+        ("concepts/dice.md", (*DICE, *get_args(Scope))),
+        ("glossary.md", (*DICE, *PREPROCESSINGS)),
         ("study-toml.md", (*METHODS, *PREPROCESSINGS)),
     ],
 )

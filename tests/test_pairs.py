@@ -1,15 +1,18 @@
+"""Every pair of runs at every snapshot, against what the snapshots give on their own and where the answer is known."""
+
 from itertools import combinations, pairwise
 
 import polars as pl
 import pytest
 import torch
-from reseed.measures.companions import COMPANIONS, space
 
 from reseed import measures
 from reseed._support.threads import workers
-from reseed.analysis.pairs import measure_pairs
+from reseed.analysis import compare_runs
+from reseed.analysis.tables import pairs_of
 from reseed.dice import generator
 from reseed.matching import match
+from reseed.measures import MEASURES
 from reseed.trajectory import StudyFolder
 from studies import LAST_STEP, SNAPSHOTS, finished, hand_made
 
@@ -21,7 +24,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def table(folder):
-    return pl.read_parquet(folder.path / "pairs.parquet")
+    tables = [(each.name, folder.compared(each.name).table("pairs")) for each in folder.manifest.conditions]
+    return pl.concat([table.with_columns(condition=pl.lit(name)) for name, table in tables])
 
 
 def drawn(number, n_atoms=7, d_model=6):
@@ -29,14 +33,18 @@ def drawn(number, n_atoms=7, d_model=6):
 
 
 def measured(folder, condition="a@none", threads=2):
-    runs = folder.runs(condition)
-    seen_in = space(folder.moments("none")["covariance"], len(runs[0].snapshot(0).atoms))
+    """The matrices that judging reads of a condition, compared anew."""
     with workers(threads) as pool:
-        return measure_pairs(runs, seen_in, pool)
+        about = compare_runs(folder, condition, pool)
+    return pairs_of(about, folder.compared(condition).table("pairs"))
+
+
+def rows_of(folder, condition="a@none"):
+    return folder.compared(condition).table("pairs")
 
 
 def test_there_is_a_row_for_every_pair_at_every_snapshot(folder, table):
-    for name, _ in folder.manifest["conditions"]:
+    for name in (condition.name for condition in folder.manifest.conditions):
         runs = [run.id for run in folder.runs(name)]
         rows = table.filter(pl.col("condition") == name)
         expected = [(step, a, b) for step in SNAPSHOTS for a, b in combinations(runs, 2)]
@@ -48,6 +56,20 @@ def test_pairs_are_within_when_they_share_the_start_and_between_when_not(table):
     start = [[run.split(".")[1] for run in table[side]] for side in ("run_a", "run_b")]
     expected = ["within" if a == b else "between" for a, b in zip(*start, strict=True)]
     assert table["relation"].to_list() == expected
+    groups = zip(table["group_a"], table["group_b"], strict=True)
+    assert ["within" if a == b else "between" for a, b in groups] == expected
+
+
+def test_the_matching_of_every_pair_at_the_last_step_is_kept(folder):
+    for condition in folder.manifest.conditions:
+        kept = folder.compared(condition.name).table("matchings")
+        assert set(kept["step"]) == {LAST_STEP}
+        for a, b in combinations(folder.runs(condition.name), 2):
+            rows = kept.filter((pl.col("run_a") == a.id) & (pl.col("run_b") == b.id))
+            matching = match(a.snapshot(LAST_STEP).atoms, b.snapshot(LAST_STEP).atoms)
+            assert rows["row"].to_list() == matching.rows.tolist()
+            assert rows["col"].to_list() == matching.cols.tolist()
+            assert rows["cosine"].to_list() == matching.cosines.tolist()
 
 
 def test_every_number_is_what_the_snapshots_give_on_their_own(folder, table):
@@ -80,14 +102,15 @@ def test_born_identical_pairs_agree_fully_at_step_0_and_less_later(table):
 
 def test_measures_are_symmetric_matrices_of_the_table(tmp_path):
     runs = {f"r{i}": {0: drawn(i), 10: drawn(i + 5)} for i in range(4)}
-    pairs = measured(hand_made(tmp_path, {"a@none": runs}))
-    assert pairs.measures.keys() == {"agreement", "explained", "persistence", *COMPANIONS}
+    made = hand_made(tmp_path, {"a@none": runs})
+    pairs = measured(made)
+    assert pairs.measures.keys() == MEASURES.keys()
     assert pairs.steps == (0, 10)
     for name, matrices in pairs.measures.items():
         assert matrices.shape == (2, 4, 4)
         assert matrices.diagonal(dim1=1, dim2=2).isnan().all()
         assert torch.equal(matrices.nan_to_num(9), matrices.mT.nan_to_num(9))
-        row = pairs.table.filter((pl.col("step") == 10) & (pl.col("run_a") == "r1") & (pl.col("run_b") == "r3"))
+        row = rows_of(made).filter((pl.col("step") == 10) & (pl.col("run_a") == "r1") & (pl.col("run_b") == "r3"))
         assert matrices[1, 1, 3].item() == row[name].item()
 
 
@@ -101,7 +124,7 @@ def test_planted_relations_are_found(tmp_path):
         "other": {0: drawn(1), 10: atoms},
     }
     pairs = measured(hand_made(tmp_path, {"a@none": runs}))
-    assert pairs.starts.tolist() == [0, 0, 0, 1, 2]
+    assert pairs.groups.tolist() == [0, 0, 0, 1, 2]
     first, last = pairs.measures["agreement"]
     assert torch.allclose(first[0, 1:3], torch.ones(2).double())
     assert torch.allclose(last[0, [1, 2, 4]], torch.ones(3).double())
@@ -123,11 +146,12 @@ def test_retention_explains_what_runs_born_identical_keep_and_no_more(tmp_path):
 def test_zero_atoms_are_counted_and_leave_every_number_defined(tmp_path):
     atoms = torch.cat([drawn(0, 5), torch.zeros(2, 6)])
     runs = {f"r{i}": {0: atoms, 10: torch.cat([drawn(i, 5), torch.zeros(2, 6)])} for i in range(2)}
-    pairs = measured(hand_made(tmp_path, {"a@none": runs}))
-    assert pairs.starts.tolist() == [0, 0]
-    assert pairs.table["zero_a"].to_list() == pairs.table["zero_b"].to_list() == [2, 2]
-    assert pairs.table["agreement"][0] == pytest.approx(5 / 7)
-    numbers = pairs.table.drop("persistence").select(pl.col(pl.Float64).is_nan().any())
+    made = hand_made(tmp_path, {"a@none": runs})
+    pairs, table = measured(made), rows_of(made)
+    assert pairs.groups.tolist() == [0, 0]
+    assert table["zero_a"].to_list() == table["zero_b"].to_list() == [2, 2]
+    assert table["agreement"][0] == pytest.approx(5 / 7)
+    numbers = table.drop("persistence").select(pl.col(pl.Float64).is_nan().any())
     assert not numbers.row(0).count(True)
 
 
@@ -166,6 +190,9 @@ def test_runs_are_compared_at_the_snapshots_that_all_of_them_have(tmp_path):
 
 def test_threads_do_not_change_a_number(tmp_path):
     runs = {f"r{i}": {0: drawn(i), 10: drawn(i + 5)} for i in range(4)}
-    folder = hand_made(tmp_path, {"a@none": runs})
-    tables = [measured(folder, threads=threads).table for threads in (1, 2, 3)]
+    tables = []
+    for threads in (1, 2, 3):
+        folder = hand_made(tmp_path / str(threads), {"a@none": runs})
+        measured(folder, threads=threads)
+        tables.append(rows_of(folder))
     assert all(a.equals(b) for a, b in pairwise(tables))

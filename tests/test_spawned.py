@@ -8,14 +8,14 @@ import pytest
 import torch
 
 import reseed
-from reseed._support.files import write_json
+from reseed.analysis import is_compared
 from reseed.dice import generator
 from reseed.errors import SpecError
 from reseed.matching import match
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Study
 from reseed.training import Interrupted, train
-from reseed.trajectory import StudyFolder
+from reseed.trajectory import RunEnd, Spawned, StudyFolder
 from studies import arm, command_line, contents, context, hand_made, matrix, specs_of, study, write_run
 
 RANDOM = {"kind": "random"}
@@ -45,14 +45,14 @@ def ended(acts, tmp_path_factory):
 def couples(folder, condition="topk@centre"):
     """Parent, child and the step between them."""
     for child in folder.children(condition):
-        yield folder.run(child.spec["spawn"]["parent"]), child, child.spec["spawn"]["step"]
+        yield folder.run(child.record.spawn.parent), child, child.record.spawn.step
 
 
 # What a child is.
 
 
 def test_every_start_has_a_child_of_its_first_run_at_each_step(ended):
-    firsts = [run.id for run in ended[1].runs("topk@centre") if run.spec["run_index"] == 0]
+    firsts = [run.id for run in ended[1].runs("topk@centre") if run.record.run_index == 0]
     assert [(parent.id, step) for parent, _, step in couples(ended[1])] == [(i, s) for i in firsts for s in SPAWN_AT]
     called = [child.id.rpartition(".")[0] for child in children(ended[1])]
     assert called == [f"topk-random@centre.s{start}.r0.spawn{step}" for start in range(2) for step in SPAWN_AT]
@@ -95,7 +95,7 @@ def stop_after(steps):
 def test_a_child_of_step_0_is_an_ordinary_run_with_another_order(acts, ended, tmp_path):
     _, child, _ = next(couples(ended[1]))
     spec = specs_of(small(acts))[0]
-    ordinary = spec.model_copy(update={"rolls": spec.rolls | {"order": child.spec["spawn"]["order"]}})
+    ordinary = spec.model_copy(update={"rolls": spec.rolls | {"order": child.record.spawn.order}})
     ordinary = type(spec).model_validate(ordinary.model_dump())
     with context(acts, tmp_path) as here:
         train([ordinary], here)
@@ -104,8 +104,8 @@ def test_a_child_of_step_0_is_an_ordinary_run_with_another_order(acts, ended, tm
 
 
 def test_children_of_one_step_and_of_others_read_in_orders_of_their_own(ended):
-    orders = {child.spec["spawn"]["order"] for child in children(ended[1])}
-    orders |= {run.spec["rolls"]["order"] for run in ended[1].runs("topk@centre")}
+    orders = {child.record.spawn.order for child in children(ended[1])}
+    orders |= {run.record.rolls["order"] for run in ended[1].runs("topk@centre")}
     assert len(orders) == 6 + 4
 
 
@@ -155,7 +155,7 @@ def test_a_study_with_children_is_judged_again_to_the_same_bytes(ended):
 
 def test_the_curve_is_the_agreement_of_child_and_parent_at_the_last_step(ended):
     condition = ended[0].conditions[0]
-    floor = next(each.value for each in condition.floors if each.name == condition.strictest)
+    floor = condition.agreement.floor.value
     assert condition.spawn.steps == SPAWN_AT
     for place, step in enumerate(SPAWN_AT):
         by_hand = [
@@ -170,14 +170,19 @@ def test_the_curve_is_the_agreement_of_child_and_parent_at_the_last_step(ended):
 
 
 def test_every_pair_is_in_the_table_of_pairs_with_all_measures(ended):
-    rows = pl.read_parquet(ended[1].pairs_path).filter(pl.col("relation") == "spawned")
+    rows = ended[1].compared("topk@centre").table("pairs").filter(pl.col("relation") == "spawned")
     assert rows["run_b"].to_list() == [child.id for child in children(ended[1])]
     assert set(rows["step"]) == {12}
     assert rows.null_count().row(0) == (0,) * rows.width
 
 
 def known_family(folder, agreements):
-    """Three parents and their children, written by hand: children of step s are `agreements[s]` of their parents."""
+    """Three parents and their children, written by hand, as `written_family`: what is found in them."""
+    return rejudge(written_family(folder, agreements).path, quiet=True)
+
+
+def written_family(folder, agreements):
+    """The folder of three parents and their children: children of step s are `agreements[s]` of their parents."""
     n = 12
     eye, tokens = torch.eye(2 * n), torch.randn(40, 2 * n, generator=generator(1))
     born = {f"topk.s{start}.r0": {0: eye[torch.arange(n) + start], 10: eye[:n]} for start in range(3)}
@@ -189,10 +194,13 @@ def known_family(folder, agreements):
             child = made.run(f"topk.s{start}.r0.spawn{step}")
             by_step = {0: born[parent][0], 10: atoms}
             write_run(child, "topk@none", start, by_step, heldout=tokens, status="finished", metrics={})
-            child.write_spec(child.spec | {"spawn": {"parent": parent, "step": step, "order": 1}})
+            spawned = Spawned(parent=parent, step=step, order=1)
+            child.write_record(child.record.model_copy(update={"spawn": spawned}))
             ids.append(child.id)
-    write_json(folder / "manifest.json", made.manifest | {"spawned": [("topk@none", ids)]})
-    return rejudge(folder, quiet=True)
+    (planned,) = made.manifest.conditions
+    conditions = (planned.model_copy(update={"children": tuple(ids)}),)
+    made.write_manifest(made.manifest.model_copy(update={"conditions": conditions}))
+    return StudyFolder.open(folder)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +223,7 @@ def test_the_step_that_determines_is_the_first_from_which_on_all_children_agree(
 
 def test_the_step_that_determines_needs_the_whole_interval(tmp_path):
     """A mean of .94 whose parents differ is no claim about other parents."""
-    known_family(tmp_path, {0: 1.0})
-    folder = StudyFolder.open(tmp_path)
+    folder = written_family(tmp_path, {0: 1.0})
     child = folder.children("topk@none")[0]
     atoms = child.snapshot(10).atoms
     kept = ("encoder", "codes.row_offsets", "codes.atoms", "codes.values")
@@ -231,7 +238,7 @@ def test_a_child_that_diverged_or_never_began_is_named_and_the_others_are_measur
     known_family(tmp_path, {0: 1.0, 1: 1.0})
     folder = StudyFolder.open(tmp_path)
     first, second, *_ = folder.children("topk@none")
-    write_json(first.folder / "done", {"status": "diverged", "remedy": "lower the learning rate"})
+    first.finish([{"step": 0}], RunEnd(status="diverged", remedy="lower the learning rate"))
     for file in second.folder.iterdir():
         file.unlink()
     findings = rejudge(tmp_path, quiet=True)
@@ -240,12 +247,24 @@ def test_a_child_that_diverged_or_never_began_is_named_and_the_others_are_measur
     assert [each.n_units for each in findings.conditions[0].spawn.agreement] == [1, 3]
 
 
+def test_a_child_without_a_finished_parent_is_not_compared_nor_looked_for_again(tmp_path):
+    folder = written_family(tmp_path, {0: 1.0})
+    parents = [parent for parent, *_ in couples(folder, "topk@none")]
+    parents[0].finish([{"step": 0}], RunEnd(status="diverged"))
+    parents[1].snapshot(0).path.unlink()
+    (condition,) = rejudge(tmp_path, quiet=True).conditions
+    assert condition.spawn.agreement[0].n_units == 1
+    assert is_compared(StudyFolder.open(tmp_path), "topk@none")
+
+
 def test_a_child_of_a_single_run_is_still_measured(acts, tmp_path):
     findings = reseed.run(small(acts, starts=1, runs_per_start=1, spawn_at=(2,)), tmp_path, quiet=True)
     (condition,) = findings.conditions
     assert condition.verdict.outcome == "not testable"
     assert 0 < condition.spawn.agreement[0].value < 1
     assert condition.spawn.determined is None
+    assert repr(rejudge(tmp_path, quiet=True)) == repr(findings)
+    assert is_compared(StudyFolder.open(tmp_path), "topk@centre")
 
 
 def test_a_child_of_the_last_step_ends_as_its_parent_and_one_of_step_0_does_not(tmp_path):

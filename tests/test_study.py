@@ -15,9 +15,9 @@ from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.errors import ActivationsError, SpecError, TrajectoryError
 from reseed.findings import Findings
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Study
-from reseed.trajectory import StudyFolder, read_header
+from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome
 from studies import N_ATOMS, arm, contents, finished, matrix, study
 
@@ -171,7 +171,7 @@ def test_other_activations_are_another_study(ended, tmp_path):
 def test_a_folder_of_another_format_version_is_refused(acts, ended, tmp_path):
     manifest = (ended[0] / "manifest.json").read_text()
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "manifest.json").write_text(manifest.replace('"format_version": 1', '"format_version": 99'))
+    (tmp_path / "out" / "manifest.json").write_text(manifest.replace('"format_version": 2', '"format_version": 99'))
     with pytest.raises(TrajectoryError, match="format version 99"):
         reseed.run(tiny(acts), tmp_path / "out", quiet=True)
 
@@ -278,18 +278,19 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
     folder = StudyFolder.open(finished(tmp_path_factory)[0])
     rows = open_activations(folder.path.parent / "acts.npy").matrix.rows(torch.arange(540))
     centred = rows - rows.mean(dim=0)
-    for atoms in folder.floor_atoms("centre", N_ATOMS, "data"):
+    for atoms, _, _ in folder.draws("centre", N_ATOMS, "data"):
         nearest = torch.cdist(atoms, centred, compute_mode="donot_use_mm_for_euclid_dist").min(dim=1)
         assert nearest.values.max() < 1e-3
         assert len(nearest.indices.unique()) == N_ATOMS
-    drawn = [atoms for kind in ("data", "kmeans") for atoms in folder.floor_atoms("centre", N_ATOMS, kind)]
+    drawn = [draw.atoms for floor in ("data", "kmeans") for draw in folder.draws("centre", N_ATOMS, floor)]
     assert all(match(a, b).agreement < 0.95 for i, a in enumerate(drawn) for b in drawn[:i])
-    header = read_header(folder.floor_path("centre", N_ATOMS, "kmeans", 0))
-    assert (header["kmeans_steps"], header["kmeans_tokens"]) == (10, 540)  # fewer than 32 per centroid: all
+    kmeans = folder.draws("centre", N_ATOMS, "kmeans")[0]
+    assert kmeans.recipe == {"replicate": 0, "tokens_per_run": 30 * 31, "kmeans_steps": 10}
+    assert kmeans.policy.endswith("of 540 activations")  # fewer than 32 per centroid: all
     (policy,) = {
         floor.policy
         for condition in Findings.read(folder.path).conditions
-        for floor in condition.floors
+        for floor in condition.measures["agreement"].floors
         if floor.name == "kmeans"
     }
     assert policy.endswith("untrained; of 540 activations")

@@ -8,7 +8,7 @@ from reseed.activations import batch_rows
 from reseed.dice import DICE
 from reseed.methods import METHODS
 from reseed.training import Interrupted, train
-from reseed.trajectory import StudyFolder
+from reseed.trajectory import RunEnd, StudyFolder
 from studies import N_ATOMS, K, arm, contents, context, matrix, specs_of, study
 
 RECIPE = {"steps": 10, "warmup_steps": 3, "decay": 0.4}
@@ -79,14 +79,14 @@ def test_snapshots_are_written_on_schedule_and_step_0_before_the_first_update(ac
     assert run.metrics["tokens"].to_list() == [31 * step for step in run.steps]
     assert run.metrics["retention"][0] == pytest.approx(1.0)
     assert not torch.equal(run.snapshot(0).atoms, run.snapshot(1).atoms)
-    assert run.done == {"status": "finished", "step": 10}
+    assert run.done == RunEnd(status="finished", step=10)
 
 
 def test_step_0_is_the_start_itself(acts, tmp_path):
     specs = runs_of(acts, "topk", preprocess=("none",))
     trained(specs, tmp_path, acts=acts, preprocess="none")
     run = StudyFolder(tmp_path).run(specs[0].id)
-    points = StudyFolder(tmp_path).points(run.spec["points"])
+    points = StudyFolder(tmp_path).points(run.record.points)
     assert torch.allclose(run.snapshot(0).atoms, torch.nn.functional.normalize(points, dim=1), atol=1e-6)
 
 
@@ -228,15 +228,11 @@ def test_a_run_that_is_not_finite_stops_with_step_batch_and_remedy_while_the_oth
     trained(specs, tmp_path / "together", acts=tmp_path / "poisoned.npy", preprocess="none")
     runs = [StudyFolder(tmp_path / "together").run(spec.id) for spec in specs]
     noticed = delay or step + 1
-    assert runs[hit].done == {
-        "status": "diverged",
-        "step": noticed,
-        "batch": noticed - 1,
-        "remedy": runs[hit].done["remedy"],
-    }
-    assert f"at step {noticed}, after batch {noticed - 1}: lower the learning_rate of topk" in runs[hit].done["remedy"]
+    ended = runs[hit].done
+    assert (ended.status, ended.step, ended.batch) == ("diverged", noticed, noticed - 1)
+    assert f"at step {noticed}, after batch {noticed - 1}: lower the learning_rate of topk" in ended.remedy
     assert list(runs[hit].steps) == runs[hit].metrics["step"].to_list() == [0, 1, 2]
-    assert [run.done["status"] for run in runs[1:]] == ["finished"] * 3
+    assert [run.done.status for run in runs[1:]] == ["finished"] * 3
     assert all(run.steps == (0, 1, 2, 5, 10) for run in runs[1:])
 
 
@@ -253,10 +249,10 @@ def test_a_whole_condition_can_diverge_and_is_not_trained_further(acts, tmp_path
     trained(specs, tmp_path, acts=acts)
     for spec in specs:
         ended = StudyFolder(tmp_path).run(spec.id).done
-        assert ended["status"] == "diverged"
-        assert ended["batch"] == ended["step"] - 1
-        assert ended["step"] <= 3
-        assert "learning_rate of topk (now 1e+30)" in ended["remedy"]
+        assert ended.status == "diverged"
+        assert ended.batch == ended.step - 1
+        assert ended.step <= 3
+        assert "learning_rate of topk (now 1e+30)" in ended.remedy
 
 
 def test_a_stack_without_its_diverged_runs_is_that_of_the_others(acts, tmp_path):

@@ -51,16 +51,16 @@ def runs(folder):
 def test_each_method_is_tried_once_at_every_rate_whatever_its_arms(tuning):
     by_arm = {}
     for run in runs(tuning[1]):
-        by_arm.setdefault(run.spec["arm"], set()).add(run.spec["method"]["learning_rate"])
-    assert by_arm == {"topk-random": {0.0003, 0.003, 0.03}, "relu": {0.0002, 0.002, 0.02}}
+        by_arm.setdefault(run.record.method["kind"], set()).add(run.record.method["learning_rate"])
+    assert by_arm == {"topk": {0.0003, 0.003, 0.03}, "relu": {0.0002, 0.002, 0.02}}
     assert [choice.arms for choice in tuning[0].choices] == [("topk-random", "topk-kmeans"), ("relu",)]
 
 
 def test_every_run_has_the_recipe_of_the_study_and_one_start(acts, tuning):
-    specs = [run.spec for run in runs(tuning[1])]
-    first = asked(acts).runs_of(asked(acts).conditions[1], activations=specs[0]["activations"])[0]
-    assert all(spec["training"] == first.identity["training"] for spec in specs)
-    assert all((spec["start_index"], spec["run_index"], spec["preprocess"]) == (0, 0, "centre") for spec in specs)
+    records = [run.record for run in runs(tuning[1])]
+    first = asked(acts).runs_of(asked(acts).conditions[1], activations=records[0].activations)[0]
+    assert all(each.training == first.identity["training"] for each in records)
+    assert all((each.start_index, each.run_index, each.preprocess) == (0, 0, "centre") for each in records)
     assert first.id in {run.id for run in runs(tuning[1])}
 
 
@@ -74,7 +74,7 @@ def test_tuning_imports_no_measure_of_agreement():
 
 
 def test_the_rate_with_the_highest_held_out_r2_is_chosen_and_written_into_every_arm(tuning):
-    fits = {run.id: (run.metrics["r2"][-1], run.spec["method"]) for run in runs(tuning[1])}
+    fits = {run.id: (run.metrics["r2"][-1], run.record.method) for run in runs(tuning[1])}
     for choice in tuning[0].choices:
         best = max((fit for fit in fits.values() if fit[1]["kind"] == choice.kind), key=lambda fit: fit[0])
         assert choice.chosen.learning_rate == best[1]["learning_rate"]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from reseed.matching import Matching, match
     from reseed.measures import MEASURES
     from reseed.methods import METHODS
-    from reseed.pipeline.run import rejudge, run
+    from reseed.pipeline.rejudge import rejudge
+    from reseed.pipeline.run import run
     from reseed.report.figures import figure
     from reseed.report.html import write_report
     from reseed.report.table import table
@@ -56,7 +57,7 @@ _HOMES = {
     "open_activations": "reseed.activations",
     "read_dictionary": "reseed.interop",
     "read_texts": "reseed.activations",
-    "rejudge": "reseed.pipeline.run",
+    "rejudge": "reseed.pipeline.rejudge",
     "run": "reseed.pipeline.run",
     "statistics": "reseed",
     "table": "reseed.report.table",

@@ -284,7 +284,7 @@ def report(
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
     if rejudge:
-        from reseed.pipeline.run import rejudge as judge_again
+        from reseed.pipeline.rejudge import rejudge as judge_again
 
         judge_again(study)
     findings = Findings.read(study)

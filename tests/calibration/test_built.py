@@ -17,7 +17,7 @@ from reseed.calibration.claims import (
     weighed,
 )
 from reseed.calibration.matrices import Spread, drawn, starts_of
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.verdict import Outcome, judge
 
 STARTS = starts_of(3, 2)
@@ -45,10 +45,10 @@ def test_the_analysis_finds_the_agreements_that_were_chosen(tmp_path):
     for (i, j), pair in zip(pairs, found.pairs, strict=True):
         assert pair.agreement == pytest.approx((first[i, j].item(), last[i, j].item()), abs=1e-5)
         assert pair.relation == ("within" if SAME[i, j] else "between")
-    (kmeans,) = (each for each in found.floors if each.name == "kmeans")
-    assert found.strictest == "kmeans"
+    kmeans = found.agreement.floor
+    assert kmeans.name == found.agreement.strictest == "kmeans"
     assert kmeans.value == pytest.approx(floor[torch.ones(4, 4, dtype=torch.bool).triu(1)].mean().item(), abs=1e-5)
-    assert (kmeans.n, kmeans.n_units) == (6, 4)
+    assert kmeans.n == 4
 
 
 CASES = {
@@ -73,10 +73,10 @@ def test_a_floor_that_varies_by_draw_keeps_a_claim_from_being_made(tmp_path):
     vary = torch.tensor([[1, 0.45, 0.5], [0.45, 1, 0.55], [0.5, 0.55, 1]]).double()
     unsure = found_in(tmp_path / "varies", Chosen(STARTS, truth.first, truth.last, {**truth.floors, "kmeans": vary}))
     assert unsure.verdict.outcome == Outcome.INHERITED  # B does not clear the floor; W is far above it
-    adjusted, between = unsure.estimates["between adjusted"], unsure.estimates["between"]
+    adjusted, between = unsure.agreement.between.adjusted, unsure.agreement.between.last
     assert between.low > 0.5 > between.low - 0.05
     assert adjusted.low < 0 < adjusted.value
-    error = unsure.floors[2].standard_error * (1 - adjusted.value) / 0.5
+    error = unsure.agreement.floor.standard_error * (1 - adjusted.value) / 0.5
     assert adjusted.standard_error == pytest.approx(error, rel=1e-3)
 
 

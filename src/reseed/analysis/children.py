@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from reseed.measures import ActivationCovariance
     from reseed.trajectory import StudyFolder, Trajectory
 
-__all__ = ["SPAWNED", "measure_children", "spawn_curve"]
+__all__ = ["SPAWNED", "finished_children", "measure_children", "spawn_curve"]
 
 SPAWNED = "spawned"
 """What stands under `relation` for a parent and its child."""
+
+
+def finished_children(folder: StudyFolder, condition: str) -> list[tuple[Trajectory, Trajectory]]:
+    """Parent and child, where both have finished and the parent has its step 0, in the order of the children."""
+    pairs = [(_parent(folder, child), child) for child in folder.children(condition)]
+    return [(parent, child) for parent, child in pairs if parent.finished and child.finished and 0 in parent.snapshots]
 
 
 def measure_children(
@@ -54,8 +60,7 @@ def measure_children(
     Returns:
         By parent and child, in the order of the children.
     """
-    pairs = [(_parent(folder, child), child) for child in folder.children(condition)]
-    finished = [(parent, child) for parent, child in pairs if parent.finished and child.finished]
+    finished = finished_children(folder, condition)
 
     def measured(pair: tuple[Trajectory, Trajectory]) -> OfPair:
         parent, child = pair

@@ -10,7 +10,7 @@ import polars as pl
 
 from reseed import measures
 from reseed._support.version import VERSION
-from reseed.analysis.children import SPAWNED, measure_children
+from reseed.analysis.children import SPAWNED, finished_children, measure_children
 from reseed.analysis.pairs import FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready
 from reseed.floors import FLOORS
 from reseed.matching import match
@@ -46,10 +46,10 @@ def compare_runs(
         advance: told how many pairs lie behind, snapshot by snapshot.
 
     Returns:
-        What was compared; None where fewer than two runs finished.
+        What was compared; None where fewer than two runs finished, and no child of a single one.
     """
     runs, written = _finished(folder.runs(condition)), folder.compared(condition)
-    if len(runs) < _TWO:
+    if len(runs) < _TWO and not finished_children(folder, condition):
         written.forget()
         return None
     activations = _activations(folder, runs[0])
@@ -80,7 +80,7 @@ def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, share
     """
     written = folder.compared(condition)
     about = written.about
-    if about is None:
+    if about is None or not about.has_pairs:
         return
     first = folder.run(about.runs[0].id)
     draws = {kind: _draws(folder, condition, about, kind) for kind in FLOORS.values()}
@@ -118,19 +118,22 @@ def forget_unfinished(folder: StudyFolder) -> None:
 
 
 def is_compared(folder: StudyFolder, condition: str) -> bool:
-    """Whether the tables hold all that judging reads: every pair of the finished runs and every measure."""
-    runs, about = _finished(folder.runs(condition)), folder.compared(condition).about
-    if len(runs) < _TWO or about is None:
-        return len(runs) < _TWO and about is None
+    """Whether the tables hold all that judging reads: every pair of the finished runs, every measure, the floors."""
+    written = folder.compared(condition)
+    runs, about = _finished(folder.runs(condition)), written.about
+    children = {child.id for _, child in finished_children(folder, condition)}
+    nothing = len(runs) < _TWO and not children
+    if nothing or about is None:
+        return nothing and about is None
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
-    children = {child.id for child in folder.children(condition) if child.finished}
-    table = folder.compared(condition).table("pairs")
+    table = written.table("pairs")
     told = set(table.filter(pl.col("relation") == SPAWNED)["run_b"])
     return (
         _measured_as_now(about, runs[0])
         and [run.id for run in about.runs] == [run.id for run in runs]
         and about.steps == steps
         and children == told
+        and (not about.has_pairs or (about.floors != () and (written.path / "floors.parquet").exists()))
     )
 
 

@@ -57,10 +57,14 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
     if about is None:
         return _not_compared(folder, planned, runs, limits)
     table = written.table("pairs")
+    children = table.filter(table["relation"] == SPAWNED)
+    if not about.has_pairs:
+        alone = _not_compared(folder, planned, runs, limits)
+        spawn = spawn_curve(folder, children, floor=alone.floor, convergent=limits.convergent, level=level)
+        return replace(alone, findings=alone.findings.model_copy(update={"spawn": spawn}))
     pairs = pairs_of(about, table)
     drawn = written.table("floors")
     found = {name: floors_of(MEASURES[name], pairs, about, drawn) for name in about.measures}
-    children = table.filter(table["relation"] == SPAWNED)
     judged = _judged(planned, runs, about, pairs=pairs, floors=found, limits=limits, level=level)
     spawn = spawn_curve(folder, children, floor=judged.floor, convergent=limits.convergent, level=level)
     barriers = barriers_between(pairs, written.barriers(), level)

@@ -48,10 +48,16 @@ def measure_record(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: fl
 
 
 def with_evidence(record: MeasureFindings, evidence: Evidence) -> MeasureFindings:
-    """The record of the measure that the verdict is about: its adjusted interval holds the error of the floor, too."""
-    between = record.between.model_copy(update={"adjusted": interval(evidence.adjusted)})
-    update = {"between": between, "gain_adjusted": interval(evidence.adjusted_gain)}
-    return record.model_copy(update=update)
+    """The record of the measure that the verdict is about: its adjusted interval holds the error of the floor, too.
+
+    Where it has no pairs of a kind, it says what it takes to have them.
+    """
+    within, between = record.within, record.between
+    within = within.model_copy(update={"last": _with_reason(within.last, _NO_PAIRS["within"])})
+    last = _with_reason(between.last, _NO_PAIRS["between"])
+    between = between.model_copy(update={"last": last, "adjusted": interval(evidence.adjusted)})
+    gain = interval(evidence.adjusted_gain)
+    return record.model_copy(update={"within": within, "between": between, "gain_adjusted": gain})
 
 
 def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureEvidence:
@@ -69,7 +75,7 @@ def _over(
     return PairsFindings(
         curve=curve,
         adjusted_curve=None if floor is None else adjusted_curve(curve, floor.value),
-        last=_with_reason(last, _NO_PAIRS[relation]),
+        last=last,
         adjusted=None if floor is None else adjusted(last, floor.value),
     )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from reseed.measures import ActivationCovariance
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["FACTS", "MeasuredPairs", "OfPair", "Ready", "compared", "measure_pair", "measure_pairs", "ready"]
+__all__ = ["FACTS", "MeasuredPairs", "OfPair", "Ready", "compared", "measure_pair", "measure_pairs", "ready", "see"]
 
 FACTS = ("gap", "zero_a", "zero_b", "mmcs_ab", "mmcs_ba")
 """Columns about the matching that are no measures: its proven gap, zero atoms, and best cosines each way."""
@@ -100,7 +100,7 @@ def measure_pairs(
 def measure_pair(a: Trajectory, b: Trajectory, step: int, activations: ActivationCovariance) -> OfPair:
     """How two runs agree at one step; nothing is known of the snapshot before."""
     born_a, born_b = a.snapshots[0].atoms, b.snapshots[0].atoms
-    ready_a, ready_b = _see(activations, a.snapshots[step], born_a), _see(activations, b.snapshots[step], born_b)
+    ready_a, ready_b = see(activations, a.snapshots[step], born_a), see(activations, b.snapshots[step], born_b)
     matching = match(ready_a.of.atoms, ready_b.of.atoms, sign=a.record.sign)
     values = compared(Matchings(matching, match(born_a, born_b, sign=a.record.sign)), ready_a, ready_b)
     return OfPair({step: values}, _table(matching))
@@ -155,7 +155,7 @@ def _by_step(
     firsts: list[Matching] = []
     before: Sequence[Matching | None] = [None] * len(pairs)
     for step in steps if pairs else ():
-        seen = pool.map(partial(_see, activations), (run.snapshots[step] for run in runs), (born[r.id] for r in runs))
+        seen = pool.map(partial(see, activations), (run.snapshots[step] for run in runs), (born[r.id] for r in runs))
         of_run = dict(zip(runs, seen, strict=True))
         sides = [(of_run[a], of_run[b], a.record.sign) for a, b in pairs]
         now = list(pool.map(lambda side: match(side[0].of.atoms, side[1].of.atoms, sign=side[2]), sides))
@@ -165,7 +165,7 @@ def _by_step(
         before = now
 
 
-def _see(activations: ActivationCovariance, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> Ready:
+def see(activations: ActivationCovariance, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> Ready:
     """What a run shows at one step."""
     atoms = snapshot.atoms
     codes = measures.standardise_active(*snapshot.active, n_tokens=snapshot.n_tokens, n_atoms=len(atoms))

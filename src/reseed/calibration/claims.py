@@ -19,7 +19,7 @@ from reseed.calibration.folders import passing_folder
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.calibration.results import Rate
 from reseed.floors import Floor
-from reseed.pipeline.run import rejudge
+from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Thresholds
 from reseed.verdict import Limits, Outcome, judge
 

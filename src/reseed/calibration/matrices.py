@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float64, Int
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 from torch import Tensor
 
 from reseed import statistics
@@ -133,7 +133,7 @@ def _covers(estimate: Estimate) -> bool:
 def _naive(matrices: Float64[Tensor, "n r r"], starts: Int[Tensor, " runs"]) -> float:
     values = matrices[:, _apart(starts)]
     n_pairs = values.shape[1]
-    half = float(student_t.ppf(0.975, n_pairs - 1)) * values.std(dim=1) / math.sqrt(n_pairs)
+    half = float(stdtrit(n_pairs - 1, 0.975)) * values.std(dim=1) / math.sqrt(n_pairs)
     return float((values.mean(dim=1).abs() <= half).double().mean())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reseed.errors import SpecError
-from reseed.methods._autoencoder import Autoencoder
+from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit_rows
 from reseed.methods._base import BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
@@ -29,7 +29,10 @@ __all__ = [
     "StartPoint",
     "State",
     "TopK",
+    "encoder_parts",
+    "inputs",
     "parse",
+    "unit_rows",
 ]
 
 METHODS: dict[str, type[Method]] = {

@@ -13,25 +13,24 @@ from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, view
-from reseed.analysis import compare_floors, compare_runs, forget_unfinished, is_compared, judge_study
-from reseed.analysis.compare import first_of_groups
+from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError
 from reseed.pipeline.barriers import measure_barriers
-from reseed.pipeline.draws import draw_of_activations, draw_of_runs, n_draws
+from reseed.pipeline.draws import draw_of_activations, n_draws
+from reseed.pipeline.rejudge import measure_floors
 from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-    from concurrent.futures import Executor
+    from collections.abc import Collection
 
     from reseed.activations import Activations, View
     from reseed.analysis import FloorTables
     from reseed.findings import Findings
     from reseed.spec import Condition, RunSpec, Study
 
-__all__ = ["rejudge", "run"]
+__all__ = ["run"]
 
 
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
@@ -51,23 +50,6 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     machine = _machine(study, out, plan)
     with StudyFolder(out).alone():
         return _run(study, _prepare(study, out, plan, activations, machine), plan, views, quiet=quiet)
-
-
-def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
-    """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
-
-    Raises:
-        TrajectoryError: there is no study, or it is damaged or of another version.
-    """
-    folder = StudyFolder.open(Path(path))
-    with workers(None) as pool, progress.bar(quiet=quiet) as show:
-        shared: FloorTables = {}
-        for planned in folder.manifest.conditions:
-            if not is_compared(folder, planned.name):
-                n_pairs = math.comb(len(planned.runs), 2)
-                compare_runs(folder, planned.name, pool, advance=show(f"compare {planned.name}", n_pairs))
-            _measure_floors(folder, planned.name, {run_id: run_id for run_id in planned.runs}, pool, shared)
-        return judge_study(folder, advance=show("judge", len(folder.manifest.conditions)))
 
 
 class _Planned(NamedTuple):
@@ -122,19 +104,9 @@ def _run_condition(name: str, planned: _Planned, context: Context, shared: Floor
         train(planned.every, context, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     compare_runs(context.folder, name, context.workers, advance=advance)
-    _measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
+    measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
     measure_barriers(context.folder, name, context.heldout, context.view.moments.mean, context.workers, advance=advance)
-
-
-def _measure_floors(
-    folder: StudyFolder, name: str, rolled_as: Mapping[str, str], pool: Executor, shared: FloorTables
-) -> None:
-    """The floors of one condition: those of its runs are drawn first, of the first run of every init group."""
-    about = folder.compared(name).about
-    if about is not None:
-        draw_of_runs(folder, name, {run_id: rolled_as[run_id] for run_id in first_of_groups(about)})
-        compare_floors(folder, name, pool, shared=shared)
 
 
 def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import t as student_t
+from scipy.special import stdtr
 from torch import Tensor
 
 from reseed.statistics.estimate import Estimate
@@ -153,7 +153,7 @@ def _tost_p(difference: Estimate, margin: float) -> float:
     room = margin - abs(difference.value)
     if difference.standard_error == 0:
         return 0.0 if room > 0 else 1.0
-    return float(student_t.sf(room / difference.standard_error, difference.degrees))
+    return float(stdtr(difference.degrees, -room / difference.standard_error))
 
 
 def _runs_to_decide(difference: Estimate, margin: float, alpha: float) -> int | None:

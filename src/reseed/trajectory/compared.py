@@ -83,6 +83,11 @@ class Compared(Document):
     subspace_rank: int
     """Dimensions of the subspaces that are compared."""
 
+    @property
+    def has_pairs(self) -> bool:
+        """Whether runs were compared with each other; a single run is compared with its children only."""
+        return len(self.runs) > 1
+
 
 @dataclass(frozen=True)
 class ComparedFolder:

@@ -1,0 +1,51 @@
+"""Judging a study folder again, from what it holds; nothing that trains is loaded for it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reseed._support import progress
+from reseed._support.threads import workers
+from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
+from reseed.analysis.compare import first_of_groups
+from reseed.pipeline.draws_of_runs import draw_of_runs
+from reseed.trajectory import StudyFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from concurrent.futures import Executor
+
+    from reseed.analysis import FloorTables
+    from reseed.findings import Findings
+
+__all__ = ["measure_floors", "rejudge"]
+
+
+def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
+    """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
+
+    Raises:
+        TrajectoryError: there is no study, or it is damaged or of another version.
+    """
+    folder = StudyFolder.open(Path(path))
+    with workers(None) as pool, progress.bar(quiet=quiet) as show:
+        shared: FloorTables = {}
+        for planned in folder.manifest.conditions:
+            if is_compared(folder, planned.name):
+                continue
+            n_pairs = math.comb(len(planned.runs), 2)
+            compare_runs(folder, planned.name, pool, advance=show(f"compare {planned.name}", n_pairs))
+            measure_floors(folder, planned.name, {run_id: run_id for run_id in planned.runs}, pool, shared)
+        return judge_study(folder, advance=show("judge", len(folder.manifest.conditions)))
+
+
+def measure_floors(
+    folder: StudyFolder, name: str, rolled_as: Mapping[str, str], pool: Executor, shared: FloorTables
+) -> None:
+    """The floors of one condition: those of its runs are drawn first, of the first run of every init group."""
+    about = folder.compared(name).about
+    if about is not None and about.has_pairs:
+        draw_of_runs(folder, name, {run_id: rolled_as[run_id] for run_id in first_of_groups(about)})
+        compare_floors(folder, name, pool, shared=shared)
