@@ -6,9 +6,10 @@ measure, a floor and a reader go the whole way: training, comparing, barriers, j
 
 import math
 import re
+import runpy
 from itertools import combinations
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import polars as pl
 import pytest
@@ -16,20 +17,24 @@ import torch
 
 import reseed
 from registering import unchanged_tables
+from reseed._support.settings import NEUTRAL
 from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
-from reseed.errors import DictionaryError
+from reseed.errors import DictionaryError, SpecError
 from reseed.floors import FloorKind
 from reseed.interop import LoadedDictionary, Reader
 from reseed.matching import match
 from reseed.measures import Measure
 from reseed.methods import Autoencoder, BatchOutcome, GradientMethod, Method, encoder_parts, inputs, parse, unit_rows
 from reseed.pipeline.barriers import barrier, loss, permuted, read_parameters
+from reseed.pipeline.tune import tune
 from reseed.report.html import page
 from reseed.report.text import render
-from reseed.starts import StartKind
+from reseed.spec.fields import describe
+from reseed.starts import Points, StartKind
+from reseed.training import train
 from reseed.trajectory import StudyFolder
-from studies import N_ATOMS, matrix, study
+from studies import N_ATOMS, contents, context, matrix, specs_of, study
 
 ROOT = Path(__file__).parents[1]
 LAST = 40
@@ -144,6 +149,8 @@ class OnlineKMeans(Method):
     title: ClassVar[str] = "Online k-means"
 
     kind: Literal["test-kmeans"] = "test-kmeans"
+    remembered: Annotated[float, NEUTRAL] = 1.0
+    """Share of the earlier tokens that still counts after an update."""
 
     def initialise(self, point, rolled_encoder):
         del rolled_encoder
@@ -154,7 +161,7 @@ class OnlineKMeans(Method):
         codes = self.encode(state, x)
         left = x - codes @ state["atoms"]
         had = codes.sum(1)
-        state["had"] += had
+        state["had"].mul_(self.remembered).add_(had)
         share = (had / state["had"].clamp(min=1)).unsqueeze(-1)
         means = codes.mT @ x / had.clamp(min=1).unsqueeze(-1)
         state["atoms"] += share * (means - state["atoms"]) * (had > 0).unsqueeze(-1)
@@ -182,6 +189,17 @@ MIDPOINT_START = StartKind(
     meaning="points halfway between two activations",
     dice=("init", "points"),
     atoms=midpoints,
+)
+
+HALVES = StartKind(
+    name="test-halves",
+    title="Halves",
+    meaning="activations, halved",
+    dice=("points",),
+    points=Points(
+        identity=lambda _start, n_points, rolls: ("halves", n_points, rolls["points"]),
+        draw=lambda _start, n_points, seen, rolls, _device: seen.sample(n_points, rolled=rolls["points"]) / 2,
+    ),
 )
 
 MEDIAN = Measure(
@@ -221,14 +239,14 @@ CSV = Reader(
 )
 
 LEARNERS = {kind.model_fields["kind"].default: kind for kind in (JumpReLU, MatchingPursuit, OnlineKMeans)}
-NAMES = (*LEARNERS, MIDPOINT_START.name, MEDIAN.name, MIDPOINT_FLOOR.name, CSV.name)
+NAMES = (*LEARNERS, MIDPOINT_START.name, HALVES.name, MEDIAN.name, MIDPOINT_FLOOR.name, CSV.name)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered():
     with unchanged_tables():
         reseed.METHODS.update(LEARNERS)
-        reseed.STARTS[MIDPOINT_START.name] = MIDPOINT_START
+        reseed.STARTS.update({kind.name: kind for kind in (MIDPOINT_START, HALVES)})
         reseed.MEASURES[MEDIAN.name] = MEDIAN
         reseed.FLOORS[MIDPOINT_FLOOR.name] = MIDPOINT_FLOOR
         yield
@@ -327,14 +345,81 @@ def test_every_condition_is_compared_judged_and_has_barriers(ended):
     assert len(findings.comparisons) == len(list(combinations(LEARNERS, 2)))
 
 
+def one_arm(kind, folder, *, start=MIDPOINT_START.name, **settings):
+    """A study of one method and start."""
+    acts = folder / "acts.npy"
+    small = study(acts if acts.exists() else matrix(acts, 400), steps=6)
+    method = {"kind": kind, "n_atoms": N_ATOMS, **settings}
+    arms = [{"name": "arm", "method": method, "start": {"kind": start}}]
+    return reseed.Study.parse(small.model_dump() | {"arms": arms})
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_a_run_is_the_same_alone_and_in_company_on_any_number_of_threads(kind, tmp_path):
+    asked = one_arm(kind, tmp_path)
+    specs = specs_of(asked)
+    written = {}
+    for threads, companions in ((1, specs[:1]), (1, specs), (3, specs)):
+        place = tmp_path / f"{threads} threads, {len(companions)} runs"
+        with context(tmp_path / "acts.npy", place, threads=threads) as training:
+            train(companions, training)
+        written[place.name] = contents(place / "runs" / specs[0].id)
+    assert len({tuple(sorted(files.items())) for files in written.values()}) == 1
+
+
+def test_a_start_that_makes_points_can_start_archetypal_dictionaries(tmp_path):
+    findings = reseed.run(one_arm("ra-topk", tmp_path, start=HALVES.name, k=3), tmp_path / "study", quiet=True)
+    folder = StudyFolder.open(tmp_path / "study")
+    (run, sibling, stranger, _) = folder.runs("arm@centre")
+    assert findings.condition("arm@centre").init_groups == 2
+    assert run.record.points == sibling.record.points != stranger.record.points
+    points = folder.points(run.record.points)
+    cosines = torch.cosine_similarity(run.snapshot(0).atoms, points)
+    torch.testing.assert_close(cosines, torch.ones(N_ATOMS))
+
+
+def test_mistakes_and_pages_name_what_is_registered_like_all_else(tmp_path):
+    with pytest.raises(SpecError, match=f"'pca' is not known: use one of topk, .*, {', '.join(LEARNERS)}"):
+        parse({"kind": "pca"})
+    with pytest.raises(SpecError, match=r"a start should be 'random', .* or 'test-halves' \(given: 'zeros'\)"):
+        one_arm("topk", tmp_path, start="zeros", k=3)
+    with pytest.raises(SpecError, match=r"cannot start at test-midpoints: use data, kmeans, .* or test-halves"):
+        one_arm("ra-topk", tmp_path, k=3)
+    assert {field.name: field.choices for field in describe(OnlineKMeans)}["kind"] == tuple(reseed.METHODS)
+    assert "`test-halves`: activations, halved" in {each.name: each.meaning for each in describe(reseed.Start)}["kind"]
+    told = runpy.run_path(str(ROOT / "docs" / "pages.py"))["study_toml"]()
+    assert all(f"### `{kind}`: {method.title}\n" in told for kind, method in LEARNERS.items())
+    assert "| `test-halves` | activations, halved | `points` | yes |" in told
+
+
+def test_a_setting_may_be_younger_than_the_runs_of_its_method():
+    plain, forgetful = (parse({"kind": "test-kmeans", "n_atoms": 4, **more}) for more in ({}, {"remembered": 0.5}))
+    assert "remembered" not in plain.identity
+    assert forgetful.identity["remembered"] == 0.5
+
+
+def test_a_method_that_cannot_replace_dead_atoms_refuses_to():
+    with pytest.raises(SpecError, match="test-jumprelu has no way to replace dead atoms"):
+        parse({"kind": "test-jumprelu", "n_atoms": 4, "resample_every": 5})
+
+
+def test_a_learner_without_a_rate_that_diverges_is_told_what_else_may_be_wrong(tmp_path):
+    findings = reseed.run(one_arm("test-kmeans", tmp_path, remembered=1e38), tmp_path / "study", quiet=True)
+    told = r"not finite at step \d+, after batch \d+: look for extreme activations \("
+    assert all(re.match(told, run.remedy) for run in findings.condition("arm@centre").runs)
+
+
 def test_a_learner_without_a_rate_is_left_alone_by_tuning(ended, tmp_path):
     _, folder, _ = ended
     asked = reseed.Study.read(folder.path.parent / "study.toml")
-    from reseed.pipeline.tune import tune  # noqa: PLC0415 (of this test alone)
-
     tuning = tune(asked, tmp_path / "tuning", factors=(1.0,), quiet=True)
     assert {choice.kind for choice in tuning.choices if choice.trials} == {"test-jumprelu", "test-pursuit"}
     assert tuning.study.arms[2].method == asked.arms[2].method
+    assert tuning.table().endswith("left alone, without a learning rate to choose: kmeans")
+    with pytest.raises(SpecError, match="no method of arm has a learning rate to tune"):
+        tune(one_arm("test-kmeans", tmp_path), tmp_path / "none", quiet=True)
+    with pytest.raises(ValueError, match="test-kmeans has no learning rate that could be tuned: leave out tuned"):
+        reseed.Arm(**asked.arms[2].model_dump(exclude={"tuned"}), tuned={"preprocess": "centre", "rates": (0.1,)})
 
 
 # A measure and a floor.

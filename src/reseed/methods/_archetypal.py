@@ -96,6 +96,7 @@ class Archetypal(Autoencoder, ABC):
     def project(self, state: State) -> None:
         """V to row-stochastic, Lambda into its ball, in place (eq. 6); a row of V without a positive entry is zero."""
         weights, relaxation = state["weights"], state["relaxation"]
+        # a row that loses all its weight stays zero: 1e-8, as the reference has it, instead of a division by zero
         weights.relu_().div_(weights.sum(-1, keepdim=True) + 1e-8)
         norms = relaxation.norm(dim=-1, keepdim=True)
         outside = norms > self.radius
@@ -127,7 +128,7 @@ class Archetypal(Autoencoder, ABC):
             **passed.gradients._asdict(),
             "weights": product(for_mixtures, state["points"].mT, out=into),
             "relaxation": for_mixtures,
-            "multiplier": (for_dictionary * dictionary).sum((1, 2)),
+            "multiplier": (for_dictionary * dictionary).sum((1, 2)),  # exp(m) is its own derivative: dD / dm = D
         }
         return {name: every[name] for name in self.trained}, outcome(passed)
 

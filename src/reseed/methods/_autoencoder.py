@@ -113,6 +113,7 @@ def encoder_parts(
     else:
         encoder = unit_rows(torch.randn(dictionary.shape, generator=generator(rolled_encoder)))
     u = point.sample / scale - bias
+    # codes are linear in the encoder's size, top-k and all, as long as its bias is 0: one reconstruction is enough
     x_hat = _reconstruction(u, encoder, dictionary, k=k)
     size = _best_factor(u, x_hat) if start == "tied" else _no_larger_factor(u, x_hat)
     return {
@@ -154,6 +155,7 @@ def inputs(state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]) 
 def parameters(state: Mapping[str, Tensor], dictionary: Float[Tensor, "runs atoms d_model"]) -> Parameters:
     """The four parts of a snapshot: relu(encoder x + encoder_bias) is scale relu(E u + b_enc), whatever the scale."""
     scale = state["scale"].unsqueeze(1)
+    # scale (E (x / scale - b_dec) + b_enc) = E x + scale (b_enc - E b_dec): E needs no scale, the biases do
     shift = torch.bmm(state["encoder"], state["decoder_bias"].unsqueeze(-1)).squeeze(-1)
     return {
         "atoms": dictionary.clone(),

@@ -117,7 +117,7 @@ def replace_atoms(
     """
     directions = unit_rows(inputs(state, rows))
     for name, share in (("atoms", 1.0), ("encoder", 0.2)):
-        norms = state[name].norm(dim=-1).masked_fill(chosen, 0.0)
+        norms = state[name].norm(dim=-1).masked_fill(chosen, 0.0)  # of a stack: no run can be indexed by its own mask
         size = norms.sum(1) / (~chosen).sum(1).clamp(min=1)
         new = directions * (share * size.where(size > 0, 1.0)).view(-1, 1, 1)
         state[name].copy_(new.where(chosen.unsqueeze(-1), state[name]))

@@ -109,8 +109,8 @@ class RunSpec(Settings):
     @property
     def dice(self) -> tuple[Die, ...]:
         """The dice that change anything for this method and start; those of the others may be shared or not."""
-        rolled = self.method.dice | self.start.dice
-        return tuple(die for die in DICE if die in rolled)
+        matter = self.method.dice | self.start.dice
+        return tuple(die for die in DICE if die in matter)
 
     def record(self, *, points: str | None) -> RunRecord:
         """What the study folder says of the run: its identity, and what a reader needs to know of method and start.

@@ -54,7 +54,7 @@ class StartKind:
     meaning: str
     """In one sentence, without a full stop."""
     dice: tuple[Die, ...]
-    """The dice that it rolls."""
+    """The dice that it draws from."""
     atoms: Callable[[int, Preprocessed, Rolls], Float[Tensor, "atoms d_model"]] | None = None
     """That many atoms, for a kind without points."""
     points: Points | None = None
