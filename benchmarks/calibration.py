@@ -19,6 +19,7 @@ from typing import Any
 from _machine import machine, versions
 
 from reseed.calibration import cases, claims, matrices, trained
+from reseed.calibration import reproductions as published
 from reseed.calibration.results import Rate
 
 FORMAT_VERSION = 1
@@ -97,7 +98,7 @@ def answers(_: int) -> Rows:
 
 def reproductions(_: int) -> Rows:
     """Published and simulated numbers."""
-    return [asdict(case) for case in cases.reproductions()]
+    return [asdict(case) for case in published.reproductions()]
 
 
 TABLES: dict[str, Callable[[int], Rows]] = {

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from reseed._support.files import write_json
-from reseed.calibration import cases, claims, matrices, trained
+from reseed.calibration import cases, claims, matrices, reproductions, trained
 from reseed.errors import SpecError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _noise() -> Iterator[Case]:
 CHECKS: dict[str, Callable[[], Iterator[Case]]] = {
     "intervals": _intervals,
     "tests": _tests,
-    "floors": cases.mean_shift_floors,
+    "floors": reproductions.mean_shift_floors,
     "claims": _claims,
     "noise": _noise,
     "answers": cases.answers,
