@@ -141,8 +141,7 @@ def damage(path):
     "pattern",
     [
         *("runs/*/step-000005.safetensors", "runs/*/metrics.parquet", "runs/*/done", "floors/*/*/data-1.safetensors"),
-        *("compared/*/about.json", "compared/*/pairs.parquet", "compared/*/matchings.parquet"),
-        *("compared/*/floors.parquet", "compared/*/barriers.parquet"),
+        *("compared/*/about.json", "compared/*/pairs.parquet", "compared/*/barriers.parquet"),
     ],
 )
 def test_a_damaged_study_heals_to_the_same_bytes_when_the_message_is_followed(tmp_path_factory, tmp_path, pattern):
