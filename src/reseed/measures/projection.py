@@ -9,7 +9,7 @@ from reseed.measures._base import Dictionary, Matchings, Measure
 from reseed.measures._fits import check_fits
 from reseed.measures.covariance import Projections, projection_correlations, projections, projections_along
 
-__all__ = ["PROJECTION", "projection_agreement"]
+__all__ = ["PROJECTION", "mean_correlation", "projection_agreement"]
 
 
 def projection_agreement(
@@ -28,7 +28,8 @@ def _projections(of: Dictionary) -> Projections:
     return projections_along(of.directions, of.activations.covariance)
 
 
-def _correlated(matchings: Matchings, a: Projections, b: Projections) -> float:
+def mean_correlation(matchings: Matchings, a: Projections, b: Projections) -> float:
+    """The mean over matched pairs of `projection_correlations`, whatever S the two were prepared with."""
     return projection_correlations(matchings.now, a, b).mean().item()
 
 
@@ -39,7 +40,7 @@ PROJECTION = Measure(
     low=-1.0,
     high=1.0,
     prepare=_projections,
-    compare=_correlated,
+    compare=mean_correlation,
     needs=("activation covariance",),
     untrained=True,
     contradicts=True,

@@ -4,9 +4,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.matching import Matching
-from reseed.measures._base import Dictionary, Matchings, Measure
-from reseed.measures.covariance import Projections, projection_correlations, projections_along, shrunk_inverse
-from reseed.measures.projection import projection_agreement
+from reseed.measures._base import Dictionary, Measure
+from reseed.measures.covariance import Projections, projections_along, shrunk_inverse
+from reseed.measures.projection import mean_correlation, projection_agreement
 
 __all__ = ["WHITENED", "whitened_agreement"]
 
@@ -30,10 +30,6 @@ def _whitened(of: Dictionary) -> Projections:
     return projections_along(of.directions, of.activations.whitening)
 
 
-def _correlated(matchings: Matchings, a: Projections, b: Projections) -> float:
-    return projection_correlations(matchings.now, a, b).mean().item()
-
-
 WHITENED = Measure(
     name="whitened",
     title="whitened agreement",
@@ -41,7 +37,7 @@ WHITENED = Measure(
     low=-1.0,
     high=1.0,
     prepare=_whitened,
-    compare=_correlated,
+    compare=mean_correlation,
     needs=("activation covariance",),
     untrained=True,
     contradicts=True,
