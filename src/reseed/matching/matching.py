@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from reseed.matching.assignment import assign
 from reseed.matching.products import directions, parallel_map
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
 
@@ -77,6 +76,8 @@ def match(
 
     Raises ValueError for shapes that do not fit and for NaN or inf.
     """
+    from reseed.matching.assignment import assign  # noqa: PLC0415 (judging, which matches nothing, starts sooner)
+
     with parallel_map() as parallel:
         check_dictionaries(a, b)
         check_sign(sign)
