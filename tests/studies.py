@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from reseed._support.files import write_text
 from reseed._support.threads import workers
 from reseed.activations import open_activations, preprocessed
 from reseed.activations.synthetic import planted
@@ -144,7 +143,7 @@ def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
     heldout = torch.randn(40, d_model, generator=generator(1)) if heldout is None else heldout
     study_folder = StudyFolder(folder)
     arms = [arm("topk", name=name.split("@")[0], n_atoms=n_atoms, start={"kind": "random"}) for name in atoms]
-    write_text(folder / "study.toml", study("acts.npy", *arms, preprocess=("none",)).to_toml())
+    study_folder.write_text("study.toml", study("acts.npy", *arms, preprocess=("none",)).to_toml())
     conditions = [
         PlannedCondition(name=name, arm=arm_name, preprocess=preprocess, key=name, runs=tuple(runs))
         for name, runs in atoms.items()

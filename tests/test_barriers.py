@@ -144,7 +144,7 @@ def test_a_damaged_file_is_named_with_what_to_do(tmp_path):
     reseed.run(study(acts, arm("topk"), steps=2), tmp_path / "study", quiet=True)
     path = barriers_of(tmp_path / "study")
     path.write_bytes(b"no parquet")
-    with pytest.raises(TrajectoryError, match=r"/barriers.parquet is missing or damaged .* delete .* again"):
+    with pytest.raises(TrajectoryError, match=r"/barriers.parquet is not what was written .* delete .* again"):
         rejudge(tmp_path / "study", quiet=True)
 
 

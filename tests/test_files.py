@@ -76,11 +76,21 @@ def test_the_old_file_stays_until_the_new_one_is_whole(tmp_path):
 
 def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     kept = [tmp_path / "runs" / "a" / "step-000000.safetensors", tmp_path / ".hidden", tmp_path / "x.partial"]
-    left = [tmp_path / ".manifest.json.a1.partial", tmp_path / "runs" / "a" / ".done.b2.partial"]
+    kept += [tmp_path / ".notes.a1b2c3d4.partial", tmp_path / "mine" / ".done.a1b2c3d4.partial"]
+    left = [tmp_path / ".manifest.json.a1b2c3d4.partial", tmp_path / "runs" / "a" / ".done.a1b2_3d4.partial"]
     for path in (*kept, *left):
         write_text(path, "")
-    remove_partial(tmp_path)
+    remove_partial(tmp_path, ("manifest.json", "runs/*/done"))
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
+def test_what_a_killed_process_leaves_is_what_is_removed(tmp_path):
+    with replacing(tmp_path / "done") as temporary:
+        temporary.write_text("half")
+        left = temporary.name
+    (tmp_path / "done").rename(tmp_path / left)
+    remove_partial(tmp_path, ("done",))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_equal_tensors_give_equal_bytes_in_any_order_and_memory_layout(tmp_path):

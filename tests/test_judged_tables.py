@@ -268,16 +268,7 @@ def test_the_strictest_floor_is_the_largest_and_the_first_of_equal_ones():
 # Judging opens no dictionary.
 
 
-def by_its_tables(folder):
-    return judge_study(StudyFolder.open(folder))
-
-
-def again(folder):
-    return rejudge(folder, quiet=True)
-
-
-@pytest.mark.parametrize("judge", [by_its_tables, again])
-def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_path, judge):
+def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_path):
     path = begun_again(tmp_path_factory, tmp_path)
     before = (path / "findings.json").read_bytes()
     dictionaries = [*path.glob("runs/*/*.safetensors"), *path.glob("floors/**/*.safetensors"), *path.glob("points/*")]
@@ -285,7 +276,7 @@ def test_judging_needs_the_tables_and_not_one_dictionary(tmp_path_factory, tmp_p
         file.write_bytes(b"")  # the name of a snapshot says of which step it is
     tables = contents(path / "compared")
     (path / "findings.json").unlink()
-    judge(path)
+    judge_study(StudyFolder.open(path))
     assert (path / "findings.json").read_bytes() == before
     assert contents(path / "compared") == tables
     assert len(dictionaries) > 60

@@ -288,6 +288,10 @@ def report(
 
         judge_again(study)
     findings = Findings.read(study)
+    if study.is_dir():
+        from reseed.pipeline.evidence import check_evidence
+
+        check_evidence(findings, study)
     if html is not None:
         typer.echo(reseed.write_report(findings, html))
     elif json:

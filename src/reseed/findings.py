@@ -14,8 +14,9 @@ import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
+from reseed._support.checksums import refuse, verify
 from reseed._support.documents import Document as _Document
 from reseed._support.documents import Number
 from reseed._support.files import write_text
@@ -421,6 +422,9 @@ class Findings(_Document):
     """How much each die contributes, where arms differ in the dice that their runs share."""
     warnings: tuple[str, ...]
     """What a reader must know before believing the numbers."""
+    judged_from: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of every file that was judged, by its name in the study folder; of a run, that of its `SHA256SUMS`. Empty
+    in findings from before sums were kept."""
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -431,6 +435,8 @@ class Findings(_Document):
         """
         path = Path(path)
         path = path / "findings.json" if path.is_dir() else path
+        damage = verify(path)
+        refuse([] if damage is None else [damage])
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -446,9 +452,13 @@ class Findings(_Document):
         except ValidationError as error:
             raise TrajectoryError(f"{path} is damaged: {error.error_count()} fields do not fit") from error
 
+    def to_json(self) -> str:
+        """The document as JSON."""
+        return self.model_dump_json(indent=1) + "\n"
+
     def write(self, path: str | Path) -> None:
-        """Write `findings.json`."""
-        write_text(Path(path), self.model_dump_json(indent=1) + "\n")
+        """Write `to_json()` to a file."""
+        write_text(Path(path), self.to_json())
 
     @property
     def verdicts(self) -> dict[str, Verdict]:

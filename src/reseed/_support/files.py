@@ -15,15 +15,20 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from torch import Tensor
+
+    Replacing = Callable[[Path], AbstractContextManager[Path]]
+    """`replacing`, or one that does more."""
 
 __all__ = [
     "alone",
     "canonical_json",
     "remove_partial",
     "replacing",
+    "sha256_of_file",
     "sha256_of_text",
     "write_json",
     "write_tensors",
@@ -35,8 +40,12 @@ PARTIAL = ".partial"  # the ending of temporary files: what a killed process lea
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, before: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
     """A temporary path beside `path` that takes its place on success and disappears on failure.
+
+    Args:
+        path: of the file.
+        before: told the temporary path when it is whole, before it takes its place.
 
     Raises:
         OSError: the disk is full or the like; `filename` is `path`, whichever library was writing.
@@ -49,6 +58,7 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         _fsync(temporary)
         temporary.chmod(0o644)
+        before(temporary)
         temporary.replace(path)
         _fsync(path.parent)
     except Exception as error:
@@ -85,10 +95,17 @@ def _errno(error: Exception) -> int | None:
     return int(told[1]) if told else None
 
 
-def remove_partial(folder: Path) -> None:
-    """Delete the temporary files that killed processes left in a folder and below."""
-    for file in folder.rglob(f".*{PARTIAL}"):
-        file.unlink(missing_ok=True)
+def remove_partial(folder: Path, patterns: Iterable[str]) -> None:
+    """Delete the temporary files that killed processes left of files with such names, and nobody else's.
+
+    Args:
+        folder: where they lie.
+        patterns: of names as `replacing` got them, such as `manifest.json` or `runs/*/step-*`.
+    """
+    for pattern in patterns:
+        place, _, name = pattern.rpartition("/")
+        for file in folder.glob(f"{place}/.{name}.????????{PARTIAL}".removeprefix("/")):
+            file.unlink(missing_ok=True)
 
 
 def _fsync(path: Path) -> None:
@@ -99,18 +116,20 @@ def _fsync(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all."""
+def write_text(path: Path, text: str, *, replacing: Replacing = replacing) -> None:
+    """Write `text` to `path`, whole or not at all; `replacing` is what puts it there."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: object) -> None:
+def write_json(path: Path, value: object, *, replacing: Replacing = replacing) -> None:
     """Write `value` as indented JSON with sorted keys."""
-    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n", replacing=replacing)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object]) -> None:
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, object], *, replacing: Replacing = replacing
+) -> None:
     """Write one safetensors file whose metadata holds `header` as JSON; the same input gives the same bytes."""
     from safetensors.torch import save_file  # noqa: PLC0415 (the other writers need no torch)
 
@@ -122,6 +141,12 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
 def canonical_json(value: object) -> str:
     """JSON that is equal for equal values: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def sha256_of_file(path: Path) -> str:
+    """The hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_of_text(text: str) -> str:

@@ -27,6 +27,7 @@ from reseed.errors import ActivationsError
 
 __all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
 
+_FILES = (MANIFEST, "shard-*.safetensors", "heldout.safetensors", "heldout-texts.json", "moments.safetensors")
 _TEXTS = "heldout-texts.json"
 _LONG = 40  # characters of a value that an error message shows
 _DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
@@ -42,7 +43,7 @@ def begin_store(folder: Path, *, about: About, d_model: int, dtype: Dtype) -> Ma
     """
     fresh = Manifest(about=about, d_model=d_model, dtype=dtype)
     folder.mkdir(parents=True, exist_ok=True)
-    remove_partial(folder)
+    remove_partial(folder, _FILES)
     if not (folder / MANIFEST).exists():
         return _written(folder, fresh)
     found = read_manifest(folder)

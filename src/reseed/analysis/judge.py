@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
@@ -14,7 +14,7 @@ from reseed.statistics import spectrum
 from reseed.thresholds import LEVEL, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from reseed.analysis.conditions import Analysed
     from reseed.findings import ConditionFindings
@@ -50,9 +50,11 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         conditions=conditions,
         comparisons=compare_arms(judged, margin=limits.margin, level=level),
         shared_dice=dice_effects(judged, level=level),
-        warnings=_warnings(folder, conditions),
+        warnings=(*_changed_thresholds(folder, study), *_warnings(folder, conditions), *_missing(folder)),
+        judged_from=folder.judged_from(),
     )
-    findings.write(folder.path / "findings.json")
+    folder.write_text("findings.json", findings.to_json())
+    folder.sums.settle()
     return findings
 
 
@@ -91,8 +93,25 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
             warnings.append(f"{condition.name}: {condition.contraction_reason}")
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
     warnings += [_ended(child) for child in children if not child.finished]
+    warnings += [_lost(child, None) for child in children if _lost_steps(child)]
     begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
     return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.manifest.planned if run_id not in begun))
+
+
+def _missing(folder: StudyFolder) -> list[str]:
+    """Which files beside the runs are gone: what was compared may rest on them."""
+    again = "run the study again to have it"
+    return [f"{path} is missing: {again}" for path in folder.sums.missing() if path.name != "findings.json"]
+
+
+def _changed_thresholds(folder: StudyFolder, study: Mapping[str, Any]) -> list[str]:
+    """Which words mean something else than when the study was run."""
+    before, now = folder.manifest.thresholds, study.get("thresholds", {})
+    return [
+        f"judged with {name} = {now[name]:g} instead of {before[name]:g}, which the study was run with"
+        for name in before
+        if name in now and now[name] != before[name]
+    ]
 
 
 def _ended(child: Trajectory) -> str:
@@ -108,11 +127,15 @@ def _absent(run: Trajectory) -> str:
     return f"{run.id} has lost its step 0 and takes no part, since nobody knows where it began: {_made_again(run)}"
 
 
-def _lost(run: Trajectory, condition: ConditionFindings) -> str:
-    """Which snapshots of an ended run are gone, and what that does to its condition."""
+def _lost(run: Trajectory, condition: ConditionFindings | None) -> str:
+    """Which snapshots of an ended run are gone, and what that does to its condition, or to a child's own curve."""
     lost = ", ".join(f"{step:,}" for step in _lost_steps(run))
-    left = f"; {condition.name} is judged at step {condition.steps[-1]:,}" if condition.steps else ""
-    return f"{run.id} has lost its snapshots of steps {lost}, where no run is compared now{left}: {_made_again(run)}"
+    if condition is None:
+        left = f"; it is compared with its parent at step {run.steps[-1]:,}"
+    else:
+        left = ", where no run is compared now"
+        left += f"; {condition.name} is judged at step {condition.steps[-1]:,}" if condition.steps else ""
+    return f"{run.id} has lost its snapshots of steps {lost}{left}: {_made_again(run)}"
 
 
 def _lost_steps(run: Trajectory) -> list[int]:

@@ -14,7 +14,6 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from reseed._support.files import write_text
 from reseed.methods import TopK
 from reseed.spec import Arm, Dice, Study
 from reseed.starts import Start
@@ -71,7 +70,7 @@ def _dictionaries(agreements: Float64[Tensor, "runs runs"], width: int) -> Float
 
 def _write_head(made: StudyFolder, d_model: int, chosen: Chosen) -> None:
     study = Study(activations="none", preprocess=(PREPROCESS,), arms=(ARM,))
-    write_text(made.path / "study.toml", study.to_toml())
+    made.write_text("study.toml", study.to_toml())
     runs = tuple(_run_id(number) for number in range(len(chosen.starts)))
     condition = PlannedCondition(name=f"{NAME}@{PREPROCESS}", arm=NAME, preprocess=PREPROCESS, key=NAME, runs=runs)
     made.write_manifest(Manifest(reseed="built", conditions=(condition,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, collect, sotu_texts
+from reseed.errors import SpecError
 from reseed.methods import RATopK, TopK
 from reseed.pipeline.run import run
 from reseed.spec import Arm, Study, Training
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from reseed.findings import Findings
 
-__all__ = ["LAYERS", "collect_bundled", "demo_study", "run_demo", "run_written"]
+__all__ = ["LAYERS", "check_written", "collect_bundled", "demo_study", "run_demo", "run_written"]
 
 LAYERS = {"smollm2": 10, "minilm": 4}
 """The layer that the demo listens to; later layers of smollm2 carry massive activations."""
@@ -25,12 +26,30 @@ N_ATOMS, N_POINTS, ACTIVE = 512, 1024, 16
 
 def run_demo(model: str, out: Path, *, quiet: bool = False) -> Findings:
     """Collect activations of a bundled model, run the demo's study on them, and return what it found."""
+    study = demo_study(model, "activations")
+    check_written(study, out)
     collect_bundled(model, out / "activations", tokens=250_000, quiet=quiet)
-    return run_written(demo_study(model, "activations"), out, quiet=quiet)
+    return run_written(study, out, quiet=quiet)
+
+
+def check_written(study: Study, out: Path) -> None:
+    """Refuse a folder with a study.toml of somebody else, before anything is written.
+
+    Raises:
+        SpecError: there is one.
+    """
+    path = out / "study.toml"
+    if path.exists() and path.read_bytes() != study.to_toml().encode():
+        raise SpecError(f"{path} is another study, which would be replaced: choose another --out")
 
 
 def run_written(study: Study, out: Path, *, quiet: bool) -> Findings:
-    """Write `study.toml` into a folder, as a user would, and run it from there into `study`."""
+    """Write `study.toml` into a folder, as a user would, and run it from there into `study`.
+
+    Raises:
+        SpecError: the folder has one that says something else.
+    """
+    check_written(study, out)
     study.write(out / "study.toml")
     return run(Study.read(out / "study.toml"), out / "study", quiet=quiet)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reseed._support import progress
+from reseed._support.checksums import again, check_study, refuse
 from reseed._support.threads import workers
 from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
 from reseed.analysis.compare import first_of_groups
+from reseed.errors import SpecError
 from reseed.pipeline.draws_of_runs import draw_of_runs
 from reseed.trajectory import StudyFolder
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["measure_floors", "rejudge"]
 
+_say = getLogger("reseed")
+
 
 def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
     """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
@@ -30,7 +35,8 @@ def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
         TrajectoryError: there is no study, or it is damaged or of another version.
     """
     folder = StudyFolder.open(Path(path))
-    with workers(None) as pool, progress.bar(quiet=quiet) as show:
+    with folder.alone(), workers(None) as pool, progress.bar(quiet=quiet) as show:
+        _check(folder, pool, show)
         shared: FloorTables = {}
         for planned in folder.manifest.conditions:
             if is_compared(folder, planned.name):
@@ -39,6 +45,33 @@ def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
             compare_runs(folder, planned.name, pool, advance=show(f"compare {planned.name}", n_pairs))
             measure_floors(folder, planned.name, {run_id: run_id for run_id in planned.runs}, pool, shared)
         return judge_study(folder, advance=show("judge", len(folder.manifest.conditions)))
+
+
+def _check(folder: StudyFolder, pool: Executor, show: progress.Show) -> None:
+    """Refuse what is damaged. The `study.toml` of a study may be edited: its thresholds, and nothing else."""
+    toml = folder.path / "study.toml"
+    found = check_study(folder.path, each=pool.map, advance=show("check files", folder.n_files))
+    refuse(each for each in found if each.path != toml)
+    if any(each.path == toml and not each.missing for each in found):
+        _take_over_thresholds(folder, toml)
+
+
+def _take_over_thresholds(folder: StudyFolder, toml: Path) -> None:
+    from reseed.spec import Study, Thresholds  # noqa: PLC0415 (nothing that trains is loaded for judging)
+
+    as_it_was = again([toml])
+    try:
+        edited = Study.read(toml)
+    except SpecError as error:
+        raise SpecError(f"{error}; to have the file as it was: {as_it_was}") from error
+    as_run = edited.model_copy(update={"thresholds": Thresholds(**folder.manifest.thresholds)})
+    if as_run.digest != folder.manifest.study:
+        raise SpecError(
+            f"{toml} says something else than what was run, and only its thresholds may change: {as_it_was}"
+        )
+    folder.write_text("study.toml", toml.read_text(encoding="utf-8"))
+    told = "%s has been edited since the study was run, and its thresholds are taken; to have the file as it was: %s"
+    _say.warning(told, toml, as_it_was)
 
 
 def measure_floors(

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from reseed._support import progress
-from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
 from reseed.analysis import compare_runs, forget_unfinished, judge_study
-from reseed.errors import SpecError
+from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
 from reseed.pipeline.rejudge import measure_floors
-from reseed.pipeline.session import check_sizes, device_of, stoppable, told_from
+from reseed.pipeline.session import check_place, check_sizes, device_of, stoppable, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from concurrent.futures import Executor
 
     from reseed.activations import Activations, Preprocessed
     from reseed.analysis import FloorTables
@@ -43,13 +43,19 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
         Interrupted: Ctrl-C; every run is saved first.
     """
     out = Path(out)
+    check_place(out)
     activations = open_activations(study.activations)
     check_sizes(study, activations)
     each_seen = [preprocessed(activations, preprocess) for preprocess in study.preprocess]
     plan = _plan(study, activations.fingerprint, _planned_before(out))
     machine = _machine(study, out, plan)
-    with StudyFolder(out).alone():
-        return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, quiet=quiet)
+    folder = StudyFolder(out)
+    with folder.alone(), workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
+        folder.clear_remains()
+        folder.check(pool.map, advance=show("check files", folder.n_files))
+        _check_records(folder, plan)
+        folder.forget_missing()
+        return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, pool=pool, show=show)
 
 
 class _Planned(NamedTuple):
@@ -82,21 +88,40 @@ def _plan(study: Study, activations: str, before: Collection[str]) -> dict[str, 
     }
 
 
+def _check_records(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
+    """Refuse a run whose record is not what its id stands for: somebody else's, under its name.
+
+    Ids of the first form have names in them that a record need not have.
+    """
+    for spec in (spec for planned in plan.values() for spec in planned.every if spec.kept is None):
+        run = folder.run(spec.id)
+        if (run.folder / "spec.json").exists() and run.record.identity != spec.record(points=None).identity:
+            raise TrajectoryError(
+                f"{run.folder / 'spec.json'} describes another run than the id of its folder: delete {run.folder} and "
+                "run the same study again"
+            )
+
+
 def _run(
-    study: Study, folder: StudyFolder, plan: dict[str, _Planned], each_seen: list[Preprocessed], *, quiet: bool
+    study: Study,
+    folder: StudyFolder,
+    plan: dict[str, _Planned],
+    each_seen: list[Preprocessed],
+    *,
+    pool: Executor,
+    show: progress.Show,
 ) -> Findings:
     device = torch.device(folder.manifest.machine["device"])
     forget_unfinished(folder)
     shared: FloorTables = {}
-    with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
-        for seen in each_seen:
-            _write_moments(folder, seen)
-            draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
-            context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
-            for name, planned in plan.items():
-                if planned.condition.preprocess == seen.name:
-                    _run_condition(name, planned, context, shared, show)
-        return judge_study(folder, advance=show("judge", len(plan)))
+    for seen in each_seen:
+        _write_moments(folder, seen)
+        draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
+        context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
+        for name, planned in plan.items():
+            if planned.condition.preprocess == seen.name:
+                _run_condition(name, planned, context, shared, show)
+    return judge_study(folder, advance=show("judge", len(plan)))
 
 
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
@@ -136,17 +161,17 @@ def _prepare(
     folder = StudyFolder(out)
     if (out / "manifest.json").exists() and folder.manifest.reseed != VERSION:
         folder.forget_compared()
-    folder.clear_remains()
     manifest = Manifest(
         reseed=VERSION,
         machine=machine,
-        study=sha256_of_text(canonical_json(study.model_dump(mode="json", exclude=_not_hashed(study)))),
+        study=study.digest,
+        thresholds=study.thresholds.model_dump(mode="json"),
         activations={"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
         conditions=tuple(_planned_condition(planned, activations.fingerprint) for planned in plan.values()),
     )
     if (out / "manifest.json").exists():
         _forget_other_keys(folder, manifest)
-    write_text(out / "study.toml", told_from(out, study).to_toml())
+    folder.write_text("study.toml", told_from(out, study).to_toml())
     folder.write_manifest(manifest)
     return StudyFolder.open(out)
 
@@ -168,10 +193,6 @@ def _planned_condition(planned: _Planned, activations: str) -> PlannedCondition:
         runs=tuple(spec.id for spec in planned.runs),
         children=tuple(spec.id for spec in planned.children),
     )
-
-
-def _not_hashed(study: Study) -> dict[str, bool | set[str]]:
-    return {"activations": True, "training": study.training.outside_identity}
 
 
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:

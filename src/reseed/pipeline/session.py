@@ -15,12 +15,15 @@ import torch
 from reseed.activations import batch_rows
 from reseed.errors import SpecError
 from reseed.training import Interrupted
+from reseed.trajectory import LOCK, is_study
 
 if TYPE_CHECKING:
     from reseed.activations import Activations
     from reseed.spec import Study
 
-__all__ = ["check_sizes", "device_of", "stoppable", "told_from"]
+__all__ = ["check_place", "check_sizes", "device_of", "stoppable", "told_from"]
+
+_MOST_NAMED = 3
 
 
 def check_sizes(study: Study, activations: Activations) -> None:
@@ -42,6 +45,23 @@ def check_sizes(study: Study, activations: Activations) -> None:
             f"{most}: {activations.name} has {activations.n_tokens} training tokens, and each of them can be one data "
             "or k-means point; use fewer, or more activations"
         )
+
+
+def check_place(out: Path) -> None:
+    """Refuse to write among files of somebody else: a folder is empty, or has been reseed's from the beginning.
+
+    Raises:
+        SpecError: `out` holds something else, or can be no folder.
+    """
+    file = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
+    if file is not None:
+        raise SpecError(f"--out {out}: {file} is a file, and a folder is needed; choose another --out")
+    if not out.exists() or is_study(out):
+        return
+    others = sorted(path.name for path in out.iterdir() if path.name != LOCK)
+    if others:
+        named = ", ".join(others[:_MOST_NAMED]) + (", ..." if len(others) > _MOST_NAMED else "")
+        raise SpecError(f"{out} is no study and holds other files ({named}): choose another --out, or an empty folder")
 
 
 def told_from(out: Path, study: Study) -> Study:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from reseed._support import progress
-from reseed._support.files import canonical_json, write_json
+from reseed._support.files import canonical_json
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, open_activations, preprocessed
 from reseed.errors import SpecError
-from reseed.pipeline.session import check_sizes, device_of, stoppable
+from reseed.pipeline.session import check_place, check_sizes, device_of, stoppable
 from reseed.spec import Arm, RunSpec, Study, Tuned
 from reseed.training import Context, train
 from reseed.trajectory import StudyFolder
@@ -130,6 +130,7 @@ def tune(
     """
     name = _preprocessing(study, preprocess)
     _check(factors, out)
+    check_place(out)
     activations = open_activations(study.activations)
     check_sizes(study, activations)
     groups, left_alone = _groups(study)
@@ -147,10 +148,12 @@ def tune(
         stoppable() as stop,
     ):
         folder.clear_remains()
+        folder.check(pool.map)
         context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
         train(specs, context, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
-    choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
-    write_json(out / "tuning.json", _document(name, choices))
+        choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
+        folder.sums.write_json(out / "tuning.json", _document(name, choices))
+        folder.sums.settle()
     return Tuning(name, choices, _tuned(study, choices, name), left_alone)
 
 

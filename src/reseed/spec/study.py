@@ -13,7 +13,7 @@ from typing import Any, Self
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
-from reseed._support.files import write_text
+from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.settings import Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
@@ -104,6 +104,12 @@ class Study(Settings):
     def write(self, path: str | Path) -> None:
         """Write `to_toml()` to a file."""
         write_text(Path(path), self.to_toml())
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the study, without the path of its activations and without what changes no result."""
+        outside = {"activations": True, "training": self.training.outside_identity}
+        return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude=outside)))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

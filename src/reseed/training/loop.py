@@ -96,7 +96,7 @@ def train(
 def _stacks(specs: Sequence[RunSpec], context: Context) -> list[Stack]:
     """The runs that have not ended, where each was left: alone on the CPU, elsewhere joined by step and method."""
     pending = [spec for spec in specs if context.folder.run(spec.id).done is None]
-    from_points = [spec for spec in pending if spec.start.entry.makes_points]
+    from_points = [spec for spec in specs if spec.start.entry.makes_points]  # of runs that ended, too: floors need them
     firsts = {_points_identity(spec, context): spec for spec in reversed(from_points)}  # one run for each set of points
     list(context.workers.map(lambda spec: _points(spec, context), firsts.values()))
     alone = list(context.workers.map(lambda spec: _resumed(spec, context) or _born(spec, context), pending))
@@ -205,6 +205,4 @@ def _remedy(spec: RunSpec, step: int, *, largest: float) -> str:
 
 def _end(each: Stack, runs: Iterable[int], folder: StudyFolder, end: RunEnd) -> None:
     for run in runs:
-        trajectory = folder.run(each.specs[run].id)
-        trajectory.finish(each.rows[run], end)
-        trajectory.resume_point.unlink(missing_ok=True)
+        folder.run(each.specs[run].id).finish(each.rows[run], end)

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from reseed._support.files import HEADER, write_tensors
+from reseed._support.files import HEADER
 from reseed.trajectory import opened
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def save(stack: Stack, folder: StudyFolder) -> None:
             "rows": stack.rows[run],
         }
         tensors = {name: tensor[run : run + 1] for name, tensor in _tensors(stack).items()}
-        write_tensors(folder.run(spec.id).resume_point, tensors, header)
+        folder.run(spec.id).write_resume_point(tensors, header)
 
 
 def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack | None:

@@ -6,9 +6,10 @@ from reseed.trajectory.manifest import Manifest, PlannedCondition
 from reseed.trajectory.reading import opened, read_header
 from reseed.trajectory.run import RunEnd, RunRecord, Spawned, Trajectory
 from reseed.trajectory.snapshot import Snapshot
-from reseed.trajectory.study_folder import Draw, StudyFolder, points_name
+from reseed.trajectory.study_folder import LOCK, Draw, StudyFolder, is_study, points_name
 
 __all__ = [
+    "LOCK",
     "Compared",
     "ComparedFolder",
     "ComparedRun",
@@ -22,6 +23,7 @@ __all__ = [
     "Spawned",
     "StudyFolder",
     "Trajectory",
+    "is_study",
     "join_codes",
     "opened",
     "pack_codes",

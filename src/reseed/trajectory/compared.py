@@ -13,20 +13,20 @@ COMPARED_VERSION history
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationError
 
 from reseed._support.documents import Document, Number
-from reseed._support.files import replacing, write_text
 from reseed.trajectory.reading import damaged, read_json, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+
+    from reseed._support.checksums import Checksums
 
 __all__ = ["COMPARED_VERSION", "Compared", "ComparedFolder", "ComparedRun", "DrawnFloor"]
 
@@ -94,6 +94,8 @@ class ComparedFolder:
     """The files about one condition."""
 
     path: Path
+    sums: Checksums
+    """Of the study."""
     barriers_before: Path | None = None
     """Where a study of format version 1 has its barriers."""
 
@@ -117,7 +119,7 @@ class ComparedFolder:
 
     def write_about(self, about: Compared) -> None:
         """Write `about.json`; the last of the files, which says that the others are whole."""
-        write_text(self.path / "about.json", about.model_dump_json(indent=1) + "\n")
+        self.sums.write_text(self.path / "about.json", about.model_dump_json(indent=1) + "\n")
 
     def table(self, name: Literal["pairs", "matchings", "floors"]) -> pl.DataFrame:
         """One of the tables.
@@ -129,7 +131,7 @@ class ComparedFolder:
 
     def write_table(self, name: Literal["pairs", "matchings", "floors", "barriers"], table: pl.DataFrame) -> None:
         """Write one of the tables, whole or not at all."""
-        with replacing(self.path / f"{name}.parquet") as temporary:
+        with self.sums.replacing(self.path / f"{name}.parquet") as temporary:
             table.write_parquet(temporary)
 
     def barriers(self) -> pl.DataFrame | None:
@@ -145,11 +147,10 @@ class ComparedFolder:
 
     def forget_barriers(self) -> None:
         """Remove the barriers: runs that they are about may become others."""
-        for path in (self.path / "barriers.parquet", self.barriers_before):
-            if path is not None:
-                path.unlink(missing_ok=True)
+        before = self.barriers_before
+        self.sums.remove([self.path / "barriers.parquet", *([] if before is None else [before])])
 
     def forget(self) -> None:
         """Remove all of it, so that it is measured anew."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        self.sums.remove(self.path.glob("*"))
         self.forget_barriers()

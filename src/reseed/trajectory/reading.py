@@ -1,4 +1,4 @@
-"""Reading files of ours: a missing or damaged one is named, with what to do about it."""
+"""Reading files of ours: a missing one, or one that is not what was written, is named, with what to do about it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 from safetensors import SafetensorError, safe_open
 
+from reseed._support.checksums import again, refuse, verify
 from reseed._support.files import HEADER
 from reseed.errors import TrajectoryError
 
@@ -35,6 +36,7 @@ def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an o
     Raises:
         TrajectoryError: it is missing or damaged.
     """
+    _check(path)
     try:
         return safe_open(path, framework="pt")
     except (OSError, SafetensorError) as error:
@@ -57,6 +59,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         TrajectoryError: it is missing or damaged.
     """
+    _check(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -69,6 +72,7 @@ def read_table(path: Path) -> pl.DataFrame:
     Raises:
         TrajectoryError: it is missing or damaged.
     """
+    _check(path)
     try:
         return pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -76,6 +80,12 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def damaged(path: Path, error: Exception) -> TrajectoryError:
-    """What to do about a file that cannot be read: a run is made again as a whole, or it would miss a snapshot."""
-    again = path.parent if path.parent.parent.name in {"runs", "compared"} else path
-    return TrajectoryError(f"{path} is missing or damaged ({error}): delete {again} and run the same study again")
+    """What to do about a file that cannot be read."""
+    what = f"is damaged ({error})" if path.exists() else "is missing"
+    return TrajectoryError(f"{path} {what}: {again([path])}")
+
+
+def _check(path: Path) -> None:
+    """Refuse a file that is not what was written, whatever it seems to say."""
+    found = verify(path)
+    refuse([] if found is None else [found])

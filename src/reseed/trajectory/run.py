@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import polars as pl
 from pydantic import Field, ValidationError
 
+from reseed._support.checksums import Checksums
 from reseed._support.documents import Document
-from reseed._support.files import replacing, write_json, write_tensors, write_text
 from reseed.trajectory.reading import damaged, read_json, read_table
 from reseed.trajectory.snapshot import Snapshot
 
@@ -73,6 +73,12 @@ class RunRecord(Document):
     """The dice that change anything for this method and start."""
     shared_when_published: bool = False
     """Whether published work gives all its runs one and the same start of this kind."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What decides what the run becomes, of what is written here."""
+        for_readers = {"format_version", "points", "sign", "dice", "shared_when_published"}
+        return self.model_dump(mode="json", exclude=for_readers)
 
 
 class RunEnd(Document):
@@ -160,20 +166,33 @@ class Trajectory:
 
     def write_record(self, record: RunRecord) -> None:
         """Write `spec.json`."""
-        write_json(self.folder / "spec.json", record.model_dump(mode="json", exclude_none=True))
+        self._sums.write_json(self.folder / "spec.json", record.model_dump(mode="json", exclude_none=True))
 
     def write_snapshot(self, step: int, tensors: Mapping[str, Tensor]) -> None:
         """Write one snapshot; it needs at least `atoms`."""
         header = {"format_version": SNAPSHOT_VERSION, "run": self.id, "step": step, "n_atoms": len(tensors["atoms"])}
-        write_tensors(self.snapshot(step).path, tensors, header)
+        self._sums.write_tensors(self.snapshot(step).path, tensors, header)
+
+    def write_resume_point(self, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+        """Write what an interrupted run goes on from."""
+        self._sums.write_tensors(self.resume_point, tensors, header)
 
     def finish(self, metrics: Sequence[Mapping[str, float | int]], end: RunEnd) -> None:
-        """Write the metrics and say how the run ended."""
-        with replacing(self.folder / "metrics.parquet") as temporary:
+        """Write the metrics and say how the run ended; the resume point goes."""
+        with self._sums.replacing(self.folder / "metrics.parquet") as temporary:
             table = pl.DataFrame(list(metrics), infer_schema_length=None)
             columns = sorted(table.columns, key=lambda name: (name != "step", name))  # a resumed run's rows are sorted
             table.select(columns).write_parquet(temporary)
-        write_text(self.folder / "done", end.model_dump_json(indent=1, exclude_none=True) + "\n")
+        self._sums.write_text(self.folder / "done", end.model_dump_json(indent=1, exclude_none=True) + "\n")
+        self.clear_resume_point()
+
+    def clear_resume_point(self) -> None:
+        """Remove what a run that has ended went on from."""
+        self._sums.remove([self.resume_point])
+
+    @property
+    def _sums(self) -> Checksums:
+        return Checksums(self.folder)
 
 
 def _of_version_1(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,24 +15,20 @@ codes travel with every snapshot, and the moments and the draws of floors with t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from logging import getLogger
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxtyping import Float
 from pydantic import ValidationError
 from torch import Tensor
 
-from reseed._support.files import (
-    alone,
-    canonical_json,
-    remove_partial,
-    sha256_of_text,
-    write_tensors,
-    write_text,
-)
+from reseed._support.checksums import SUMS, Checksums, check_study, refuse
+from reseed._support.files import alone, canonical_json, sha256_of_file, sha256_of_text
 from reseed.errors import TrajectoryError
 from reseed.trajectory.compared import ComparedFolder
 from reseed.trajectory.manifest import MANIFEST_VERSION, Manifest, PlannedCondition, of_version_1
@@ -42,7 +38,15 @@ from reseed.trajectory.run import Trajectory
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Draw", "StudyFolder", "points_name"]
+__all__ = ["LOCK", "Draw", "StudyFolder", "is_study", "points_name"]
+
+_say = getLogger("reseed")
+
+RUNS = "runs"
+"""The folder of the runs."""
+LOCK = ".lock"
+"""Empty, and held by the one process that writes in a study."""
+_BEGIN = ("study.toml", "manifest.json")  # what a study is written with, before there are runs
 
 TENSORS_VERSION = 1
 """Of moments, points and draws. 1: first version."""
@@ -62,6 +66,16 @@ class Draw:
     def atoms(self) -> Float[Tensor, "atoms d_model"]:
         """The dictionary."""
         return read_tensors(self.path)["atoms"]
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder is a study, begun or whole, or what `reseed tune` made: it may be damaged."""
+    if any(folder.glob(f"{RUNS}/*/spec.json")) or any(name in Checksums(folder).lines() for name in _BEGIN):
+        return True
+    try:
+        return "conditions" in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, RecursionError):
+        return False
 
 
 def points_name(identity: Sequence[object]) -> str:
@@ -112,11 +126,20 @@ class StudyFolder:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write `manifest.json`."""
-        write_text(self.path / "manifest.json", manifest.model_dump_json(indent=1) + "\n")
+        self.write_text("manifest.json", manifest.model_dump_json(indent=1) + "\n")
+
+    def write_text(self, name: Literal["study.toml", "manifest.json", "findings.json"], text: str) -> None:
+        """Write one of the documents about the study."""
+        self.sums.write_text(self.path / name, text)
+
+    @property
+    def sums(self) -> Checksums:
+        """Of all files but those of the runs, which have sums of their own."""
+        return Checksums(self.path)
 
     def run(self, run_id: str) -> Trajectory:
         """The run with this id, whether it exists already or not."""
-        return Trajectory(self.path / "runs" / run_id)
+        return Trajectory(self.path / RUNS / run_id)
 
     def condition(self, name: str) -> PlannedCondition:
         """The condition of this name.
@@ -144,7 +167,7 @@ class StudyFolder:
         """What comparing the runs of one condition wrote, or will write."""
         key = self.condition(condition).key
         before = self.path / "barriers" / f"{key}.parquet"
-        return ComparedFolder(self.path / "compared" / key, before if before.exists() else None)
+        return ComparedFolder(self.path / "compared" / key, self.sums, before if before.exists() else None)
 
     def forget_compared(self) -> None:
         """Remove all that was compared: another version of reseed may have measured otherwise."""
@@ -158,7 +181,7 @@ class StudyFolder:
     def write_moments(self, preprocess: str, tensors: Mapping[str, Tensor]) -> None:
         """Write the moments and the map of one preprocessing."""
         header = {"format_version": TENSORS_VERSION, "preprocess": preprocess}
-        write_tensors(self._moments_path(preprocess), tensors, header)
+        self.sums.write_tensors(self._moments_path(preprocess), tensors, header)
 
     def _moments_path(self, preprocess: str) -> Path:
         return self.path / "moments" / f"{preprocess}.safetensors"
@@ -171,18 +194,67 @@ class StudyFolder:
             TrajectoryError: one of them trains in it.
         """
         try:
-            with alone(self.path / ".lock"):
+            with alone(self.path / LOCK):
+                self._adopt()
                 yield
         except BlockingIOError as error:
             raise TrajectoryError(
                 f"another reseed run is at work in {self.path}: wait until it has ended, or choose another --out"
             ) from error
 
+    def _adopt(self) -> None:
+        """Write down the sums of a study from before sums were kept: damage from now on is noticed."""
+        if self.sums.path.exists() or not self.sums.files():
+            return
+        for run in self.path.glob(f"{RUNS}/*"):
+            Checksums(run).adopt()
+        self.sums.adopt()
+        _say.warning(
+            "%s has no %s, like studies from before there were any: what lies there is taken as it is, and damage is "
+            "noticed from now on",
+            self.path,
+            SUMS,
+        )
+
+    def check(
+        self, each: Callable[..., Iterable[Any]] = map, *, advance: Callable[[int], None] = lambda _: None
+    ) -> None:
+        """Refuse a study of which a file is not what was written; what is missing is told elsewhere, or made again.
+
+        Args:
+            each: as `map`, which reads one file after the other.
+            advance: told how many files lie behind.
+
+        Raises:
+            TrajectoryError: names the files, and says what to do.
+        """
+        refuse(check_study(self.path, each=each, advance=advance))
+
+    def forget_missing(self) -> None:
+        """Take the lines of files that are gone out of the sums: a study that is run makes again what it needs."""
+        self.sums.remove(self.sums.missing())
+
+    @property
+    def n_files(self) -> int:
+        """How many files `check` reads."""
+        return sum(len(sums.files()) for sums in self._every_sums())
+
+    def _every_sums(self) -> tuple[Checksums, ...]:
+        return (self.sums, *map(Checksums, self.path.glob(f"{RUNS}/*")))
+
+    def judged_from(self) -> dict[str, str]:
+        """The SHA-256 of all that judging rests on, by name: of a run, that of its own sums. Sums are settled by it."""
+        self.sums.settle()
+        own = {name: sums[-1] for name, sums in self.sums.lines().items() if name != "findings.json"}
+        runs = (Checksums(self.path / RUNS / run_id).path for run_id in self.manifest.planned)
+        return own | {path.relative_to(self.path).as_posix(): sha256_of_file(path) for path in runs if path.exists()}
+
     def clear_remains(self) -> None:
         """Remove what a killed process left behind: half-written files, and resume points of runs that have ended."""
-        remove_partial(self.path)
-        for done in self.path.glob("runs/*/done"):
-            Trajectory(done.parent).resume_point.unlink(missing_ok=True)
+        for sums in self._every_sums():
+            sums.remove_partial()
+        for done in self.path.glob(f"{RUNS}/*/done"):
+            Trajectory(done.parent).clear_resume_point()
 
     def remember_points(
         self, identity: Sequence[object], make: Callable[[], Float[Tensor, "points d_model"]]
@@ -190,7 +262,9 @@ class StudyFolder:
         """The points of this identity, made and written when the study does not have them yet."""
         path = self._points_path(points_name(identity))
         if not path.exists():
-            write_tensors(path, {"points": make()}, {"format_version": TENSORS_VERSION, "identity": str(identity)})
+            self.sums.write_tensors(
+                path, {"points": make()}, {"format_version": TENSORS_VERSION, "identity": str(identity)}
+            )
         return read_tensors(path)["points"]
 
     def points(self, name: str) -> Float[Tensor, "points d_model"]:
@@ -214,7 +288,7 @@ class StudyFolder:
         """Make and write an untrained dictionary where the study does not have it yet by this policy and recipe."""
         header = {"format_version": TENSORS_VERSION, "policy": policy, "recipe": dict(recipe)}
         if not path.exists() or read_header(path) != header:
-            write_tensors(path, {"atoms": make()}, header)
+            self.sums.write_tensors(path, {"atoms": make()}, header)
 
     def draws(self, preprocess: str, n_atoms: int, floor: str) -> list[Draw]:
         """The untrained dictionaries of one floor of activations, in order."""
@@ -230,8 +304,7 @@ class StudyFolder:
     def forget_draws(self, preprocess: str, *, keep: Iterable[tuple[int, str, int]]) -> None:
         """Remove the untrained dictionaries that are none of `keep`: (n_atoms, floor, draw) of this preprocessing."""
         kept = {self.draw_path(preprocess, *one) for one in keep}
-        for file in set(self.path.glob(f"floors/{preprocess}/*/*.safetensors")) - kept:
-            file.unlink()
+        self.sums.remove(set(self.path.glob(f"floors/{preprocess}/*/*.safetensors")) - kept)
 
 
 def _read_draw(path: Path) -> Draw:
