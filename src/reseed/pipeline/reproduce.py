@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reseed._support.numbers import interval, rounded
 from reseed.methods import RATopK, TopK
-from reseed.pipeline.demo import LAYERS, collect_bundled, run_written
+from reseed.pipeline.demo import LAYERS, check_written, collect_bundled, run_written
 from reseed.spec import Arm, Study, Training
 from reseed.starts import Start
 
@@ -51,8 +51,10 @@ PUBLISHED: dict[str, dict[str, Published]] = {
 def reproduce(published: str, model: str, out: Path, *, quiet: bool = False) -> tuple[Findings, str]:
     """Run the published study again; what it found, and a Markdown table beside the published numbers."""
     del published  # there is one, and the command line names it
+    study = ablating_archetypes(model, "activations")
+    check_written(study, out)
     collect_bundled(model, out / "activations", tokens=TOKENS, quiet=quiet)
-    findings = run_written(ablating_archetypes(model, "activations"), out, quiet=quiet)
+    findings = run_written(study, out, quiet=quiet)
     return findings, _table(findings)
 
 
