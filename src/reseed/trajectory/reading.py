@@ -79,7 +79,7 @@ def read_table(path: Path) -> pl.DataFrame:
         raise damaged(path, error) from error
 
 
-def damaged(path: Path, error: Exception) -> TrajectoryError:
+def damaged(path: Path, error: Exception | str) -> TrajectoryError:
     """What to do about a file that cannot be read."""
     what = f"is damaged ({error})" if path.exists() else "is missing"
     return TrajectoryError(f"{path} {what}: {again([path])}")

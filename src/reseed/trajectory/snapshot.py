@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed.errors import TrajectoryError
-from reseed.trajectory.reading import opened, read_header, read_tensors
+from reseed.trajectory.reading import damaged, opened, read_header, read_tensors
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,8 +27,17 @@ class Snapshot:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """What the file says about itself: format version, run, step, and the number of held-out tokens."""
-        return read_header(self.path)
+        """What the file says about itself: format version, run, step, and the number of atoms.
+
+        Raises:
+            TrajectoryError: the file is damaged, or is about another run or step than its place says.
+        """
+        header = read_header(self.path)
+        place = {"run": self.path.parent.name, "step": int(self.path.stem.removeprefix("step-"))}
+        told = {name: header.get(name) for name in place}
+        if told != place:
+            raise damaged(self.path, f"it is about {told}")
+        return header
 
     def has(self, name: str) -> bool:
         """Whether the snapshot holds a tensor called `name`."""
