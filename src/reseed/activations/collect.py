@@ -33,7 +33,7 @@ from reseed.activations.model_files import find_files
 from reseed.activations.noticed import notice
 from reseed.activations.plan import Plan, enough, share_out
 from reseed.activations.progress import Advance, progress_bar
-from reseed.activations.reading import Reader, kept_per_window, read
+from reseed.activations.reading import Reader, Tokens, kept_per_window, read
 from reseed.activations.store import Activations, open_activations
 from reseed.activations.texts import check_texts, encodable
 from reseed.activations.windows import cut
@@ -113,6 +113,8 @@ def collect(
     with translated(find_files(source.path), "has a tokenizer that fails on these texts"):
         windows = cut(texts, tokenizer, context=context)
         noticed = notice(texts, windows, tokenizer)
+    for sentence in noticed:
+        warnings.warn(sentence, stacklevel=2)
     check_vocabulary(windows, design, source.path)
     special = tuple(tokenizer.all_special_ids)
     sure = kept_per_window(windows, special, drops_first=drop_outliers)
@@ -140,16 +142,16 @@ def collect(
         check_same(folder, found, about={**about, "dtype": precision})
     if noticed:
         about["noticed"] = "; ".join(noticed)
-        for sentence in noticed:
-            warnings.warn(sentence, stacklevel=2)
     check_reading(design, precision, windows=min(batch, len(windows)), context=context, kept=max(heldout, shard_tokens))
     lm = load_model(source.path, layer=layer, dtype=precision, device=where)
     reader = Reader(lm, windows, special, batch, drop_outliers)
     plan = share(kept_per_window(windows, special, drops_first=reader.drops_first))
+    # read before anything is written: what is wrong with a model's hidden states shows here
+    heldout_tokens = _read_heldout(reader, plan) if found is None or found.heldout is None else None
     with _alone(folder):
         manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
         if manifest.heldout is None:
-            manifest = _add_heldout(folder, manifest, reader, plan, tokenizer)
+            manifest = _write_heldout(folder, manifest, heldout_tokens or _read_heldout(reader, plan), tokenizer)
         if manifest.moments is None:
             with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
                 manifest = _add_shards(folder, manifest, reader, plan, advance)
@@ -169,7 +171,7 @@ def _alone(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
+def _read_heldout(reader: Reader, plan: Plan) -> Tokens:
     tokens = read(reader, plan.heldout, lambda _: None)
     if reader.drop_outliers:
         tokens = tokens[_norms(tokens.states) <= _norm_limit(tokens.states)]
@@ -179,6 +181,10 @@ def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: Plan, t
             f"all {len(tokens.ids):,} held-out tokens have the same hidden state at layer {reader.model.layer}: the "
             "model's weights are damaged, or the texts repeat one token; copy the model again or choose other texts"
         )
+    return tokens
+
+
+def _write_heldout(folder: Path, manifest: Manifest, tokens: Tokens, tokenizer: Any) -> Manifest:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     pieces = [tokenizer.decode([number]) for number in tokens.ids.tolist()]
     return write_heldout(
         folder,

@@ -11,7 +11,7 @@ __all__ = ["check_disk", "check_memory", "free_memory", "is_out_of_memory"]
 
 _MEMINFO = Path("/proc/meminfo")
 _LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate")
+_SIGNS = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "failed to allocate")
 
 
 def free_memory() -> int | None:

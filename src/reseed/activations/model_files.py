@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 
 from reseed.activations.bundled import cache_folder
 from reseed.activations.file_kinds import LFS_POINTER, kind_of
+from reseed.activations.memory import is_out_of_memory
 from reseed.errors import ActivationsError
 
 __all__ = ["ModelFiles", "find_files"]
@@ -132,8 +133,12 @@ def _count_tensors(path: Path) -> int:
     try:
         with safe_open(path, framework="pt") as file:
             return len(file.keys())
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         size = path.stat().st_size if path.is_file() else 0
+        if is_out_of_memory(error):
+            raise ActivationsError(
+                f"{path} has {size:,} bytes, which memory has no room for: use a smaller model or a larger machine"
+            ) from error
         reason = f"it is damaged or cut short, {size:,} bytes: {str(error).rpartition(': ')[2]}"
         raise _refused(path, reason, _COPY) from error
 

@@ -70,8 +70,7 @@ def _unknown(windows: Windows, tokenizer: Any) -> Iterator[str]:  # noqa: ANN401
 
 def _unknown_token(tokenizer: Any) -> int | None:  # noqa: ANN401 (as above)
     """The token that stands for what a tokenizer does not know, where it stands for nothing else."""
-    number = tokenizer.unk_token_id
-    return None if number in {tokenizer.bos_token_id, tokenizer.eos_token_id} else number
+    return None if tokenizer.unk_token in {tokenizer.bos_token, tokenizer.eos_token} else tokenizer.unk_token_id
 
 
 def _bounds(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
