@@ -112,11 +112,13 @@ def test_a_folder_that_is_not_writable_is_refused(tmp_path):
 
 def test_what_others_keep_in_a_store_is_left_alone(tmp_path, causal_model, texts):
     gather(causal_model, texts, tmp_path / "s")
-    kept = [tmp_path / "s" / name for name in ("notes.txt", ".theirs.abc.partial", "below/.manifest.json.abc.partial")]
+    kept = [
+        tmp_path / "s" / name for name in ("notes.txt", ".theirs.abc.partial", "below/.manifest.json.abcd1234.partial")
+    ]
     for path in kept:
         path.parent.mkdir(exist_ok=True)
         path.write_text("mine")
-    gone = tmp_path / "s" / ".shard-00000.safetensors.abc.partial"
+    gone = tmp_path / "s" / ".shard-00000.safetensors.abcd1234.partial"
     gone.write_text("half")
     gather(causal_model, texts, tmp_path / "s")
     assert all(path.read_text() == "mine" for path in kept)

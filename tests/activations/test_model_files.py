@@ -219,6 +219,12 @@ def test_a_gguf_file_that_was_cut_is_refused(tmp_path, packed, share):
         read_all(tmp_path / "model.gguf")
 
 
+def test_a_sound_gguf_file_is_read_without_a_word(tmp_path, packed, capfd):
+    (tmp_path / "model.gguf").write_bytes(packed)
+    assert read_all(tmp_path / "model.gguf").d_model == load_design(str(tmp_path / "model.gguf")).d_model == 32
+    assert capfd.readouterr() == ("", "")
+
+
 QUICK = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats() | st.text(max_size=9),

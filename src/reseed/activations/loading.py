@@ -2,8 +2,9 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -166,7 +167,7 @@ def _quiet(logging: Any) -> Iterator[None]:  # noqa: ANN401 (a module of an opti
     logging.disable_progress_bar()
     logging.set_verbosity(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(StringIO()):  # GGUF's bar asks nobody
             yield
     finally:
         logging.set_verbosity(level)
