@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import shutil
 import sys
+import warnings
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +21,8 @@ import reseed
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from reseed.findings import Findings
     from reseed.verdict import Outcome
 
@@ -118,22 +122,24 @@ def collect(
     """
     from reseed import activations
 
+    activations.check_destination(out)
     documents = activations.open_texts(text, licence=licence)
-    store = activations.collect(
-        model,
-        layer=layer,
-        texts=documents.texts,
-        tokens=tokens,
-        out=out,
-        text_source=documents.source,
-        licence=documents.licence,
-        dtype=dtype.value,
-        heldout=heldout,
-        context=context,
-        batch=batch,
-        drop_outliers=not keep_outliers,
-        progress=not quiet,
-    )
+    with _warnings_told():
+        store = activations.collect(
+            model,
+            layer=layer,
+            texts=documents.texts,
+            tokens=tokens,
+            out=out,
+            text_source=documents.source,
+            licence=documents.licence,
+            dtype=dtype.value,
+            heldout=heldout,
+            context=context,
+            batch=batch,
+            drop_outliers=not keep_outliers,
+            progress=not quiet,
+        )
     typer.echo(
         f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}"
     )
@@ -367,6 +373,15 @@ def _print(findings: Findings) -> None:
     from reseed.report.text import render
 
     typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
+
+
+@contextmanager
+def _warnings_told() -> Iterator[None]:
+    """Warnings as one line each on stderr, without the place in the code that they come from."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"reseed: {message}", err=True)
+        yield
 
 
 def _outcomes(require: str | None) -> frozenset[Outcome]:

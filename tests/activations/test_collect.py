@@ -1,11 +1,10 @@
 """Collecting from real (if tiny) models: the right states of the right tokens, and the same bytes after a kill."""
 
+import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +14,8 @@ from transformers import AutoModel, AutoTokenizer, T5Config, T5Model
 
 from conftest import SPECIAL, words
 from reseed.activations import collect, open_activations
-from reseed.activations.manifest import read_manifest
+from reseed.activations.feasible import check_counts
+from reseed.activations.manifest import read_manifest, write_manifest
 from reseed.errors import ActivationsError
 
 OPTIONS = {
@@ -159,39 +159,75 @@ def test_collecting_twice_gives_the_same_bytes(tmp_path, causal_model, texts):
     assert before == files(tmp_path / "a")
 
 
-SCRIPT = """
-import sys
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from test_collect import OPTIONS, SHARDS
 from reseed.activations import collect, read_texts
-from test_collect import LONG, OPTIONS
-collect(sys.argv[1], texts=read_texts([sys.argv[2]]), out=sys.argv[3], **{**OPTIONS, **LONG})
+
+model, text, folder = map(Path, sys.argv[1:])
+replace = Path.replace
+
+def gather(out, stop=None, sent=None):
+    left = [stop]
+    def replaced(source, target):
+        left[0] = left[0] and left[0] - 1
+        if left[0] == 0:
+            os.kill(os.getpid(), sent)
+        return replace(source, target)
+    Path.replace = replaced
+    collect(model, texts=read_texts([text]), out=out, **{**OPTIONS, **SHARDS})
+
+def forked(*arguments):
+    child = os.fork()
+    if child == 0:
+        try:
+            gather(*arguments)
+        except KeyboardInterrupt:
+            os._exit(130)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+gather(folder.with_name("first"))  # imports what the forks would import one by one
+def stopped(stop, sent):
+    out = folder / f"{sent.name}-{stop:02d}"
+    code = forked(out, stop, sent)
+    there = sorted(path.name.rpartition(".")[0] if path.suffix == ".partial" else path.name for path in out.iterdir())
+    print(out.name, code, *there)
+    assert forked(out) == 0
+    return code
+
+for stop in (2, 6):
+    assert stopped(stop, signal.SIGINT) == 130
+stop = 1
+while stopped(stop, signal.SIGKILL) == -signal.SIGKILL:
+    stop += 1
 """
-LONG = {"tokens": 16_000, "shard_tokens": 1024, "batch": 2}
+SHARDS = {"tokens": 1200, "shard_tokens": 512}
 
 
-def wait_for(path, process):
-    while not path.exists():
-        assert process.poll() is None, "the collection ended before it could be killed"
-        time.sleep(0.005)
+def test_a_collection_stopped_before_any_file_is_in_place_ends_in_the_same_bytes(tmp_path, causal_model, texts):
+    (tmp_path / "stopped").mkdir()
+    (tmp_path / "text.jsonl").write_text("\n".join(json.dumps({"text": text}) for text in texts), encoding="utf-8")
+    paths = [os.path.dirname(__file__), os.environ.get("PYTHONPATH", "")]  # noqa: PTH120 (strings)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TOKENIZERS_PARALLELISM": "false"}
+    command = [sys.executable, "-c", STOPPED, causal_model, tmp_path / "text.jsonl", tmp_path / "stopped"]
+    told = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.splitlines()
+    gather(causal_model, texts, tmp_path / "whole", **SHARDS)
+    whole = files(tmp_path / "whole")
+    assert all(files(tmp_path / "stopped" / line.split()[0]) == whole for line in told)
+    # manifest, held-out rows, their texts, manifest; three shards and the moments, each with a manifest; to the end
+    assert len([line for line in told if line.startswith("SIGKILL")]) == 4 + 2 * 4 + 1
+    assert any(".shard-00001.safetensors" in line for line in told)
+    assert not any(" ." in line.replace(".lock", "") for line in told if line.startswith("SIGINT"))
 
 
-def test_a_killed_collection_resumes_to_the_same_bytes(tmp_path, causal_model):
-    text = tmp_path / "text.txt"
-    text.write_text(words(20_000, start=0), encoding="utf-8")
-    here = os.path.dirname(__file__)  # noqa: PTH120 (an environment takes a string)
-    command = [sys.executable, "-c", SCRIPT, str(causal_model), str(text), str(tmp_path / "killed")]
-    environment = {**os.environ, "PYTHONPATH": here}
-    process = subprocess.Popen(command, env=environment)
-    wait_for(tmp_path / "killed" / "shard-00002.safetensors", process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    killed = read_manifest(tmp_path / "killed")
-    assert killed.moments is None
-    assert 2 <= len(killed.shards) < 15
+def test_a_collection_that_was_stopped_is_no_store_yet(tmp_path, causal_model, texts):
+    gather(causal_model, texts, tmp_path / "s")
+    manifest = read_manifest(tmp_path / "s")
+    write_manifest(tmp_path / "s", manifest.with_shards(manifest.shards[:1]))
     with pytest.raises(ActivationsError, match="is not complete: run the same reseed collect again"):
-        open_activations(tmp_path / "killed")
-    gather(causal_model, [text.read_text()], tmp_path / "killed", **LONG)
-    gather(causal_model, [text.read_text()], tmp_path / "whole", **LONG)
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+        open_activations(tmp_path / "s")
 
 
 def refused(complaint, *arguments, error=ActivationsError, **options):
@@ -219,13 +255,17 @@ def test_texts_that_are_too_short_are_refused_with_what_they_hold(tmp_path, caus
 
 def test_models_that_do_not_exist_are_refused(tmp_path, texts):
     (tmp_path / "empty").mkdir()
-    for model in (tmp_path / "empty", tmp_path / "none.gguf", "no such model"):
+    for model in (tmp_path / "empty", tmp_path / "none.gguf", "no such model", "", "a/b/c", "no/such-model"):
         refused(r"cannot be loaded as a transformers model \(.*\): give a model folder", model, texts, tmp_path / "s")
 
 
 @pytest.mark.parametrize("name", ["tokens", "heldout", "context", "batch", "shard_tokens"])
-def test_counts_below_1_are_refused(tmp_path, causal_model, texts, name):
-    refused(f"{name}=0: it is at least 1", causal_model, texts, tmp_path / "s", error=ValueError, **{name: 0})
+def test_counts_that_are_none_are_refused(tmp_path, causal_model, texts, name):
+    refused(f"{name}=0: it is at least 1", causal_model, texts, tmp_path / "s", **{name: 0})
+    refused(f"{name}=1{'0' * 30}: it is at least 1 and below", causal_model, texts, tmp_path / "s", **{name: 10**30})
+    for value in (True, 100.0, "100"):
+        with pytest.raises(ActivationsError, match=f"^{name}={value!r}: it is a whole number$"):
+            check_counts(**{name: value})
 
 
 def test_a_context_longer_than_the_model_reads_is_refused(tmp_path, causal_model, texts):

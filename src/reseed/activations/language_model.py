@@ -1,8 +1,7 @@
 """A transformers model, run up to one layer."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,24 +11,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from reseed.activations.loading import blocks_of, load_dense, translated
 from reseed.activations.manifest import Dtype
-from reseed.errors import ActivationsError, MissingExtraError
+from reseed.activations.model_files import find_files
+from reseed.errors import ActivationsError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = [
-    "LanguageModel",
-    "check_context",
-    "fast_dtype",
-    "hidden_states",
-    "load_dense",
-    "load_model",
-    "load_tokenizer",
-    "pad",
-]
+__all__ = ["LanguageModel", "fast_dtype", "hidden_states", "load_model", "pad"]
 
-_ALLOWED = "give a model folder, a GGUF file, a name on the Hugging Face hub, smollm2 or minilm"
+_COPY = "copy or convert the model again"
 _SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by far more
 
 
@@ -60,123 +52,52 @@ def fast_dtype(device: torch.device) -> Dtype:
     return "bf16" if flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) else "fp32"
 
 
-def _transformers() -> Any:  # noqa: ANN401 (a module of an optional library)
-    try:
-        import transformers  # noqa: PLC0415 (an optional library)
-    except ImportError as error:
-        raise MissingExtraError("transformers", "lm") from error
-    return transformers
-
-
-def _located(model: str) -> tuple[str, dict[str, Any]]:
-    """Where transformers finds the model, and what it must be told about a GGUF file."""
-    path = Path(model).expanduser()
-    if path.suffix == ".gguf":
-        folder, files = path.parent, [path] if path.is_file() else []
-    elif path.is_dir():
-        folder, files = path, [] if (path / "config.json").exists() else sorted(path.glob("*.gguf"))
-    else:
-        return model, {}
-    return str(folder), {"gguf_file": files[0].name} if files else {}
-
-
-def load_tokenizer(model: str) -> Any:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
-    """The model's tokenizer."""
-    where, options = _located(model)
-    return _loaded(_transformers().AutoTokenizer.from_pretrained, where, options)
-
-
-def load_dense(model: str, dtype: torch.dtype) -> tuple["PreTrainedModel", set[str]]:
-    """The model without its output head (of an encoder-decoder, the encoder), and the weights that its files lack.
-
-    A GGUF file is dequantised.
-    """
-    transformers = _transformers()
-    where, options = _located(model)
-    if options:
-        options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    options |= {"dtype": dtype, "output_loading_info": True}
-    module, report = _loaded(transformers.AutoModel.from_pretrained, where, options)
-    module.config.use_cache = False
-    return module, set(report["missing_keys"])
-
-
-def _loaded(load: Callable[..., Any], where: str, options: dict[str, Any]) -> Any:  # noqa: ANN401 (whatever `load` returns)
-    try:
-        with _quiet(_transformers().utils.logging):
-            return load(where, trust_remote_code=False, **options)
-    except (OSError, ValueError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ActivationsError(f"{where} cannot be loaded as a transformers model ({reason}): {_ALLOWED}") from error
-
-
-@contextmanager
-def _quiet(logging: Any) -> Iterator[None]:  # noqa: ANN401 (a module of an optional library)
-    """Without transformers' progress bars, and without its report on weights that are not needed here."""
-    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if shown:
-            logging.enable_progress_bar()
-
-
 def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) -> LanguageModel:
-    """Load a model and drop the blocks that layer `layer` does not need.
+    """Load a model and drop the blocks that layer `layer`, which it has, does not need.
 
     Raises:
-        ActivationsError: there is no such model, or no such layer in it, or its files lack weights below that layer.
+        ActivationsError: there is no such model, its files lack weights below that layer or hold damaged ones, or it
+            cannot be run over tokens alone.
     """
     module, missing = load_dense(model, {"bf16": torch.bfloat16, "fp32": torch.float32}[dtype])
-    blocks = _blocks(module)
-    if not 0 <= layer <= len(blocks):
-        raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {len(blocks)}")
+    blocks = blocks_of(module)
     del blocks[max(layer, 1) :]
-    _check_weights(module, blocks, missing)
     encoder: Any = module.get_encoder() if module.config.is_encoder_decoder else module  # its `to` has no types
-    module = encoder.eval().to(device)
-    probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
+    with translated(find_files(model), "cannot be run over tokens"):
+        _check_weights(model, module, blocks, missing)
+        module = encoder.eval().to(device)
+        probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
+    if not probed.isfinite().all():
+        raise ActivationsError(
+            f"{model} gives NaN or infinity at layer {layer} in {dtype}: use --dtype fp32, or {_COPY}"
+        )
     causal = bool((probed[0] - probed[1]).norm() < _SAME * probed[0].norm())
     return LanguageModel(module, blocks, layer, probed.shape[-1], causal, device)
 
 
-def _check_weights(module: "PreTrainedModel", blocks: nn.ModuleList, missing: set[str]) -> None:
+def _check_weights(model: str, module: "PreTrainedModel", blocks: nn.ModuleList, missing: set[str]) -> None:
     # transformers fills in random numbers for weights that it does not find; poolers and heads do not matter here
     needed = {id(weight) for part in (blocks, module.get_input_embeddings()) for weight in part.parameters()}
-    lacking = [name for name, weight in module.named_parameters() if name in missing and id(weight) in needed]
+    weights = {name: weight for name, weight in module.named_parameters() if id(weight) in needed}
+    lacking = [name for name in weights if name in missing]
     if lacking:
+        raise ActivationsError(f"the model's files lack {len(lacking)} of its weights ({lacking[0]} ...): {_COPY}")
+    damaged = [name for name, weight in weights.items() if not weight.isfinite().all()]
+    if damaged:
         raise ActivationsError(
-            f"the model's files lack {len(lacking)} of its weights ({lacking[0]} ...): copy or convert the model again"
+            f"{len(damaged)} of the weights of {model} hold NaN or infinity ({damaged[0]} ...): {_COPY}"
         )
 
 
 def _probe(model: LanguageModel) -> Float[Tensor, "windows d_model"]:
     """First hidden states of two windows that differ in their last token: equal when no token sees those behind it."""
-    tokens = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]], device=model.device)
+    tokens = torch.tensor([[5, 6, 7, 8], [5, 6, 7, 9]], device=model.device) % _vocabulary(model)
     return hidden_states(model, tokens, torch.ones_like(tokens, dtype=torch.bool))[:, 0].float()
 
 
-def _blocks(module: "PreTrainedModel") -> nn.ModuleList:
-    """The stack of transformer blocks: the outermost list of modules as long as the config says the model is deep."""
-    config = module.config.get_text_config()
-    for part in module.modules():
-        if isinstance(part, nn.ModuleList) and len(part) == config.num_hidden_layers:
-            return part
-    raise ActivationsError(
-        f"{type(module).__name__} has no list of {config.num_hidden_layers} blocks to stop behind: "
-        "collect its activations yourself and open them as a matrix"
-    )
-
-
-def check_context(model: LanguageModel, tokenizer: Any, context: int) -> None:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
-    """Raise ActivationsError when windows are longer than the model was made to read."""
-    positions = getattr(model.module.config.get_text_config(), "max_position_embeddings", None) or context
-    limit = min(positions, tokenizer.model_max_length)
-    if context > limit:
-        raise ActivationsError(f"the model reads at most {limit:,} tokens at once: use a context of at most {limit:,}")
+def _vocabulary(model: LanguageModel) -> int:
+    table: Any = model.module.get_input_embeddings()
+    return table.weight.shape[0]
 
 
 @torch.inference_mode()

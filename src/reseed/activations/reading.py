@@ -1,16 +1,18 @@
 """A language model reads context windows: the hidden states that are kept, and which token each belongs to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed.activations.language_model import LanguageModel, hidden_states, pad
+from reseed.activations.memory import is_out_of_memory
 from reseed.activations.progress import Advance
 from reseed.activations.windows import Windows
+from reseed.errors import ActivationsError
 
 __all__ = ["Reader", "Tokens", "kept_per_window", "read"]
 
@@ -44,16 +46,20 @@ class Reader:
         return self.drop_outliers and self.model.causal
 
 
-def kept_per_window(reader: Reader) -> np.ndarray:
-    """Tokens of each window that are neither special nor, in a causal model, at position 0."""
-    windows, special = reader.windows, np.isin(reader.windows.ids, reader.excluded)
+def kept_per_window(windows: Windows, excluded: Sequence[int], *, drops_first: bool) -> np.ndarray:
+    """Tokens of each window that are not special and, with `drops_first`, not at position 0."""
+    special = np.isin(windows.ids, excluded)
     before = np.concatenate([[0], (~special).cumsum()])
     kept = before[windows.starts + windows.lengths] - before[windows.starts]
-    return kept - (~special[windows.starts]) if reader.drops_first and not windows.prefix else kept
+    return kept - (~special[windows.starts]) if drops_first and not windows.prefix else kept
 
 
 def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
-    """Run the model over some windows; what is kept of them comes back in the order of `numbers`."""
+    """Run the model over some windows; what is kept of them comes back in the order of `numbers`.
+
+    Raises:
+        ActivationsError: a hidden state is NaN or infinite, or a batch does not fit into memory.
+    """
     # windows of like length share a batch, which keeps padding small
     by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
     parts: dict[int, Tokens] = {}
@@ -68,11 +74,39 @@ def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
 
 def _read_batch(reader: Reader, numbers: np.ndarray) -> Iterator[Tokens]:
     tokens, mask = pad([reader.windows.tokens(number) for number in numbers.tolist()])
-    states = hidden_states(reader.model, tokens.to(reader.model.device), mask.to(reader.model.device)).cpu()
+    states = _states(reader, tokens, mask)
     keep = mask & ~torch.isin(tokens, torch.tensor(reader.excluded))
     if reader.drops_first:
         keep[:, 0] = False
+    _check_finite(reader, states, keep)
     for row, number in enumerate(numbers.tolist()):
         positions = keep[row].nonzero().squeeze(1)
         contexts = torch.full_like(positions, number)
         yield Tokens(states[row][positions], tokens[row][positions], contexts, positions)
+
+
+def _states(
+    reader: Reader, tokens: Int[Tensor, "windows context"], mask: Bool[Tensor, "windows context"]
+) -> Float[Tensor, "windows context d_model"]:
+    device = reader.model.device
+    try:
+        return hidden_states(reader.model, tokens.to(device), mask.to(device)).cpu()
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ActivationsError(
+            f"{len(tokens):,} windows of {tokens.shape[1]:,} tokens at once do not fit into memory: "
+            "use a smaller --batch or --context, and the same command goes on from here"
+        ) from error
+
+
+def _check_finite(
+    reader: Reader, states: Float[Tensor, "windows context d_model"], keep: Bool[Tensor, "windows context"]
+) -> None:
+    bad = keep & ~states.isfinite().all(dim=2)
+    if bad.any():
+        raise ActivationsError(
+            f"the model gives NaN or infinity for {int(bad.sum()):,} of {int(keep.sum()):,} tokens at layer "
+            f"{reader.model.layer} in {str(states.dtype).removeprefix('torch.')}: collect with --dtype fp32, or choose "
+            "another layer"
+        )

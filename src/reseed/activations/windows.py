@@ -31,6 +31,8 @@ class Windows:
     """Special tokens that the model expects before a window, such as [CLS]."""
     suffix: tuple[int, ...]
     """Special tokens that it expects behind a window, such as [SEP]."""
+    documents: np.ndarray
+    """Which text each window is of."""
 
     context: int
     """Tokens that a window has room for, special tokens included."""
@@ -61,9 +63,8 @@ def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # no
     """Tokenise texts and cut each into windows that fill a context, special tokens included.
 
     Raises:
-        ActivationsError: a text is empty, or the context leaves no room for text.
+        ActivationsError: the context leaves no room for text, or the tokenizer does not take a text.
     """
-    _check_texts(texts)
     prefix, suffix = _special_tokens(tokenizer)
     width = context - len(prefix) - len(suffix)
     if width < 1:
@@ -71,35 +72,41 @@ def cut(texts: Sequence[str], tokenizer: Any, *, context: int) -> Windows:  # no
         raise ActivationsError(
             f"a context of {context} has no room beside {special} special tokens: use {special + 1} or more"
         )
-    streams = list(_tokenised(texts, tokenizer))
+    owners, streams = zip(*_tokenised(texts, tokenizer), strict=True)
     begins = np.cumsum([0, *map(len, streams)])
     starts = [begin + np.arange(0, len(ids), width) for begin, ids in zip(begins, streams, strict=False)]
     lengths = [np.minimum(width, len(ids) - np.arange(0, len(ids), width)) for ids in streams]
-    return Windows(np.concatenate(streams), np.concatenate(starts), np.concatenate(lengths), prefix, suffix, context)
-
-
-def _check_texts(texts: Sequence[str]) -> None:
-    if not texts:
-        raise ActivationsError("no text was given: name at least one text file")
-    for number, text in enumerate(texts, start=1):
-        if not text.strip():
-            raise ActivationsError(f"text {number} of {len(texts)} is empty: leave it out")
+    return Windows(
+        ids=np.concatenate(streams),
+        starts=np.concatenate(starts),
+        lengths=np.concatenate(lengths),
+        prefix=prefix,
+        suffix=suffix,
+        documents=np.repeat(owners, [len(of_one) for of_one in starts]),
+        context=context,
+    )
 
 
 def _special_tokens(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
     """What the tokenizer puts before and behind a text."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     full = tokenizer("a")["input_ids"]
-    before = next(i for i in range(len(full)) if full[i : i + len(plain)] == plain)
+    before = next((i for i in range(len(full) + 1) if full[i : i + len(plain)] == plain), None)
+    if before is None:
+        raise ActivationsError(
+            "the tokenizer reads a text differently when it adds special tokens: choose another model"
+        )
     return tuple(full[:before]), tuple(full[before + len(plain) :])
 
 
-def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[np.ndarray]:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
-    pieces = (piece for text in texts for piece in _pieces(text))
+def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[tuple[int, np.ndarray]]:  # noqa: ANN401 (a tokenizer of transformers, which is optional)
+    """Which text each piece is of, and its token ids."""
+    pieces = ((number, piece) for number, text in enumerate(texts) for piece in _pieces(text))
     while some := list(islice(pieces, _PIECES_AT_ONCE)):
+        owners, words = zip(*some, strict=True)
         # verbose=False: texts longer than the model's context are what we are here to cut
-        tokens = tokenizer(some, add_special_tokens=False, return_attention_mask=False, verbose=False)
-        yield from (np.asarray(ids, dtype=np.int32) for ids in tokens["input_ids"])
+        tokens = tokenizer(list(words), add_special_tokens=False, return_attention_mask=False, verbose=False)
+        yield from zip(owners, (np.asarray(ids, dtype=np.int32) for ids in tokens["input_ids"]), strict=True)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -25,10 +25,11 @@ from reseed.activations.matrix import Matrix, check_finite, read_shard
 from reseed.activations.moments import moments_of
 from reseed.errors import ActivationsError
 
-__all__ = ["append_shard", "begin_store", "finish_store", "write_heldout"]
+__all__ = ["append_shard", "begin_store", "check_same", "finish_store", "write_heldout"]
 
 _FILES = (MANIFEST, "shard-*.safetensors", "heldout.safetensors", "heldout-texts.json", "moments.safetensors")
 _TEXTS = "heldout-texts.json"
+_SAID = {"noticed"}  # entries of `about` that follow from the others
 _LONG = 40  # characters of a value that an error message shows
 _DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -47,7 +48,7 @@ def begin_store(folder: Path, *, about: About, d_model: int, dtype: Dtype) -> Ma
     if not (folder / MANIFEST).exists():
         return _written(folder, fresh)
     found = read_manifest(folder)
-    _check_same(folder, found, fresh)
+    check_same(folder, found, about={**about, "d_model": d_model, "dtype": dtype})
     return (
         found if all(is_whole(folder, file) for file in found.files) else _written(folder, _whole_part(folder, found))
     )
@@ -60,11 +61,16 @@ def _whole_part(folder: Path, manifest: Manifest) -> Manifest:
     return manifest.with_shards(tuple(takewhile(lambda shard: is_whole(folder, shard), manifest.shards)))
 
 
-def _check_same(folder: Path, found: Manifest, fresh: Manifest) -> None:
-    old, new = ({**m.about, "d_model": m.d_model, "dtype": m.dtype} for m in (found, fresh))
-    differing = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+def check_same(folder: Path, found: Manifest, *, about: About) -> None:
+    """Raise ActivationsError when the store in `folder` says something else of itself than `about` does.
+
+    `about` may also name `d_model` and `dtype`. What is only one side's is another thing too.
+    """
+    old = {**found.about, "d_model": found.d_model, "dtype": found.dtype}
+    known = set(about) | set(found.about)
+    differing = [key for key in {**old, **about} if key in known - _SAID and old.get(key) != about.get(key)]
     if differing:
-        changes = "; ".join(f"{key} {_short(old.get(key))}, now {_short(new.get(key))}" for key in differing)
+        changes = "; ".join(f"{key} {_short(old.get(key))}, now {_short(about.get(key))}" for key in differing)
         raise ActivationsError(
             f"{folder} holds another collection ({changes}): choose another folder or delete this one"
         )

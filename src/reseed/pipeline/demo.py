@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, collect, sotu_texts
+from reseed.activations import SOTU_LICENCE, SOTU_SOURCE, check_installed, collect, sotu_texts
 from reseed.errors import SpecError
 from reseed.methods import RATopK, TopK
 from reseed.pipeline.run import run
@@ -56,6 +56,7 @@ def run_written(study: Study, out: Path, *, quiet: bool) -> Findings:
 
 def collect_bundled(model: str, out: Path, *, tokens: int, quiet: bool) -> None:
     """Activations of a bundled model over the State of the Union messages; what is there already is not done again."""
+    check_installed(model)
     collect(
         model,
         layer=LAYERS[model],
