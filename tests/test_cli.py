@@ -395,7 +395,7 @@ def test_bad_activations_are_one_line_and_leave_nothing_behind(tmp_path, typed, 
             "activations = 'a.npy'\n[[arms]]\nname = 'a'\nmethod = 'topk'\nstart = { kind = 'data' }",
             "a method is a table",
         ),
-        ("activations = 'a.npy'\nstarts = 0\narms = []", "starts: Input should be greater than or equal to 1"),
+        ("activations = 'a.npy'\nstarts = 0\narms = []", "starts: has to be at least 1"),
     ],
 )
 def test_a_bad_study_is_told_with_its_field_and_leaves_nothing_behind(tmp_path, typed, content, words):

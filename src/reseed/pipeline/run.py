@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from reseed._support import progress
+from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
@@ -145,7 +146,13 @@ def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, st
     folder = StudyFolder.open(out)
     _check_same_study(folder, plan)
     machine = folder.manifest.machine
-    if machine["device"] == "cuda":
+    device = machine.get("device")
+    if device not in {"cpu", "cuda"} or "torch" not in machine:
+        raise TrajectoryError(
+            f"{out / 'manifest.json'} does not say on which device and torch the study was begun (machine = "
+            f"{shown(machine)}): copy it from where it is whole, or delete {out} and run the study again"
+        )
+    if device == "cuda":
         device_of("cuda")
     return machine
 

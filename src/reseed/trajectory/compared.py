@@ -16,10 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
-
 from reseed._support.documents import Document, Number
-from reseed.trajectory.reading import damaged, read_json, read_table
+from reseed.trajectory.reading import fitted, read_json, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,10 +110,7 @@ class ComparedFolder:
         document = read_json(path)
         if document.get("format_version") != COMPARED_VERSION:
             return None
-        try:
-            return Compared.model_validate(document)
-        except ValidationError as error:
-            raise damaged(path, error) from error
+        return fitted(path, Compared, document)
 
     def write_about(self, about: Compared) -> None:
         """Write `about.json`; the last of the files, which says that the others are whole."""
