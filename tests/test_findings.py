@@ -97,7 +97,7 @@ def test_findings_of_version_2_are_refused_with_the_command_that_judges_again(pa
         (lambda document: document.update(surprise=1), "surprise: no such field; there are findings_version, reseed,"),
         (
             lambda document: document["conditions"][0]["verdict"].update(outcome="splendid"),
-            "conditions.0.verdict.outcome: has to be 'not testable'",
+            "conditions.0.verdict.outcome: has to be 'convergent', 'stabilizing'",
         ),
         (
             lambda document: document["conditions"][0].update(n_atoms="many"),

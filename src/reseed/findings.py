@@ -444,7 +444,7 @@ class Findings(_Document):
         try:
             document = read_json(path)
         except UnreadableError as error:
-            if what_is(given) not in {"a file", "a study folder"}:
+            if path.suffix != ".json":
                 raise TrajectoryError(_no_findings(given)) from error
             raise TrajectoryError(f"{path} is damaged ({error}): {again}") from error
         if "findings_version" not in document:

@@ -20,6 +20,7 @@ _BY_NAME = {
     ".parquet": "a table",
     ".html": "a page",
     ".gguf": "a model",
+    ".toml": "a TOML file",
 }
 _BY_FIELD = {
     '"findings_version"': "the findings of a study",
@@ -50,7 +51,7 @@ def what_is(path: Path) -> str:
 
 def is_known(path: Path) -> bool:
     """Whether `path` is a file of a kind that can be named, and no TOML."""
-    return path.is_file() and _known_file(path) is not None
+    return path.is_file() and path.suffix != ".toml" and _known_file(path) is not None
 
 
 def _folder(path: Path) -> str:

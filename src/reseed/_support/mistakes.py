@@ -14,7 +14,7 @@ from reseed._support.numbers import bound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ["did_you_mean", "first_mistake", "mistakes", "shown"]
+__all__ = ["did_you_mean", "first_mistake", "in_plain_words", "mistakes", "shown"]
 
 _LONGEST = 80  # characters of a value that are shown
 _DIGITS = 24  # of an integer
@@ -72,6 +72,13 @@ def first_mistake(error: ValidationError, model: type[BaseModel]) -> str:
     first, *others = mistakes(error, model)
     more = f", and {len(others):,} more mistakes" if len(others) > 1 else ", and one more mistake" if others else ""
     return f"{first}{more}"
+
+
+def in_plain_words(message: str) -> str:
+    """A message with pydantic's words in it, where nothing but the words is at hand."""
+    for pattern, words in _PLAIN:
+        message = re.sub(pattern, words, message)
+    return message
 
 
 def shown(value: object) -> str:
@@ -143,6 +150,18 @@ _LIMITS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "enum": lambda limits: f"has to be {limits['expected']}",
     "recursion_loop": lambda _: "holds itself",
 }
+
+
+_PLAIN = (
+    (r"Value error, ", ""),
+    (r"Input should be greater than or equal to (\S+)", r"it has to be at least \1"),
+    (r"Input should be greater than (\S+)", r"it has to be more than \1"),
+    (r"Input should be less than or equal to (\S+)", r"it has to be at most \1"),
+    (r"Input should be less than (\S+)", r"it has to be less than \1"),
+    (r"Input should be a valid integer[^;]*", "it has to be a whole number"),
+    (r"Input should be a valid number[^;]*", "it has to be a number"),
+    (r"Input should be", "it has to be"),
+)
 
 
 def _advice(mistake: Any) -> str:  # noqa: ANN401 (pydantic's own untyped dictionary)

@@ -79,8 +79,8 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401 (a type 
     limits = [*metadata, *(limit for _, limits in members for limit in limits)]
     ranges = [
         f"{sign} {bound(getattr(limit, name))}"
-        for limit in limits
         for name, sign in _SIGNS.items()
+        for limit in limits
         if hasattr(limit, name)
     ]
     return f"{kinds} {' and '.join(ranges)}".strip()
