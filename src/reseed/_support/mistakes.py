@@ -89,6 +89,8 @@ def shown(value: object) -> str:
         text = repr(list(value) if type(value) is tuple else value)
     except (RecursionError, ValueError):  # nested too deeply, or an integer of thousands of digits inside it
         text = f"a {type(value).__name__}"
+    if re.search(r" at 0x[0-9a-f]+>$", text):  # of no use to anybody
+        text = f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 

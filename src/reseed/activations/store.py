@@ -11,6 +11,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from reseed._support.documents import UnreadableError, read_json_list
+from reseed._support.guard import guarded
 from reseed.activations.manifest import MANIFEST, About, FileRecord, read_manifest, verify_file
 from reseed.activations.matrix import Matrix, Shard, check_finite, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
@@ -62,6 +63,7 @@ class Activations:
         return replace(self, matrix=self.matrix.to(device), heldout=heldout)
 
 
+@guarded(numbers="any")
 def open_activations(source: str | Path | Tensor, *, verify: bool = True) -> Activations:
     """Open activations for reading; nothing is copied, and nothing is written.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import reseed
 from reseed._support import progress
+from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.numbers import percent
 from reseed._support.threads import workers
@@ -41,6 +42,7 @@ _EQUAL = 1e-12  # a variance below this share of the energy is rounding
 Source = str | Path | Float[Tensor, "_ d_model"]
 
 
+@guarded(numbers="any")
 def measure(
     activations: Source | None = None,
     *,

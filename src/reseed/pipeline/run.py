@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from reseed._support import progress
+from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+@guarded()
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from reseed._support.numbers import size
 from reseed._support.settings import NO_RESULT, AtMost, Settings
 from reseed.dice import DICE, Die, roll
+from reseed.errors import SpecError
 from reseed.thresholds import Thresholds
 
 __all__ = ["Dice", "Floors", "Scope", "Thresholds", "Training"]
@@ -52,6 +53,14 @@ class Training(Settings):
     """CPU threads, shared out among the runs; by default torch's own number. The results do not depend on it."""
     checkpoint_seconds: Annotated[float, NO_RESULT] = Field(default=30.0, ge=0.0)
     """Training time that a crash may cost; Ctrl-C costs none. The results do not depend on it."""
+
+    @model_validator(mode="after")
+    def _warms_up(self) -> Self:
+        if self.warmup_steps > self.steps:
+            raise SpecError(
+                f"warmup_steps = {self.warmup_steps:,} of steps = {self.steps:,}: no update would have the full rate"
+            )
+        return self
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
