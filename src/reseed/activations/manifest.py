@@ -104,9 +104,15 @@ def read_manifest(folder: Path) -> Manifest:
             "use the reseed that wrote it or collect again"
         )
     try:
-        return Manifest.model_validate(content)
+        manifest = Manifest.model_validate(content)
     except ValidationError as error:
         raise ActivationsError(f"{path} is damaged ({first_mistake(error, Manifest)}): collect again") from error
+    rows = sum(shard.rows for shard in manifest.shards)
+    if manifest.n_tokens != rows:
+        raise ActivationsError(
+            f"{path} is damaged (n_tokens = {manifest.n_tokens:,}, and its shards have {rows:,} rows): collect again"
+        )
+    return manifest
 
 
 def is_whole(folder: Path, file: FileRecord) -> bool:

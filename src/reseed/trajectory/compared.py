@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import StrictInt  # noqa: TC002 (pydantic reads the annotation)
+
 from reseed._support.documents import Document, Number
 from reseed.trajectory.reading import fitted, read_json, read_table
 
@@ -72,13 +74,13 @@ class Compared(Document):
     """The columns of measures."""
     floors: tuple[DrawnFloor, ...] = ()
     """Those that are drawn, with two draws or more."""
-    n_atoms: int
+    n_atoms: StrictInt
     """Atoms of a dictionary."""
-    d_model: int
+    d_model: StrictInt
     """Dimensions of an atom."""
     sign: Literal["signed", "abs"]
     """Whether a cosine counts with its sign."""
-    subspace_rank: int
+    subspace_rank: StrictInt
     """Dimensions of the subspaces that are compared."""
 
     @property

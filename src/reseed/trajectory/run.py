@@ -116,7 +116,7 @@ class Trajectory:
         path = self.folder / "spec.json"
         document = read_json(path)
         version = document.get("format_version", 1)
-        if version not in {1, RECORD_VERSION}:
+        if type(version) is not int or version not in {1, RECORD_VERSION}:
             raise damaged(path, ValueError(f"its format version is {shown(version)}"))
         return fitted(path, RunRecord, _of_version_1(document) if version == 1 else document)
 
