@@ -20,7 +20,8 @@ from reseed.methods import TopK
 from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Arm, Study, Training
 from reseed.starts import Start
-from reseed.trajectory import StudyFolder, Trajectory
+from reseed.trajectory import Compared, StudyFolder, Trajectory
+from reseed.trajectory.reading import fitted, read_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,8 +81,6 @@ class Kind:
     """Fields of which reading believes any value of their type; what they say is held against other files later."""
     tables: set[str] = field(default_factory=set)
     """Fields that are tables of anything."""
-    bytes_allowed: set[str] = field(default_factory=set)
-    """Damage after which the document is made again without a word: it is only a cache."""
 
 
 def documents(folder: Path) -> Iterator[Mistake]:
@@ -89,7 +88,7 @@ def documents(folder: Path) -> Iterator[Mistake]:
     for kind in kinds(made(folder)):
         whole = kind.path.read_bytes()
         for words, spoil in BYTES.items():
-            yield _damaged(folder, kind, words, spoil(whole), allowed=words in kind.bytes_allowed)
+            yield _damaged(folder, kind, words, spoil(whole))
         yield _damaged(folder, kind, "a folder in its place", None)
         if kind.path.suffix == ".toml":
             yield _damaged(folder, kind, "with a byte order mark", b"\xef\xbb\xbf" + whole, allowed=True)
@@ -149,10 +148,9 @@ def kinds(folder: Path) -> tuple[Kind, ...]:
         Kind(
             "what was compared",
             about,
-            lambda at: StudyFolder.open(study).compared("topk@centre").__class__(at).about,
+            lambda at: fitted(at / "about.json", Compared, read_json(at / "about.json")),
             {"floors", "format_version"},
             {"reseed", "format_version"},
-            bytes_allowed={"nothing in it"},
         ),
         Kind(
             "manifest of a store",

@@ -346,10 +346,11 @@ def selfcheck(
     Planted dictionaries, constructed studies and simulated intervals. Takes minutes.
     """
     from reseed._support import progress
-    from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
+    from reseed.calibration.selfcheck import CHECKS, check_parts, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
 
     parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
+    check_parts(parts)
     found = []
     with progress.bar(quiet=quiet) as show:
         for case in check(parts, advance=show("selfcheck", len(parts))):
