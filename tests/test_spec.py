@@ -349,12 +349,12 @@ def arm(**changes):
 MISTAKES = {
     "an unknown preprocessing": ({"preprocess": ["center"]}, ["preprocess", "center", *PREPROCESSINGS]),
     "no preprocessing": ({"preprocess": []}, ["preprocess", "none"]),
-    "a preprocessing that is no list": ({"preprocess": "none"}, ["preprocess", "'none'", "tuple"]),
+    "a preprocessing that is no list": ({"preprocess": "none"}, ["preprocess", "'none'", "a list", "write ['none']"]),
     "a preprocessing twice": ({"preprocess": ["none", "none"]}, ["preprocess", "repeat"]),
     "no arms": ({"arms": []}, ["arms", "at least 1"]),
     "two arms of one name": ({"arms": [TOPK, TOPK]}, ["arms", "topk", "repeat"]),
-    "too few starts": ({"starts": 0}, ["starts", "greater than or equal to 1", "given: 0"]),
-    "a number that is a word": ({"runs_per_start": "two"}, ["runs_per_start", "integer", "'two'"]),
+    "too few starts": ({"starts": 0}, ["starts", "at least 1", "given: 0"]),
+    "a number that is a word": ({"runs_per_start": "two"}, ["runs_per_start", "whole number", "'two'"]),
     "an unknown field": ({"start": 3}, ["start", "no such field", "starts", "runs_per_start"]),
     "an unknown field of a table": ({"training": {"step": 3}}, ["training.step", "no such field", "batch_size"]),
     "an unknown field of an arm": (arm(metod={}), ["arms.0.metod", "no such field", "method", "start", "dice"]),
@@ -362,21 +362,21 @@ MISTAKES = {
         arm(start={"kind": "data", "n": 3}),
         ["arms.0.start.n", "no such field", "n_points"],
     ),
-    "no steps": ({"training": {"steps": 0}}, ["training.steps", "greater than or equal to 1", "given: 0"]),
+    "no steps": ({"training": {"steps": 0}}, ["training.steps", "at least 1", "given: 0"]),
     "an unknown device": ({"training": {"device": "gpu"}}, ["training.device", "'auto'", "'cpu'", "'cuda'", "'gpu'"]),
     "an unknown scope": ({"dice": {"init": "all"}}, ["dice.init", "'shared'", "'start'", "'run'", "'all'"]),
     "the old word for a replicate": ({"dice": {"throw": 1}}, ["dice.throw: is called replicate now"]),
     "an unknown die": ({"dice": {"seed": "run"}}, ["dice.seed", "no such field", *DICE]),
     "an unknown die of an arm": (arm(dice={"seed": "run"}), ["arms.0.dice", "'init'", "'seed'"]),
     "a level of one": ({"thresholds": {"level": 1.0}}, ["thresholds.level", "less than 1", "given: 1.0"]),
-    "two draws": ({"floors": {"draws": 2}}, ["floors.draws", "greater than or equal to 3", "given: 2"]),
+    "two draws": ({"floors": {"draws": 2}}, ["floors.draws", "at least 3", "given: 2"]),
     "an unknown kind": (arm(method={"kind": "topp"}), ["arms.0.method", "topp", *METHODS]),
     "no kind": (arm(method={"n_atoms": 32}), ["arms.0.method", "kind", *METHODS]),
     "a kind that is no word": (arm(method={"kind": ["topk"]}), ["arms.0.method", "kind", *METHODS]),
     "a method that is no table": (arm(method="topk"), ["arms.0.method", "table", "'topk'", *METHODS]),
-    "a method without its size": (arm(method={"kind": "topk", "k": 4}), ["arms.0.method", "n_atoms", "required"]),
+    "a method without its size": (arm(method={"kind": "topk", "k": 4}), ["arms.0.method", "n_atoms", "is needed"]),
     "more active atoms than atoms": (arm(method={"kind": "topk", "n_atoms": 4, "k": 5}), ["k = 5", "n_atoms = 4"]),
-    "a name with a slash": (arm(name="a/b"), ["arms.0.name", "a/b", "pattern"]),
+    "a name with a slash": (arm(name="a/b"), ["arms.0.name", "a/b", "lower-case letters", "such as a-b"]),
     "an unknown start": (arm(start={"kind": "zeros"}), ["arms.0.start.kind", "'random'", "'kmeans'", "'zeros'"]),
     "weights without points to mix": (arm(start={"kind": "data", "weights": "dirichlet"}), ["topk", "'dirichlet'"]),
     "an archetypal random start": (
@@ -427,7 +427,10 @@ def test_a_file_that_is_no_toml_is_told_as_such(tmp_path, content):
 
 
 def test_a_folder_in_the_place_of_a_file_is_told_as_such(tmp_path):
-    with pytest.raises(SpecError, match="cannot be read as TOML"):
+    with pytest.raises(SpecError, match=r"is a folder, not a study.toml: write one with  reseed init"):
+        Study.read(tmp_path)
+    study().write(tmp_path / "study.toml")
+    with pytest.raises(SpecError, match=r"give the file, such as .*/study\.toml"):
         Study.read(tmp_path)
 
 

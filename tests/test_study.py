@@ -252,7 +252,7 @@ def test_a_study_is_judged_again_to_the_same_bytes_without_its_activations(tmp_p
 
 
 def test_what_is_no_study_cannot_be_judged_again(tmp_path):
-    with pytest.raises(TrajectoryError, match="is not a study"):
+    with pytest.raises(TrajectoryError, match="is a folder, not a study"):
         rejudge(tmp_path, quiet=True)
 
 

@@ -27,7 +27,7 @@ def test_half_normal_strengths_are_small_as_often_as_those_of_a_normal_number():
     strengths = made.codes[made.codes > 0].double()
     assert strengths.square().mean().item() == pytest.approx(1, abs=0.03)
     assert (strengths < 0.6745).double().mean().item() == pytest.approx(0.5, abs=0.01)  # the quartile of a normal
-    with pytest.raises(ValueError, match="strengths='heavy': they are one of uniform, half-normal"):
+    with pytest.raises(ValueError, match="strengths is 'heavy'; use one of 'uniform', 'half-normal'"):
         planted(10, 4, n_atoms=12, active=2, strengths="heavy")
 
 

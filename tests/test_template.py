@@ -42,6 +42,16 @@ def test_what_init_writes_is_a_study_that_can_be_read_and_has_the_defaults(tmp_p
     assert {arm.start.kind for arm in study.arms} == {"random", "kmeans"}
 
 
+def test_what_init_writes_is_the_default_of_everything_that_has_one(tmp_path):
+    write_template(tmp_path / "study.toml", activations="acts", force=False)
+    study = Study.read(tmp_path / "study.toml")
+    written = [study, *study.arms, *(arm.method for arm in study.arms), *(arm.start for arm in study.arms)]
+    for settings in written:
+        for name, field in type(settings).model_fields.items():
+            if not field.is_required():
+                assert getattr(settings, name) == field.get_default(call_default_factory=True), name
+
+
 @pytest.mark.parametrize("model", [Study, Arm, Start, *TABLES.values()], ids=lambda model: model.__name__)
 def test_every_field_is_explained(model: type[BaseModel], text: str):
     tables = {"arms", *TABLES}  # a table is explained by its heading

@@ -106,7 +106,9 @@ def test_remains_of_killed_processes_are_cleared(tmp_path_factory, tmp_path):
 
 
 def test_a_folder_that_is_no_study_comes_with_the_command_that_makes_one(tmp_path):
-    with pytest.raises(TrajectoryError, match=r"is not a study: it has no manifest.json; make one with  reseed run"):
+    with pytest.raises(
+        TrajectoryError, match=r"is a folder, not a study: it has no manifest.json; make one with  reseed run"
+    ):
         StudyFolder.open(tmp_path)
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import reseed
+from reseed._support.system_errors import told
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
@@ -230,12 +231,13 @@ def tune(
     from reseed.pipeline.tune import tune as try_rates
     from reseed.spec import Study
 
+    asked = Study.read(study)
     written = write or study.with_name(f"{study.stem}-tuned.toml")
     if written.exists() and not force:
         raise SpecError(f"{written} exists: choose another --write, or replace it with --force")
     factors = _factors(rates)
     folder = out or study.with_name(f"{study.stem}-tuning")
-    tuning = try_rates(Study.read(study), folder, factors=factors, preprocess=preprocess, quiet=quiet)
+    tuning = try_rates(asked, folder, factors=factors, preprocess=preprocess, quiet=quiet)
     typer.echo(tuning.table())
     advice = tuning.advice(factors)
     if tuning.study is None:
@@ -268,8 +270,9 @@ def run(
     from reseed.spec import Study
 
     wanted = _outcomes(require)
+    asked = Study.read(study)
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
-    findings = reseed.run(Study.read(study), folder, quiet=quiet)
+    findings = reseed.run(asked, folder, quiet=quiet)
     _show(findings, folder)
     _check_required(findings, wanted)
 
@@ -343,10 +346,11 @@ def selfcheck(
     Planted dictionaries, constructed studies and simulated intervals. Takes minutes.
     """
     from reseed._support import progress
-    from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
+    from reseed.calibration.selfcheck import CHECKS, check_parts, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
 
     parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
+    check_parts(parts)
     found = []
     with progress.bar(quiet=quiet) as show:
         for case in check(parts, advance=show("selfcheck", len(parts))):
@@ -418,16 +422,26 @@ def _root(
 
 
 def _system_error(error: OSError) -> str:
-    hint = "; make room, and the same command goes on from here" if error.errno in _DISK_IS_FULL else ""
-    return f"{error.strerror or error}: {error.filename or 'a file could not be read or written'}{hint}"
+    if error.errno in _DISK_IS_FULL:
+        return f"{error.strerror}: {error.filename}; make room, and the same command goes on from here"
+    advice = "name a file" if error.errno == errno.EISDIR else "choose another place"
+    return f"{error.filename or 'a file'} could not be read or written: {told(error)}; {advice}"
+
+
+def _usage_error(error: Any) -> str:  # noqa: ANN401 (typer's own click, or another one)
+    from reseed._support.mistakes import in_plain_words
+
+    command = getattr(getattr(error, "ctx", None), "command_path", None) or "reseed"
+    words = in_plain_words(" ".join(str(error.format_message()).split())).rstrip(".")
+    return f"{words[:1].lower()}{words[1:]}; see  {command} --help"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
     try:
-        code = app(arguments, standalone_mode=False)
+        code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
-        error.show()
+        typer.echo(f"reseed: {_usage_error(error)}", err=True)
         code = 1
     except ReseedError as error:
         typer.echo(f"reseed: {error}", err=True)

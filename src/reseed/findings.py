@@ -10,7 +10,6 @@ FINDINGS_VERSION history
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,8 +17,10 @@ from pydantic import Field, ValidationError
 
 from reseed._support.checksums import refuse, verify
 from reseed._support.documents import Document as _Document
-from reseed._support.documents import Number
+from reseed._support.documents import Number, UnreadableError, read_json
 from reseed._support.files import write_text
+from reseed._support.kinds import what_is
+from reseed._support.mistakes import first_mistake, shown
 from reseed.errors import TrajectoryError
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
@@ -433,24 +434,30 @@ class Findings(_Document):
         Raises:
             TrajectoryError: it is missing, damaged or of another version.
         """
-        path = Path(path)
-        path = path / "findings.json" if path.is_dir() else path
+        given = Path(path)
+        path = given / "findings.json" if given.is_dir() else given
+        if not path.is_file():
+            raise TrajectoryError(_no_findings(given))
         damage = verify(path)
         refuse([] if damage is None else [damage])
+        again = f"judge the study again with  reseed report {path.parent} --rejudge"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TrajectoryError(f"{path} cannot be read ({error}): make it with  reseed run STUDY.toml") from error
-        version = document.get("findings_version") if isinstance(document, dict) else None
-        if version != FINDINGS_VERSION:
+            document = read_json(path)
+        except UnreadableError as error:
+            if path.suffix != ".json":
+                raise TrajectoryError(_no_findings(given)) from error
+            raise TrajectoryError(f"{path} is damaged ({error}): {again}") from error
+        if "findings_version" not in document:
+            raise TrajectoryError(_no_findings(given))
+        version = document["findings_version"]
+        if type(version) is not int or version != FINDINGS_VERSION:
             raise TrajectoryError(
-                f"{path} has findings version {version}; this reseed reads version {FINDINGS_VERSION}: "
-                f"judge the study again with  reseed report {path.parent} --rejudge"
+                f"{path} has findings version {shown(version)}; this reseed reads version {FINDINGS_VERSION}: {again}"
             )
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise TrajectoryError(f"{path} is damaged: {error.error_count()} fields do not fit") from error
+            raise TrajectoryError(f"{path} is damaged ({first_mistake(error, cls)}): {again}") from error
 
     def to_json(self) -> str:
         """The document as JSON."""
@@ -475,3 +482,13 @@ class Findings(_Document):
         if name not in by_name:
             raise KeyError(f"no condition {name!r}: this study has {', '.join(by_name)}")
         return by_name[name]
+
+
+def _no_findings(path: Path) -> str:
+    """Why there is nothing to read at `path`, and what to do."""
+    kind = what_is(path)
+    if kind == "nothing that exists":
+        return f"{path} does not exist: give a study folder, which  reseed run STUDY.toml  makes"
+    if kind == "a study folder" and path.is_dir():
+        return f"{path} is a study without findings: end it with  reseed run  or judge it with  --rejudge"
+    return f"{path} is {kind}, not a study: give a study folder, which  reseed run STUDY.toml  makes"

@@ -1,21 +1,34 @@
-"""What the words of a verdict mean where a study does not say otherwise."""
+"""What the words of a verdict mean, and within which limits a study may say otherwise."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic import Field
 
-__all__ = ["LEVEL", "Limits"]
+from reseed._support.settings import Settings
+
+__all__ = ["LEVEL", "Limits", "Thresholds"]
 
 LEVEL = 0.95
 """Confidence of every interval."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The thresholds between one word and another; see `reseed.spec.Thresholds` for what they mean."""
+class Limits(Settings):
+    """The thresholds between one word and another; floor-adjusted agreement is (A - floor) / (1 - floor)."""
 
-    min_r2: float = 0.3
-    margin: float = 0.03
-    convergent: float = 0.9
-    frozen_retention: float = 0.98
-    memory: float = 0.5
+    min_r2: float = Field(default=0.3, le=1.0)
+    """A condition with a run below this held-out R² is `not fitted`: its agreement means nothing."""
+    margin: float = Field(default=0.03, gt=0.0, lt=1.0)
+    """The smallest difference that matters, on the floor-adjusted scale."""
+    convergent: float = Field(default=0.9, gt=0.0, le=1.0)
+    """Independent starts end at the same dictionary: floor-adjusted agreement of at least this."""
+    frozen_retention: float = Field(default=0.98, gt=0.0, le=1.0)
+    """Atoms that still point where they started: mean cosine with their own step 0 of at least this."""
+    memory: float = Field(default=0.5, gt=0.0, lt=1.0)
+    """A start that still explains at least this share of the agreement is inherited."""
+
+
+class Thresholds(Limits):
+    """What the words of a verdict mean; floor-adjusted agreement is (A - floor) / (1 - floor)."""
+
+    level: float = Field(default=LEVEL, gt=0.5, lt=1.0)
+    """Confidence of every interval."""

@@ -50,6 +50,8 @@ def replacing(path: Path, *, before: Callable[[Path], None] = lambda _: None) ->
     Raises:
         OSError: the disk is full or the like; `filename` is `path`, whichever library was writing.
     """
+    if path.is_dir():  # which the rename would tell as "busy", after all the work
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["digits_apart", "interval", "percent", "rounded"]
+__all__ = ["bound", "digits_apart", "interval", "percent", "rounded", "size"]
 
 MINUS = "\N{MINUS SIGN}"
 
@@ -45,6 +45,17 @@ def percent(share: float) -> str:
     if whole == 100 and share < 1:  # noqa: PLR2004 (per cent)
         return ">99 %"
     return f"{whole} %"
+
+
+def bound(limit: object) -> str:
+    """An end of a range, such as `10,000` or `1e-30`."""
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes in words, such as `17 GB`; 1 GB is 10^9 bytes."""
+    power = min(max(int(math.log10(max(n_bytes, 1))) // 3, 0), 6)
+    return f"{n_bytes / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
 
 
 def _bare(value: float, digits: int) -> str:

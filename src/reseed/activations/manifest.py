@@ -5,13 +5,14 @@ FORMAT_VERSION history:
 """
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from reseed._support.documents import UnreadableError, read_json
 from reseed._support.files import write_json
+from reseed._support.mistakes import first_mistake, shown
 from reseed.errors import ActivationsError
 
 __all__ = [
@@ -91,20 +92,27 @@ def read_manifest(folder: Path) -> Manifest:
             f"{folder} has no {MANIFEST}: it is no store of activations; make one with reseed collect"
         )
     try:
-        content = json.loads(path.read_bytes())
-        version = content.get("format_version")
-        if version != FORMAT_VERSION:
-            raise ActivationsError(
-                f"{path} is of format version {version}, this reseed reads {FORMAT_VERSION}: "
-                "use the reseed that wrote it or collect again"
-            )
-        return Manifest.model_validate(content)
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ActivationsError(f"{path} is damaged ({_first_line(error)}): collect again") from error
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+        content = read_json(path)
+    except UnreadableError as error:
+        raise ActivationsError(f"{path} is damaged ({error}): collect again") from error
+    if "conditions" in content:
+        raise ActivationsError(f"{folder} is a study, not a store of activations: give what the study reads")
+    version = content.get("format_version")
+    if type(version) is not int or version != FORMAT_VERSION:
+        raise ActivationsError(
+            f"{path} is of format version {shown(version)}, this reseed reads {FORMAT_VERSION}: "
+            "use the reseed that wrote it or collect again"
+        )
+    try:
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        raise ActivationsError(f"{path} is damaged ({first_mistake(error, Manifest)}): collect again") from error
+    rows = sum(shard.rows for shard in manifest.shards)
+    if manifest.n_tokens != rows:
+        raise ActivationsError(
+            f"{path} is damaged (n_tokens = {manifest.n_tokens:,}, and its shards have {rows:,} rows): collect again"
+        )
+    return manifest
 
 
 def is_whole(folder: Path, file: FileRecord) -> bool:

@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reseed._support.guard import is_plain_matrix
 from reseed._support.tensors import read_tensor
 from reseed.errors import ActivationsError
 
 __all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
 
 _BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
-_MATRIX = 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def read_shard(path: Path) -> Shard:
 
 def check_matrix(tensor: Tensor, name: str) -> None:
     """Raise ActivationsError unless a tensor is a matrix of floating-point numbers with at least one entry."""
-    if tensor.ndim != _MATRIX or 0 in tensor.shape or not tensor.is_floating_point():
+    if not is_plain_matrix(tensor) or 0 in tensor.shape:
         raise ActivationsError(
             f"{name} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
             "activations are a floating-point matrix of shape (tokens, d_model)"

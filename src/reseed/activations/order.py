@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.errors import ActivationsError
 
 __all__ = ["batch_rows", "permuted"]
@@ -19,6 +20,7 @@ __all__ = ["batch_rows", "permuted"]
 _ROUNDS = 8
 
 
+@guarded()
 def batch_rows(n_tokens: int, batch_size: int, step: int, *, roll: int) -> Int[Tensor, "batch"]:
     """The rows that update number `step` (from 0) reads: `batch_size` distinct integers in [0, n_tokens).
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.store import Activations, HeldOut
 from reseed.dice import generator
@@ -123,6 +124,7 @@ class Preprocessed:
         )
 
 
+@guarded()
 def preprocessed(activations: Activations, name: Preprocessing | str) -> Preprocessed:
     """See activations through a preprocessing. ValueError unless `name` is one of PREPROCESSINGS.
 

@@ -1,6 +1,5 @@
 """Activations to read: a store that `reseed collect` wrote, a bare matrix, a folder of matrices, or a tensor."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -11,6 +10,8 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from torch import Tensor
 
+from reseed._support.documents import UnreadableError, read_json_list
+from reseed._support.guard import guarded
 from reseed.activations.manifest import MANIFEST, About, FileRecord, read_manifest, verify_file
 from reseed.activations.matrix import Matrix, Shard, check_finite, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
@@ -62,6 +63,7 @@ class Activations:
         return replace(self, matrix=self.matrix.to(device), heldout=heldout)
 
 
+@guarded(numbers="any")
 def open_activations(source: str | Path | Tensor, *, verify: bool = True) -> Activations:
     """Open activations for reading; nothing is copied, and nothing is written.
 
@@ -112,10 +114,17 @@ def _read_moments(path: Path, n_tokens: int) -> Moments:
 
 
 def _read_heldout(folder: Path, rows: FileRecord, pieces: FileRecord | None) -> HeldOut:
-    texts = None if pieces is None else tuple(json.loads((folder / pieces.file).read_bytes()))
+    texts = None if pieces is None else _read_texts(folder / pieces.file)
     with safe_open(folder / rows.file, framework="pt") as file:
         known = {key: file.get_tensor(key) for key in file.keys() if key != "activations"}  # noqa: SIM118 (safe_open is not a mapping)
         return HeldOut(file.get_tensor("activations").float(), texts=texts, **known)
+
+
+def _read_texts(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(read_json_list(path))
+    except UnreadableError as error:
+        raise ActivationsError(f"{path} is damaged ({error}): copy the store again, or collect again") from error
 
 
 def _from_folder(folder: Path) -> Activations:

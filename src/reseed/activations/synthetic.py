@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.guard import check_size, guarded
 from reseed.dice import generator
 
 __all__ = ["Planted", "Strengths", "planted"]
@@ -37,6 +38,7 @@ class Planted(NamedTuple):
     """The strength of every atom in every token; 0 where it is not active."""
 
 
+@guarded()
 def planted(
     n_tokens: int,
     d_model: int,
@@ -85,6 +87,8 @@ def planted(
         )
     if strengths not in _STRENGTHS:
         raise ValueError(f"strengths={strengths!r}: they are one of {', '.join(_STRENGTHS)}")
+    check_size(n_tokens, max(n_atoms, d_model))
+    check_size(n_atoms, d_model)
     _check_families(n_atoms, active, together, children)
     atoms = _directions(n_atoms, d_model, generator(rolled, "atoms"))
     draw = _STRENGTHS[strengths]

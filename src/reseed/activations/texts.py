@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from reseed._support.guard import guarded
 from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, sotu_texts
 from reseed.activations.file_kinds import LFS_POINTER, kind_of
 from reseed.errors import ActivationsError
@@ -27,6 +28,7 @@ class Documents(NamedTuple):
     """Their licence, in words."""
 
 
+@guarded()
 def open_texts(sources: Sequence[str | Path], *, licence: str | None = None) -> Documents:
     """The documents in some files, or those of `sotu`: the bundled State of the Union messages, whose licence is known.
 
@@ -41,6 +43,7 @@ def open_texts(sources: Sequence[str | Path], *, licence: str | None = None) -> 
     return Documents(sotu_texts(), SOTU_SOURCE, SOTU_LICENCE)
 
 
+@guarded()
 def read_texts(sources: Iterable[str | Path]) -> tuple[str, ...]:
     """The documents in some files, in the order given; a folder stands for its .txt, .md and .jsonl files, sorted.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from reseed._support.documents import UnreadableError, read_toml
+from reseed._support.mistakes import mistakes
 from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
 from reseed.analysis.dice_effects import dice_effects
+from reseed.errors import TrajectoryError
 from reseed.findings import Findings, Geometry
 from reseed.statistics import spectrum
-from reseed.thresholds import LEVEL, Limits
+from reseed.thresholds import Thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,10 +34,9 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         folder: a study whose runs have ended and are compared; what is unfinished is named in the warnings.
         advance: told after every condition.
     """
-    study = tomllib.loads((folder.path / "study.toml").read_text(encoding="utf-8"))
-    thresholds = dict(study.get("thresholds", {}))  # an older reseed may have known fewer of them
-    level = thresholds.pop("level", LEVEL)
-    limits = Limits(**thresholds)
+    study = _study(folder)
+    limits = _thresholds(folder, study)
+    level = limits.level
     judged: list[Analysed] = []
     for planned in folder.manifest.conditions:
         each = judge_condition(folder, planned, limits, level=level)
@@ -46,7 +49,7 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         activations=folder.manifest.activations,
         machine=folder.manifest.machine,
         headline=_headline(conditions),
-        geometry=tuple(_geometry(folder, name) for name in study["preprocess"]),
+        geometry=tuple(_geometry(folder, name) for name in _preprocessings(folder)),
         conditions=conditions,
         comparisons=compare_arms(judged, margin=limits.margin, level=level),
         shared_dice=dice_effects(judged, level=level),
@@ -56,6 +59,42 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
     folder.write_text("findings.json", findings.to_json())
     folder.sums.settle()
     return findings
+
+
+def _study(folder: StudyFolder) -> dict[str, Any]:
+    """The study as it was given.
+
+    Raises:
+        TrajectoryError: `study.toml` is missing or damaged.
+    """
+    path = folder.path / "study.toml"
+    advice = "put it right, or run the study again"
+    try:
+        study = read_toml(path)
+    except UnreadableError as error:
+        raise TrajectoryError(f"{path} cannot be read as TOML ({error}): {advice}") from error
+    arms = study.get("arms")
+    if not isinstance(arms, list) or not all(isinstance(arm, dict) for arm in arms):
+        raise TrajectoryError(f"{path} is no study, for its arms are no list of tables: {advice}")
+    return study
+
+
+def _thresholds(folder: StudyFolder, study: Mapping[str, Any]) -> Thresholds:
+    """Those of the study; an older reseed may have known fewer of them.
+
+    Raises:
+        TrajectoryError: one is unknown, or lies outside its range.
+    """
+    try:
+        return Thresholds.model_validate(study.get("thresholds", {}))
+    except ValidationError as error:
+        told = "; ".join(f"thresholds.{mistake}" for mistake in mistakes(error, Thresholds))
+        raise TrajectoryError(f"{folder.path / 'study.toml'}: {told}") from error
+
+
+def _preprocessings(folder: StudyFolder) -> tuple[str, ...]:
+    """Those that the study plans, in its order."""
+    return tuple(dict.fromkeys(planned.preprocess for planned in folder.manifest.conditions))
 
 
 def _headline(conditions: Sequence[ConditionFindings]) -> str:

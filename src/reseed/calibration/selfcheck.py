@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from reseed.calibration.results import Case
 
-__all__ = ["CHECKS", "rendered", "selfcheck", "write_cases"]
+__all__ = ["CHECKS", "check_parts", "rendered", "selfcheck", "write_cases"]
 
 FORMAT_VERSION = 1
 """Of selfcheck.json. 1: the first."""
@@ -69,12 +69,17 @@ def selfcheck(only: Sequence[str] = (), *, advance: Callable[[int], None] = lamb
     Raises:
         SpecError: a part that is not there.
     """
-    unknown = sorted(set(only) - set(CHECKS))
-    if unknown:
-        raise SpecError(f"--only {', '.join(unknown)}: choose from {', '.join(CHECKS)}")
+    check_parts(only)
     for name in only or CHECKS:
         yield from CHECKS[name]()
         advance(1)
+
+
+def check_parts(only: Sequence[str]) -> None:
+    """Raise SpecError for the name of a part that is not there."""
+    unknown = sorted(set(only) - set(CHECKS))
+    if unknown:
+        raise SpecError(f"--only {', '.join(unknown)}: choose from {', '.join(CHECKS)}")
 
 
 def rendered(case: Case) -> str:

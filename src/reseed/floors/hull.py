@@ -4,12 +4,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.dice import generator
 from reseed.floors._base import Ended, FloorKind
 
 __all__ = ["HULL", "hull_atoms"]
 
 
+@guarded()
 def hull_atoms(
     points: Float[Tensor, "points d_model"], weights: Float[Tensor, "atoms points"], *, rolled: int
 ) -> Float[Tensor, "atoms d_model"]:

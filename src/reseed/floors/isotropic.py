@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.special import betainc
 from torch import Tensor
 
+from reseed._support.guard import check_size, guarded
 from reseed.dice import generator
 from reseed.floors._base import FloorKind, Sizes
 from reseed.matching import Sign
@@ -18,6 +19,7 @@ __all__ = ["ISOTROPIC", "isotropic", "isotropic_atoms", "subspace"]
 _GRID = 200_001  # points of the quadrature: its error is below 1e-6 from 2 to 10^5 dimensions
 
 
+@guarded(d_model=(2, 2**31), n_atoms=(1, 2**31))
 def isotropic(d_model: int, n_atoms: int, *, sign: Sign = "signed") -> float:
     """The best cosine that an atom finds among `n_atoms` random directions, on average: in [0, 1].
 
@@ -33,8 +35,6 @@ def isotropic(d_model: int, n_atoms: int, *, sign: Sign = "signed") -> float:
 
 @lru_cache
 def _expected_best(d_model: int, n_atoms: int, sign: Sign) -> float:
-    if d_model < 2 or n_atoms < 1:  # noqa: PLR2004 (in one dimension there are no directions)
-        raise ValueError(f"d_model is {d_model} and n_atoms is {n_atoms}; at least 2 dimensions and 1 atom are needed")
     lowest = 0.0 if sign == "abs" else -1.0
     c = np.linspace(lowest, 1.0, _GRID)
     above = _tail(c, d_model) if sign == "signed" else 2 * _tail(c, d_model)
@@ -43,13 +43,21 @@ def _expected_best(d_model: int, n_atoms: int, sign: Sign) -> float:
     return lowest + float((np.diff(c) * (beyond[1:] + beyond[:-1]) / 2).sum())
 
 
+@guarded(rank=(1, 2**31), d_model=(1, 2**31))
 def subspace(rank: int, d_model: int) -> float:
-    """The overlap r/d of two random subspaces of `rank` among `d_model` dimensions: the floor of `subspace_overlap`."""
+    """The overlap r/d of two random subspaces of `rank` among `d_model` dimensions: the floor of `subspace_overlap`.
+
+    Raises ValueError for a rank outside [1, d_model].
+    """
+    if rank > d_model:
+        raise ValueError(f"rank is {rank} and d_model is {d_model}; a subspace has rank 1 to d_model")
     return rank / d_model
 
 
+@guarded(n_atoms=(1, 2**31), d_model=(1, 2**31))
 def isotropic_atoms(n_atoms: int, d_model: int, *, rolled: int) -> Float[Tensor, "atoms d_model"]:
     """Atoms in random directions, all equally likely."""
+    check_size(n_atoms, d_model)
     return torch.randn(n_atoms, d_model, generator=generator(rolled, "isotropic"))
 
 

@@ -2,11 +2,13 @@
 
 import math
 
+from reseed._support.guard import guarded
 from reseed.floors.isotropic import isotropic
 
 __all__ = ["mean_shift"]
 
 
+@guarded(mean_share=(0, 1), d_model=(2, 2**31), n_atoms=(1, 2**31))
 def mean_shift(mean_share: float, d_model: int, n_atoms: int) -> float:
     """MMCS (signed) of independent atoms mu + eps, where `mean_share` = rho = ||mu||^2 / (||mu||^2 + E ||eps||^2).
 

@@ -10,6 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed import statistics
+from reseed._support.guard import guarded
+from reseed._support.mistakes import shown
 from reseed.floors._base import Floor
 from reseed.matching import Sign, match
 
@@ -18,6 +20,7 @@ __all__ = ["from_draws", "from_pairs", "measured"]
 Draw = TypeVar("Draw")
 
 
+@guarded()
 def from_draws(
     dictionaries: Sequence[Float[Tensor, "atoms d_model"]], *, policy: str, name: str = "drawn", sign: Sign = "signed"
 ) -> Floor:
@@ -28,6 +31,7 @@ def from_draws(
     return measured(dictionaries, lambda a, b: match(a, b, sign=sign).agreement, policy=policy, name=name)
 
 
+@guarded()
 def measured(
     draws: Sequence[Draw], measure: Callable[[Draw, Draw], float], *, policy: str, name: str = "drawn"
 ) -> Floor:
@@ -41,6 +45,7 @@ def measured(
     return from_pairs(values, n_draws=len(draws), policy=policy, name=name)
 
 
+@guarded(numbers="nan", n_draws=(0, 100_000))
 def from_pairs(
     values: Mapping[tuple[int, int], float],
     *,
@@ -51,6 +56,11 @@ def from_pairs(
     role: str = "",
 ) -> Floor:
     """The same, from the measure of every pair of draws (i, j) with i < j."""
+    strange = [pair for pair in values if not _is_pair(pair, n_draws)]
+    if strange:
+        raise ValueError(
+            f"values has {shown(strange[0])}; of {n_draws} draws the pairs are (i, j) with 0 <= i < j < {n_draws}"
+        )
     found = torch.tensor(list(values.values()), dtype=torch.float64)
     value = float(found.mean())
     return Floor(
@@ -64,6 +74,14 @@ def from_pairs(
         title=title,
         role=role,
     )
+
+
+def _is_pair(pair: object, n_draws: int) -> bool:
+    match pair:
+        case (int(i), int(j)):
+            return 0 <= i < j < n_draws
+        case _:
+            return False
 
 
 def _standard_error(values: Mapping[tuple[int, int], float], n_draws: int) -> float:

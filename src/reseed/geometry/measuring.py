@@ -12,6 +12,8 @@ from torch import Tensor
 
 import reseed
 from reseed._support import progress
+from reseed._support.guard import guarded
+from reseed._support.mistakes import shown
 from reseed._support.numbers import percent
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, Activations, Preprocessed, open_activations, preprocessed
@@ -40,6 +42,7 @@ _EQUAL = 1e-12  # a variance below this share of the energy is rounding
 Source = str | Path | Float[Tensor, "_ d_model"]
 
 
+@guarded(numbers="any")
 def measure(
     activations: Source | None = None,
     *,
@@ -113,10 +116,15 @@ def _check(
     if unknown or not preprocess:
         given = f"preprocessing {unknown[0]!r} is unknown" if unknown else "no preprocessing was given"
         raise SpecError(f"{given}: choose from {', '.join(PREPROCESSINGS)}")
-    for name, least in (("n_atoms", 1), ("draws", 2), ("tokens", 2), ("kmeans_steps", 1)):
+    for name, least, most in (
+        ("n_atoms", 1, 2**24),
+        ("draws", 2, 1000),
+        ("tokens", 2, 2**31),
+        ("kmeans_steps", 1, 10_000),
+    ):
         count = counts[name]
-        if count is not None and count < least:
-            raise SpecError(f"{name} = {count}: it is at least {least}")
+        if count is not None and (type(count) is not int or not least <= count <= most):
+            raise SpecError(f"{name} = {shown(count)}: it is a whole number from {least} to {most:,}")
 
 
 def _width(opened: Activations | None, atoms: Sequence[Float[Tensor, "_ d_model"]]) -> int:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.guard import is_plain_matrix
 from reseed._support.tensors import FORMATS, read_tensor
 from reseed.errors import DictionaryError
 from reseed.interop._base import LoadedDictionary, Reader, Source
@@ -32,7 +33,7 @@ def _file(source: str | Path) -> Path:
 
 def _read(source: Source) -> LoadedDictionary:
     if isinstance(source, Tensor):
-        return LoadedDictionary(_checked(source.detach().cpu(), "the tensor"), name="tensor", source="tensor")
+        return LoadedDictionary(_checked(source.detach(), "the tensor").cpu(), name="tensor", source="tensor")
     path = _file(source)
     try:
         tensor = read_tensor(path, _NAMES)
@@ -42,7 +43,7 @@ def _read(source: Source) -> LoadedDictionary:
 
 
 def _checked(atoms: Tensor, name: str) -> Float[Tensor, "atoms d_model"]:
-    if atoms.ndim != 2 or 0 in atoms.shape or atoms.shape[1] == 1 or not atoms.is_floating_point():  # noqa: PLR2004 (a matrix)
+    if not is_plain_matrix(atoms) or 0 in atoms.shape or atoms.shape[1] == 1:
         raise DictionaryError(
             f"{name} holds {atoms.dtype} of shape {tuple(atoms.shape)}: "
             "a dictionary is a matrix of floats (n_atoms, d_model) with d_model at least 2"

@@ -1,5 +1,6 @@
 """The table of readers, and the one call that picks among them."""
 
+from reseed._support.guard import guarded
 from reseed.errors import DictionaryError
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop.matrix import MATRIX
@@ -10,6 +11,7 @@ READERS: dict[str, Reader] = {reader.name: reader for reader in (MATRIX,)}
 """By name, in the order of tables."""
 
 
+@guarded(numbers="any")
 def read(source: Source, *, format: str | None = None) -> LoadedDictionary:  # noqa: A002 (the word of the command line)
     """A dictionary from a file, a folder or a tensor, by the one reader that recognises it.
 

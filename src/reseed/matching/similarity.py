@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded, is_plain_matrix
+from reseed._support.mistakes import shown
+
 __all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "is_zero", "row_cosines", "unit_rows", "zero_atoms"]
 
 Sign = Literal["signed", "abs"]
@@ -14,6 +17,7 @@ _EQUAL = 1e-12  # cosines this close to 1 differ by rounding only
 _ZERO = 1e-6  # an atom this much shorter than the median atom has no direction worth comparing
 
 
+@guarded()
 def zero_atoms(atoms: Float[Tensor, "atoms d_model"]) -> Bool[Tensor, " atoms"]:
     """Which atoms are zero or as good as zero: shorter than 1e-6 times the median norm of those not exactly zero."""
     return is_zero(norms_of(atoms))
@@ -34,6 +38,7 @@ def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
     return (norms == 0) | (norms < _ZERO * median)
 
 
+@guarded()
 def unit_rows(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, "atoms d_model"]:
     """The atoms at length 1 in float64; zero atoms as zeros, so that every cosine with them is 0."""
     rows, zero = atoms.to(torch.float64), zero_atoms(atoms)
@@ -68,7 +73,7 @@ def row_cosines(
 def check_sign(sign: str) -> None:
     """Raise ValueError unless `sign` is one of the two sign policies."""
     if sign not in get_args(Sign):
-        raise ValueError(f"sign is {sign!r}; use 'signed' (codes are non-negative) or 'abs' (PCA, ICA)")
+        raise ValueError(f"sign is {shown(sign)}; use 'signed' (codes are non-negative) or 'abs' (PCA, ICA)")
 
 
 def check_dictionaries(a: Tensor, b: Tensor) -> None:
@@ -82,9 +87,13 @@ def check_dictionaries(a: Tensor, b: Tensor) -> None:
 def _check_dictionary(name: str, atoms: Tensor) -> None:
     if not isinstance(atoms, Tensor):
         raise TypeError(f"the {name} dictionary is a {type(atoms).__name__}; pass a torch.Tensor (torch.as_tensor)")
-    if atoms.ndim != 2 or not atoms.is_floating_point():  # noqa: PLR2004 (atoms by dimensions)
-        given = f"{atoms.dtype} of shape {tuple(atoms.shape)}"
-        raise ValueError(f"the {name} dictionary is {given}; a dictionary is a matrix of floats (n_atoms, d_model)")
+    if not is_plain_matrix(atoms):
+        kind = "" if atoms.layout == torch.strided else f", {str(atoms.layout).removeprefix('torch.')}"
+        given = f"{atoms.dtype}{kind}{', without data' if atoms.is_meta else ''} of shape {tuple(atoms.shape)}"
+        raise ValueError(
+            f"the {name} dictionary is {given}; a dictionary is a matrix of floats (n_atoms, d_model), dense and of "
+            "16, 32 or 64 bits"
+        )
     broken = (~atoms.isfinite()).any(dim=1).nonzero()
     if len(broken):
         raise ValueError(f"the {name} dictionary has NaN or inf in {len(broken)} atoms, first in atom {int(broken[0])}")

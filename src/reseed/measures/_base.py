@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching, unit_rows
 from reseed.measures.codes import StandardCodes
 from reseed.measures.covariance import ActivationCovariance
@@ -36,6 +37,7 @@ class Dictionary:
     """The atoms at step 0."""
 
 
+@guarded()
 def dictionary(
     atoms: Float[Tensor, "atoms d_model"],
     activations: ActivationCovariance,

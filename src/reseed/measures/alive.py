@@ -3,12 +3,14 @@
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import match
 from reseed.measures._base import Dictionary, Matchings, Measure
 
 __all__ = ["ALIVE", "alive_only"]
 
 
+@guarded()
 def alive_only(
     a: Float[Tensor, "a_atoms d_model"],
     b: Float[Tensor, "b_atoms d_model"],

@@ -3,6 +3,7 @@
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.measures._base import Dictionary, Matchings, Measure
 from reseed.measures.codes import StandardCodes, standard_correlations, standardise
@@ -10,6 +11,7 @@ from reseed.measures.codes import StandardCodes, standard_correlations, standard
 __all__ = ["CODE", "code_agreement", "code_correlations"]
 
 
+@guarded()
 def code_correlations(
     matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
 ) -> Float64[Tensor, " pairs"]:
@@ -29,6 +31,7 @@ def code_correlations(
     return standard_correlations(matching, standardise(codes_a), standardise(codes_b))
 
 
+@guarded()
 def code_agreement(
     matching: Matching, codes_a: Float[Tensor, "tokens a_atoms"], codes_b: Float[Tensor, "tokens b_atoms"]
 ) -> float:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 
 __all__ = ["StandardCodes", "r2", "standard_correlations", "standardise", "standardise_active"]
@@ -27,12 +28,14 @@ class StandardCodes:
     """Of the values about their mean; 0 for an atom that is constant."""
 
 
+@guarded()
 def standardise(codes: Float[Tensor, "tokens atoms"]) -> StandardCodes:
     """Codes atom by atom, from dense ones."""
     tokens, atoms = codes.nonzero(as_tuple=True)
     return standardise_active(tokens, atoms, codes[tokens, atoms], n_tokens=len(codes), n_atoms=codes.shape[1])
 
 
+@guarded(n_tokens=(1, 2**31), n_atoms=(0, 2**31))
 def standardise_active(
     tokens: Int[Tensor, " active"],
     atoms: Int[Tensor, " active"],
@@ -42,6 +45,9 @@ def standardise_active(
     n_atoms: int,
 ) -> StandardCodes:
     """Codes atom by atom, from those that are not 0: token, ascending, atom and value."""
+    for name, which, count in (("tokens", tokens, n_tokens), ("atoms", atoms, n_atoms)):
+        if len(which) and not 0 <= int(which.min()) <= int(which.max()) < count:
+            raise ValueError(f"{name} has {int(which.min())} to {int(which.max())}; there are 0 to {count - 1}")
     atoms, order = atoms.cpu().long().sort(stable=True)
     tokens, values = tokens.cpu().long()[order], values.cpu().double()[order]
     counts = torch.bincount(atoms, minlength=n_atoms)
@@ -65,6 +71,7 @@ def _constant(
     return (counts == 0) | ((counts == n_tokens) & (largest == smallest))
 
 
+@guarded()
 def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes) -> Float64[Tensor, " pairs"]:
     """As `code_correlations`, from codes that `standardise` has prepared, once for all pairs of a run."""
     from reseed.measures._loops import common_products  # noqa: PLC0415 (judging, which comes without it, starts sooner)
@@ -78,7 +85,10 @@ def standard_correlations(matching: Matching, a: StandardCodes, b: StandardCodes
     return correlation.abs() if matching.sign == "abs" else correlation
 
 
-def r2(x: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"], mean: Tensor) -> float:
+@guarded()
+def r2(
+    x: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"], mean: Float[Tensor, " d_model"]
+) -> float:
     """1 - sum ||x - x_hat||^2 / sum ||x - mean||^2, with the training mean of each dimension: at most 1.
 
     nan if all activations equal the mean. (A scalar grand mean would flatter every method on uncentred activations.)

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching, unit_rows
 
 __all__ = [
@@ -34,11 +35,13 @@ class ActivationCovariance:
     """Dimensions of the subspaces that are compared."""
 
 
+@guarded(n_atoms=(1, 2**31))
 def activation_covariance(covariance: Float[Tensor, "d_model d_model"], n_atoms: int) -> ActivationCovariance:
     """What activations of this covariance give to compare dictionaries of `n_atoms` by."""
     return ActivationCovariance(covariance, shrunk_inverse(covariance), carrying_rank(covariance, n_atoms))
 
 
+@guarded(n_atoms=(1, 2**31))
 def carrying_rank(covariance: Float[Tensor, "d_model d_model"], n_atoms: int) -> int:
     """How many dimensions to compare dictionaries in: those that carry the variance of the activations.
 
@@ -61,6 +64,7 @@ class Projections(NamedTuple):
     """Of the projection on each atom; 0 where it is rounding."""
 
 
+@guarded()
 def projections(atoms: Float[Tensor, "atoms d_model"], covariance: Float[Tensor, "d_model d_model"]) -> Projections:
     """A dictionary as `projection_correlations` takes it, prepared once for all pairs that it is part of."""
     if covariance.shape != (atoms.shape[1], atoms.shape[1]):
@@ -70,6 +74,7 @@ def projections(atoms: Float[Tensor, "atoms d_model"], covariance: Float[Tensor,
     return projections_along(unit_rows(atoms).cpu(), covariance)
 
 
+@guarded()
 def projections_along(
     directions: Float64[Tensor, "atoms d_model"], covariance: Float[Tensor, "d_model d_model"]
 ) -> Projections:
@@ -81,6 +86,7 @@ def projections_along(
     return Projections(directions, covariances, variances.masked_fill(flat, 0.0))
 
 
+@guarded()
 def projection_correlations(matching: Matching, a: Projections, b: Projections) -> Float64[Tensor, " pairs"]:
     """D'Sd' / sqrt(d'Sd . d''Sd') of each matched pair, S being the covariance of the activations: in [-1, 1].
 
@@ -92,6 +98,7 @@ def projection_correlations(matching: Matching, a: Projections, b: Projections) 
     return correlation.abs() if matching.sign == "abs" else correlation
 
 
+@guarded(shrinkage=(0, 1))
 def shrunk_inverse(
     covariance: Float[Tensor, "d_model d_model"], *, shrinkage: float = 0.1
 ) -> Float64[Tensor, "d_model d_model"]:
@@ -101,4 +108,7 @@ def shrunk_inverse(
     """
     sigma = covariance.to(torch.float64)
     sphere = torch.eye(len(sigma), dtype=torch.float64, device=sigma.device) * sigma.diagonal().mean()
-    return torch.linalg.inv(sigma.lerp(sphere, shrinkage)) if sigma.any() else sigma
+    try:
+        return torch.linalg.inv(sigma.lerp(sphere, shrinkage)) if sigma.any() else sigma
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(f"the covariance has no inverse with shrinkage = {shrinkage}: use more") from error

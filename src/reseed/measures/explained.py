@@ -3,12 +3,14 @@
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching, Sign, row_cosines
 from reseed.measures._base import Dictionary, Matchings, Measure
 
 __all__ = ["EXPLAINED", "explained_by_retention", "prepared_retention", "retention"]
 
 
+@guarded()
 def retention(
     atoms: Float[Tensor, "atoms d_model"], atoms_first: Float[Tensor, "atoms d_model"], *, sign: Sign = "signed"
 ) -> Float64[Tensor, " atoms"]:
@@ -16,6 +18,7 @@ def retention(
     return row_cosines(atoms, atoms_first, sign=sign)
 
 
+@guarded()
 def explained_by_retention(
     born: Matching, retention_a: Float[Tensor, " a_atoms"], retention_b: Float[Tensor, " b_atoms"]
 ) -> float:

@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.measures._base import Dictionary, Matchings, Measure
 from reseed.measures.codes import StandardCodes
@@ -11,18 +12,22 @@ from reseed.measures.codes import StandardCodes
 __all__ = ["MASS", "firing_mass", "mass_weighted_agreement"]
 
 
+@guarded()
 def firing_mass(codes: StandardCodes, atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]:
     """Each atom's share of all that fires: sum over tokens of |code| times ||d_i||, divided by the sum over atoms.
 
     In [0, 1], together 1, and the same whichever of the two, code or atom, has the scale; 0 for a dead atom. All nan
     where no atom fires on any token.
     """
+    if len(codes.ends) != len(atoms) + 1:
+        raise ValueError(f"codes are of {len(codes.ends) - 1} atoms, but {len(atoms)} were given")
     of_atom = torch.repeat_interleave(torch.arange(len(atoms)), codes.ends.diff())
     fired = torch.zeros(len(atoms), dtype=torch.float64).index_add_(0, of_atom, codes.values.abs())
     mass = fired * torch.linalg.vector_norm(atoms.cpu(), dim=1, dtype=torch.float64)
     return mass / mass.sum()
 
 
+@guarded(numbers="nan")
 def mass_weighted_agreement(
     matching: Matching, mass_a: Float[Tensor, " a_atoms"], mass_b: Float[Tensor, " b_atoms"]
 ) -> float:

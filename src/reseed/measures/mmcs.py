@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.measures._base import Matchings, Measure, untouched
 
@@ -17,6 +18,7 @@ class Mmcs(NamedTuple):
     """Mean over the second dictionary's atoms of the best cosine in the first."""
 
 
+@guarded()
 def mmcs(matching: Matching) -> Mmcs:
     """Mean over atoms of the best cosine in the other dictionary (@sharkey2022superposition): in [-1, 1].
 

@@ -2,12 +2,14 @@
 
 import torch
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.measures._base import Matchings, Measure, untouched
 
 __all__ = ["PERSISTENCE", "persistence"]
 
 
+@guarded()
 def persistence(earlier: Matching, later: Matching) -> float:
     """The fraction of an earlier snapshot's matched pairs that are still matched later: in [0, 1]; churn is the rest.
 

@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.matching.similarity import check_dictionaries
 from reseed.measures._base import Dictionary, Matchings, Measure
@@ -12,6 +13,7 @@ from reseed.measures.covariance import Projections, projection_correlations, pro
 __all__ = ["PROJECTION", "mean_correlation", "projection_agreement"]
 
 
+@guarded()
 def projection_agreement(
     matching: Matching,
     a: Float[Tensor, "a_atoms d_model"],

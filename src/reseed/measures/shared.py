@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching, row_cosines
 from reseed.measures._base import Dictionary, Matchings, Measure
 from reseed.measures._fits import check_fits
@@ -11,6 +12,7 @@ from reseed.measures._fits import check_fits
 __all__ = ["SHARED", "shared_fraction", "shared_pairs"]
 
 
+@guarded(threshold=(-1, 1))
 def shared_pairs(
     matching: Matching,
     encoder_a: Float[Tensor, "a_atoms d_model"],
@@ -27,6 +29,7 @@ def shared_pairs(
     return (matching.cosines > threshold) & (encoders > threshold)
 
 
+@guarded(threshold=(-1, 1))
 def shared_fraction(
     matching: Matching,
     encoder_a: Float[Tensor, "a_atoms d_model"],

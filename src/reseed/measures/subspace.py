@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed._support.reading import Reading
 from reseed.dice import generator
 from reseed.matching import unit_rows
@@ -19,6 +20,7 @@ _FEW = 8  # and the part of them, one in so many, from which finding all is as f
 _ROUNDING = 1e-12  # relative size below which an eigenvalue is rounding
 
 
+@guarded(rank=(1, 2**31))
 def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, rank: int) -> Reading:
     """||U_r^T U'_r||_F^2 / r for the r leading right singular directions of the unit atoms: in [0, 1]; floor r/d.
 
@@ -30,6 +32,7 @@ def subspace_overlap(a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_at
     return overlap(*(leading_directions(unit_rows(atoms), rank) for atoms in (a, b)), rank=rank)
 
 
+@guarded(rank=(1, 2**31))
 def leading_directions(unit: Float64[Tensor, "atoms d_model"], rank: int) -> Float64[Tensor, "d_model some"]:
     """The orthonormal directions that carry most of the unit atoms, the largest last.
 
@@ -40,6 +43,7 @@ def leading_directions(unit: Float64[Tensor, "atoms d_model"], rank: int) -> Flo
     return vectors[:, values > _ROUNDING * values[-1].clamp(min=torch.finfo(torch.float64).tiny)]
 
 
+@guarded(rank=(1, 2**31))
 def overlap(u: Float64[Tensor, "d_model some"], v: Float64[Tensor, "d_model others"], *, rank: int) -> Reading:
     """As `subspace_overlap`, from what `leading_directions` has found, once for all pairs that a run is part of."""
     if min(u.shape[1], v.shape[1]) < rank:

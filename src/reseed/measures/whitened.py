@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.matching import Matching
 from reseed.measures._base import Dictionary, Measure
 from reseed.measures.covariance import Projections, projections_along, shrunk_inverse
@@ -11,6 +12,7 @@ from reseed.measures.projection import mean_correlation, projection_agreement
 __all__ = ["WHITENED", "whitened_agreement"]
 
 
+@guarded(shrinkage=(0, 1))
 def whitened_agreement(
     matching: Matching,
     a: Float[Tensor, "a_atoms d_model"],

@@ -5,9 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reseed._support.mistakes import did_you_mean, mistakes, shown
 from reseed.errors import SpecError
 from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit_rows
-from reseed.methods._base import BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
+from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
 from reseed.methods.ra_topk import RATopK
@@ -16,6 +17,7 @@ from reseed.methods.topk import TopK
 
 __all__ = [
     "METHODS",
+    "MOST_ATOMS",
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
@@ -51,17 +53,11 @@ def parse(settings: Mapping[str, Any] | Method) -> Method:
     """
     if isinstance(settings, Method):
         return settings
-    kind = settings.get("kind")
-    if kind not in METHODS:
-        raise SpecError(f"method kind {kind!r} is not known: use one of {', '.join(METHODS)}")
+    kind = settings.get("kind") if isinstance(settings, Mapping) else None
+    if not isinstance(kind, str) or kind not in METHODS:
+        near = did_you_mean(kind, METHODS) if isinstance(kind, str) else ""
+        raise SpecError(f"method kind {shown(kind)} is not known: use one of {', '.join(METHODS)}{near}")
     try:
         return METHODS[kind].model_validate(dict(settings))
     except ValidationError as error:
-        raise SpecError(f"method {kind}: {_first_problem(error)}") from error
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    given = f", not {problem['input']!r}" if where and problem["type"] != "missing" else ""
-    return f"{where}: {problem['msg']}{given}".removeprefix(": ")
+        raise SpecError(f"method {kind}: {'; '.join(mistakes(error, METHODS[kind], whole=''))}") from error

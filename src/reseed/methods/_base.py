@@ -3,17 +3,21 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
 from pydantic import PositiveInt
 from torch import Tensor
 
 from reseed import kernels
-from reseed._support.settings import Settings
+from reseed._support.numbers import size
+from reseed._support.settings import AtMost, Settings
 from reseed.dice import Die
 
-__all__ = ["BatchOutcome", "Method", "Parameters", "Resamples", "Schedule", "StartPoint", "State"]
+__all__ = ["MOST_ATOMS", "BatchOutcome", "Method", "Parameters", "Resamples", "Schedule", "StartPoint", "State"]
+
+MOST_ATOMS = AtMost(2**24, lambda n: f"{n:,} atoms of 1,000 dimensions are {size(4000 * n)} for each dictionary")
+"""The largest published dictionaries have 2^24 atoms (@gao2024scaling)."""
 
 State = dict[str, Tensor]
 """Everything that training changes or needs, by name; each entry has a leading `runs` axis."""
@@ -89,7 +93,7 @@ class Method(Settings, ABC):
 
     kind: str
     """The method's name in `METHODS`."""
-    n_atoms: PositiveInt
+    n_atoms: Annotated[PositiveInt, MOST_ATOMS]
     """Rows of the dictionary."""
 
     @abstractmethod

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 from jaxtyping import Float
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from reseed.dice import Die
@@ -23,7 +23,7 @@ class GradientMethod(Method, ABC):
 
     learning_rate: PositiveFloat
     """Peak rate of Adam."""
-    resample_every: PositiveInt | None = None
+    resample_every: PositiveInt | None = Field(default=None, le=10_000_000)
     """Steps between replacements of dead atoms by activations; None: never."""
 
     @model_validator(mode="after")

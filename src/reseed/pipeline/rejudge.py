@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reseed._support import progress
 from reseed._support.checksums import again, check_study, refuse
+from reseed._support.guard import guarded
 from reseed._support.threads import workers
 from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
 from reseed.analysis.compare import first_of_groups
@@ -28,6 +29,7 @@ __all__ = ["measure_floors", "rejudge"]
 _say = getLogger("reseed")
 
 
+@guarded()
 def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
     """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
 

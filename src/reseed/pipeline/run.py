@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from reseed._support import progress
+from reseed._support.guard import guarded
+from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+@guarded()
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 
@@ -145,7 +148,13 @@ def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, st
     folder = StudyFolder.open(out)
     _check_same_study(folder, plan)
     machine = folder.manifest.machine
-    if machine["device"] == "cuda":
+    device = machine.get("device")
+    if device not in {"cpu", "cuda"} or "torch" not in machine:
+        raise TrajectoryError(
+            f"{out / 'manifest.json'} does not say on which device and torch the study was begun (machine = "
+            f"{shown(machine)}): copy it from where it is whole, or delete {out} and run the study again"
+        )
+    if device == "cuda":
         device_of("cuda")
     return machine
 

@@ -10,9 +10,10 @@ import tomli_w
 from reseed._support.files import write_text
 from reseed._support.settings import Settings
 from reseed.errors import SpecError
-from reseed.pipeline.demo import demo_study
-from reseed.spec import Study
+from reseed.methods import RATopK, TopK
+from reseed.spec import Arm, Study
 from reseed.spec.fields import describe
+from reseed.starts import Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +42,20 @@ def write_template(path: Path, *, activations: str, force: bool) -> None:
 
 
 def template(activations: str) -> str:
-    """The text of the file: the demo's arms, and the default of everything else."""
-    study = Study(activations=activations, arms=demo_study("smollm2", activations).arms)
+    """The text of the file: three arms, and the default of everything that has one."""
+    study = Study(activations=activations, arms=_arms())
     lines = [*_HEAD, "", *_table(study, "", set())]
     return "\n".join(lines).strip() + "\n"
+
+
+def _arms() -> tuple[Arm, ...]:
+    """TopK from random and from k-means starts, and the archetypal dictionary; sizes alone have no default."""
+    topk, archetypal = TopK(n_atoms=512, k=16), RATopK(n_atoms=512, k=16)
+    return (
+        Arm(name="topk-random", method=topk, start=Start(kind="random")),
+        Arm(name="topk-kmeans", method=topk, start=Start(kind="kmeans")),
+        Arm(name="ra-topk-kmeans", method=archetypal, start=Start(kind="kmeans")),
+    )
 
 
 _HEAD = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reseed._support.guard import guarded
 from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
 from reseed.report.panels import companion_panels, fit_panels, mechanism_panels
@@ -54,6 +55,7 @@ KINDS: dict[str, FigureKind] = {
 """What `figure` can draw, by name, in the order of the page."""
 
 
+@guarded()
 def figure(findings: Findings, condition: str, *, kind: str = "trajectory") -> go.Figure:
     """One figure of one condition, in light colours; `figure.layout.meta["alt"]` says in words what it shows.
 

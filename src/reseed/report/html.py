@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import tomli_w
 
 from reseed._support.files import write_text
+from reseed._support.guard import guarded
 from reseed.report import called, theme, words
 from reseed.report._plotly import layout
 from reseed.report.bars import attribution
@@ -43,6 +44,7 @@ class Plot:
     height: int
 
 
+@guarded()
 def write_report(findings: Findings, path: str | Path) -> Path:
     """Write the HTML report to `path`, one file that opens offline; the same findings give the same bytes.
 

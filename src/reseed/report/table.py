@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from reseed._support.guard import guarded
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -65,6 +67,7 @@ def schema() -> dict[str, Any]:
     return {**_BEFORE_FLOORS, **floors, "strictest": pl.String}
 
 
+@guarded()
 def table(findings: Findings) -> pl.DataFrame:
     """One row per condition, snapshot and measure; the columns are those of `schema()`."""
     return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=schema())

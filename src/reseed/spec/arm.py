@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
 from reseed._support.settings import Settings
 from reseed.dice import Die
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["AnyMethod", "Arm", "Tuned"]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
 def _method(settings: Method | Mapping[str, Any]) -> Method:
@@ -46,7 +49,7 @@ class Tuned(Settings):
 class Arm(Settings):
     """A way to learn a dictionary and the place where it starts."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(max_length=100)
     """How the arm is called in tables and folders: lower-case letters, digits, dots and hyphens."""
     method: AnyMethod
     """The method and its hyper-parameters."""
@@ -56,6 +59,15 @@ class Arm(Settings):
     """Dice that this arm shares otherwise than the study does, such as `{ points = "shared", kmeans = "shared" }`."""
     tuned: Tuned | None = None
     """Written by `reseed tune`: how the learning rate was chosen. A record for the report; no part of what a run is."""
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            plain = re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")
+            such = f", such as {plain}" if plain else ""
+            raise ValueError(f"has to be lower-case letters, digits, dots and hyphens, a letter or digit first{such}")
+        return name
 
     @model_validator(mode="after")
     def _rate_is_the_tuned_one(self) -> Self:

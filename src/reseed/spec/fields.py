@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Union, ge
 
 from pydantic import BaseModel
 
+from reseed._support.numbers import bound
 from reseed.activations import PREPROCESSINGS
 from reseed.methods import METHODS, Method
 from reseed.starts import STARTS, Start
@@ -77,7 +78,10 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:  # noqa: ANN401 (a type 
     kinds = " or ".join(_KINDS[member] for member, _ in members if member in _KINDS)
     limits = [*metadata, *(limit for _, limits in members for limit in limits)]
     ranges = [
-        f"{sign} {getattr(limit, name):g}" for limit in limits for name, sign in _SIGNS.items() if hasattr(limit, name)
+        f"{sign} {bound(getattr(limit, name))}"
+        for name, sign in _SIGNS.items()
+        for limit in limits
+        if hasattr(limit, name)
     ]
     return f"{kinds} {' and '.join(ranges)}".strip()
 

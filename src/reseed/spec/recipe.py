@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from reseed._support.settings import NO_RESULT, Settings
+from reseed._support.numbers import size
+from reseed._support.settings import NO_RESULT, AtMost, Settings
 from reseed.dice import DICE, Die, roll
-from reseed.thresholds import LEVEL, Limits
+from reseed.errors import SpecError
+from reseed.thresholds import Thresholds
 
 __all__ = ["Dice", "Floors", "Scope", "Thresholds", "Training"]
 
 Scope = Literal["shared", "start", "run"]
 
 
+def _time(steps: int) -> str:
+    return f"at a millisecond for each, {steps:,} updates take {steps / 3.6e6:,.0f} hours per run"
+
+
+def _batch(tokens: int) -> str:
+    return f"{tokens:,} tokens of 1,000 dimensions are {size(4000 * tokens)} for each run"
+
+
+def _snapshots(count: int) -> str:
+    return f"every run would write {count:,} snapshots, or one at each of its steps"
+
+
+def _pairs(draws: int) -> str:
+    return f"{draws:,} draws make {draws * (draws - 1) // 2:,} pairs to match, for each floor and preprocessing"
+
+
 class Training(Settings):
     """The one recipe of all runs; what differs between methods, such as the learning rate, belongs to the method."""
 
-    steps: int = Field(default=1000, ge=1)
+    steps: Annotated[int, AtMost(10_000_000, _time)] = Field(default=1000, ge=1)
     """Updates per run."""
-    batch_size: int = Field(default=1024, ge=1)
+    batch_size: Annotated[int, AtMost(2**24, _batch)] = Field(default=1024, ge=1)
     """Tokens per update."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps over which the learning rate rises linearly from zero."""
     decay: float = Field(default=0.2, ge=0.0, le=1.0)
     """Final fraction of the steps over which the learning rate falls linearly to zero."""
-    evenly: int = Field(default=8, ge=1)
+    evenly: Annotated[int, AtMost(10_000, _snapshots)] = Field(default=8, ge=1)
     """Evenly spaced snapshots, to the last step; before the first of them, steps 0, 1, 2, 5, 10, 20, 50, ..."""
     device: Annotated[Literal["auto", "cpu", "cuda"], NO_RESULT] = "auto"
     """`auto` is a GPU when torch sees one. A study stays on the device that it was begun on."""
-    threads: Annotated[int | None, NO_RESULT] = Field(default=None, ge=1)
+    threads: Annotated[int | None, NO_RESULT] = Field(default=None, ge=1, le=4096)
     """CPU threads, shared out among the runs; by default torch's own number. The results do not depend on it."""
     checkpoint_seconds: Annotated[float, NO_RESULT] = Field(default=30.0, ge=0.0)
     """Training time that a crash may cost; Ctrl-C costs none. The results do not depend on it."""
+
+    @model_validator(mode="after")
+    def _warms_up(self) -> Self:
+        if self.warmup_steps > self.steps:
+            raise SpecError(
+                f"warmup_steps = {self.warmup_steps:,} of steps = {self.steps:,}: no update would have the full rate"
+            )
+        return self
 
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
@@ -73,25 +99,8 @@ class Dice(Settings):
 class Floors(Settings):
     """How the measured floors are drawn."""
 
-    draws: int = Field(default=5, ge=3)
+    draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=5, ge=3)
     """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched. A floor's own error, which
     every verdict carries, is twice as large with 3."""
-    kmeans_steps: int = Field(default=10, ge=1)
+    kmeans_steps: int = Field(default=10, ge=1, le=10_000)
     """Lloyd iterations of the k-means floor on 32 activations per centroid; five more follow on all of its sample."""
-
-
-class Thresholds(Settings):
-    """What the words of a verdict mean; floor-adjusted agreement is (A - floor) / (1 - floor)."""
-
-    min_r2: float = Limits.min_r2
-    """A condition with a run below this held-out R² is `not fitted`: its agreement means nothing."""
-    margin: float = Field(default=Limits.margin, gt=0.0)
-    """The smallest difference that matters, on the floor-adjusted scale."""
-    convergent: float = Field(default=Limits.convergent, gt=0.0, le=1.0)
-    """Independent starts end at the same dictionary: floor-adjusted agreement of at least this."""
-    frozen_retention: float = Field(default=Limits.frozen_retention, gt=0.0, le=1.0)
-    """Atoms that still point where they started: mean cosine with their own step 0 of at least this."""
-    memory: float = Field(default=Limits.memory, gt=0.0, lt=1.0)
-    """A start that still explains at least this share of the agreement is inherited."""
-    level: float = Field(default=LEVEL, gt=0.5, lt=1.0)
-    """Confidence of every interval."""

@@ -6,29 +6,36 @@ each run rolls for itself, which it shares with the other runs of its start, and
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from reseed._support.documents import UnreadableError, read_toml
 from reseed._support.files import canonical_json, sha256_of_text, write_text
+from reseed._support.kinds import is_known, what_is
+from reseed._support.mistakes import did_you_mean, mistakes, shown
 from reseed._support.settings import Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
-from reseed.spec.mistakes import mistakes
 from reseed.spec.recipe import Dice, Floors, Thresholds, Training
 from reseed.spec.runs import Condition, RunSpec
 
-__all__ = ["Study"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["MOST_RUNS", "Study"]
+
+MOST_RUNS = 10_000
+"""Runs and children of one condition: 50 million pairs to compare at every snapshot."""
 
 
 class Study(Settings):
     """Arms x preprocessings, each trained from several starts and several times from each start."""
 
-    name: str = "study"
+    name: str = Field(default="study", max_length=1000)
     """The title of the report."""
     activations: str
     """An activation store, a `.npy` or `.safetensors` matrix, or a folder of them; relative to the study.toml."""
@@ -52,25 +59,52 @@ class Study(Settings):
     thresholds: Thresholds = Thresholds()
     """What the words of the verdict mean."""
 
-    @model_validator(mode="after")
-    def _names_are_known_and_unique(self) -> Self:
-        unknown = [name for name in self.preprocess if name not in PREPROCESSINGS]
-        if unknown or not self.preprocess:
-            raise SpecError(f"preprocess = {list(self.preprocess)}: choose from {', '.join(PREPROCESSINGS)}")
-        for what, names in (("arms", [arm.name for arm in self.arms]), ("preprocess", list(self.preprocess))):
-            if len(set(names)) < len(names):
-                raise SpecError(f"{what} {names} repeat a name: give each one its own")
-        return self
+    @field_validator("activations")
+    @classmethod
+    def _is_a_path(cls, activations: str) -> str:
+        if not activations.strip() or "\0" in activations:
+            raise ValueError("is no path: name a store, a matrix or a folder of matrices")
+        try:
+            Path(activations).expanduser()
+        except RuntimeError as error:  # ~somebody, whom nobody knows here
+            raise ValueError(f"begins with a home folder that is not known here ({error}): write it out") from error
+        return activations
 
     @model_validator(mode="after")
-    def _children_leave_in_training(self) -> Self:
+    def _makes_sense(self) -> Self:
+        """What no field can say alone; all of it at once."""
+        complaints = (*self._of_names(), *self._of_children(), *self._of_runs())
+        if complaints:
+            raise SpecError("; ".join(complaints))
+        return self
+
+    def _of_names(self) -> Iterator[str]:
+        unknown = [name for name in self.preprocess if name not in PREPROCESSINGS]
+        if unknown or not self.preprocess:
+            near = did_you_mean(unknown[0], PREPROCESSINGS) if unknown else ""
+            yield f"preprocess = {shown(list(self.preprocess))}: choose from {', '.join(PREPROCESSINGS)}{near}"
+        for what, names in (("arms", [arm.name for arm in self.arms]), ("preprocess", list(self.preprocess))):
+            if len(set(names)) < len(names):
+                yield f"{what} {shown(names)} repeat a name: give each one its own"
+
+    def _of_children(self) -> Iterator[str]:
         given = list(self.spawn_at)
         if any(not 0 <= step < self.training.steps for step in given) or len(set(given)) < len(given):
-            raise SpecError(
-                f"spawn_at = {given}: each step once, from 0 to {self.training.steps - 1}, before the last of "
+            yield (
+                f"spawn_at = {shown(given)}: each step once, from 0 to {self.training.steps - 1}, before the last of "
                 f"{self.training.steps} updates"
             )
-        return self
+
+    def _of_runs(self) -> Iterator[str]:
+        runs, children = self.starts * self.runs_per_start, self.starts * len(self.spawn_at)
+        if runs + children > MOST_RUNS:
+            conditions = len(self.arms) * len(self.preprocess)
+            spawned = f" and {children:,} children" if children else ""
+            yield (
+                f"starts = {self.starts:,} and runs_per_start = {self.runs_per_start:,} are {runs:,} runs{spawned} per "
+                f"condition, {conditions * (runs + children):,} in all, and {runs * (runs - 1) // 2:,} pairs per "
+                f"condition to compare at every snapshot: at most {MOST_RUNS:,} runs per condition"
+            )
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -80,11 +114,13 @@ class Study(Settings):
             SpecError: the file is missing or no TOML, or asks for what is not allowed; one line per mistake.
         """
         path = Path(path)
+        if not path.exists():
+            raise SpecError(f"{path} does not exist: write one with  reseed init {path}")
+        if path.is_dir() or is_known(path):
+            raise SpecError(f"{path} is {what_is(path)}, not a study.toml: {_toml_near(path)}")
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise SpecError(f"{path} does not exist: write one with  reseed init {path}") from error
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            table = read_toml(path)
+        except UnreadableError as error:
             raise SpecError(f"{path} cannot be read as TOML: {error}") from error
         study = cls.parse(table, origin=str(path))
         return study.model_copy(update={"activations": str(path.parent / Path(study.activations).expanduser())})
@@ -95,7 +131,10 @@ class Study(Settings):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            raise SpecError("\n".join(f"{origin}: {told}" for told in mistakes(error, cls))) from error
+            told = [f"{origin}: {mistake}" for mistake in mistakes(error, cls, whole="")]
+            hides = any(mistake["loc"] for mistake in error.errors(include_url=False))  # what no field can say alone
+            more = " (more may follow)" if hides else ""
+            raise SpecError("\n".join(told) + more) from error
 
     def to_toml(self) -> str:
         """The study as TOML, every field written out."""
@@ -137,3 +176,9 @@ class Study(Settings):
         """The children of one condition: of the first run of every start, one for each step of `spawn_at`."""
         parents = (condition.run(start, 0, activations=activations) for start in range(self.starts))
         return tuple(condition.child(parent, step) for parent in parents for step in sorted(self.spawn_at))
+
+
+def _toml_near(path: Path) -> str:
+    """What to give instead of `path`."""
+    near = path / "study.toml"
+    return f"give the file, such as {near}" if near.is_file() else "write one with  reseed init study.toml"

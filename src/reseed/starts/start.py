@@ -5,7 +5,7 @@ What the start decides is drawn from dice: `points` says which activations are l
 method. Runs that share all of the dice that a start uses are born identical.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
@@ -13,10 +13,12 @@ from jaxtyping import Float
 from pydantic import PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
-from reseed._support.settings import Settings
+from reseed._support.mistakes import did_you_mean
+from reseed._support.numbers import size
+from reseed._support.settings import AtMost, Settings
 from reseed.dice import Die, generator
 from reseed.errors import SpecError
-from reseed.methods import Method, StartPoint
+from reseed.methods import MOST_ATOMS, Method, StartPoint
 from reseed.starts._kind import Points, Rolls, StartKind
 from reseed.starts.table import STARTS
 
@@ -28,12 +30,20 @@ __all__ = ["Start", "check_start", "draw", "draw_points", "points_identity"]
 _SAMPLE = 1024
 
 
+def _rows(tokens: int) -> str:
+    return f"{tokens:,} tokens of 1,000 dimensions are {size(4000 * tokens)}"
+
+
+def _sweeps(steps: int) -> str:
+    return f"k-means has settled long before {steps:,} passes over its tokens"
+
+
 class Start(Settings):
     """How the dictionary at step 0 is drawn."""
 
     kind: str
     """What it is drawn from."""
-    n_points: PositiveInt | None = None
+    n_points: Annotated[PositiveInt | None, MOST_ATOMS] = None
     """Activations or centroids drawn; None: as many as atoms."""
     weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
     """Mixing weights of archetypal methods. `identity`: atom i is point i; `random-rows`: each atom is a point of its
@@ -41,9 +51,9 @@ class Start(Settings):
     points."""
     concentration: PositiveFloat = 1.0
     """Of the Dirichlet weights: small ones are nearly one-hot."""
-    points_tokens: PositiveInt | None = None
+    points_tokens: Annotated[PositiveInt | None, AtMost(2**31, _rows)] = None
     """Activations that k-means sees; None: 32 per point, or all there are."""
-    kmeans_steps: PositiveInt = 20
+    kmeans_steps: Annotated[PositiveInt, AtMost(10_000, _sweeps)] = 20
     """Most iterations of k-means."""
     allow_fewer_points: bool = False
     """Whether n_points < n_atoms is allowed: the atoms beyond the points are then zero."""
@@ -53,7 +63,7 @@ class Start(Settings):
     def _kind_is_known(cls, kind: str) -> str:
         if kind not in STARTS:
             *most, last = (f"'{known}'" for known in STARTS)
-            raise ValueError(f"a start should be {', '.join(most)} or {last}")
+            raise ValueError(f"a start should be {', '.join(most)} or {last}{did_you_mean(kind, STARTS)}")
         return kind
 
     @property

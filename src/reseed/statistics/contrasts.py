@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from scipy.special import stdtr
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.statistics.estimate import Estimate
 from reseed.statistics.jackknife import Statistic, jackknife
 
@@ -42,6 +43,7 @@ class Equivalence:
     the spread stay as they are; None if decided, undefined or beyond 100,000."""
 
 
+@guarded()
 def contrast(x: Estimate, y: Estimate) -> Estimate:
     """X - y for two arms that share no runs, starts or dice: se^2 = se_x^2 + se_y^2, Welch-Satterthwaite degrees.
 
@@ -61,6 +63,7 @@ def contrast(x: Estimate, y: Estimate) -> Estimate:
     )
 
 
+@guarded()
 def beyond(agreement: Estimate, floor: Estimate) -> Estimate:
     """(A - F) / (1 - F) with the errors of both, A and F being independent; nan for a floor of 1.
 
@@ -93,6 +96,7 @@ def _reasons(*estimates: Estimate) -> str:
     return "; ".join(dict.fromkeys(estimate.reason for estimate in estimates if estimate.reason))
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def paired_contrast(
     statistics: tuple[Statistic, Statistic],
     x: Float[Tensor, "*stack runs runs"],
@@ -115,6 +119,7 @@ def paired_contrast(
     return jackknife(difference, torch.stack([x, y]), groups, level=level)
 
 
+@guarded()
 def equivalence(difference: Estimate, *, margin: float = 0.03, alpha: float = 0.05) -> Equivalence:
     """Whether a difference is an advantage, negligible, a disadvantage, or undecided at these runs.
 

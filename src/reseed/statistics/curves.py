@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed._support.reading import Reading
 
 __all__ = [
@@ -27,6 +28,7 @@ BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing co
 Number = TypeVar("Number", float, Tensor)
 
 
+@guarded(numbers="nan")
 def within_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
     """W(t): the mean agreement over pairs of runs that share a start; nan where no two runs do.
 
@@ -35,16 +37,19 @@ def within_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, "
     return _pair_mean(pairs, groups[:, None] == groups[None, :])
 
 
+@guarded(numbers="nan")
 def between_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, " runs"]) -> Float[Tensor, "*steps"]:
     """B(t): the mean agreement over pairs of runs from different starts; nan where there is one start only."""
     return _pair_mean(pairs, groups[:, None] != groups[None, :])
 
 
+@guarded(numbers="nan")
 def gain(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:
     """G = B(T) - B(0), the stabilization: how much agreement the last step has above step 0."""
     return curve[-1] - curve[0]
 
 
+@guarded(numbers="nan")
 def init_memory(within: Float[Tensor, " steps"], between: Float[Tensor, " steps"]) -> Float[Tensor, " steps"]:
     """M(t) = (W(t) - B(t)) / (W(0) - B(0)): 1 = the start decides everything, 0 = the start is forgotten.
 
@@ -55,6 +60,7 @@ def init_memory(within: Float[Tensor, " steps"], between: Float[Tensor, " steps"
     return (within - between) / torch.where(born_apart.abs() < BORN_IDENTICAL, math.nan, born_apart)
 
 
+@guarded(numbers="nan")
 def no_memory_reason(within: Float[Tensor, " steps"], between: Float[Tensor, " steps"]) -> str:
     """Why `init_memory` is undefined for these curves; empty if it is defined."""
     if within[0].isnan():
@@ -66,6 +72,7 @@ def no_memory_reason(within: Float[Tensor, " steps"], between: Float[Tensor, " s
     return ""
 
 
+@guarded(numbers="nan")
 def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> Reading:
     """The training steps from which on init memory stays at or below 1/2, linear between two snapshots.
 
@@ -84,11 +91,14 @@ def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> 
     return Reading(float(steps[before]) + share * float(steps[after] - steps[before]))
 
 
+@guarded(numbers="nan")
 def contraction(distance_last: float, distance_first: float) -> Reading:
     """The contraction ratio kappa = delta(T) / delta(0): below 1 the runs came closer.
 
     Undefined for pairs born identical (delta(0) < 1e-6): runs that never were apart cannot come together.
     """
+    if min(distance_first, distance_last) < -BORN_IDENTICAL:
+        raise ValueError(f"distances are {distance_first} and {distance_last}; a distance is not negative")
     if distance_first < BORN_IDENTICAL:
         return Reading.undefined("the runs were born identical: they cannot stabilize or converge")
     if math.isnan(distance_last) or math.isnan(distance_first):
@@ -96,20 +106,27 @@ def contraction(distance_last: float, distance_first: float) -> Reading:
     return Reading(distance_last / distance_first)
 
 
+@guarded(numbers="nan")
 def floor_adjusted(agreement: Number, floor: float) -> Number:
     """(A - floor) / (1 - floor): 0 at the floor, 1 at agreement; nan for a floor of 1 (docs/mathematics.md, eq. 26).
 
     Takes one agreement or a tensor of them, such as a stack of pair matrices.
     """
+    if floor > 1:
+        raise ValueError(f"floor is {floor}; an agreement, and so a floor, is at most 1")
     return (agreement - floor) / (1.0 - floor if floor < 1.0 else math.nan)
 
 
+@guarded(numbers="nan")
 def at_r2(curve: Float[Tensor, " steps"], r2: Float[Tensor, " steps"], target: float | Tensor) -> Float[Tensor, ""]:
     """A curve along training, read where the R² of the same runs first reaches `target`.
 
     R² is made monotone first (the best so far), and between two snapshots both are taken to be linear. A target below
-    the first R² reads the first entry of the curve, one that is never reached the entry of the best R².
+    the first R² reads the first entry of the curve, one that is never reached the entry of the best R². nan where
+    the R² or the target is undefined.
     """
+    if r2.isnan().any() or math.isnan(target):
+        return curve.new_tensor(math.nan)
     best = r2.cummax(dim=0).values
     reached = (best >= target).nonzero()
     if not len(reached):

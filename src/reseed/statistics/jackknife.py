@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.statistics.curves import between_start, gain, init_memory, no_memory_reason, within_start
 from reseed.statistics.estimate import Estimate, Unit
 
@@ -33,6 +34,7 @@ Statistic = Callable[[Float[Tensor, "*stack runs runs"], Int[Tensor, " runs"]], 
 """A function of a stack of pair matrices and the runs' init groups, computable for any subset of the runs."""
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def jackknife(
     statistic: Statistic,
     pairs: Float[Tensor, "*stack runs runs"],
@@ -58,6 +60,7 @@ def jackknife(
     )
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def within(
     pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
@@ -65,6 +68,7 @@ def within(
     return jackknife(within_start, pairs, groups, level=level)
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def between(
     pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
@@ -81,6 +85,7 @@ class Ends(NamedTuple):
     """last - first; the difference itself is jackknifed, as both ends share their runs."""
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def ends(
     curve: Statistic, pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> Ends:
@@ -93,6 +98,7 @@ def ends(
     return Ends(*jackknife(first_last_gain, pairs, groups, level=level))
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def memory(
     pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:
@@ -102,6 +108,7 @@ def memory(
     return tuple(replace(estimate, reason=reason or estimate.reason) for estimate in estimates)
 
 
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
 def over_runs(
     values: Float[Tensor, "steps runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
 ) -> tuple[Estimate, ...]:

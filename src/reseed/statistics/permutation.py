@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.guard import guarded
 from reseed.dice import generator
 
 __all__ = ["PermutationTest", "permutation_test", "smallest_p"]
@@ -32,6 +33,7 @@ class PermutationTest:
     """Why the p-value is nan; else empty."""
 
 
+@guarded(n_first=(1, 10_000), n_second=(1, 10_000))
 def smallest_p(n_first: int, n_second: int) -> float:
     """The smallest two-sided p of arms with this many exchangeable units: .10, .029, .008, .002 for 3, 4, 5, 6 each.
 
@@ -40,6 +42,7 @@ def smallest_p(n_first: int, n_second: int) -> float:
     return (2 if n_first == n_second else 1) / math.comb(n_first + n_second, n_first)
 
 
+@guarded(numbers="nan", n_labellings=(1, 10_000_000))
 def permutation_test(
     pairs: Float[Tensor, "runs runs"],
     arms: Int[Tensor, " runs"],

@@ -11,6 +11,8 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
+from reseed._support.guard import guarded
+
 __all__ = ["Spectrum", "mean_over_spread", "mean_share", "participation_ratio", "spectrum_of", "top_share"]
 
 
@@ -25,6 +27,7 @@ class Spectrum(NamedTuple):
     """trace S / the largest variance along any direction."""
 
 
+@guarded()
 def spectrum_of(covariance: Float64[Tensor, "d_model d_model"]) -> Spectrum:
     """The ranks of a covariance; none is above the one before it in the order they are listed."""
     shares = torch.linalg.eigvalsh(covariance).clamp(min=0) / covariance.trace()
@@ -35,6 +38,7 @@ def spectrum_of(covariance: Float64[Tensor, "d_model d_model"]) -> Spectrum:
     )
 
 
+@guarded()
 def mean_share(mean: Float64[Tensor, " d_model"], covariance: Float64[Tensor, "d_model d_model"]) -> float:
     """||mu||^2 / E||x||^2, the share of the energy that lies in the mean: in [0, 1].
 
@@ -44,16 +48,19 @@ def mean_share(mean: Float64[Tensor, " d_model"], covariance: Float64[Tensor, "d
     return (offset / (offset + covariance.trace())).item()
 
 
+@guarded()
 def mean_over_spread(mean: Float64[Tensor, " d_model"], covariance: Float64[Tensor, "d_model d_model"]) -> float:
     """||mu|| / sqrt(E||x - mu||^2): at least 0."""
     return (mean.square().sum() / covariance.trace()).sqrt().item()
 
 
+@guarded()
 def participation_ratio(covariance: Float64[Tensor, "d_model d_model"]) -> float:
     """(trace S)^2 / trace S^2: how many dimensions carry the variance, from 1 to d_model."""
     return (covariance.trace().square() / covariance.square().sum()).item()
 
 
+@guarded()
 def top_share(covariance: Float64[Tensor, "d_model d_model"]) -> float:
     """The largest principal direction's share of the variance: in [1 / d_model, 1]."""
     return (torch.linalg.eigvalsh(covariance)[-1] / covariance.trace()).item()

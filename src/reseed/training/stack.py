@@ -11,7 +11,6 @@ RESUME_VERSION history
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from reseed._support.files import HEADER
-from reseed.trajectory import opened
+from reseed.trajectory import opened, read_header
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +93,7 @@ def save(stack: Stack, folder: StudyFolder) -> None:
 def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack | None:
     """One run as `save` left it; None where another version did."""
     with opened(path) as file:
-        header: dict[str, Any] = json.loads(file.metadata()[HEADER])
+        header = read_header(path)
         if header.get("format_version") != RESUME_VERSION:
             return None
         tensors = {name: file.get_tensor(name).clone().to(device) for name in file.keys()}  # noqa: SIM118 (no mapping)

@@ -16,10 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import StrictInt  # noqa: TC002 (pydantic reads the annotation)
 
 from reseed._support.documents import Document, Number
-from reseed.trajectory.reading import damaged, read_json, read_table
+from reseed.trajectory.reading import fitted, read_json, read_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,13 +74,13 @@ class Compared(Document):
     """The columns of measures."""
     floors: tuple[DrawnFloor, ...] = ()
     """Those that are drawn, with two draws or more."""
-    n_atoms: int
+    n_atoms: StrictInt
     """Atoms of a dictionary."""
-    d_model: int
+    d_model: StrictInt
     """Dimensions of an atom."""
     sign: Literal["signed", "abs"]
     """Whether a cosine counts with its sign."""
-    subspace_rank: int
+    subspace_rank: StrictInt
     """Dimensions of the subspaces that are compared."""
 
     @property
@@ -112,10 +112,7 @@ class ComparedFolder:
         document = read_json(path)
         if document.get("format_version") != COMPARED_VERSION:
             return None
-        try:
-            return Compared.model_validate(document)
-        except ValidationError as error:
-            raise damaged(path, error) from error
+        return fitted(path, Compared, document)
 
     def write_about(self, about: Compared) -> None:
         """Write `about.json`; the last of the files, which says that the others are whole."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
+from pydantic import BaseModel, ValidationError
 from safetensors import SafetensorError, safe_open
 
+from reseed._support import documents
 from reseed._support.checksums import again, refuse, verify
+from reseed._support.documents import UnreadableError, parse_json
 from reseed._support.files import HEADER
+from reseed._support.mistakes import first_mistake
 from reseed.errors import TrajectoryError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from torch import Tensor
 
-__all__ = ["damaged", "opened", "read_header", "read_json", "read_table", "read_tensors"]
+__all__ = ["damaged", "fitted", "opened", "read_header", "read_json", "read_table", "read_tensors"]
+
+Fitted = TypeVar("Fitted", bound=BaseModel)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -27,7 +33,14 @@ def read_header(path: Path) -> dict[str, Any]:
         TrajectoryError: it is missing or damaged.
     """
     with opened(path) as file:
-        return json.loads((file.metadata() or {}).get(HEADER, "{}"))
+        told = (file.metadata() or {}).get(HEADER, "{}")
+    try:
+        header = parse_json(told, finite=False)  # a run that diverged says so in its metrics
+    except UnreadableError as error:
+        raise damaged(path, error) from error
+    if not isinstance(header, dict):
+        raise damaged(path, UnreadableError("its header is no table"))
+    return header
 
 
 def opened(path: Path) -> Any:  # noqa: ANN401 (safetensors has no type for an open file)
@@ -61,8 +74,8 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     _check(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return documents.read_json(path)
+    except UnreadableError as error:
         raise damaged(path, error) from error
 
 
@@ -89,3 +102,15 @@ def _check(path: Path) -> None:
     """Refuse a file that is not what was written, whatever it seems to say."""
     found = verify(path)
     refuse([] if found is None else [found])
+
+
+def fitted(path: Path, model: type[Fitted], document: Mapping[str, Any]) -> Fitted:
+    """A document of ours as its model.
+
+    Raises:
+        TrajectoryError: fields are missing, unknown or of another kind; the first is named.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise damaged(path, ValueError(first_mistake(error, model))) from error

@@ -12,11 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from reseed._support.checksums import Checksums
 from reseed._support.documents import Document
-from reseed.trajectory.reading import damaged, read_json, read_table
+from reseed._support.mistakes import shown
+from reseed.trajectory.reading import damaged, fitted, read_json, read_table
 from reseed.trajectory.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -114,10 +115,10 @@ class Trajectory:
         """
         path = self.folder / "spec.json"
         document = read_json(path)
-        try:
-            return RunRecord.model_validate(document if "format_version" in document else _of_version_1(document))
-        except (ValidationError, KeyError) as error:
-            raise damaged(path, error) from error
+        version = document.get("format_version", 1)
+        if type(version) is not int or version not in {1, RECORD_VERSION}:
+            raise damaged(path, ValueError(f"its format version is {shown(version)}"))
+        return fitted(path, RunRecord, _of_version_1(document) if version == 1 else document)
 
     @cached_property
     def snapshots(self) -> dict[int, Snapshot]:
@@ -154,10 +155,7 @@ class Trajectory:
         path = self.folder / "done"
         if not path.exists():
             return None
-        try:
-            return RunEnd.model_validate(read_json(path))
-        except ValidationError as error:
-            raise damaged(path, error) from error
+        return fitted(path, RunEnd, read_json(path))
 
     @property
     def finished(self) -> bool:
@@ -197,6 +195,9 @@ class Trajectory:
 
 def _of_version_1(document: Mapping[str, Any]) -> dict[str, Any]:
     """A record of version 1: what is not written in it is known, as there were four kinds of start."""
+    tables = (document.get("method"), document.get("start"))
+    if not all(isinstance(table, dict) and isinstance(table.get("kind"), str) for table in tables):
+        return dict(document)  # which is no record, and its model says why
     method, start = document["method"], document["start"]
     matters = {
         "init": start["kind"] in {"random", "kmeans-permuted"} or start.get("weights", "identity") != "identity",

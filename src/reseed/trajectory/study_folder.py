@@ -24,15 +24,16 @@ from logging import getLogger
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxtyping import Float
-from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.checksums import SUMS, Checksums, check_study, refuse
 from reseed._support.files import alone, canonical_json, sha256_of_file, sha256_of_text
+from reseed._support.kinds import what_is
+from reseed._support.mistakes import shown
 from reseed.errors import TrajectoryError
 from reseed.trajectory.compared import ComparedFolder
 from reseed.trajectory.manifest import MANIFEST_VERSION, Manifest, PlannedCondition, of_version_1
-from reseed.trajectory.reading import damaged, read_header, read_json, read_tensors
+from reseed.trajectory.reading import damaged, fitted, read_header, read_json, read_tensors
 from reseed.trajectory.run import Trajectory
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class StudyFolder:
         folder = cls(path)
         if not (path / "manifest.json").is_file():
             raise TrajectoryError(
-                f"{path} is not a study: it has no manifest.json; make one with  reseed run STUDY.toml --out {path}"
+                f"{path} is {what_is(path)}, not a study: it has no manifest.json; make one with  reseed run STUDY.toml"
             )
         _ = folder.manifest
         return folder
@@ -114,15 +115,20 @@ class StudyFolder:
         path = self.path / "manifest.json"
         document = read_json(path)
         version = document.get("format_version")
-        if version not in {1, MANIFEST_VERSION}:
+        if "shards" in document:
             raise TrajectoryError(
-                f"{self.path} has format version {version}; this reseed reads versions 1 to {MANIFEST_VERSION}: "
+                f"{self.path} is a store of activations, not a study: run a study on it with  reseed run STUDY.toml"
+            )
+        if type(version) is not int or version not in {1, MANIFEST_VERSION}:
+            raise TrajectoryError(
+                f"{self.path} has format version {shown(version)}; this reseed reads versions 1 to {MANIFEST_VERSION}: "
                 f"install the reseed that wrote it ({document.get('reseed', 'unknown')}) or run the study again"
             )
         try:
-            return Manifest.model_validate(of_version_1(document) if version == 1 else document)
-        except ValidationError as error:
-            raise damaged(path, error) from error
+            document = of_version_1(document) if version == 1 else document
+        except (AttributeError, TypeError, ValueError) as error:
+            raise damaged(path, ValueError("it is no manifest of version 1")) from error
+        return fitted(path, Manifest, document)
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Write `manifest.json`."""
