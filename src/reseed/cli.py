@@ -1,7 +1,7 @@
 """The command line: each command is parse, one library call, render.
 
-stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130 interrupted (and
-saved). Heavy libraries are imported by the commands that need them, so that `reseed --help` answers at once.
+stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130, 143 or 129
+stopped by Ctrl-C, SIGTERM or SIGHUP (and saved). Heavy libraries are imported by the commands that need them, so that `reseed --help` answers at once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import reseed
+from reseed._support import stopping
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
@@ -433,10 +434,12 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"reseed: {error}", err=True)
         code = 1
     except OSError as error:
-        typer.echo(f"reseed: {_system_error(error)}", err=True)
+        if stopping.asked() is None:  # a terminal that is gone can no longer be written to
+            typer.echo(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    if code == _INTERRUPTED:  # which typer makes of Ctrl-C itself, without a word
-        typer.echo("reseed: stopped; the same command goes on from here", err=True)
+    if code == _INTERRUPTED or stopping.asked():  # typer makes this code of Ctrl-C itself, without a word
+        stopping.say()
+        code = stopping.exit_code()
     sys.exit(code if isinstance(code, int) else 0)

@@ -64,6 +64,7 @@ def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
     by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
     parts: dict[int, Tokens] = {}
     for start in range(0, len(numbers), reader.batch):
+        stopping.check()
         places = by_length[start : start + reader.batch].tolist()
         for place, part in zip(places, _read_batch(reader, numbers[places]), strict=True):
             parts[place] = part

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import reseed
-from reseed._support import progress
+from reseed._support import progress, stopping
 from reseed._support.numbers import percent
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, Activations, Preprocessed, open_activations, preprocessed
@@ -40,6 +40,7 @@ _EQUAL = 1e-12  # a variance below this share of the energy is rounding
 Source = str | Path | Float[Tensor, "_ d_model"]
 
 
+@stopping.noticed()
 def measure(
     activations: Source | None = None,
     *,

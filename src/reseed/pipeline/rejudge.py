@@ -7,7 +7,7 @@ from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reseed._support import progress
+from reseed._support import progress, stopping
 from reseed._support.checksums import again, check_study, refuse
 from reseed._support.threads import workers
 from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
@@ -28,11 +28,13 @@ __all__ = ["measure_floors", "rejudge"]
 _say = getLogger("reseed")
 
 
+@stopping.noticed()
 def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
     """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
 
     Raises:
-        TrajectoryError: there is no study, or it is damaged or of another version.
+        TrajectoryError: there is no study, it is damaged or of another version, or another process writes it.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; what was compared is saved.
     """
     folder = StudyFolder.open(Path(path))
     with folder.alone(), workers(None) as pool, progress.bar(quiet=quiet) as show:

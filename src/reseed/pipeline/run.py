@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from reseed._support import progress
+from reseed._support import progress, stopping
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
@@ -17,7 +17,7 @@ from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
 from reseed.pipeline.rejudge import measure_floors
-from reseed.pipeline.session import check_place, check_sizes, device_of, stoppable, told_from
+from reseed.pipeline.session import check_place, check_sizes, device_of, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+@stopping.noticed()
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 
@@ -40,7 +41,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
         SpecError: `out` holds another study, or the study does not suit its activations.
         ActivationsError: the activations are missing, damaged or too few.
         TrajectoryError: another process runs a study in `out`, or what is there is damaged.
-        Interrupted: Ctrl-C; every run is saved first.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; every run is saved first.
     """
     out = Path(out)
     check_place(out)
@@ -127,8 +128,8 @@ def _run(
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
     """Train the runs of one condition, and write down all that judging reads about them."""
     training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
-    with stoppable() as stop:
-        train(planned.every, context, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
+    n_runs = len(planned.every)
+    train(planned.every, context, advance=show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs"))
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
