@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Show", "bar"]
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR = 60.0, 3600.0
 
 
 class Show(Protocol):

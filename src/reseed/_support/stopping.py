@@ -6,14 +6,19 @@ beside it (`own`), which ends the process where nobody looks at the note for som
 file is replaced whole or not at all, so that nothing is lost but what was being computed.
 """
 
+from __future__ import annotations
+
 import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import NoReturn
+
+TYPE_CHECKING = False  # nothing that takes time is imported before signals are heard
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+    from typing import Any, NoReturn
 
 __all__ = ["SLICE", "Interrupted", "asked", "check", "deaf", "exit_code", "held", "noticed", "own", "say", "writing"]
 
@@ -117,14 +122,14 @@ def noticed() -> Iterator[None]:
             _note.mine, _note.signal = False, None
 
 
-def _listen(handler: object, *, others: bool) -> dict[int, object]:
+def _listen(handler: Callable[[int, FrameType | None], None], *, others: bool) -> dict[int, Any]:
     """Put a handler in for our signals; who was there before, by signal."""
-    before = {}
+    before: dict[int, Any] = {}
     for number in _SIGNALS:
         now = signal.getsignal(number)
         plain = now in {signal.SIG_DFL, signal.default_int_handler}
         if now is not None and now is not signal.SIG_IGN and (plain or others or number == signal.SIGINT):
-            before[number] = signal.signal(number, handler)  # type: ignore[arg-type]
+            before[number] = signal.signal(number, handler)
     return before
 
 

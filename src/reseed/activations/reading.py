@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reseed._support import stopping
 from reseed.activations.language_model import LanguageModel, hidden_states, pad
 from reseed.activations.memory import is_out_of_memory
 from reseed.activations.progress import Advance

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from reseed import kernels
 from reseed._support import progress, stopping
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
@@ -16,7 +17,7 @@ from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
-from reseed.pipeline.rejudge import measure_floors
+from reseed.pipeline.rejudge import measure_floors, prepare
 from reseed.pipeline.session import check_place, check_sizes, device_of, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
@@ -115,6 +116,9 @@ def _run(
     device = torch.device(folder.manifest.machine["device"])
     forget_unfinished(folder)
     shared: FloorTables = {}
+    if not _is_finished(folder, plan):
+        kernels.prepare()
+        prepare()
     for seen in each_seen:
         _write_moments(folder, seen)
         draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
@@ -123,6 +127,12 @@ def _run(
             if planned.condition.preprocess == seen.name:
                 _run_condition(name, planned, context, shared, show)
     return judge_study(folder, advance=show("judge", len(plan)))
+
+
+def _is_finished(folder: StudyFolder, plan: dict[str, _Planned]) -> bool:
+    """Whether all is trained, and the last table of every comparison written: then there is nothing to prepare for."""
+    trained = (folder.run(spec.id).done is not None for planned in plan.values() for spec in planned.every)
+    return all(trained) and all((folder.compared(name).path / "barriers.parquet").exists() for name in plan)
 
 
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
