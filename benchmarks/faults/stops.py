@@ -59,7 +59,9 @@ MOMENTS = [
 ]
 STARTING, LOADING = "python starts", "loading"
 PHASES = [STARTING, LOADING, "floors", "starts", "training", "compare", "floors of runs", "barriers", "judge", "report"]
-TALK = re.compile(r"reseed: stopped.*; the same command goes on from here|report: .*|.*: [\d,]+ of [\d,]+.*")
+TALK = re.compile(
+    r"reseed: stopped.*; the same command goes on from here|report: .*|finished already: .*|.*: [\d,]+ of [\d,]+.*"
+)
 
 
 @dataclass
@@ -138,31 +140,28 @@ def wait_for_moment(place: Path, process: subprocess.Popen[bytes], dice: random.
     time.sleep(max(0.0, FIRST - (time.monotonic() - begun)))
 
 
-def phase(place: Path, process: subprocess.Popen[bytes]) -> str:
-    """What the process is at: by what it said and by the files that are there."""
-    study = place / "study"
+def phase(place: Path, process: subprocess.Popen[bytes], begun: float) -> str:
+    """What the process is at: by the files that are there, which the manifest is the first of."""
+    study, manifest = place / "study", place / "study" / "manifest.json"
     if not _listens(process):
         return STARTING
-    if b" of " not in (place / "err").read_bytes():
+    if not manifest.exists() or manifest.stat().st_mtime < begun:
         return LOADING
-    conditions = json.loads((study / "manifest.json").read_text(encoding="utf-8"))["conditions"]
-    planned = [run for each in conditions for run in (*each["runs"], *each["children"])]
-
-    def all_have(pattern: str, count: int) -> bool:
-        return len(list(study.glob(pattern))) >= count
-
     if not list(study.glob("runs/*")):
         return "floors"
-    for each in conditions:
-        runs, compared = [*each["runs"], *each["children"]], study / "compared" / each["key"]
-        if not all((study / "runs" / run / "step-000000.safetensors").exists() for run in runs):
-            return "starts"
-        if not all((study / "runs" / run / "done").exists() for run in runs):
-            return "training"
-        for file, name in (("pairs", "compare"), ("floors", "floors of runs"), ("barriers", "barriers")):
-            if not (compared / f"{file}.parquet").exists():
+    for each in json.loads(manifest.read_text(encoding="utf-8"))["conditions"]:
+        folders = [study / "runs" / run for run in (*each["runs"], *each["children"])]
+        steps = {
+            "starts": [folder / "step-000000.safetensors" for folder in folders],
+            "training": [folder / "done" for folder in folders],
+            "compare": [study / "compared" / each["key"] / "pairs.parquet"],
+            "floors of runs": [study / "compared" / each["key"] / "floors.parquet"],
+            "barriers": [study / "compared" / each["key"] / "barriers.parquet"],
+        }
+        for name, files in steps.items():
+            if not all(file.exists() for file in files):
                 return name
-    return "report" if all_have("findings.json", 1) and all_have("runs/*/done", len(planned)) else "judge"
+    return "report" if (study / "findings.json").exists() else "judge"
 
 
 def _listens(process: subprocess.Popen[bytes]) -> bool:
@@ -177,11 +176,12 @@ def _listens(process: subprocess.Popen[bytes]) -> bool:
 
 def suffer(place: Path, dice: random.Random, usual: float) -> Trial | None:
     """Begin or go on with the study, and send a signal; None where the command was faster."""
+    begun = time.time()
     process, number = begin(place), dice.choice(SIGNALS)
     wait_for_moment(place, process, dice, usual)
     if process.poll() is not None:
         return None
-    at, twice = phase(place, process), number != signal.SIGKILL and dice.random() < TWICE
+    at, twice = phase(place, process, begun), number != signal.SIGKILL and dice.random() < TWICE
     process.send_signal(number)
     sent = time.monotonic()
     if twice:

@@ -8,6 +8,7 @@ stopped by Ctrl-C, SIGTERM or SIGHUP (and saved). Heavy libraries are imported b
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 import sys
 import warnings
@@ -271,8 +272,11 @@ def run(
 
     wanted = _outcomes(require)
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
+    before = _digest(folder / "findings.json")
     findings = reseed.run(Study.read(study), folder, quiet=quiet)
     _show(findings, folder)
+    if not quiet and before is not None and before == _digest(folder / "findings.json"):
+        typer.echo("finished already: the findings are as they were", err=True)
     _check_required(findings, wanted)
 
 
@@ -364,9 +368,14 @@ def selfcheck(
 
 def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
+    from reseed.report.stamp import is_current
+
     _print(findings)
+    page = folder / "report.html"
     try:
-        typer.echo(f"report: {reseed.write_report(findings, folder / 'report.html')}", err=True)
+        if not is_current(page, findings):  # making it takes longer than all the rest of a finished study
+            reseed.write_report(findings, page)
+        typer.echo(f"report: {page}", err=True)
     except ImportError as error:
         typer.echo(f"no HTML report: {error}", err=True)
 
@@ -403,6 +412,10 @@ def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
         typer.echo(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
     if short:
         raise typer.Exit(2)
+
+
+def _digest(file: Path) -> bytes | None:
+    return hashlib.sha256(file.read_bytes()).digest() if file.is_file() else None
 
 
 def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)

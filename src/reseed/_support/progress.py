@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from reseed._support import stopping
 
@@ -20,15 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Show", "bar"]
 
-_MINUTE, _HOUR = 60.0, 3600.0
+_FIRST, _MINUTE, _HOUR = 1.0, 60.0, 3600.0
 
 
-class Show(Protocol):
-    """Opens a phase with a title, a total and what is counted, and returns what advances it."""
-
-    def __call__(self, title: str, total: int, unit: str = "") -> Callable[[int], None]:
-        """Open it; what comes back raises Interrupted where an end is asked for."""
-        ...
+Show = Callable[..., Callable[[int], None]]
+"""Opens a phase with a title, a total and in words what is counted, and returns what advances it: that raises
+Interrupted where an end is asked for."""
 
 
 @contextmanager
@@ -37,7 +34,7 @@ def bar(*, quiet: bool = False, every: float = _MINUTE) -> Iterator[Show]:
 
     Args:
         quiet: say nothing.
-        every: seconds between two lines where there is no terminal; the first phase says at once that it has begun.
+        every: seconds between two lines where there is no terminal; the first one comes after a second.
     """
     if quiet:
         yield _silent
@@ -129,8 +126,10 @@ def _lines(every: float) -> Iterator[Show]:
     over = threading.Event()
 
     def tell() -> None:
-        while not over.wait(every):
+        wait = min(_FIRST, every)
+        while not over.wait(wait):
             _say(phases[-1])
+            wait = every
 
     teller = threading.Thread(target=tell, daemon=True, name="progress")
 
@@ -138,7 +137,6 @@ def _lines(every: float) -> Iterator[Show]:
         phase = _Phase(title, total, unit)
         phases.append(phase)
         if len(phases) == 1:
-            _say(phase)
             teller.start()
         return phase.advance
 
