@@ -175,6 +175,7 @@ def geometry(
     """
     from reseed.geometry import measure
 
+    stopping.goes_on(False)
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
     found = measure(
@@ -352,6 +353,7 @@ def selfcheck(
     from reseed.calibration.selfcheck import CHECKS, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
 
+    stopping.goes_on(False)
     parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
     found = []
     with progress.bar(quiet=quiet) as show:
@@ -439,6 +441,9 @@ def _system_error(error: OSError) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
+    if arguments is None:
+        stopping.own()
+    stopping.goes_on(True)
     try:
         code = app(arguments, standalone_mode=False)
     except _ClickException as error:

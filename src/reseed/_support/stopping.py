@@ -20,7 +20,20 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, NoReturn
 
-__all__ = ["SLICE", "Interrupted", "asked", "check", "deaf", "exit_code", "held", "noticed", "own", "say", "writing"]
+__all__ = [
+    "SLICE",
+    "Interrupted",
+    "asked",
+    "check",
+    "deaf",
+    "exit_code",
+    "goes_on",
+    "held",
+    "noticed",
+    "own",
+    "say",
+    "writing",
+]
 
 SLICE = 0.1
 """Seconds that anything may wait at a time before it looks at the note again."""
@@ -45,6 +58,7 @@ class _Note:
         self.held = 0
         self.writing = 0
         self.said = False
+        self.goes_on = True
         self.lock = threading.Lock()
         self.saying = threading.Lock()
 
@@ -186,14 +200,20 @@ def _end(what: str) -> NoReturn:
     os._exit(exit_code())
 
 
+def goes_on(yes: bool, /) -> None:  # noqa: FBT001 (the question is in the name)
+    """Whether the same command goes on from what this one has written, as the last words will say; else it wrote none."""
+    _note.goes_on = yes
+
+
 def say(what: str = "stopped") -> None:
-    """Say on stderr that the command was stopped, and how it goes on; once, whoever comes first."""
+    """Say on stderr that the command was stopped, and how it goes on; in its own process once, whoever comes first."""
     with _note.saying:
-        if not _note.said:
+        if not (_note.said and _note.watched):
             _note.said = True
+            then = "the same command goes on from here" if _note.goes_on else "nothing was written"
             shown = "\x1b[?25h\r\x1b[K" if os.isatty(_STDERR) else ""  # a bar hides the cursor
             with suppress(OSError):  # the terminal may be gone
-                os.write(_STDERR, f"{shown}reseed: {what}; the same command goes on from here\n".encode())
+                os.write(_STDERR, f"{shown}reseed: {what}; {then}\n".encode())
 
 
 def deaf() -> None:
