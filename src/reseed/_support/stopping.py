@@ -201,7 +201,7 @@ def _end(what: str) -> NoReturn:
 
 
 def goes_on(yes: bool, /) -> None:  # noqa: FBT001 (the question is in the name)
-    """Whether the same command goes on from what this one has written, as the last words will say; else it wrote none."""
+    """Whether the same command goes on from what this one has written; else the last words say that it wrote nothing."""
     _note.goes_on = yes
 
 
