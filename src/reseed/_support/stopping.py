@@ -186,10 +186,11 @@ def _next_signal(reads: int) -> int:
 
 def _end_when_late() -> None:
     """End the process at once where no work is at stake, else where it has not ended after the time of grace."""
-    left = _GRACE if _note.heard else 0.0
-    while left > 0 or _note.held or _note.writing:
+    until = time.monotonic() + (_GRACE if _note.heard else 0.0)
+    while time.monotonic() < until or _note.held or _note.writing:
         time.sleep(SLICE)
-        left = left - SLICE if not _note.held else _GRACE
+        if _note.held:
+            until = time.monotonic() + _GRACE
     _end("stopped")
 
 
@@ -201,7 +202,7 @@ def _end(what: str) -> NoReturn:
 
 
 def goes_on(yes: bool, /) -> None:  # noqa: FBT001 (the question is in the name)
-    """Whether the same command goes on from what this one has written; else the last words say that it wrote nothing."""
+    """Whether the same command goes on from what this one has written; else it is said that nothing was written."""
     _note.goes_on = yes
 
 
