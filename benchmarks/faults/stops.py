@@ -257,6 +257,7 @@ def main() -> None:
             if found and asked.keep:
                 shutil.copytree(place, asked.keep / place.name)
             wrong += [f"{place.name}: {fault}" for fault in found]
+            print(f"{place.name}: {len(trials)} signals, {len(wrong)} faults", *found, sep="\n  ", file=sys.stderr)
             studies += 1
             shutil.rmtree(place)
     print(table(trials))

@@ -52,12 +52,12 @@ def replacing(path: Path, *, before: Callable[[Path], None] = lambda _: None) ->
     Raises:
         OSError: the disk is full or the like; `filename` is `path`, whichever library was writing.
     """
-    with stopping.writing(), _replacing(path) as temporary:
+    with stopping.writing(), _replacing(path, before) as temporary:
         yield temporary
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def _replacing(path: Path, before: Callable[[Path], None]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     os.close(handle)
