@@ -2,11 +2,12 @@
 
 import hashlib
 import os
+import pty
 import resource
 import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -193,3 +194,24 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics):
 def judged(folder):
     """The findings of a study folder, compared and judged with what it holds."""
     return rejudge(folder.path, quiet=True)
+
+
+def on_a_terminal(code):
+    """What Python code writes on a pseudo-terminal, in a process of its own."""
+    leader, follower = pty.openpty()
+    here = str(Path(__file__).parent)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([here, *sys.path]), "TERM": "xterm", "COLUMNS": "100"},
+    )
+    os.close(follower)
+    told = b""
+    with suppress(OSError):  # the system's way to say that nobody has the terminal open any more
+        while part := os.read(leader, 4096):
+            told += part
+    os.close(leader)
+    assert process.wait(60) == 0, told
+    return told.decode()

@@ -1,6 +1,7 @@
 """The benchmarks that others rerun still run, and write what the documentation reads."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -65,6 +66,11 @@ def test_the_calibration_counts_what_the_page_is_made_from_and_leaves_other_tabl
     assert "coverage: " in told
     page = runpy.run_path(str(ROOT / "docs/trust.py"))["page"](file)
     assert page.count("\n| ") == (ROOT / "docs/concepts/trust.md").read_text(encoding="utf-8").count("\n| ")
+
+
+def test_studies_that_are_killed_and_stopped_at_any_time_end_as_if_they_had_not_been():
+    told = run("faults/stops", "--trials", 3, "--seed", 1)
+    assert re.search(r"\n[3-9]\d* signals to \d+ studies; 0 faults\n", told)
 
 
 @pytest.fixture

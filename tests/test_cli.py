@@ -68,6 +68,13 @@ def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
     assert contents(again) == before
 
 
+class Terminal(StringIO):
+    """Where bars are drawn."""
+
+    def isatty(self):
+        return True
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A study of a second, run with progress bars and a requirement that it misses: its folder and what was told."""
@@ -76,7 +83,7 @@ def small(tmp_path_factory):
     training = {"steps": 1, "batch_size": 20, "evenly": 1, "device": "cpu"}
     study("acts.npy", arm("topk", start={"kind": "random"}), training=training, starts=1).write(folder / "study.toml")
     command = ["run", str(folder / "study.toml"), "--out", str(folder / "elsewhere"), "--require", "convergent"]
-    with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err, pytest.raises(SystemExit) as ended:
+    with redirect_stdout(StringIO()) as out, redirect_stderr(Terminal()) as err, pytest.raises(SystemExit) as ended:
         main(command)
     return folder / "elsewhere", ended.value.code, out.getvalue(), err.getvalue()
 

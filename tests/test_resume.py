@@ -35,6 +35,7 @@ INSULTS = {
     "killed before the first snapshot": Insult("manifest.json", signal=signal.SIGKILL),
     "killed in training": Insult("runs/topk-random*/step-000005.safetensors", signal=signal.SIGKILL),
     "interrupted in training": Insult("runs/ra-topk*/step-000001.safetensors", 4, signal=signal.SIGINT),
+    "terminated in training": Insult("runs/ra-topk*/step-000010.safetensors", signal=signal.SIGTERM),
     "killed in comparison": Insult("runs/*/done", 8, signal=signal.SIGKILL),
 }
 
@@ -113,10 +114,11 @@ def test_a_kill_is_a_kill(insulted, name):
     assert INSULTS[name].returncode == -signal.SIGKILL
 
 
-def test_an_interruption_says_how_to_go_on_and_exits_with_130(insulted):
+@pytest.mark.parametrize(("name", "code"), [("interrupted in training", 130), ("terminated in training", 143)])
+def test_a_stop_says_how_to_go_on_and_exits_with_the_code_of_its_signal(insulted, name, code):
     assert insulted.exists()
-    assert INSULTS["interrupted in training"].returncode == 130
-    assert INSULTS["interrupted in training"].stderr == "reseed: stopped; the same command goes on from here\n"
+    assert INSULTS[name].returncode == code
+    assert INSULTS[name].stderr == "reseed: stopped; the same command goes on from here\n"
 
 
 def test_an_interruption_in_training_saves_every_run_at_the_same_step(insulted):

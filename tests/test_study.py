@@ -256,6 +256,12 @@ def test_what_is_no_study_cannot_be_judged_again(tmp_path):
         rejudge(tmp_path, quiet=True)
 
 
+def test_a_study_that_somebody_runs_is_not_judged_beside_it(tmp_path_factory):
+    folder = finished(tmp_path_factory)[0]
+    with StudyFolder(folder).alone(), pytest.raises(TrajectoryError, match="another reseed run is at work"):
+        rejudge(folder, quiet=True)
+
+
 # The process.
 
 

@@ -6,11 +6,11 @@ The public names are loaded when they are first used: `import reseed` costs neit
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from reseed._support.version import VERSION
 from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
 
+TYPE_CHECKING = False  # importing typing takes as long as all the rest, and signals are heard only after it
 if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
     from reseed.activations import Activations, collect, open_activations, preprocessed, read_texts

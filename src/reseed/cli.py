@@ -1,12 +1,14 @@
 """The command line: each command is parse, one library call, render.
 
-stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130 interrupted (and
-saved). Heavy libraries are imported by the commands that need them, so that `reseed --help` answers at once.
+stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130, 143 or 129
+stopped by Ctrl-C, SIGTERM or SIGHUP (and saved). Heavy libraries are imported by the commands that need them, so that
+`reseed --help` answers at once.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import shutil
 import sys
 import warnings
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import reseed
+from reseed._support import stopping
 from reseed._support.system_errors import told
 from reseed.errors import ReseedError, SpecError
 
@@ -173,6 +176,7 @@ def geometry(
     """
     from reseed.geometry import measure
 
+    stopping.goes_on(False)
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
     found = measure(
@@ -272,8 +276,11 @@ def run(
     wanted = _outcomes(require)
     asked = Study.read(study)
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
+    before = _digest(folder / "findings.json")
     findings = reseed.run(asked, folder, quiet=quiet)
     _show(findings, folder)
+    if not quiet and before is not None and before == _digest(folder / "findings.json"):
+        typer.echo("finished already: the findings are as they were", err=True)
     _check_required(findings, wanted)
 
 
@@ -349,6 +356,7 @@ def selfcheck(
     from reseed.calibration.selfcheck import CHECKS, check_parts, rendered, write_cases
     from reseed.calibration.selfcheck import selfcheck as check
 
+    stopping.goes_on(False)
     parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
     check_parts(parts)
     found = []
@@ -366,9 +374,14 @@ def selfcheck(
 
 def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
+    from reseed.report.stamp import is_current
+
     _print(findings)
+    page = folder / "report.html"
     try:
-        typer.echo(f"report: {reseed.write_report(findings, folder / 'report.html')}", err=True)
+        if not is_current(page, findings):  # making it takes longer than all the rest of a finished study
+            reseed.write_report(findings, page)
+        typer.echo(f"report: {page}", err=True)
     except ImportError as error:
         typer.echo(f"no HTML report: {error}", err=True)
 
@@ -407,6 +420,10 @@ def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
         raise typer.Exit(2)
 
 
+def _digest(file: Path) -> bytes | None:
+    return hashlib.sha256(file.read_bytes()).digest() if file.is_file() else None
+
+
 def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
     if asked:
         typer.echo(f"reseed {reseed.__version__}")
@@ -438,6 +455,9 @@ def _usage_error(error: Any) -> str:  # noqa: ANN401 (typer's own click, or anot
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
+    if arguments is None:
+        stopping.own()
+    stopping.goes_on(True)
     try:
         code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
@@ -447,10 +467,12 @@ def main(arguments: list[str] | None = None) -> None:
         typer.echo(f"reseed: {error}", err=True)
         code = 1
     except OSError as error:
-        typer.echo(f"reseed: {_system_error(error)}", err=True)
+        if stopping.asked() is None:  # a terminal that is gone can no longer be written to
+            typer.echo(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    if code == _INTERRUPTED:  # which typer makes of Ctrl-C itself, without a word
-        typer.echo("reseed: stopped; the same command goes on from here", err=True)
+    if code == _INTERRUPTED or stopping.asked():  # typer makes this code of Ctrl-C itself, without a word
+        stopping.say()
+        code = stopping.exit_code()
     sys.exit(code if isinstance(code, int) else 0)

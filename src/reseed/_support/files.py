@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from reseed._support import stopping
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
@@ -52,6 +54,12 @@ def replacing(path: Path, *, before: Callable[[Path], None] = lambda _: None) ->
     """
     if path.is_dir():  # which the rename would tell as "busy", after all the work
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    with stopping.writing(), _replacing(path, before) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _replacing(path: Path, before: Callable[[Path], None]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     os.close(handle)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 
+from reseed._support import stopping
+
 __all__ = ["workers"]
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -20,7 +25,46 @@ def workers(count: int | None = None) -> Iterator[Executor]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(count or before, initializer=lambda: torch.set_num_threads(1)) as pool:
+        with _Pool(count or before, initializer=lambda: torch.set_num_threads(1)) as pool:
             yield pool
     finally:
         torch.set_num_threads(before)
+
+
+class _Pool(ThreadPoolExecutor):
+    """Threads whose results are waited for in slices: a signal is noticed in between, which polars would sleep over.
+
+    polars has a handler for Ctrl-C after which the system goes on waiting for a lock where Python's own would wake up.
+    """
+
+    def map(
+        self, fn: Callable[..., T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[T]:
+        """The results in order; Interrupted where an end is asked for, and what has not begun does not begin."""
+        del timeout, chunksize
+        futures = [self.submit(_unless_stopped, fn, *each) for each in zip(*iterables, strict=False)]
+        return _results(futures)
+
+
+def _unless_stopped(fn: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 (whatever fn takes)
+    stopping.check()
+    return fn(*arguments)
+
+
+def _results(futures: list[Future[T]]) -> Iterator[T]:
+    try:
+        for future in futures:
+            yield _result(future)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _result(future: Future[T]) -> T:
+    while True:
+        try:
+            return future.result(stopping.SLICE)
+        except TimeoutError:
+            if future.done():  # its own
+                return future.result()
+            stopping.check()

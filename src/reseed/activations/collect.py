@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support import stopping
 from reseed._support.files import alone
 from reseed.activations.bundled import resolve_model
 from reseed.activations.destination import begun, check_destination
@@ -46,6 +47,7 @@ _NORM_LIMIT = 10.0
 _DROPPED = f"position 0 of causal models, norms above {_NORM_LIMIT:g} times the median"
 
 
+@stopping.noticed()
 def collect(
     model: str | Path,
     *,
@@ -96,6 +98,7 @@ def collect(
             short for `tokens`, a folder that holds anything else, too little disk or memory. What can be known before
             the model is loaded is said before.
         MissingExtraError: transformers is not installed.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; whole shards are kept.
 
     Warns:
         UserWarning: what nobody meant in texts that can be read all the same, such as special tokens that the tokenizer
@@ -114,7 +117,7 @@ def collect(
         windows = cut(texts, tokenizer, context=context)
         noticed = notice(texts, windows, tokenizer)
     for sentence in noticed:
-        warnings.warn(sentence, stacklevel=2)
+        warnings.warn(sentence, stacklevel=3)  # `noticed` lies between here and the caller
     check_vocabulary(windows, design, source.path)
     special = tuple(tokenizer.all_special_ids)
     sure = kept_per_window(windows, special, drops_first=drop_outliers)

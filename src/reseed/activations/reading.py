@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from reseed._support import stopping
 from reseed.activations.language_model import LanguageModel, hidden_states, pad
 from reseed.activations.memory import is_out_of_memory
 from reseed.activations.progress import Advance
@@ -64,6 +65,7 @@ def read(reader: Reader, numbers: np.ndarray, advance: Advance) -> Tokens:
     by_length = np.argsort(-reader.windows.lengths[numbers], kind="stable")
     parts: dict[int, Tokens] = {}
     for start in range(0, len(numbers), reader.batch):
+        stopping.check()
         places = by_length[start : start + reader.batch].tolist()
         for place, part in zip(places, _read_batch(reader, numbers[places]), strict=True):
             parts[place] = part

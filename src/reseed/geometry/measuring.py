@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import reseed
-from reseed._support import progress
+from reseed._support import progress, stopping
 from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.numbers import percent
@@ -43,6 +43,7 @@ Source = str | Path | Float[Tensor, "_ d_model"]
 
 
 @guarded(numbers="any")
+@stopping.noticed()
 def measure(
     activations: Source | None = None,
     *,

@@ -11,9 +11,9 @@ from importlib.util import find_spec
 from types import ModuleType
 
 from jaxtyping import Float
-from torch import Tensor, float32
+from torch import Tensor, float32, ones, zeros
 
-from reseed.kernels import cpu, dense, sparse
+from reseed.kernels import dense, sparse
 from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
 from reseed.kernels.dense import encode_relu
 
@@ -27,6 +27,7 @@ __all__ = [
     "encode_relu",
     "encode_topk",
     "mix",
+    "prepare",
     "relu_pass",
     "row_gradients",
     "topk_pass",
@@ -82,7 +83,7 @@ def relu_pass(
     penalty: float,
 ) -> Pass:
     """Codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    kernels = cpu if _for(u) is cpu else dense
+    kernels = _cpu() if _is_for_cpu(u) else dense
     return kernels.relu_pass(u, encoder, encoder_bias, dictionary, penalty=penalty)
 
 
@@ -90,16 +91,32 @@ def mix(
     weights: Float[Tensor, "runs atoms points"], points: Float[Tensor, "runs points d_model"]
 ) -> Float[Tensor, "runs atoms d_model"]:
     """The sums of each run's points, weighted by weights that are not negative."""
-    return cpu.mix(weights, points) if _for(weights) is cpu else weights @ points
+    return _cpu().mix(weights, points) if _is_for_cpu(weights) else weights @ points
+
+
+def prepare() -> None:
+    """Load and compile what a training on the CPU calls, in this thread: several at once would wait for each other."""
+    tiny = ones(1, 2, 2)
+    topk_pass(tiny, tiny, zeros(1, 2), tiny, k=1)
 
 
 def _for(tensor: Tensor) -> ModuleType:
     """The kernels for a tensor like this one."""
-    if tensor.dtype != float32:
-        return sparse
-    if tensor.is_cuda and _has_triton():
+    if _is_for_cpu(tensor):
+        return _cpu()
+    if tensor.dtype == float32 and tensor.is_cuda and _has_triton():
         return importlib.import_module("reseed.kernels.gpu")
-    return cpu if tensor.device.type == "cpu" else sparse
+    return sparse
+
+
+def _is_for_cpu(tensor: Tensor) -> bool:
+    return tensor.dtype == float32 and tensor.device.type == "cpu"
+
+
+@cache
+def _cpu() -> ModuleType:
+    """The kernels that bring numba along: a finished study is read sooner without."""
+    return importlib.import_module("reseed.kernels.cpu")
 
 
 @cache

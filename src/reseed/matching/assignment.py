@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reseed._support import stopping
 from reseed.matching.auction import State, auction
 from reseed.matching.candidates import Candidates, Pages, Sides, with_more_pages
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
@@ -145,6 +146,7 @@ def _solve(
 
 def _auction_at(epsilon: float, candidates: Candidates, state: State, pairs: Pairs) -> Candidates:
     n_dummies = int((pairs.col_at >= 0).sum()) - len(state.column_of)
+    stopping.check()
     while not auction(epsilon, n_dummies, candidates, state):
         candidates = with_more_pages(candidates)
     return candidates

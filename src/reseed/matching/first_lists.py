@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 from torch import Tensor
 
+from reseed._support import stopping
 from reseed._support.jit import compiled
 from reseed._support.products import row_products
 from reseed.matching.candidates import Lists
@@ -53,6 +54,7 @@ def first_lists(
     height = max(64, min(1024, elements // n_cols))
 
     def read_block(begin: int) -> None:
+        stopping.check()
         part = slice(begin, begin + height)
         block = row_products(rows[part], cols).cpu()
         values = (block.abs_() if absolute else block).numpy()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+from importlib import import_module
 from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reseed._support import progress
+import torch
+
+from reseed._support import progress, stopping
 from reseed._support.checksums import again, check_study, refuse
 from reseed._support.guard import guarded
 from reseed._support.threads import workers
 from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
 from reseed.analysis.compare import first_of_groups
 from reseed.errors import SpecError
+from reseed.matching import match
 from reseed.pipeline.draws_of_runs import draw_of_runs
 from reseed.trajectory import StudyFolder
 
@@ -24,21 +28,25 @@ if TYPE_CHECKING:
     from reseed.analysis import FloorTables
     from reseed.findings import Findings
 
-__all__ = ["measure_floors", "rejudge"]
+__all__ = ["measure_floors", "prepare", "rejudge"]
 
 _say = getLogger("reseed")
 
 
 @guarded()
+@stopping.noticed()
 def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
     """Judge a study folder again by its tables, and compare first what they do not hold; needs no activations.
 
     Raises:
-        TrajectoryError: there is no study, or it is damaged or of another version.
+        TrajectoryError: there is no study, it is damaged or of another version, or another process writes it.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; what was compared is saved.
     """
     folder = StudyFolder.open(Path(path))
     with folder.alone(), workers(None) as pool, progress.bar(quiet=quiet) as show:
         _check(folder, pool, show)
+        if not all(is_compared(folder, planned.name) for planned in folder.manifest.conditions):
+            prepare()
         shared: FloorTables = {}
         for planned in folder.manifest.conditions:
             if is_compared(folder, planned.name):
@@ -74,6 +82,13 @@ def _take_over_thresholds(folder: StudyFolder, toml: Path) -> None:
     folder.write_text("study.toml", toml.read_text(encoding="utf-8"))
     told = "%s has been edited since the study was run, and its thresholds are taken; to have the file as it was: %s"
     _say.warning(told, toml, as_it_was)
+
+
+def prepare() -> None:
+    """Load and compile what comparing calls, in this thread: several at once would wait for each other."""
+    for module in ("reseed.measures._loops", "safetensors.torch", "scipy.sparse.linalg"):
+        import_module(module)
+    match(torch.eye(2), torch.eye(2))
 
 
 def measure_floors(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from reseed._support import progress
+from reseed import kernels
+from reseed._support import progress, stopping
 from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.threads import workers
@@ -18,8 +19,8 @@ from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
-from reseed.pipeline.rejudge import measure_floors
-from reseed.pipeline.session import check_place, check_sizes, device_of, stoppable, told_from
+from reseed.pipeline.rejudge import measure_floors, prepare
+from reseed.pipeline.session import check_place, check_sizes, device_of, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
@@ -36,6 +37,7 @@ __all__ = ["run"]
 
 
 @guarded()
+@stopping.noticed()
 def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 
@@ -43,7 +45,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
         SpecError: `out` holds another study, or the study does not suit its activations.
         ActivationsError: the activations are missing, damaged or too few.
         TrajectoryError: another process runs a study in `out`, or what is there is damaged.
-        Interrupted: Ctrl-C; every run is saved first.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; every run is saved first.
     """
     out = Path(out)
     check_place(out)
@@ -117,6 +119,9 @@ def _run(
     device = torch.device(folder.manifest.machine["device"])
     forget_unfinished(folder)
     shared: FloorTables = {}
+    if not _is_finished(folder, plan):
+        kernels.prepare()
+        prepare()
     for seen in each_seen:
         _write_moments(folder, seen)
         draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
@@ -127,11 +132,17 @@ def _run(
     return judge_study(folder, advance=show("judge", len(plan)))
 
 
+def _is_finished(folder: StudyFolder, plan: dict[str, _Planned]) -> bool:
+    """Whether all is trained, and the last table of every comparison written: then there is nothing to prepare for."""
+    trained = (folder.run(spec.id).done is not None for planned in plan.values() for spec in planned.every)
+    return all(trained) and all((folder.compared(name).path / "barriers.parquet").exists() for name in plan)
+
+
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
     """Train the runs of one condition, and write down all that judging reads about them."""
     training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
-    with stoppable() as stop:
-        train(planned.every, context, advance=show(f"train {name}", len(planned.every) * training.steps), stop=stop)
+    n_runs = len(planned.every)
+    train(planned.every, context, advance=show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs"))
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)

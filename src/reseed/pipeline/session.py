@@ -1,12 +1,8 @@
-"""What every command that trains needs: sizes that suit the activations, a device, a way to be stopped."""
+"""What every command that trains needs: sizes that suit the activations, a device, paths as the study tells them."""
 
 from __future__ import annotations
 
 import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,14 +10,13 @@ import torch
 
 from reseed.activations import batch_rows
 from reseed.errors import SpecError
-from reseed.training import Interrupted
 from reseed.trajectory import LOCK, is_study
 
 if TYPE_CHECKING:
     from reseed.activations import Activations
     from reseed.spec import Study
 
-__all__ = ["check_place", "check_sizes", "device_of", "stoppable", "told_from"]
+__all__ = ["check_place", "check_sizes", "device_of", "told_from"]
 
 _MOST_NAMED = 3
 
@@ -86,24 +81,3 @@ def device_of(wanted: str) -> str:
             'build of torch, or use device = "cpu" and another --out'
         )
     return "cuda" if available and wanted != "cpu" else "cpu"
-
-
-@contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C asks training to stop at the end of the step; a second one stops at once. Only in the main thread."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(_number: int, _frame: object) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked.is_set
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if asked.is_set():  # after the last step, when nobody asked any more
-        raise Interrupted

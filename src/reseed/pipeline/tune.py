@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from reseed._support import progress
+from reseed._support import progress, stopping
 from reseed._support.files import canonical_json
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, open_activations, preprocessed
 from reseed.errors import SpecError
-from reseed.pipeline.session import check_place, check_sizes, device_of, stoppable
+from reseed.pipeline.session import check_place, check_sizes, device_of
 from reseed.spec import Arm, RunSpec, Study, Tuned
 from reseed.training import Context, train
 from reseed.trajectory import StudyFolder
@@ -102,6 +102,7 @@ class Tuning:
         return tuple(_advice(choice, sorted(factors)) for choice in self.choices if choice.at_edge or not choice.chosen)
 
 
+@stopping.noticed()
 def tune(
     study: Study,
     out: Path,
@@ -126,7 +127,7 @@ def tune(
         SpecError: no method has a learning rate, factors or a preprocessing that are not allowed, a folder that holds a
             study, or sizes that do not suit the activations.
         ActivationsError: the activations are missing, damaged or too few.
-        Interrupted: Ctrl-C; every run is saved first.
+        Interrupted: Ctrl-C, SIGTERM or SIGHUP; every run is saved first.
     """
     name = _preprocessing(study, preprocess)
     _check(factors, out)
@@ -145,12 +146,12 @@ def tune(
         folder.alone(),
         workers(study.training.threads) as pool,
         progress.bar(quiet=quiet) as show,
-        stoppable() as stop,
     ):
         folder.clear_remains()
         folder.check(pool.map)
         context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
-        train(specs, context, advance=show(f"tune @{name}", len(specs) * study.training.steps), stop=stop)
+        advance = show(f"tune @{name}", len(specs) * study.training.steps, f"steps of {len(specs)} runs")
+        train(specs, context, advance=advance)
         choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
         folder.sums.write_json(out / "tuning.json", _document(name, choices))
         folder.sums.settle()

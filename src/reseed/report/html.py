@@ -24,6 +24,7 @@ from reseed.report._plotly import layout
 from reseed.report.bars import attribution
 from reseed.report.environment import environment
 from reseed.report.figures import KINDS, figure
+from reseed.report.stamp import stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def write_report(findings: Findings, path: str | Path) -> Path:
         MissingExtraError: plotly or jinja2 is not installed.
     """
     path = Path(path)
-    write_text(path, page(findings))
+    write_text(path, stamped(page(findings), findings))
     return path
 
 

@@ -52,7 +52,7 @@ class Training(Settings):
     threads: Annotated[int | None, NO_RESULT] = Field(default=None, ge=1, le=4096)
     """CPU threads, shared out among the runs; by default torch's own number. The results do not depend on it."""
     checkpoint_seconds: Annotated[float, NO_RESULT] = Field(default=30.0, ge=0.0)
-    """Training time that a crash may cost; Ctrl-C costs none. The results do not depend on it."""
+    """Training time that a crash may cost; Ctrl-C and SIGTERM cost none. The results do not depend on it."""
 
     @model_validator(mode="after")
     def _warms_up(self) -> Self:

@@ -1,12 +1,14 @@
 """k-means: Lloyd's iterations from random rows, in a fixed order of sums (@lloyd1982least)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from reseed import kernels
+from reseed._support import stopping
 from reseed._support.products import row_products
 from reseed.dice import generator
 
@@ -62,9 +64,14 @@ def _nearest(
 ) -> tuple[Int[Tensor, " tokens"], Float[Tensor, " tokens"]]:
     """Index of each row's nearest point, and the squared distance to it."""
     half = points.square().sum(1) / -2
-    best = [row_products(block, points, bias=half).max(1) for block in rows.split(_ROWS)]
+    best = [_nearest_in(block, points, half) for block in rows.split(_ROWS)]
     values, labels = torch.cat([found.values for found in best]), torch.cat([found.indices for found in best])
     return labels, (rows.square().sum(1) - 2 * values).clamp(min=0)
+
+
+def _nearest_in(block: Float[Tensor, "rows d_model"], points: Float[Tensor, "points d_model"], half: Tensor) -> Any:  # noqa: ANN401 (torch's own pair)
+    stopping.check()  # all blocks together take minutes
+    return row_products(block, points, bias=half).max(1)
 
 
 def _centroids(

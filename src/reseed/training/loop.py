@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support import stopping
+from reseed._support.stopping import Interrupted
 from reseed.dice import generator
 from reseed.methods import Resamples, Schedule
 from reseed.starts import draw, draw_points, points_identity
@@ -35,10 +37,6 @@ if TYPE_CHECKING:
     from reseed.trajectory import StudyFolder
 
 __all__ = ["Context", "Interrupted", "train"]
-
-
-class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop, and every run is saved."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def train(
     context: Context,
     *,
     advance: Callable[[int], None] = lambda _: None,
-    stop: Callable[[], bool] = lambda: False,
+    stop: Callable[[], object] = stopping.asked,
 ) -> None:
     """Train the runs that are not done yet, from where each of them was left.
 
@@ -68,10 +66,10 @@ def train(
         specs: the runs, such as those of one condition; they share preprocessing and training.
         context: what they read and where they write.
         advance: told how many run-steps lie behind, as they are made or found done.
-        stop: asked after every step; at a true answer all runs are saved.
+        stop: asked after every step; at a true answer all runs are saved. By default whether a signal has come.
 
     Raises:
-        Interrupted: `stop` said so.
+        Interrupted: `stop` said so, or a signal came before the first step.
     """
     steps, checkpoint_seconds = specs[0].training.steps, specs[0].training.checkpoint_seconds
     stacks = _stacks(specs, context)
@@ -79,16 +77,17 @@ def train(
     saved = time.monotonic()
     batches = Batches(context.activations, context.device, batch_size=specs[0].training.batch_size, steps=steps)
     for step in range(min((each.step for each in stacks), default=steps), steps):
-        advance(sum(len(each) for each in stacks if each.step == step))
-        stepped = context.workers.map(lambda each: _stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
-        stacks = [each for each in stepped if len(each)]
-        interrupted = stop()
-        if interrupted or time.monotonic() - saved > checkpoint_seconds:
-            for each in stacks:
-                stack.save(each, context.folder)
-            saved = time.monotonic()
-        if interrupted:
-            raise Interrupted
+        with stopping.held():
+            advance(sum(len(each) for each in stacks if each.step == step))
+            stepped = context.workers.map(lambda each: _stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
+            stacks = [each for each in stepped if len(each)]
+            interrupted = stop()
+            if interrupted or time.monotonic() - saved > checkpoint_seconds:
+                for each in stacks:
+                    stack.save(each, context.folder)
+                saved = time.monotonic()
+            if interrupted:
+                raise Interrupted
     for each in stacks:
         _end(each, range(len(each)), context.folder, RunEnd(status="finished", step=each.step))
 
