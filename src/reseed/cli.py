@@ -7,6 +7,8 @@ saved). Heavy libraries are imported by the commands that need them, so that `re
 from __future__ import annotations
 
 import errno
+import io
+import os
 import shutil
 import sys
 import warnings
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import reseed
+from reseed._support.visible import visible, visible_json, visible_lines
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
@@ -73,6 +76,12 @@ Require = Annotated[
         help="Outcomes that are good enough, with commas, such as convergent,stabilizing: others exit with 2."
     ),
 ]
+
+
+def _say(told: object, *, err: bool = False) -> None:
+    """Print words that other people may have chosen some of; further lines of a message cannot pass for ours."""
+    first, *further = visible_lines(str(told)).split("\n")
+    typer.echo("\n".join([first, *(f"  {line}" if err else line for line in further)]), err=err)
 
 
 @app.command()
@@ -140,9 +149,7 @@ def collect(
             drop_outliers=not keep_outliers,
             progress=not quiet,
         )
-    typer.echo(
-        f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}"
-    )
+    _say(f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}")
 
 
 @app.command()
@@ -186,9 +193,9 @@ def geometry(
     if html is not None:
         from reseed.report.geometry_page import write_html
 
-        typer.echo(write_html(found, html))
+        _say(write_html(found, html))
     elif json:
-        typer.echo(found.model_dump_json(indent=1))
+        typer.echo(visible_json(found.model_dump_json(indent=1)))
     else:
         from reseed.report.geometry_text import render
 
@@ -206,7 +213,7 @@ def init(
     from reseed.pipeline.template import write_template
 
     write_template(path, activations=activations, force=force)
-    typer.echo(path)
+    _say(path)
 
 
 @app.command()
@@ -236,14 +243,14 @@ def tune(
     factors = _factors(rates)
     folder = out or study.with_name(f"{study.stem}-tuning")
     tuning = try_rates(Study.read(study), folder, factors=factors, preprocess=preprocess, quiet=quiet)
-    typer.echo(tuning.table())
+    _say(tuning.table())
     advice = tuning.advice(factors)
     if tuning.study is None:
         raise SpecError("; ".join(advice))
     for words in advice:
-        typer.echo(words, err=True)
+        _say(words, err=True)
     told_from(written.parent, tuning.study).write(written)
-    typer.echo(f"study: {written}", err=True)
+    _say(f"study: {written}", err=True)
 
 
 def _factors(rates: str) -> list[float]:
@@ -299,9 +306,10 @@ def report(
 
         check_evidence(findings, study)
     if html is not None:
-        typer.echo(reseed.write_report(findings, html))
+        _say(reseed.write_report(findings, html))
     elif json:
-        typer.echo((study / "findings.json" if study.is_dir() else study).read_text(encoding="utf-8"), nl=False)
+        document = study / "findings.json" if study.is_dir() else study
+        typer.echo(visible_json(document.read_text(encoding="utf-8")), nl=False)
     else:
         _print(findings)
     _check_required(findings, wanted)
@@ -324,7 +332,7 @@ def reproduce(
     from reseed.pipeline.reproduce import reproduce as run_again
 
     findings, table = run_again(published.value, model.value, out, quiet=quiet)
-    typer.echo(table)
+    _say(table)
     _show(findings, out / "study")
 
 
@@ -350,12 +358,12 @@ def selfcheck(
     found = []
     with progress.bar(quiet=quiet) as show:
         for case in check(parts, advance=show("selfcheck", len(parts))):
-            typer.echo(rendered(case))
+            _say(rendered(case))
             found.append(case)
     if out is not None:
         write_cases(found, out)
     failed = sum(not case.holds for case in found)
-    typer.echo(f"{len(found) - failed} of {len(found)} hold")
+    _say(f"{len(found) - failed} of {len(found)} hold")
     if failed:
         raise typer.Exit(1)
 
@@ -364,9 +372,9 @@ def _show(findings: Findings, folder: Path) -> None:
     """The tables on stdout, the HTML report beside the study, its path on stderr."""
     _print(findings)
     try:
-        typer.echo(f"report: {reseed.write_report(findings, folder / 'report.html')}", err=True)
+        _say(f"report: {reseed.write_report(findings, folder / 'report.html')}", err=True)
     except ImportError as error:
-        typer.echo(f"no HTML report: {error}", err=True)
+        _say(f"no HTML report: {error}", err=True)
 
 
 def _print(findings: Findings) -> None:
@@ -398,14 +406,14 @@ def _outcomes(require: str | None) -> frozenset[Outcome]:
 def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
     short = {name: verdict.outcome for name, verdict in findings.verdicts.items() if verdict.outcome not in wanted}
     for name, outcome in short.items():
-        typer.echo(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
+        _say(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
     if short:
         raise typer.Exit(2)
 
 
 def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
     if asked:
-        typer.echo(f"reseed {reseed.__version__}")
+        _say(f"reseed {reseed.__version__}")
         raise typer.Exit
     return asked
 
@@ -419,24 +427,35 @@ def _root(
 
 def _system_error(error: OSError) -> str:
     hint = "; make room, and the same command goes on from here" if error.errno in _DISK_IS_FULL else ""
-    return f"{error.strerror or error}: {error.filename or 'a file could not be read or written'}{hint}"
+    about = "a file could not be read or written" if error.filename is None else visible(os.fsdecode(error.filename))
+    return f"{error.strerror or error}: {about}{hint}"
+
+
+def _show_misuse(error: Any) -> None:  # noqa: ANN401 (typer's own errors)
+    """What is wrong with the command line, below its usage: what was typed there is quoted."""
+    with io.StringIO() as told:
+        error.show(file=told)
+        typer.echo(visible_lines(told.getvalue()), err=True, nl=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is told which it was
     try:
         code = app(arguments, standalone_mode=False)
     except _ClickException as error:
-        error.show()
+        _show_misuse(error)
         code = 1
     except ReseedError as error:
-        typer.echo(f"reseed: {error}", err=True)
+        _say(f"reseed: {error}", err=True)
         code = 1
     except OSError as error:
-        typer.echo(f"reseed: {_system_error(error)}", err=True)
+        _say(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     if code == _INTERRUPTED:  # which typer makes of Ctrl-C itself, without a word
-        typer.echo("reseed: stopped; the same command goes on from here", err=True)
+        _say("reseed: stopped; the same command goes on from here", err=True)
     sys.exit(code if isinstance(code, int) else 0)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from reseed._support.visible import visible
+
 __all__ = ["Show", "bar"]
 
 Show = Callable[[str, int], Callable[[int], None]]
@@ -18,7 +20,7 @@ Show = Callable[[str, int], Callable[[int], None]]
 def bar(*, quiet: bool = False) -> Iterator[Show]:
     """Bars that follow each other on stderr; nothing at all when `quiet`."""
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -28,7 +30,7 @@ def bar(*, quiet: bool = False) -> Iterator[Show]:
     with Progress(*columns, console=Console(stderr=True), disable=quiet) as shown:
 
         def show(title: str, total: int) -> Callable[[int], None]:
-            task = shown.add_task(title, total=total)
+            task = shown.add_task(visible(title), total=total)
             return lambda n: shown.advance(task, n)
 
         yield show

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from reseed._support.visible import visible
+
 __all__ = ["Advance", "progress_bar"]
 
 Advance = Callable[[int], None]
@@ -23,8 +25,14 @@ class _TokensPerSecond(TextColumn):
 @contextmanager
 def progress_bar(what: str, *, total: int, done: int, shown: bool) -> Iterator[Advance]:
     """Show a bar while the block runs; call what comes back with the number of tokens just finished."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _TokensPerSecond(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _TokensPerSecond(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
-        task = bar.add_task(what, total=total, completed=done)
+        task = bar.add_task(visible(what), total=total, completed=done)
         # the last shard reads a few tokens more than it stores
         yield lambda tokens: bar.advance(task, min(tokens, total - bar.tasks[task].completed))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reseed.report._plotly import literal
 from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
 from reseed.report.panels import companion_panels, fit_panels, mechanism_panels
@@ -71,4 +72,6 @@ def figure(findings: Findings, condition: str, *, kind: str = "trajectory") -> g
     """
     if kind not in KINDS:
         raise ValueError(f"kind = {kind!r}: choose from {', '.join(KINDS)}")
-    return KINDS[kind].draw(findings, findings.condition(condition))
+    place = findings.conditions.index(findings.condition(condition))
+    shown = literal(findings)
+    return KINDS[kind].draw(shown, shown.conditions[place])
