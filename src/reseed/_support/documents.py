@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from reseed._support.brief import brief_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Document", "Number"]
 
@@ -17,3 +22,6 @@ class Document(BaseModel):
     """A document, or a part of one: frozen, and every field documented under it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        return brief_fields(self)

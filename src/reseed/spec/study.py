@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from reseed._support.brief import brief_fields
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.settings import Settings
 from reseed.activations import PREPROCESSINGS
@@ -21,6 +22,9 @@ from reseed.spec.arm import Arm
 from reseed.spec.mistakes import mistakes
 from reseed.spec.recipe import Dice, Floors, Thresholds, Training
 from reseed.spec.runs import Condition, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Study"]
 
@@ -51,6 +55,9 @@ class Study(Settings):
     """How the measured floors are drawn."""
     thresholds: Thresholds = Thresholds()
     """What the words of the verdict mean."""
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        return brief_fields(self)
 
     @model_validator(mode="after")
     def _names_are_known_and_unique(self) -> Self:
