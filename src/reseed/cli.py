@@ -24,10 +24,10 @@ from reseed._support.visible import visible, visible_json, visible_lines
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reseed.findings import Findings
-    from reseed.verdict import Outcome
+    from reseed.requirements import Required
 
 __all__ = ["app", "main"]
 
@@ -69,11 +69,21 @@ class StoredType(StrEnum):
     FP32 = "fp32"
 
 
+class TableFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Require = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        help="Outcomes that are good enough, with commas, such as convergent,stabilizing: others exit with 2."
+        help="Words that are good enough and numbers to reach, with commas, such as 'convergent,stabilizing' or "
+        "'*@centre: between >= .80'; may be given several times: what falls short exits with 2."
     ),
 ]
 
@@ -272,30 +282,45 @@ def run(
 
     The same command goes on where it was stopped.
     """
+    from reseed.requirements import check_names, parse
     from reseed.spec import Study
 
-    wanted = _outcomes(require)
+    wanted = parse(require or ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
-    findings = reseed.run(Study.read(study), folder, quiet=quiet)
+    planned = Study.read(study)
+    names = [condition.name for condition in planned.conditions]
+    check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
+    findings = reseed.run(planned, folder, quiet=quiet)
     _show(findings, folder)
-    _check_required(findings, wanted)
+    if _short_of(findings, wanted):
+        raise typer.Exit(2)
 
 
 @app.command()
 def report(
     study: Annotated[Path, typer.Argument(help="A study folder.")],
     html: Annotated[Path | None, typer.Option(help="Write the report here, as one file that opens offline.")] = None,
+    form: Annotated[
+        TableFormat,
+        typer.Option("--format", metavar="FORM", help="How the tables are printed: text, markdown, latex or csv."),
+    ] = TableFormat.TEXT,
     require: Require = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Findings from before: what fell by more than its error exits with 2.")
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
     rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
 ) -> None:
     """Print the verdicts of a study, or write its report as HTML."""
     from reseed.findings import Findings
+    from reseed.requirements import changes, check_names, parse
 
-    wanted = _outcomes(require)
-    if html is not None and json:
-        raise SpecError("--html and --json were both given: choose one")
+    wanted = parse(require or ())
+    forms = {"--html": html is not None, "--json": json, f"--format {form}": form != TableFormat.TEXT}
+    chosen = [name for name, given in forms.items() if given]
+    if len(chosen) > 1:
+        raise SpecError(f"{' and '.join(chosen)} were both given: choose one")
     if rejudge:
         from reseed.pipeline.rejudge import rejudge as judge_again
 
@@ -305,14 +330,28 @@ def report(
         from reseed.pipeline.evidence import check_evidence
 
         check_evidence(findings, study)
+    measures = {name for condition in findings.conditions for name in condition.measures}
+    check_names(wanted, conditions=findings.verdicts, measures=measures)
+    compared = changes(findings, Findings.read(against)) if against else None
     if html is not None:
         _say(reseed.write_report(findings, html))
     elif json:
         document = study / "findings.json" if study.is_dir() else study
         typer.echo(visible_json(document.read_text(encoding="utf-8")), nl=False)
-    else:
+    elif form == TableFormat.TEXT:
         _print(findings)
-    _check_required(findings, wanted)
+    else:
+        from reseed.report.paper import written
+
+        typer.echo(written(findings, form.value), nl=False)
+    short = _short_of(findings, wanted)
+    if compared is not None:
+        from reseed.report.changes_text import render
+
+        typer.echo(render(compared, width=shutil.get_terminal_size().columns), nl=False, err=bool(chosen))
+        short = short or bool(compared.falls)
+    if short:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -388,27 +427,19 @@ def _warnings_told() -> Iterator[None]:
     """Warnings as one line each on stderr, without the place in the code that they come from."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: typer.echo(f"reseed: {message}", err=True)
+        warnings.showwarning = lambda message, *_, **__: _say(f"reseed: {message}", err=True)
         yield
 
 
-def _outcomes(require: str | None) -> frozenset[Outcome]:
-    """The outcomes that `--require` names: known before hours of training, not after."""
-    from reseed.verdict import Outcome
+def _short_of(findings: Findings, wanted: Sequence[Required]) -> bool:
+    """Say what falls short, and where every required number stands; whether anything falls short."""
+    from reseed.requirements import met
 
-    wanted = frozenset(Outcome) if require is None else {word.strip() for word in require.split(",")}
-    unknown = wanted - set(Outcome)
-    if unknown:
-        raise SpecError(f"--require {', '.join(sorted(unknown))}: choose from {', '.join(Outcome)}")
-    return frozenset(Outcome(word) for word in wanted)
-
-
-def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
-    short = {name: verdict.outcome for name, verdict in findings.verdicts.items() if verdict.outcome not in wanted}
-    for name, outcome in short.items():
-        _say(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
-    if short:
-        raise typer.Exit(2)
+    held = met(findings, wanted)
+    for each in held:
+        if each.of_number or not each.holds:
+            _say(each.sentence, err=True)
+    return not all(each.holds for each in held)
 
 
 def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
