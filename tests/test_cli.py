@@ -16,6 +16,7 @@ from reseed._support.numbers import rounded
 from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.cli import app, main
 from reseed.findings import Findings
+from reseed.report.paper import written
 from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
@@ -252,11 +253,50 @@ def test_a_verdict_below_what_is_required_exits_with_2_and_names_the_condition(f
     ]
 
 
+def test_a_number_that_is_required_decides_and_says_where_its_interval_lies(folder, typed):
+    code, _, err = typed("report", folder, "--require", "r2 > -9", "--require", "within > 1.5")
+    assert code == 2
+    lines = err.splitlines()
+    assert sum("required: > \N{MINUS SIGN}9.00: reached" in line for line in lines) == len(
+        Findings.read(folder).conditions
+    )
+    assert any("within" in line and "not reached" in line for line in lines)
+    assert typed("report", folder, "--require", "r2 > -9")[0] == 0
+
+
+def test_a_number_of_a_condition_that_is_not_planned_is_refused_before_any_work(small, typed, tmp_path):
+    toml = small[0].with_name("study.toml")
+    code, out, err = typed("run", toml, "--out", tmp_path / "new", "--require", "relu@centre: between > .5")
+    assert (code, out, err) == (1, "", "reseed: --require relu@centre: no such condition; this study has topk@centre\n")
+    assert not (tmp_path / "new").exists()
+
+
+def test_findings_that_fell_behind_those_from_before_exit_with_2(folder, typed, tmp_path):
+    findings = Findings.read(folder)
+    code, out, err = typed("report", folder, "--against", folder)
+    assert (code, err) == (0, "")
+    assert "Against before: none of" in out
+    r2 = findings.conditions[0].r2.model_copy(update={"value": 9.0, "standard_error": 0.0})
+    better = findings.conditions[0].model_copy(update={"r2": r2})
+    findings.model_copy(update={"conditions": (better, *findings.conditions[1:])}).write(tmp_path / "findings.json")
+    code, out, err = typed("report", folder, "--against", tmp_path, "--json")
+    assert code == 2
+    assert json.loads(out)
+    assert any(f"{better.name}" in line and "9.00" in line and line.endswith("FELL") for line in err.splitlines())
+
+
+@pytest.mark.parametrize("form", ["markdown", "latex", "csv"])
+def test_tables_for_a_paper_are_printed_whole(folder, typed, form):
+    assert typed("report", folder, "--format", form) == (0, written(Findings.read(folder), form), "")
+    code, out, err = typed("report", folder, "--format", form, "--json")
+    assert (code, out, err) == (1, "", f"reseed: --json and --format {form} were both given: choose one\n")
+
+
 @pytest.mark.parametrize("command", ["run", "report"])
 def test_an_unknown_requirement_is_refused_before_any_work(tmp_path, typed, command):
     code, out, err = typed(command, tmp_path / "study.toml", "--require", "convergant")
     assert (code, out) == (1, "")
-    assert err == f"reseed: --require convergant: choose from {', '.join(Outcome)}\n"
+    assert err.startswith(f"reseed: --require convergant: choose from {', '.join(Outcome)}; or require a number")
 
 
 COLLECT = ["collect", "m", "--text", "t", "--tokens", "9", "--out", "o"]

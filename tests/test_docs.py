@@ -1,8 +1,10 @@
 """The documentation says what the code does: commands, words, generated pages, examples, links and citations."""
 
 import importlib
+import os
 import re
 import runpy
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -108,6 +110,21 @@ def test_the_python_of_a_page_runs(page, tmp_path, monkeypatch):
     with unchanged_tables():
         for block in blocks(page, "python"):
             exec(compile(block, name_of(page), "exec"), space)  # noqa: S102 (our own page)
+
+
+def test_the_commands_of_the_page_about_ci_run_and_its_workflow_has_no_others(tmp_path):
+    page = DOCS / "ci.md"
+    (tmp_path / "study.toml").write_text(blocks(page, "toml")[0], encoding="utf-8")
+    commands = blocks(page, "sh")
+    scripts = [[sys.executable, "-c", each] for each in blocks(page, "python")]
+    found = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in [*scripts, *(["sh", "-ec", each] for each in commands)]:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=found, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    for line in re.findall(r"- run: (reseed .*)", blocks(page, "yaml")[0]):
+        assert line in "".join(commands) or line.startswith("reseed report study --format markdown")
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "toml")], ids=name_of)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reseed.pipeline.run import run
     from reseed.report.figures import figure
     from reseed.report.html import write_report
+    from reseed.report.pictures import write_figure
     from reseed.report.table import table
     from reseed.spec import Arm, Dice, Study, Training
     from reseed.starts import STARTS, Start
@@ -62,6 +63,7 @@ _HOMES = {
     "statistics": "reseed",
     "table": "reseed.report.table",
     "preprocessed": "reseed.activations",
+    "write_figure": "reseed.report.pictures",
     "write_report": "reseed.report.html",
 }
 """Where each lazy name is from; the modules among them are from the package itself."""
@@ -103,6 +105,7 @@ __all__ = [
     "run",
     "statistics",
     "table",
+    "write_figure",
     "write_report",
 ]
 

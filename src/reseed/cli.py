@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import shutil
 import sys
 import warnings
@@ -22,13 +23,14 @@ import typer
 import reseed
 from reseed._support import stopping
 from reseed._support.system_errors import told
+from reseed._support.visible import visible_json, visible_lines
 from reseed.errors import ReseedError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from reseed.findings import Findings
-    from reseed.verdict import Outcome
+    from reseed.requirements import Required
 
 __all__ = ["app", "main"]
 
@@ -70,13 +72,29 @@ class StoredType(StrEnum):
     FP32 = "fp32"
 
 
+class TableFormat(StrEnum):
+    """How findings are printed."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
+
+
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Require = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        help="Outcomes that are good enough, with commas, such as convergent,stabilizing: others exit with 2."
+        help="Words that are good enough and numbers to reach, with commas, such as 'convergent,stabilizing' or "
+        "'*@centre: between >= .80'; may be given several times: what falls short exits with 2."
     ),
 ]
+
+
+def _say(told: object, *, err: bool = False) -> None:
+    """Print words that other people may have chosen some of; further lines of a message cannot pass for ours."""
+    first, *further = visible_lines(str(told)).split("\n")
+    typer.echo("\n".join([first, *(f"  {line}" if err else line for line in further)]), err=err)
 
 
 @app.command()
@@ -144,9 +162,7 @@ def collect(
             drop_outliers=not keep_outliers,
             progress=not quiet,
         )
-    typer.echo(
-        f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}"
-    )
+    _say(f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}")
 
 
 @app.command()
@@ -191,9 +207,9 @@ def geometry(
     if html is not None:
         from reseed.report.geometry_page import write_html
 
-        typer.echo(write_html(found, html))
+        _say(write_html(found, html))
     elif json:
-        typer.echo(found.model_dump_json(indent=1))
+        typer.echo(visible_json(found.model_dump_json(indent=1)))
     else:
         from reseed.report.geometry_text import render
 
@@ -211,7 +227,7 @@ def init(
     from reseed.pipeline.template import write_template
 
     write_template(path, activations=activations, force=force)
-    typer.echo(path)
+    _say(path)
 
 
 @app.command()
@@ -242,14 +258,14 @@ def tune(
     factors = _factors(rates)
     folder = out or study.with_name(f"{study.stem}-tuning")
     tuning = try_rates(asked, folder, factors=factors, preprocess=preprocess, quiet=quiet)
-    typer.echo(tuning.table())
+    _say(tuning.table())
     advice = tuning.advice(factors)
     if tuning.study is None:
         raise SpecError("; ".join(advice))
     for words in advice:
-        typer.echo(words, err=True)
+        _say(words, err=True)
     told_from(written.parent, tuning.study).write(written)
-    typer.echo(f"study: {written}", err=True)
+    _say(f"study: {written}", err=True)
 
 
 def _factors(rates: str) -> list[float]:
@@ -271,34 +287,48 @@ def run(
 
     The same command goes on where it was stopped.
     """
+    from reseed.requirements import check_names, parse
     from reseed.spec import Study
 
-    wanted = _outcomes(require)
+    wanted = parse(require or ())
     asked = Study.read(study)
+    names = [condition.name for condition in asked.conditions]
+    check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
     before = _digest(folder / "findings.json")
     findings = reseed.run(asked, folder, quiet=quiet)
     _show(findings, folder)
     if not quiet and before is not None and before == _digest(folder / "findings.json"):
-        typer.echo("finished already: the findings are as they were", err=True)
-    _check_required(findings, wanted)
+        _say("finished already: the findings are as they were", err=True)
+    if _short_of(findings, wanted):
+        raise typer.Exit(2)
 
 
 @app.command()
 def report(
     study: Annotated[Path, typer.Argument(help="A study folder.")],
     html: Annotated[Path | None, typer.Option(help="Write the report here, as one file that opens offline.")] = None,
+    form: Annotated[
+        TableFormat,
+        typer.Option("--format", metavar="FORM", help="How the tables are printed: text, markdown, latex or csv."),
+    ] = TableFormat.TEXT,
     require: Require = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Findings from before: what fell by more than its error exits with 2.")
+    ] = None,
     *,
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
     rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
 ) -> None:
     """Print the verdicts of a study, or write its report as HTML."""
     from reseed.findings import Findings
+    from reseed.requirements import changes, check_names, parse
 
-    wanted = _outcomes(require)
-    if html is not None and json:
-        raise SpecError("--html and --json were both given: choose one")
+    wanted = parse(require or ())
+    forms = {"--html": html is not None, "--json": json, f"--format {form}": form != TableFormat.TEXT}
+    chosen = [name for name, given in forms.items() if given]
+    if len(chosen) > 1:
+        raise SpecError(f"{' and '.join(chosen)} were both given: choose one")
     if rejudge:
         from reseed.pipeline.rejudge import rejudge as judge_again
 
@@ -308,13 +338,28 @@ def report(
         from reseed.pipeline.evidence import check_evidence
 
         check_evidence(findings, study)
+    measures = {name for condition in findings.conditions for name in condition.measures}
+    check_names(wanted, conditions=findings.verdicts, measures=measures)
+    compared = changes(findings, Findings.read(against)) if against else None
     if html is not None:
-        typer.echo(reseed.write_report(findings, html))
+        _say(reseed.write_report(findings, html))
     elif json:
-        typer.echo((study / "findings.json" if study.is_dir() else study).read_text(encoding="utf-8"), nl=False)
-    else:
+        document = study / "findings.json" if study.is_dir() else study
+        typer.echo(visible_json(document.read_text(encoding="utf-8")), nl=False)
+    elif form == TableFormat.TEXT:
         _print(findings)
-    _check_required(findings, wanted)
+    else:
+        from reseed.report.paper import written
+
+        typer.echo(written(findings, form.value), nl=False)
+    short = _short_of(findings, wanted)
+    if compared is not None:
+        from reseed.report.changes_text import render
+
+        typer.echo(render(compared, width=shutil.get_terminal_size().columns), nl=False, err=bool(chosen))
+        short = short or bool(compared.falls)
+    if short:
+        raise typer.Exit(2)
 
 
 @app.command()
@@ -334,7 +379,7 @@ def reproduce(
     from reseed.pipeline.reproduce import reproduce as run_again
 
     findings, table = run_again(published.value, model.value, out, quiet=quiet)
-    typer.echo(table)
+    _say(table)
     _show(findings, out / "study")
 
 
@@ -362,12 +407,12 @@ def selfcheck(
     found = []
     with progress.bar(quiet=quiet) as show:
         for case in check(parts, advance=show("selfcheck", len(parts))):
-            typer.echo(rendered(case))
+            _say(rendered(case))
             found.append(case)
     if out is not None:
         write_cases(found, out)
     failed = sum(not case.holds for case in found)
-    typer.echo(f"{len(found) - failed} of {len(found)} hold")
+    _say(f"{len(found) - failed} of {len(found)} hold")
     if failed:
         raise typer.Exit(1)
 
@@ -381,9 +426,9 @@ def _show(findings: Findings, folder: Path) -> None:
     try:
         if not is_current(page, findings):  # making it takes longer than all the rest of a finished study
             reseed.write_report(findings, page)
-        typer.echo(f"report: {page}", err=True)
+        _say(f"report: {page}", err=True)
     except ImportError as error:
-        typer.echo(f"no HTML report: {error}", err=True)
+        _say(f"no HTML report: {error}", err=True)
 
 
 def _print(findings: Findings) -> None:
@@ -397,27 +442,19 @@ def _warnings_told() -> Iterator[None]:
     """Warnings as one line each on stderr, without the place in the code that they come from."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_, **__: typer.echo(f"reseed: {message}", err=True)
+        warnings.showwarning = lambda message, *_, **__: _say(f"reseed: {message}", err=True)
         yield
 
 
-def _outcomes(require: str | None) -> frozenset[Outcome]:
-    """The outcomes that `--require` names: known before hours of training, not after."""
-    from reseed.verdict import Outcome
+def _short_of(findings: Findings, wanted: Sequence[Required]) -> bool:
+    """Say what falls short, and where every required number stands; whether anything falls short."""
+    from reseed.requirements import met
 
-    wanted = frozenset(Outcome) if require is None else {word.strip() for word in require.split(",")}
-    unknown = wanted - set(Outcome)
-    if unknown:
-        raise SpecError(f"--require {', '.join(sorted(unknown))}: choose from {', '.join(Outcome)}")
-    return frozenset(Outcome(word) for word in wanted)
-
-
-def _check_required(findings: Findings, wanted: frozenset[Outcome]) -> None:
-    short = {name: verdict.outcome for name, verdict in findings.verdicts.items() if verdict.outcome not in wanted}
-    for name, outcome in short.items():
-        typer.echo(f"{name} is {outcome}; required: {', '.join(sorted(wanted))}", err=True)
-    if short:
-        raise typer.Exit(2)
+    held = met(findings, wanted)
+    for each in held:
+        if each.of_number or not each.holds:
+            _say(each.sentence, err=True)
+    return not all(each.holds for each in held)
 
 
 def _digest(file: Path) -> bytes | None:
@@ -426,7 +463,7 @@ def _digest(file: Path) -> bytes | None:
 
 def _version(asked: bool) -> bool:  # noqa: FBT001 (a callback of typer)
     if asked:
-        typer.echo(f"reseed {reseed.__version__}")
+        _say(f"reseed {reseed.__version__}")
         raise typer.Exit
     return asked
 
@@ -458,17 +495,20 @@ def main(arguments: list[str] | None = None) -> None:
     if arguments is None:
         stopping.own()
     stopping.goes_on(True)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is told which it was
     try:
         code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
-        typer.echo(f"reseed: {_usage_error(error)}", err=True)
+        _say(f"reseed: {_usage_error(error)}", err=True)
         code = 1
     except ReseedError as error:
-        typer.echo(f"reseed: {error}", err=True)
+        _say(f"reseed: {error}", err=True)
         code = 1
     except OSError as error:
         if stopping.asked() is None:  # a terminal that is gone can no longer be written to
-            typer.echo(f"reseed: {_system_error(error)}", err=True)
+            _say(f"reseed: {_system_error(error)}", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

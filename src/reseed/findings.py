@@ -10,17 +10,20 @@ FINDINGS_VERSION history
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError
 
+from reseed._support.brief import html_table
 from reseed._support.checksums import refuse, verify
 from reseed._support.documents import Document as _Document
 from reseed._support.documents import Number, UnreadableError, read_json
 from reseed._support.files import write_text
 from reseed._support.kinds import what_is
 from reseed._support.mistakes import first_mistake, shown
+from reseed._support.numbers import rounded
 from reseed.errors import TrajectoryError
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
@@ -467,6 +470,13 @@ class Findings(_Document):
         """Write `to_json()` to a file."""
         write_text(Path(path), self.to_json())
 
+    def _repr_html_(self) -> str:
+        """The verdicts as a small table: what a notebook shows."""
+        rows = [_row(condition) for condition in self.conditions]
+        columns = ("condition", "verdict", "R²", "W(T)", "B(0)", "B(T)", "floor", "gain")
+        told = [self.headline, *([f"Warnings: {len(self.warnings)}"] if self.warnings else [])]
+        return html_table(str(self.study.get("name") or "study"), told, columns, rows)
+
     @property
     def verdicts(self) -> dict[str, Verdict]:
         """The verdict of every condition, by name."""
@@ -492,3 +502,14 @@ def _no_findings(path: Path) -> str:
     if kind == "a study folder" and path.is_dir():
         return f"{path} is a study without findings: end it with  reseed run  or judge it with  --rejudge"
     return f"{path} is {kind}, not a study: give a study folder, which  reseed run STUDY.toml  makes"
+
+
+def _row(condition: ConditionFindings) -> tuple[str, ...]:
+    """A condition in the cells of a small table."""
+    found = condition.agreement
+    if found is None:
+        numbers = (math.nan,) * 5
+    else:
+        floor = found.floor.value if found.floor else math.nan
+        numbers = (found.within.last.value, found.born.value, found.between.last.value, floor, found.gain.value)
+    return (condition.name, str(condition.verdict.outcome), *map(rounded, (condition.r2.value, *numbers)))

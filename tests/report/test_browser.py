@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
+
 import pytest
 
+from reseed._support.visible import visible
 from reseed.report import theme
 from reseed.report.html import write_report
+
+HOSTILE = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks/faults/names.py"))
 
 DRAWN = "html[data-figures=drawn]"
 PATIENCE = 60_000  # milliseconds; drawing takes about 4 s on two cores
@@ -153,3 +159,26 @@ def test_the_ledger_shows_who_shares_a_throw(opened):
     alike = page.locator(".roll.alike")
     assert alike.count() > 1
     assert set(alike.evaluate_all("all => all.map(each => each.title)")) == {cell.get_attribute("title")}
+
+
+def test_hostile_names_are_shown_and_nothing_is_made_of_them(browser, small, tmp_path):
+    names = list(HOSTILE["NAMES"].values())
+    hostile = HOSTILE["hostile"](small, names)
+    seen = HOSTILE["looked_at"](write_report(hostile, tmp_path / "report.html"), browser)
+    assert (seen["hidden"], seen["made"], seen["said"]) == ([], [], [])
+    shown = " ".join(" ".join(seen["shown"]).split())
+    assert visible(hostile.study["name"]) in shown
+    for condition in hostile.conditions:
+        assert " ".join(visible(condition.verdict.sentence).split()) in shown
+        title = visible(condition.agreement.floor.title)
+        assert shown.count(title) > 2 * len(hostile.conditions)  # tables, and what hovering over its line says
+
+
+def test_text_that_runs_from_right_to_left_turns_nothing_else_round(browser, small, tmp_path):
+    named = small.model_copy(update={"study": {**small.study, "name": "\u05e9\u05dc\u05d5\u05dd 12 (W)"}})
+    page = browser.new_page()
+    page.goto(write_report(named, tmp_path / "report.html").as_uri())
+    assert style(page, "h1", "direction") == "rtl"
+    assert style(page, "p.about bdi", "unicodeBidi") == "isolate"
+    assert style(page, "body", "direction") == "ltr"
+    page.close()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
+import sys
 from itertools import pairwise
 
 import pytest
@@ -180,3 +182,37 @@ def test_children_of_step_0_alone_have_an_axis(findings):
     conditions = tuple(each.model_copy(update={"spawn": alone}) for each in findings.conditions)
     low, high = figure(findings.model_copy(update={"conditions": conditions}), MAIN, kind="spawn").layout.xaxis.range
     assert low < 0 < high
+
+
+DRAWN = importlib.util.find_spec("kaleido") is not None
+
+
+@pytest.mark.skipif(not DRAWN, reason="the extra figures is not installed")
+@pytest.mark.parametrize(("form", "start"), [("svg", b"<svg"), ("pdf", b"%PDF-"), ("png", b"\x89PNG")])
+def test_a_figure_is_a_file_for_a_paper(findings, tmp_path, form, start):
+    path = reseed.write_figure(findings, "topk-random@centre", tmp_path / f"figure.{form}")
+    assert path.read_bytes().startswith(start)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"path": "figure.docx"}, "end it with .svg"),
+        ({"path": "figure"}, "end it with .svg"),
+        ({"width": 3}, "at least 100 pixels"),
+        ({"condition": "topk-data@centre", "kind": "memory"}, "nothing to draw"),
+        ({"kind": "hologram"}, "choose from trajectory"),
+    ],
+)
+def test_a_file_that_cannot_be_drawn_is_refused(findings, tmp_path, changes, said):
+    given = {"condition": "topk-random@centre", "path": "figure.svg"} | changes
+    with pytest.raises(ValueError, match=said):
+        reseed.write_figure(findings, given.pop("condition"), tmp_path / given.pop("path"), **given)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_the_extra_the_message_names_it(findings, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "kaleido", None)
+    with pytest.raises(reseed.MissingExtraError, match=r"pip install 'reseed\[figures\]'"):
+        reseed.write_figure(findings, "topk-random@centre", tmp_path / "figure.svg")

@@ -34,9 +34,10 @@ import sys
 from pathlib import Path
 from reseed.findings import Findings
 from reseed.report.html import page
+from reseed.report.paper import written
 from reseed.report.text import render
 findings = Findings.read(Path(sys.argv[1]))
-assert render(findings, width=80, colour=False) and page(findings)
+assert render(findings, width=80, colour=False) and page(findings) and written(findings, "latex")
 print(*{name.partition(".")[0] for name in sys.modules} & {"numba", "numpy", "scipy", "torch"})
 """
 
@@ -164,6 +165,15 @@ def test_text_and_table_work_without_the_extra_and_the_rest_says_what_to_install
     counts, *errors = done.stdout.splitlines()
     assert all(int(count) > 1000 for count in counts.split())
     assert errors == ["plotly is not installed: run  pip install 'reseed[report]'"] * 2
+
+
+def test_tables_load_no_torch(findings, tmp_path):
+    findings.write(tmp_path / "findings.json")
+    script = (
+        "import sys, reseed; assert len(reseed.table(reseed.Findings.read(sys.argv[1]))); print('torch' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
 
 
 def test_text_and_page_load_nothing_that_trains_or_measures(findings, tmp_path):

@@ -9,6 +9,8 @@ import pytest
 from sample import COMPANIONS, STEPS
 
 import reseed
+from reseed.floors import FLOORS
+from reseed.report import table as tidy
 from reseed.report.table import schema
 
 
@@ -87,3 +89,26 @@ def test_all_companions_are_measures(findings):
 
 def test_the_findings_hand_out_the_table(findings):
     assert reseed.table(findings).equals(reseed.table(findings))
+
+
+def test_every_floor_has_a_column_in_every_table_and_others_where_there_are_any(findings):
+    assert tuple(FLOORS) == tidy.FLOORS
+    measure = findings.conditions[0].agreement
+    other = measure.floors[0].model_copy(update={"name": "of my own", "value": 0.25})
+    found = measure.model_copy(update={"floors": (*measure.floors, other)})
+    condition = findings.conditions[0].model_copy(update={"measures": {"agreement": found}})
+    mine = reseed.table(findings.model_copy(update={"conditions": (condition,)}))
+    assert mine["floor_of_my_own"].drop_nulls().unique().to_list() == [0.25]
+    assert set(reseed.table(findings).columns) == set(schema()) == set(mine.columns) - {"floor_of_my_own"}
+
+
+def test_comparisons_are_rows_of_their_own(findings):
+    rows = reseed.table(findings, of="comparisons")
+    assert len(rows) == 5 * len(findings.comparisons)
+    first = findings.comparisons[0]
+    gap, difference = rows.row(0, named=True), rows.row(3, named=True)
+    assert (gap["part"], gap["value"], gap["outcome"]) == ("gap", first.gap.value, None)
+    assert (difference["part"], difference["low"]) == ("gain_difference", first.gain_difference.low)
+    assert difference["outcome"] == first.outcome
+    with pytest.raises(ValueError, match="choose measures or comparisons"):
+        reseed.table(findings, of="arms")

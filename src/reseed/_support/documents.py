@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from reseed._support.brief import brief_fields
 from reseed._support.system_errors import told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 __all__ = ["Document", "Number", "UnreadableError", "parse_json", "read_json", "read_json_list", "read_toml"]
@@ -42,6 +43,9 @@ class Document(BaseModel):
     """A document, or a part of one: frozen, and every field documented under it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null", use_attribute_docstrings=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        return brief_fields(self)
 
 
 class UnreadableError(ValueError):

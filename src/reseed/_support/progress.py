@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reseed._support import stopping
+from reseed._support.visible import visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -83,7 +84,7 @@ def _bars() -> Progress:
 
 
 def _advance_bar(shown: Progress, title: str, total: int, unit: str) -> Callable[[int], None]:
-    task = shown.add_task(title, total=total, unit=unit)
+    task = shown.add_task(visible(title), total=total, unit=unit)
     return lambda n: shown.advance(task, n)
 
 
@@ -148,6 +149,6 @@ def _lines(every: float) -> Iterator[Show]:
 
 def _say(phase: _Phase) -> None:
     try:
-        print(phase.line(), file=sys.stderr, flush=True)  # noqa: T201 (it is what this is for)
+        print(visible(phase.line()), file=sys.stderr, flush=True)  # noqa: T201 (it is what this is for)
     except (OSError, ValueError):  # whoever read it is gone: no reason to end hours of training
         return

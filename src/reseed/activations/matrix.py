@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
 from reseed._support.guard import is_plain_matrix
 from reseed._support.tensors import read_tensor
 from reseed.errors import ActivationsError
@@ -25,12 +26,16 @@ class Shard:
     name: str
     tensor: Float[Tensor, "rows d_model"]
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True)
 class Matrix:
     """Shards stacked on top of each other."""
 
     shards: tuple[Shard, ...]
+
+    __repr__ = brief_repr
 
     @property
     def n_rows(self) -> int:

@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
+
 __all__ = ["Moments", "moments_of"]
 
 
@@ -18,6 +20,8 @@ class Moments:
     n_tokens: int
     mean: Float64[Tensor, "d_model"]
     covariance: Float64[Tensor, "d_model d_model"]
+
+    __repr__ = brief_repr
 
     @property
     def d_model(self) -> int:

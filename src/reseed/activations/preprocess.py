@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
 from reseed._support.guard import guarded
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.store import Activations, HeldOut
@@ -43,6 +44,8 @@ class Preprocess:
     linear: Float[Tensor, "*maps"]
     """A scalar, one factor per dimension, or a symmetric matrix."""
     unit_norm: bool = False
+
+    __repr__ = brief_repr
 
     def __call__(self, rows: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape d_model"]:
         """Rows as methods see them."""
@@ -84,6 +87,8 @@ class Preprocessed:
     """Of the training rows after preprocessing."""
     heldout: HeldOut
     """With rows after preprocessing."""
+
+    __repr__ = brief_repr
 
     @property
     def d_model(self) -> int:

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from safetensors import safe_open
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
 from reseed._support.documents import UnreadableError, read_json_list
 from reseed._support.guard import guarded
 from reseed.activations.manifest import MANIFEST, About, FileRecord, read_manifest, verify_file
@@ -35,6 +36,8 @@ class HeldOut:
     texts: tuple[str, ...] | None = None
     """What each token reads, white space included."""
 
+    __repr__ = brief_repr
+
 
 @dataclass(frozen=True)
 class Activations:
@@ -50,6 +53,8 @@ class Activations:
     moments: Moments
     heldout: HeldOut
     matrix: Matrix
+
+    __repr__ = brief_repr
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The training rows at `index`, in float32. IndexError outside [0, n_tokens)."""

@@ -7,6 +7,8 @@ from pathlib import Path
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
+
 __all__ = ["LoadedDictionary", "Reader", "Source"]
 
 Source = str | Path | Tensor
@@ -27,6 +29,8 @@ class LoadedDictionary:
     """None where the source has none; so the biases, too."""
     encoder_bias: Float[Tensor, " atoms"] | None = None
     decoder_bias: Float[Tensor, " d_model"] | None = None
+
+    __repr__ = brief_repr
 
 
 @dataclass(frozen=True)

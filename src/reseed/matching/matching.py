@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from reseed._support.brief import brief_repr
 from reseed.matching.products import directions, parallel_map
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
 
@@ -43,6 +44,8 @@ class Matching:
 
     The search goes on until this is at most 1e-6, or until twenty more rounds have not closed it.
     """
+
+    __repr__ = brief_repr
 
     @property
     def agreement(self) -> float:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import html
+from typing import Any, TypeVar
 
+from reseed._support.visible import rewritten, visible
 from reseed.errors import MissingExtraError
 
 try:
@@ -12,7 +14,14 @@ try:
 except ImportError as error:
     raise MissingExtraError("plotly", "report") from error
 
-__all__ = ["go", "layout", "make_subplots"]
+__all__ = ["go", "layout", "literal", "make_subplots"]
+
+T = TypeVar("T")
+
+
+def literal(document: T) -> T:
+    """A document whose words a figure shows as they are: plotly reads tags, links and entities in text."""
+    return rewritten(document, lambda text: html.escape(visible(text), quote=False))
 
 
 def layout(drawn: go.Figure) -> Any:  # noqa: ANN401 (plotly makes a layout's attributes as it runs)

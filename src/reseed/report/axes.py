@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
@@ -97,7 +98,7 @@ def agreement_range(conditions: Iterable[ConditionFindings]) -> tuple[float, flo
 
 
 def base_layout(height: int, *, alt: str) -> dict[str, Any]:
-    """What all figures share; `meta.alt` says in words what the figure shows."""
+    """What all figures share; `meta.alt` says in words what the figure shows, as plain text."""
     return {
         "template": "none",
         "height": height,
@@ -116,7 +117,7 @@ def base_layout(height: int, *, alt: str) -> dict[str, Any]:
         "hoverdistance": 24,
         "legend": {"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
         "dragmode": False,
-        "meta": {"alt": alt},
+        "meta": {"alt": html.unescape(alt)},
     }
 
 

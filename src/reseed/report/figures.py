@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed._support.guard import guarded
+from reseed.report._plotly import literal
 from reseed.report.against_fit import against_fit
 from reseed.report.bars import attribution
 from reseed.report.panels import companion_panels, fit_panels, mechanism_panels
@@ -73,4 +74,6 @@ def figure(findings: Findings, condition: str, *, kind: str = "trajectory") -> g
     """
     if kind not in KINDS:
         raise ValueError(f"kind = {kind!r}: choose from {', '.join(KINDS)}")
-    return KINDS[kind].draw(findings, findings.condition(condition))
+    place = findings.conditions.index(findings.condition(condition))
+    shown = literal(findings)
+    return KINDS[kind].draw(shown, shown.conditions[place])

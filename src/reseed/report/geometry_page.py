@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed._support.files import write_text
+from reseed._support.visible import visible_document
 from reseed.report import geometry_words
+from reseed.report._plotly import literal
 from reseed.report.dots import worth
 from reseed.report.html import rendered
 
@@ -29,9 +31,10 @@ def write_html(geometry: Geometry, path: Path) -> Path:
 
 def page(geometry: Geometry) -> str:
     """The geometry as one HTML document."""
+    geometry = visible_document(geometry)
     return rendered(
         "geometry_page.html.j2",
-        {"worth": worth(geometry)} if geometry.views else {},
+        {"worth": worth(literal(geometry))} if geometry.views else {},
         geometry=geometry,
         told=geometry_words,
         title=geometry_words.name(geometry),

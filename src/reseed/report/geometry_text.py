@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from reseed._support.visible import visible_document
 from reseed.report.geometry_words import agreed, floor_rows, name, own_rows, pair_rows, shape_rows, sizes, standing_rows
 from reseed.report.text import ONE_LINE, printed
 
@@ -32,7 +33,7 @@ def render(geometry: Geometry, *, width: int, colour: bool) -> str:
         width: of the terminal, in columns; made for 80 and wider.
         colour: whether to add ANSI colours.
     """
-    return printed(_parts(geometry, width), width=width, colour=colour)
+    return printed(_parts(visible_document(geometry), width), width=width, colour=colour)
 
 
 def _parts(geometry: Geometry, width: int) -> Iterator[RenderableType]:

@@ -19,11 +19,12 @@ import tomli_w
 
 from reseed._support.files import write_text
 from reseed._support.guard import guarded
+from reseed._support.visible import visible_document
 from reseed.report import called, theme, words
-from reseed.report._plotly import layout
+from reseed.report._plotly import layout, literal
 from reseed.report.bars import attribution
 from reseed.report.environment import environment
-from reseed.report.figures import KINDS, figure
+from reseed.report.figures import KINDS
 from reseed.report.stamp import stamped
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def write_report(findings: Findings, path: str | Path) -> Path:
 
 def page(findings: Findings) -> str:
     """The report as one HTML document."""
+    findings = visible_document(findings)
     return rendered(
         "page.html.j2",
         _figures(findings),
@@ -97,14 +99,15 @@ def rendered(template: str, figures: Mapping[Any, go.Figure], **names: Any) -> s
 
 def _figures(findings: Findings) -> dict[tuple[str, str], go.Figure]:
     """By kind and condition, or preprocessing for the attribution; without those that have nothing to draw."""
-    kinds = [kind for kind in KINDS if kind != "attribution"]
-    figures = {
-        (kind, each.name): figure(findings, each.name, kind=kind) for kind in kinds for each in findings.conditions
-    }
-    figures |= {("attribution", name): attribution(group) for name, group in _by_preprocess(findings).items()}
-    shown = {place: drawn for place, drawn in figures.items() if drawn.data}
-    for drawn in shown.values():
-        drawn.update_layout(showlegend=False)  # the page has one legend per section
+    drawn = literal(findings)
+    named = list(zip(findings.conditions, drawn.conditions, strict=True))
+    kinds = {name: kind for name, kind in KINDS.items() if name != "attribution"}
+    figures = {(name, each.name): kind.draw(drawn, seen) for name, kind in kinds.items() for each, seen in named}
+    groups = zip(_by_preprocess(findings), _by_preprocess(drawn).values(), strict=True)
+    figures |= {("attribution", name): attribution(group) for name, group in groups}
+    shown = {place: each for place, each in figures.items() if each.data}
+    for each in shown.values():
+        each.update_layout(showlegend=False)  # the page has one legend per section
     return shown
 
 

@@ -16,7 +16,7 @@ One row per condition, snapshot and measure, for two kinds of rows:
 | `measure`, `pairs`, `run` | what was measured, on what |
 | `value`, `low`, `high`, `unit` | the number and its interval; null where it is not defined |
 | `adjusted`, `adjusted_low`, `adjusted_high` | the same, floor-adjusted by the measure's own strictest floor |
-| `floor_isotropic`, …, `floor_step_0`: one for each of `FLOORS` | the measure's floors |
+| `floor_isotropic`, …, `floor_step_0`: one for each of `FLOORS`, and others found | the measure's floors |
 | `strictest` | which floor the measure is adjusted by; for the matched agreement the one that the verdict used |
 """
 
@@ -28,11 +28,12 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from reseed._support.guard import guarded
+from reseed._support.visible import visible_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reseed.findings import ConditionFindings, Curve, Findings, MeasureFindings, RunFindings
+    from reseed.findings import Comparison, ConditionFindings, Curve, Findings, MeasureFindings, RunFindings
 
 __all__ = ["schema", "table"]
 
@@ -59,18 +60,59 @@ _BEFORE_FLOORS = {
 }
 
 
-def schema() -> dict[str, Any]:
-    """The columns and their types of polars: one for every floor of `FLOORS` among them."""
-    from reseed.floors import FLOORS  # noqa: PLC0415 (whoever prints a report needs no torch)
+FLOORS = ("isotropic", "data", "kmeans", "hull", "step 0")
+"""Floors that have a column in every table, so that tables of several studies can be stacked: those of `reseed.FLOORS`,
+which are named here again because reading findings loads no torch. Others have one where the findings have them."""
 
-    floors = {_column(floor): pl.Float64 for floor in FLOORS}
-    return {**_BEFORE_FLOORS, **floors, "strictest": pl.String}
+_COMPARISONS = {
+    **dict.fromkeys(("first", "second", "preprocess", "first_pairs", "second_pairs", "part"), pl.String),
+    **dict.fromkeys(("value", "low", "high"), pl.Float64),
+    "unit": pl.String,
+    "n_units": pl.Int64,
+    "outcome": pl.String,
+}
+_PARTS = ("gap", "born", "earned", "gain_difference", "gain_difference_at_common_r2")
+_OUTCOMES = {"gain_difference": "outcome", "gain_difference_at_common_r2": "outcome_at_common_r2"}
+
+
+def schema(findings: Findings | None = None) -> dict[str, Any]:
+    """The columns and their types of polars; of these findings, one for every floor among them."""
+    kinds = (found.floors for each in (findings.conditions if findings else ()) for found in each.measures.values())
+    names = dict.fromkeys([*FLOORS, *(floor.name for floors in kinds for floor in floors)])
+    return {**_BEFORE_FLOORS, **{_column(name): pl.Float64 for name in names}, "strictest": pl.String}
 
 
 @guarded()
-def table(findings: Findings) -> pl.DataFrame:
-    """One row per condition, snapshot and measure; the columns are those of `schema()`."""
-    return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=schema())
+def table(findings: Findings, *, of: str = "measures") -> pl.DataFrame:
+    """Findings as rows.
+
+    Args:
+        findings: the study.
+        of: `measures`: one row per condition, snapshot and measure, as this module says. `comparisons`: one row per two
+            arms, preprocessing and part (`gap`, `born`, `earned`, `gain_difference`, and that at a common R2), the
+            tests of the gains with their `outcome`.
+
+    Raises:
+        ValueError: `of` is neither.
+    """
+    findings = visible_document(findings)
+    if of == "comparisons":
+        rows = [row for each in findings.comparisons for row in _comparison_rows(each)]
+        return pl.DataFrame(rows, schema=_COMPARISONS)
+    if of != "measures":
+        raise ValueError(f"of = {of!r}: choose measures or comparisons")
+    return pl.DataFrame([row for each in findings.conditions for row in _rows(each)], schema=schema(findings))
+
+
+def _comparison_rows(comparison: Comparison) -> Iterator[Row]:
+    arms = {name: getattr(comparison, name) for name in ("first", "second", "preprocess")}
+    pairs = {name: getattr(comparison, name) for name in ("first_pairs", "second_pairs")}
+    for part in _PARTS:
+        found = getattr(comparison, part)
+        numbers = {name: _or_null(getattr(found, name)) for name in ("value", "low", "high")}
+        over = {"unit": found.unit, "n_units": found.n_units}
+        outcome = getattr(comparison, _OUTCOMES[part]) if part in _OUTCOMES else None
+        yield arms | pairs | {"part": part} | numbers | over | {"outcome": outcome}
 
 
 def _rows(condition: ConditionFindings) -> Iterator[Row]:

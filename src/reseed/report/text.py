@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reseed._support.numbers import rounded
+from reseed._support.visible import visible_document
 from reseed.report.words import (
     CLASSES,
     barriers,
@@ -52,7 +53,7 @@ def render(findings: Findings, *, width: int, colour: bool) -> str:
         width: of the terminal, in columns; made for 80 and wider.
         colour: whether to add ANSI colours.
     """
-    return printed(_parts(findings, width), width=width, colour=colour)
+    return printed(_parts(visible_document(findings), width), width=width, colour=colour)
 
 
 def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
@@ -65,6 +66,8 @@ def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str
         no_color=not colour,
         color_system="standard" if colour else None,
         highlight=False,
+        markup=False,  # [red] in a name is a name
+        emoji=False,
         legacy_windows=False,
         _environ={},
     )

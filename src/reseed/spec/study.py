@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from reseed._support.brief import brief_fields
 from reseed._support.documents import UnreadableError, read_toml
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.kinds import is_known, what_is
@@ -58,6 +59,9 @@ class Study(Settings):
     """How the measured floors are drawn."""
     thresholds: Thresholds = Thresholds()
     """What the words of the verdict mean."""
+
+    def __repr_args__(self) -> Iterator[tuple[str, object]]:
+        return brief_fields(self)
 
     @field_validator("activations")
     @classmethod

@@ -87,7 +87,7 @@ def read_table(path: Path) -> pl.DataFrame:
     """
     _check(path)
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise damaged(path, error) from error
 
