@@ -61,8 +61,8 @@ def test_a_shard_that_the_manifest_does_not_know_is_written_again(tmp_path):
     write(tmp_path / "store", stop=1)
     # as after a power cut between the shard and the manifest, or within the shard
     (tmp_path / "store" / "shard-00001.safetensors").write_bytes(b"half a sha")
-    (tmp_path / "store" / ".shard-00001.safetensors.x7.partial").write_bytes(b"half a sha")
-    (tmp_path / "store" / ".manifest.json.x8.partial").write_bytes(b"half a man")
+    (tmp_path / "store" / ".shard-00001.safetensors.x1234567.partial").write_bytes(b"half a sha")
+    (tmp_path / "store" / ".manifest.json.x1234567.partial").write_bytes(b"half a man")
     assert write(tmp_path / "store") == write(tmp_path / "whole")
 
 
