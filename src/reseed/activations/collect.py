@@ -236,4 +236,4 @@ def _say_what_is_missing(manifest: Manifest, plan: Plan) -> None:
             words = (
                 f"{there:,} of {wanted:,} {what} tokens are stored: the others were outliers, and more are not there"
             )
-            warnings.warn(words, stacklevel=3)
+            warnings.warn(words, stacklevel=4)
