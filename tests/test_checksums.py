@@ -218,14 +218,13 @@ def test_notes_of_your_own_beside_the_files_disturb_nobody(again):
 # Missing.
 
 
-def test_what_is_missing_is_told_by_a_report_and_made_again_by_the_study(again, caplog):
+def test_what_is_missing_is_told_by_a_report_and_made_again_by_the_study(again):
     before = contents(again)
     for pattern in ("points/*", "floors/*/*/kmeans-0.safetensors", "compared/*/barriers.parquet"):
         min(again.glob(pattern)).unlink()
-    report(again)
-    assert [each.rsplit(": ", 1)[1].split()[0] for each in caplog.messages] == ["delete", "run", "run"]
-    assert all("is missing: " in each for each in caplog.messages)
-    caplog.clear()
+    with pytest.warns(UserWarning, match="is missing: ") as said:
+        report(again)
+    assert [str(each.message).rsplit(": ", 1)[1].split()[0] for each in said] == ["delete", "run", "run"]
     assert "kmeans-0.safetensors is missing: run the study again to have it" in " ".join(judge(again).warnings)
     run(again)
     assert contents(again) == before
@@ -244,14 +243,14 @@ def test_what_judging_cannot_do_without_is_told_with_what_to_do_and_that_works(a
     assert contents(again) == before
 
 
-def test_a_study_from_before_there_were_sums_is_taken_as_it_is_and_said_so(again, caplog):
+def test_a_study_from_before_there_were_sums_is_taken_as_it_is_and_said_so(again):
     before = contents(again)
     for sums in again.rglob(SUMS):
         sums.unlink()
     assert check_study(again) == []
     assert verify(again / "manifest.json") is None
-    run(again)
-    assert any(f"has no {SUMS}, like studies from before" in each for each in caplog.messages)
+    with pytest.warns(UserWarning, match=f"has no {SUMS}, like studies from before"):
+        run(again)
     assert contents(again) == before
 
 
@@ -265,11 +264,12 @@ def edit(folder, before, after):
     path.write_text(text.replace(before, after))
 
 
-def test_edited_thresholds_are_taken_by_judging_and_both_values_are_told(again, caplog):
+def test_edited_thresholds_are_taken_by_judging_and_both_values_are_told(again):
     edit(again, "margin = 0.03", "margin = 0.15")
-    report(again)
-    assert "has been edited since the study was judged" in caplog.text
-    findings = judge(again)
+    with pytest.warns(UserWarning, match="has been edited since the study was judged"):
+        report(again)
+    with pytest.warns(UserWarning, match="and its thresholds are taken"):
+        findings = judge(again)
     assert "judged with margin = 0.15 instead of 0.03, which the study was run with" in findings.warnings
     assert repr(judge(again)) == repr(findings)
 

@@ -9,15 +9,14 @@ nothing is said. Then the advice is followed, and the study has to end with its 
 """
 
 import argparse
-import logging
 import random
 import shutil
 import sys
 import tempfile
 import traceback
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,33 +109,17 @@ def commands(study: Study) -> dict[str, Callable[[Path], object]]:
     }
 
 
-@contextmanager
-def heard() -> Iterator[list[str]]:
-    """What is said beside the results."""
-    said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())
-    logger = logging.getLogger("reseed")
-    logger.addHandler(handler)
-    before, logger.propagate = logger.propagate, False
-    try:
-        yield said
-    finally:
-        logger.removeHandler(handler)
-        logger.propagate = before
-
-
 def meet(command: Callable[[Path], object], folder: Path) -> tuple[str, str]:
     """What the command says, and its traceback if it ends in one."""
-    with heard() as said:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         try:
-            result = command(folder)
+            command(folder)
         except reseed.ReseedError as error:
             return str(error), ""
         except Exception:  # noqa: BLE001 (any other exception is what is looked for)
             return "", traceback.format_exc()
-    warnings = [each for each in getattr(result, "warnings", ()) if "instead of" in each or "missing" in each]
-    return "; ".join([*said, *warnings]), ""
+    return "; ".join(str(each.message) for each in said), ""
 
 
 def follow(told: str, folder: Path, study: Study) -> bool:
@@ -146,7 +129,7 @@ def follow(told: str, folder: Path, study: Study) -> bool:
         path = Path(word)
         if path.is_relative_to(folder) and path != folder:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    with heard():
+    with warnings.catch_warnings(record=True):
         if "--rejudge" in advice:
             reseed.rejudge(folder, quiet=True)
         else:

@@ -146,22 +146,21 @@ def collect(
 
     activations.check_destination(out)
     documents = activations.open_texts(text, licence=licence)
-    with _warnings_told():
-        store = activations.collect(
-            model,
-            layer=layer,
-            texts=documents.texts,
-            tokens=tokens,
-            out=out,
-            text_source=documents.source,
-            licence=documents.licence,
-            dtype=dtype.value,
-            heldout=heldout,
-            context=context,
-            batch=batch,
-            drop_outliers=not keep_outliers,
-            progress=not quiet,
-        )
+    store = activations.collect(
+        model,
+        layer=layer,
+        texts=documents.texts,
+        tokens=tokens,
+        out=out,
+        text_source=documents.source,
+        licence=documents.licence,
+        dtype=dtype.value,
+        heldout=heldout,
+        context=context,
+        batch=batch,
+        drop_outliers=not keep_outliers,
+        progress=not quiet,
+    )
     _say(f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}")
 
 
@@ -499,7 +498,8 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is told which it was
     try:
-        code = app(arguments, prog_name="reseed", standalone_mode=False)
+        with _warnings_told():
+            code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
         _say(f"reseed: {_usage_error(error)}", err=True)
         code = 1

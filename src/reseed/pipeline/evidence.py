@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
-from logging import getLogger
 from typing import TYPE_CHECKING
 
 from reseed._support.checksums import SUMS, Checksums, again, check_study, refuse
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from reseed.findings import Findings
 
 __all__ = ["check_evidence"]
-
-_say = getLogger("reseed")
 
 
 def check_evidence(findings: Findings, study: Path) -> None:
@@ -35,14 +33,14 @@ def check_evidence(findings: Findings, study: Path) -> None:
         found = check_study(study, each=pool.map)
     refuse(each for each in found if each.path != toml)
     for each in (each for each in found if each.missing):
-        _say.warning("%s is missing: %s", each.path, again([each.path]))
+        warnings.warn(f"{each.path} is missing: {again([each.path])}", stacklevel=2)
     judge_again = f"judge the study with  reseed report {study} --rejudge"
     if any(each.path == toml and not each.missing for each in found):
-        told = "%s has been edited since the study was judged: %s, or, to have the file as it was, %s"
-        _say.warning(told, toml, judge_again, again([toml]))
+        told = f"{judge_again}, or, to have the file as it was, {again([toml])}"
+        warnings.warn(f"{toml} has been edited since the study was judged: {told}", stacklevel=2)
     changed = [name for name, digest in findings.judged_from.items() if _digest(study, name) not in {digest, None}]
     if changed:
-        _say.warning("%s has changed since the study was judged: %s", _named(changed), judge_again)
+        warnings.warn(f"{_named(changed)} has changed since the study was judged: {judge_again}", stacklevel=2)
 
 
 def _named(files: Sequence[str]) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import warnings
 from importlib import import_module
-from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from reseed.findings import Findings
 
 __all__ = ["measure_floors", "prepare", "rejudge"]
-
-_say = getLogger("reseed")
 
 
 @guarded()
@@ -80,8 +78,11 @@ def _take_over_thresholds(folder: StudyFolder, toml: Path) -> None:
             f"{toml} says something else than what was run, and only its thresholds may change: {as_it_was}"
         )
     folder.write_text("study.toml", toml.read_text(encoding="utf-8"))
-    told = "%s has been edited since the study was run, and its thresholds are taken; to have the file as it was: %s"
-    _say.warning(told, toml, as_it_was)
+    warnings.warn(
+        f"{toml} has been edited since the study was run, and its thresholds are taken; to have the file as it was: "
+        f"{as_it_was}",
+        stacklevel=2,
+    )
 
 
 def prepare() -> None:

@@ -150,4 +150,6 @@ class ComparedFolder:
     def forget(self) -> None:
         """Remove all of it, so that it is measured anew."""
         self.sums.remove(self.path.glob("*"))
+        if self.path.exists():
+            self.path.rmdir()
         self.forget_barriers()

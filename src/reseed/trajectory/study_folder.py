@@ -15,17 +15,17 @@ codes travel with every snapshot, and the moments and the draws of floors with t
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from logging import getLogger
 from typing import TYPE_CHECKING, Any, Literal
 
 from jaxtyping import Float
 from torch import Tensor
 
+from reseed._support import documents
 from reseed._support.checksums import SUMS, Checksums, check_study, refuse
 from reseed._support.files import alone, canonical_json, sha256_of_file, sha256_of_text
 from reseed._support.kinds import what_is
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["LOCK", "Draw", "StudyFolder", "is_study", "points_name"]
-
-_say = getLogger("reseed")
 
 RUNS = "runs"
 """The folder of the runs."""
@@ -74,8 +72,8 @@ def is_study(folder: Path) -> bool:
     if any(folder.glob(f"{RUNS}/*/spec.json")) or any(name in Checksums(folder).lines() for name in _BEGIN):
         return True
     try:
-        return "conditions" in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return "conditions" in documents.read_json(folder / "manifest.json")
+    except documents.UnreadableError:
         return False
 
 
@@ -215,11 +213,10 @@ class StudyFolder:
         for run in self.path.glob(f"{RUNS}/*"):
             Checksums(run).adopt()
         self.sums.adopt()
-        _say.warning(
-            "%s has no %s, like studies from before there were any: what lies there is taken as it is, and damage is "
-            "noticed from now on",
-            self.path,
-            SUMS,
+        warnings.warn(
+            f"{self.path} has no {SUMS}, like studies from before there were any: what is there is taken as it is, and "
+            "damage is noticed from now on",
+            stacklevel=2,
         )
 
     def check(
