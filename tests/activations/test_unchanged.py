@@ -9,12 +9,12 @@ import time
 import numpy as np
 import pytest
 import torch
+from test_store import as_folder, as_fortran_npy, as_npy, as_safetensors, as_store, some_rows
 
 import reseed
 from reseed.activations import open_activations
 from reseed.errors import ActivationsError
 from studies import arm, contents, matrix, study
-from test_store import as_folder, as_fortran_npy, as_npy, as_safetensors, as_store, some_rows
 
 INDEX = torch.arange(5)
 
@@ -104,8 +104,8 @@ def test_a_file_that_is_cut_short_at_the_very_moment_of_reading_is_one_sentence(
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 1
     assert process.stderr.strip() == (
-        f"reseed: {tmp_path}/rows.npy was cut short while it was read: nothing that reads it is called done; put it back "
-        "as it was, and the same command goes on from what is saved"
+        f"reseed: {tmp_path}/rows.npy was cut short while it was read: nothing that reads it is called done; put it "
+        "back as it was, and the same command goes on from what is saved"
     )
 
 
@@ -122,7 +122,7 @@ def test_a_study_whose_activations_change_says_so_and_goes_on_when_they_are_back
 
     spoiler = threading.Thread(target=spoil)
     spoiler.start()
-    with pytest.raises(ActivationsError, match="acts.npy was (overwritten|cut short) while it was read"):
+    with pytest.raises(ActivationsError, match=r"acts.npy was (overwritten|cut short) while it was read"):
         reseed.run(small, tmp_path / "disturbed", quiet=True)
     spoiler.join()
     assert not list(tmp_path.glob("disturbed/runs/*/done"))

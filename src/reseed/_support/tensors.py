@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-__all__ = ["FORMATS", "names_in", "read_tensor"]
+__all__ = ["FORMATS", "Named", "read_named", "read_tensor"]
 
 FORMATS = (".npy", ".safetensors", ".pt")
 """The files that can be read, by the ends of their names."""
@@ -19,7 +19,22 @@ _NPY = b"\x93NUMPY"
 _HEAD = 64  # bytes that tell a file of another kind
 
 
+class Named(NamedTuple):
+    """A tensor of a file, and what lies beside it."""
+
+    name: str
+    """Empty where the format has no names."""
+    tensor: Tensor
+    beside: dict[str, tuple[int, ...]]
+    """The shapes of all tensors of the file, by name."""
+
+
 def read_tensor(path: Path, names: Sequence[str], *, tensor: str | None = None) -> Tensor:
+    """The tensor of `read_named`, alone."""
+    return read_named(path, names, tensor=tensor).tensor
+
+
+def read_named(path: Path, names: Sequence[str], *, tensor: str | None = None) -> Named:
     """Map the tensor of a file into memory, where its format can be mapped; the file stays as it is.
 
     Args:
@@ -32,23 +47,19 @@ def read_tensor(path: Path, names: Sequence[str], *, tensor: str | None = None) 
     _check_kind(path)
     try:
         if path.suffix == ".npy":
-            return _read_npy(path)
-        if path.suffix == ".pt":
-            return _read_pt(path, names, tensor)
-        with safe_open(path, framework="pt") as file:
-            return file.get_tensor(_chosen(path, list(file.keys()), names, tensor))
+            return _read_npy(path, tensor)
+        return _read_pt(path, names, tensor) if path.suffix == ".pt" else _read_safetensors(path, names, tensor)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror or error}): copy it again") from error
 
 
-def names_in(path: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of all tensors of a .safetensors file that `read_tensor` has read, by name; empty for other files."""
-    if path.suffix != ".safetensors":
-        return {}
+def _read_safetensors(path: Path, names: Sequence[str], tensor: str | None) -> Named:
     with safe_open(path, framework="pt") as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        name = _chosen(path, list(shapes), names, tensor)
+        return Named(name, file.get_tensor(name), shapes)
 
 
 def _check_kind(path: Path) -> None:
@@ -72,7 +83,9 @@ def _check_kind(path: Path) -> None:
         )
 
 
-def _read_npy(path: Path) -> Tensor:
+def _read_npy(path: Path, tensor: str | None) -> Named:
+    if tensor is not None:
+        raise ValueError(f"{path} holds one array without a name: leave out --tensor {tensor}")
     try:
         # "c" is copy on write: torch asks for memory that it may write to, the file stays as it is
         array = np.load(path, mmap_mode="c", allow_pickle=False)
@@ -87,7 +100,7 @@ def _read_npy(path: Path) -> Tensor:
         little = array.dtype.newbyteorder("<").str
         raise ValueError(f'{path} holds {array.dtype}, big-endian numbers: save it again with .astype("{little}")')
     try:
-        return torch.from_numpy(array)
+        return Named("", torch.from_numpy(array), {})
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(
             f"{path} holds {array.dtype} of shape {array.shape}: save it again as np.ascontiguousarray(x, np.float32)"
@@ -99,7 +112,7 @@ def _why(error: Exception) -> str:
     return "it holds Python objects" if "allow_pickle" in told else told
 
 
-def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Tensor:
+def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:
     try:
         found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (
@@ -108,11 +121,12 @@ def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Tensor:
         raise ValueError(
             f"{path} holds more than tensors, or is damaged, and is not unpickled: save the one tensor as .safetensors"
         ) from error
-    if isinstance(found, Tensor):
-        return found
+    if isinstance(found, Tensor) and tensor is None:
+        return Named("", found, {})
     named = found.items() if isinstance(found, Mapping) else ()
     tensors = {str(name): each for name, each in named if isinstance(each, Tensor)}
-    return tensors[_chosen(path, list(tensors), names, tensor)]
+    name = _chosen(path, list(tensors), names, tensor)
+    return Named(name, tensors[name], {key: tuple(each.shape) for key, each in tensors.items()})
 
 
 def _chosen(path: Path, keys: Sequence[str], names: Sequence[str], tensor: str | None) -> str:
