@@ -109,7 +109,7 @@ def _read_npy(path: Path, tensor: str | None) -> Named:
 
 def _why(error: Exception) -> str:
     told = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return "it holds Python objects" if "allow_pickle" in told else told
+    return "it holds Python objects" if "allow_pickle" in told or "Python objects" in told else told
 
 
 def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:

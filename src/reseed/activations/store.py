@@ -124,9 +124,7 @@ def open_activations(
     with telling_of(path):
         if path.is_dir() and (path / MANIFEST).exists():
             if tensor is not None or transpose:
-                raise ActivationsError(
-                    f"{path} is a store, which says itself what it holds: leave out tensor and transpose"
-                )
+                raise ActivationsError(f"{path} is a store, whose rows are tokens: leave out tensor and transpose")
             return _from_store(path, check=verify)
         return _from_files(path, tensor=tensor, transpose=transpose)
 
