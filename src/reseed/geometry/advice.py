@@ -144,15 +144,15 @@ def _about_pair(pair: PairGeometry) -> Iterator[str]:
     own, *others = pair.standings
     alone = "random directions" if own.floor == "isotropic" else "their own means and covariances"
     agree = f"agree {rounded(pair.agreement)}" + (" up to sign" if pair.sign == "abs" else "")
-    yield (f"The two dictionaries {agree}; {alone} alone would give {rounded(own.value)}: {_worth(own)}.")
-    pairs = min(pair.first.n_atoms, pair.second.n_atoms)
-    yield f"{pair.alike:,} of {pairs:,} pairs have a cosine above .7{_by_index(pair)}."
+    yield f"The two dictionaries {agree}; {alone} alone would give {rounded(own.value)}: {_worth(own)}."
     for each in others:
         seen = "on raw activations" if each.against == "none" else f"after {each.against}"
         yield (
             f"If they were trained {seen}, they have to beat {rounded(each.value)}, which {_MADE[each.floor]} agree: "
             f"{_worth(each)}."
         )
+    pairs = min(pair.first.n_atoms, pair.second.n_atoms)
+    yield f"{pair.alike:,} of {pairs:,} pairs have a cosine above .7{_by_index(pair)}."
 
 
 def _by_index(pair: PairGeometry) -> str:
