@@ -81,10 +81,8 @@ def test_what_no_reader_recognises_is_refused_with_what_can_be_read(tmp_path, na
 
 
 def test_a_reader_that_is_registered_later_is_picked_and_an_ambiguous_source_asks_for_the_format(files, monkeypatch):
-    def turned(source, tensor, transpose):
-        return LoadedDictionary(
-            -READERS["matrix"].read(source, tensor, transpose).atoms, name="turned", source=str(source)
-        )
+    def turned(source):
+        return LoadedDictionary(-READERS["matrix"].read(source).atoms, name="turned", source=str(source))
 
     late = Reader("late", "late", "a file that ends in a", lambda source: str(source).endswith("a"), turned)
     monkeypatch.setitem(READERS, "late", late)
@@ -97,6 +95,8 @@ def test_a_reader_that_is_registered_later_is_picked_and_an_ambiguous_source_ask
         read(files / "a.npy")
     assert torch.equal(read(files / "a.npy", format="late").atoms, -ATOMS)
     assert torch.equal(read(files / "a.npy", format="matrix").atoms, ATOMS)
+    with pytest.raises(DictionaryError, match="read as late, which has one layout: leave out tensor and transpose"):
+        read(files / "a.npy", format="late", transpose=True)
 
 
 WIDE = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))

@@ -47,8 +47,7 @@ class Reader:
     """What it reads, in one sentence without its first capital letter and its full stop."""
     recognises: Callable[[Source], bool]
     """By names and kinds of files alone, never by the shape of a tensor; false for what is not there."""
-    read: Callable[[Source, str | None, bool], LoadedDictionary]
-    """Of a source, with the name of a tensor or None, and whether its columns are the atoms.
-
-    Raises DictionaryError where the source is damaged, or holds no dictionary after all.
-    """
+    read: Callable[..., LoadedDictionary]
+    """Of a source. Raises DictionaryError where it is damaged, or holds no dictionary after all."""
+    asks: bool = False
+    """Whether `read` takes `tensor`, the name of one, and `transpose`, whether its columns are the atoms, too."""

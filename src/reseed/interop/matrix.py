@@ -53,7 +53,7 @@ def _file(source: str | Path) -> Path:
     return max(path.glob("step-*.safetensors"), key=lambda file: (len(file.name), file.name), default=path)
 
 
-def _read(source: Source, tensor: str | None, transpose: bool) -> LoadedDictionary:  # noqa: FBT001 (a `Reader` reads so)
+def _read(source: Source, *, tensor: str | None = None, transpose: bool = False) -> LoadedDictionary:
     if isinstance(source, Tensor):
         atoms = _checked(source.detach(), "the tensor")
         return LoadedDictionary(atoms.T if transpose else atoms, name="tensor", source="tensor")
@@ -123,4 +123,5 @@ MATRIX = Reader(
     meaning=f"a file that ends in {', '.join(FORMATS)}, or the folder of a run with snapshots",
     recognises=_recognises,
     read=_read,
+    asks=True,
 )

@@ -39,4 +39,9 @@ def read(
     if not fitting:
         asked = [READERS[format]] if format else READERS.values()
         raise DictionaryError(f"{source} holds no dictionary: give {'; or '.join(reader.meaning for reader in asked)}")
-    return fitting[0].read(source, tensor, transpose)
+    asked = {"tensor": tensor, "transpose": transpose} if tensor is not None or transpose else {}
+    if asked and not fitting[0].asks:
+        raise DictionaryError(
+            f"{source} is read as {fitting[0].name}, which has one layout: leave out tensor and transpose"
+        )
+    return fitting[0].read(source, **asked)
