@@ -26,6 +26,7 @@ from reseed.geometry.document import Geometry, PairGeometry, ViewGeometry
 from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
 from reseed.interop import LoadedDictionary, read
+from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.statistics import spectrum
 from reseed.training.untrained import kmeans_tokens
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
-    from reseed.matching import Sign
 
 __all__ = ["measure"]
 
