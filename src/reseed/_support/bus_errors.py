@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from reseed._support.visible import visible_lines
+
 __all__ = ["telling_of"]
 
 _lock = threading.Lock()
@@ -30,7 +32,7 @@ def telling_of(name: object) -> Iterator[None]:
     with _lock:
         if not _told:
             _install()
-        _told.append(str(name))
+        _told.append(visible_lines(str(name)))
     try:
         yield
     finally:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from reseed._support.bus_errors import telling_of
+from reseed._support.visible import visible_lines
 from reseed.activations import batch_rows, open_activations, preprocessed
 from reseed.activations.preprocess import check_trainable
 from reseed.errors import SpecError
@@ -104,5 +105,5 @@ def reading(
         for seen in each_seen:
             check_trainable(seen)
         for warning in () if quiet else activations.warnings:
-            print(f"reseed: {warning}", file=sys.stderr)  # noqa: T201 (talk)
+            print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)
         yield activations, each_seen
