@@ -231,7 +231,8 @@ def test_tokens_that_are_zero_and_too_few_are_warned_of_not_refused(tmp_path, ty
     rows[:30] = 0
     code, out, _ = typed("geometry", *saved(tmp_path, x=rows), "--atoms", "3", "--preprocess", "none", "--quiet")
     assert code == 0
-    assert "30 of 90 sampled tokens are zero @none" in out
+    assert "27 of 90 sampled tokens are zero @none" in out
+    assert "x: 30 of 100 rows are zero: remove them" in " ".join(out.split())
     assert "every k-means sample is 100 % of the 90 training tokens" in " ".join(out.split())
 
 

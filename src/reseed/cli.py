@@ -81,6 +81,20 @@ class TableFormat(StrEnum):
     CSV = "csv"
 
 
+class SignPolicy(StrEnum):
+    """What a pair of opposite directions is."""
+
+    SIGNED = "signed"
+    ABS = "abs"
+
+
+Tensor = Annotated[
+    str | None,
+    typer.Option(help="The tensor to read, where a file of activations (or else a dictionary) has several."),
+]
+Transpose = Annotated[
+    bool, typer.Option("--transpose", help="The columns of that matrix are the tokens, or else the atoms.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Require = Annotated[
     list[str] | None,
@@ -167,7 +181,7 @@ def collect(
 @app.command()
 def geometry(
     acts: Annotated[
-        Path | None, typer.Argument(help="A store, a .npy or .safetensors matrix, or a folder of them.")
+        Path | None, typer.Argument(help="A store, a .npy, .safetensors or .pt matrix, or a folder of matrices.")
     ] = None,
     dictionaries: Annotated[
         tuple[Path, Path] | None,
@@ -180,7 +194,12 @@ def geometry(
     preprocess: Annotated[str, typer.Option(help="Preprocessings, with commas.")] = "none,centre,standardise",
     tokens: Annotated[int, typer.Option(min=2, help="Tokens sampled for mean cosine and covariance.")] = 16384,
     html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
+    sign: Annotated[
+        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
+    ] = SignPolicy.SIGNED,
+    tensor: Tensor = None,
     *,
+    transpose: Transpose = False,
     json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -201,6 +220,9 @@ def geometry(
         draws=draws,
         preprocess=[name.strip() for name in preprocess.split(",")],
         tokens=tokens,
+        sign=sign.value,
+        tensor=tensor,
+        transpose=transpose,
         quiet=quiet,
     )
     if html is not None:
@@ -279,7 +301,9 @@ def run(
     study: Annotated[Path, typer.Argument(help="The study.toml.")],
     out: Annotated[Path | None, typer.Option(help="The study folder; default: the file's name without .toml.")] = None,
     require: Require = None,
+    tensor: Tensor = None,
     *,
+    transpose: Transpose = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the runs of a study, compare them and judge the result.
@@ -295,7 +319,8 @@ def run(
     check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
     before = _digest(folder / "findings.json")
-    findings = reseed.run(asked, folder, quiet=quiet)
+    how_read = {"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose}
+    findings = reseed.run(asked.model_copy(update=how_read), folder, quiet=quiet)
     _show(findings, folder)
     if not quiet and before is not None and before == _digest(folder / "findings.json"):
         _say("finished already: the findings are as they were", err=True)

@@ -98,9 +98,10 @@ def test_a_floor_above_that_of_k_means_is_what_agreement_has_to_beat():
 
 
 def test_what_two_dictionaries_have_to_beat_is_named_for_what_it_is():
-    (said,) = recommendation([], pair(0.7, ("dictionaries", "isotropic", 0.52)))
+    said, counted = recommendation([], pair(0.7, ("dictionaries", "isotropic", 0.52)))
     assert said.startswith("The two dictionaries agree .70; random directions alone would give .52:")
+    assert counted.endswith("pairs have a cosine above .7.")
 
 
 def test_without_activations_only_the_dictionaries_are_spoken_of():
-    assert len(recommendation([], pair(0.5, ("dictionaries", "isotropic", 0.1)))) == 1
+    assert len(recommendation([], pair(0.5, ("dictionaries", "isotropic", 0.1)))) == 2

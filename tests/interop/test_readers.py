@@ -66,15 +66,17 @@ def test_a_damaged_file_and_one_of_several_unknown_tensors_are_told_as_such(tmp_
     save_file({"x": ATOMS, "y": -ATOMS}, tmp_path / "two.safetensors")
     with pytest.raises(DictionaryError, match="cannot be read as safetensors"):
         read(tmp_path / "bad.safetensors")
-    with pytest.raises(DictionaryError, match="holds 2 tensors: call the one to read 'atoms'"):
+    with pytest.raises(DictionaryError, match=r"holds 2 tensors \(x, y\): say which with --tensor, or call it 'atoms'"):
         read(tmp_path / "two.safetensors")
 
 
-@pytest.mark.parametrize("name", ["none.npy", "empty", "some.pt"])
+@pytest.mark.parametrize("name", ["none.npy", "empty", "some.bin"])
 def test_what_no_reader_recognises_is_refused_with_what_can_be_read(tmp_path, name):
     (tmp_path / "empty").mkdir()
-    torch.save(ATOMS, tmp_path / "some.pt")
-    with pytest.raises(DictionaryError, match=r"holds no dictionary: give a \.npy file, a \.safetensors file, or the"):
+    torch.save(ATOMS, tmp_path / "some.bin")
+    with pytest.raises(
+        DictionaryError, match=r"holds no dictionary: give a file that ends in \.npy, \.safetensors, \.pt, or the"
+    ):
         read(tmp_path / name)
 
 
@@ -93,12 +95,79 @@ def test_a_reader_that_is_registered_later_is_picked_and_an_ambiguous_source_ask
         read(files / "a.npy")
     assert torch.equal(read(files / "a.npy", format="late").atoms, -ATOMS)
     assert torch.equal(read(files / "a.npy", format="matrix").atoms, ATOMS)
+    with pytest.raises(DictionaryError, match="read as late, which has one layout: leave out tensor and transpose"):
+        read(files / "a.npy", format="late", transpose=True)
+
+
+WIDE = torch.randn(6, 4, generator=torch.Generator().manual_seed(1))
+BIASES = {"b_enc": torch.zeros(6), "b_dec": torch.zeros(4)}
+LAYOUTS = {
+    "SAELens": ({"W_enc": WIDE.T, "W_dec": WIDE, **BIASES}, None),
+    "SAELens, without biases": ({"W_enc": WIDE.T, "W_dec": WIDE}, None),
+    "Qwen Scope": ({"W_enc": WIDE, "W_dec": WIDE.T, **BIASES}, "the columns of W_dec were read as atoms"),
+    "Gemma Scope 2": ({"w_enc": WIDE.T, "w_dec": WIDE, "threshold": torch.zeros(6)}, None),
+    "llamascopium": ({"W_E": WIDE.T, "W_D": WIDE, "b_E": torch.zeros(6), "b_D": torch.zeros(4)}, None),
+    "dictionary_learning": (
+        {"encoder.weight": WIDE, "decoder.weight": WIDE.T, "encoder.bias": torch.zeros(6), "bias": torch.zeros(4)},
+        "the columns of decoder.weight were read as atoms",
+    ),
+    "a linear layer alone": ({"decoder.weight": WIDE.T}, "the columns of decoder.weight were read as atoms"),
+    "overcomplete": ({"dictionary._weights": WIDE, "dictionary.multiplier": torch.zeros(())}, None),
+}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_atoms_come_out_as_rows_whoever_wrote_the_file(tmp_path, layout, ending):
+    tensors, note = LAYOUTS[layout]
+    plain = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    (save_file if ending == "safetensors" else torch.save)(plain, tmp_path / f"a.{ending}")
+    found = read(tmp_path / f"a.{ending}")
+    assert torch.equal(found.atoms, WIDE)
+    assert found.notes == (() if note is None else (f"{tmp_path}/a.{ending}: {note}",))
+
+
+@pytest.mark.parametrize(
+    ("tensors", "told"),
+    [
+        ({"decoder": WIDE.T}, r"the rows of decoder were read as atoms, but it has fewer rows than columns"),
+        ({"W_dec": WIDE[:4], "b_dec": torch.zeros(4)}, r"the rows of W_dec were read as atoms, but it is square"),
+    ],
+)
+def test_where_nothing_tells_rows_from_columns_the_choice_is_said_and_can_be_turned(tmp_path, tensors, told):
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, tmp_path / "a.safetensors")
+    given = next(iter(tensors.values()))
+    found = read(tmp_path / "a.safetensors")
+    assert torch.equal(found.atoms, given)
+    assert told in found.notes[0]
+    assert found.notes[0].endswith("if its columns are the atoms, use --transpose")
+    turned = read(tmp_path / "a.safetensors", transpose=True)
+    assert torch.equal(turned.atoms, given.T)
+    assert turned.notes == ()
+
+
+def test_a_tensor_can_be_named(files):
+    named = read(files / "several.safetensors", tensor="W_enc", transpose=True)
+    assert torch.equal(named.atoms, ATOMS)
+    with pytest.raises(DictionaryError, match="holds no tensor 'W': choose from W_dec, W_enc"):
+        read(files / "several.safetensors", tensor="W")
+    with pytest.raises(DictionaryError, match="one array without a name"):
+        read(files / "a.npy", tensor="W")
+
+
+def test_numbers_of_eight_bits_are_read_and_what_has_none_is_refused(tmp_path):
+    small = ATOMS.to(torch.float8_e4m3fn)
+    save_file({"atoms": small}, tmp_path / "a.safetensors")
+    assert torch.equal(read(tmp_path / "a.safetensors").atoms, small.float())
+    for broken in (ATOMS.to_sparse(), ATOMS.to("meta")):
+        with pytest.raises(DictionaryError, match=r"the tensor is a .* tensor: a dictionary is dense, with data"):
+            read(broken)
 
 
 def test_an_unknown_format_or_one_that_does_not_fit_is_refused(files):
     with pytest.raises(DictionaryError, match="format 'pickle' is unknown: choose from matrix"):
         read(files / "a.npy", format="pickle")
-    with pytest.raises(DictionaryError, match=r"none\.npy holds no dictionary: give a \.npy file"):
+    with pytest.raises(DictionaryError, match=r"none\.npy holds no dictionary: give a file that ends in \.npy"):
         read(files / "none.npy", format="matrix")
 
 

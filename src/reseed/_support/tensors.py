@@ -1,44 +1,144 @@
 """One tensor out of a file that holds nothing executable."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-__all__ = ["FORMATS", "read_tensor"]
+__all__ = ["FORMATS", "Named", "read_named", "read_tensor"]
 
-FORMATS = (".npy", ".safetensors")
+FORMATS = (".npy", ".safetensors", ".pt")
 """The files that can be read, by the ends of their names."""
 
+_LFS = b"version https://git-lfs"
+_NPY = b"\x93NUMPY"
+_HEAD = 64  # bytes that tell a file of another kind
 
-def read_tensor(path: Path, names: Sequence[str]) -> Tensor:
-    """Map the tensor of a .npy file into memory, or that of a .safetensors file with one of `names`, or its only one.
 
-    Raises ValueError if the file is of another format, damaged, or holds several tensors of other names.
+class Named(NamedTuple):
+    """A tensor of a file, and what lies beside it."""
+
+    name: str
+    """Empty where the format has no names."""
+    tensor: Tensor
+    beside: dict[str, tuple[int, ...]]
+    """The shapes of all tensors of the file, by name."""
+
+
+def read_tensor(path: Path, names: Sequence[str], *, tensor: str | None = None) -> Tensor:
+    """The tensor of `read_named`, alone."""
+    return read_named(path, names, tensor=tensor).tensor
+
+
+def read_named(path: Path, names: Sequence[str], *, tensor: str | None = None) -> Named:
+    """Map the tensor of a file into memory, where its format can be mapped; the file stays as it is.
+
+    Args:
+        path: a .npy, .safetensors or .pt file.
+        names: what the tensor may be called in a file of several, the likeliest first.
+        tensor: what it is called, whatever `names` says.
+
+    Raises ValueError if the file is missing, of another format or damaged, or holds several tensors of other names.
     """
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path} is not one of {', '.join(FORMATS)}: convert it to one of them")
-    return _read_npy(path) if path.suffix == ".npy" else _read_safetensors(path, names)
-
-
-def _read_npy(path: Path) -> Tensor:
+    _check_kind(path)
     try:
-        # "c" is copy on write: torch asks for memory that it may write to, the file stays as it is
-        return torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a .npy matrix of floats ({error}): save it again") from error
-
-
-def _read_safetensors(path: Path, names: Sequence[str]) -> Tensor:
-    try:
-        with safe_open(path, framework="pt") as file:
-            keys = list(file.keys())
-            known = [name for name in names if name in keys]
-            if not known and len(keys) != 1:
-                raise ValueError(f"{path} holds {len(keys)} tensors: call the one to read {names[0]!r}")
-            return file.get_tensor((known or keys)[0])
+        if path.suffix == ".npy":
+            return _read_npy(path, tensor)
+        return _read_pt(path, names, tensor) if path.suffix == ".pt" else _read_safetensors(path, names, tensor)
     except SafetensorError as error:
         raise ValueError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror or error}): copy it again") from error
+
+
+def _read_safetensors(path: Path, names: Sequence[str], tensor: str | None) -> Named:
+    with safe_open(path, framework="pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        name = _chosen(path, list(shapes), names, tensor)
+        return Named(name, file.get_tensor(name), shapes)
+
+
+def _check_kind(path: Path) -> None:
+    """ValueError, naming what a file is, unless it may be what its name says."""
+    formats = ", ".join(FORMATS)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: give one of its files ({formats})")
+    if not path.is_file():
+        raise ValueError(f"{path} does not exist: give a folder, or a file that ends in {formats}")
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path} is not one of {formats}: convert it to one of them")
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_LFS):
+        raise ValueError(f"{path}: is this file whole? It looks like a Git LFS pointer: fetch it with  git lfs pull")
+    if not head:
+        raise ValueError(f"{path} is empty: save or copy it again")
+    if path.suffix == ".npy" and not head.startswith(_NPY):
+        raise ValueError(
+            f"{path} is no .npy file, whatever its name says (it begins with {head[:8]!r}): write it with np.save"
+        )
+
+
+def _read_npy(path: Path, tensor: str | None) -> Named:
+    if tensor is not None:
+        raise ValueError(f"{path} holds one array without a name: leave out --tensor {tensor}")
+    try:
+        # "c" is copy on write: torch asks for memory that it may write to, the file stays as it is
+        array = np.load(path, mmap_mode="c", allow_pickle=False)
+    except (ValueError, TypeError, EOFError, SyntaxError, OverflowError, MemoryError) as error:
+        raise ValueError(f"{path} cannot be read as a .npy matrix of floats ({_why(error)}): save it again") from error
+    if array.dtype.kind == "V":
+        raise ValueError(
+            f"{path} holds {array.dtype}, which numpy has no numbers for (bfloat16?): save it with "
+            ".astype(np.float32), or as .safetensors"
+        )
+    if not array.dtype.isnative:
+        little = array.dtype.newbyteorder("<").str
+        raise ValueError(f'{path} holds {array.dtype}, big-endian numbers: save it again with .astype("{little}")')
+    try:
+        return Named("", torch.from_numpy(array), {})
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} holds {array.dtype} of shape {array.shape}: save it again as np.ascontiguousarray(x, np.float32)"
+        ) from error
+
+
+def _why(error: Exception) -> str:
+    told = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return "it holds Python objects" if "allow_pickle" in told or "Python objects" in told else told
+
+
+def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:
+    try:
+        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        Exception
+    ) as error:  # what torch raises for a damaged file, and for one that it does not load, is of many kinds
+        raise ValueError(
+            f"{path} holds more than tensors, or is damaged, and is not unpickled: save the one tensor as .safetensors"
+        ) from error
+    if isinstance(found, Tensor) and tensor is None:
+        return Named("", found, {})
+    named = found.items() if isinstance(found, Mapping) else ()
+    tensors = {str(name): each for name, each in named if isinstance(each, Tensor)}
+    name = _chosen(path, list(tensors), names, tensor)
+    return Named(name, tensors[name], {key: tuple(each.shape) for key, each in tensors.items()})
+
+
+def _chosen(path: Path, keys: Sequence[str], names: Sequence[str], tensor: str | None) -> str:
+    """Which tensor of a file is meant."""
+    listed = ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")  # noqa: PLR2004 (that a line holds)
+    if tensor is not None:
+        if tensor not in keys:
+            raise ValueError(f"{path} holds no tensor {tensor!r}: choose from {listed or 'none'}")
+        return tensor
+    known = [name for name in names if name in keys]
+    if not known and len(keys) != 1:
+        raise ValueError(
+            f"{path} holds {len(keys)} tensors ({listed or 'none'}): say which with --tensor, or call it {names[0]!r}"
+        )
+    return (known or list(keys))[0]

@@ -4,19 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
-from reseed._support.guard import is_plain_matrix
 from reseed._support.tensors import read_tensor
 from reseed.errors import ActivationsError
 
-__all__ = ["Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
+__all__ = ["Block", "Matrix", "Shard", "check_finite", "check_matrix", "read_shard"]
 
 _BLOCK_ROWS = 8192  # rows that one pass over the matrix holds in memory at a time
+_MATRIX = 2
+_NOT_FINITE = "NaN or infinity: remove such rows"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,26 @@ class Shard:
     tensor: Float[Tensor, "rows d_model"]
 
     __repr__ = brief_repr
+
+
+class Block(NamedTuple):
+    """Some rows that lie next to each other in one shard."""
+
+    name: str
+    """Of the shard."""
+    start: int
+    """Which row of the shard is the first."""
+    rows: Float[Tensor, "block d_model"]
+    """In float32."""
+    stored: Tensor
+    """As they lie on disk."""
+
+    def check_finite(self) -> None:
+        """Raise ActivationsError naming the first row with a number that is not finite, or too large for float32."""
+        if self.stored.dtype == torch.float64:
+            check_finite(self.stored, self.name, self.start)
+            check_finite(self.rows, self.name, self.start, what="numbers too large for float32: rescale all rows")
+        check_finite(self.rows, self.name, self.start)
 
 
 @dataclass(frozen=True)
@@ -68,45 +90,52 @@ class Matrix:
         pieces = torch.cat([shard.tensor.to(device) for shard in self.shards])
         return Matrix((Shard(f"rows on {device}", pieces),))
 
-    def blocks(self, stop: int | None = None) -> Iterator[tuple[str, int, Float[Tensor, "block d_model"]]]:
-        """Every row up to `stop` in order: (shard name, row in that shard, float32 rows), a few thousand at a time."""
-        left = self.n_rows if stop is None else stop
+    def blocks(self, start: int = 0, stop: int | None = None) -> Iterator[Block]:
+        """Every row from `start` up to `stop` in order, a few thousand at a time."""
+        place, stop = 0, self.n_rows if stop is None else stop
         for shard in self.shards:
-            height = min(left, len(shard.tensor))
-            for start in range(0, height, _BLOCK_ROWS):
-                yield shard.name, start, shard.tensor[start : min(start + _BLOCK_ROWS, height)].float()
-            left -= height
+            first, end = max(start - place, 0), min(stop - place, len(shard.tensor))
+            for row in range(first, end, _BLOCK_ROWS):
+                stored = shard.tensor[row : min(row + _BLOCK_ROWS, end)]
+                yield Block(shard.name, row, stored.float(), stored)
+            place += len(shard.tensor)
 
 
-def check_finite(rows: Float[Tensor, "rows d_model"], name: str, start: int = 0) -> None:
+def check_finite(rows: Float[Tensor, "rows d_model"], name: str, start: int = 0, *, what: str = _NOT_FINITE) -> None:
     """Raise ActivationsError naming the first row that holds NaN or infinity; `start` is the number of row 0."""
     finite = rows.isfinite().all(dim=1)
     if not finite.all():
         bad = int((~finite).nonzero()[0])
-        raise ActivationsError(
-            f"{name}, row {start + bad:,} holds NaN or infinity: remove such rows, or collect with --dtype fp32"
-        )
+        raise ActivationsError(f"{name}, row {start + bad:,} holds {what}")
 
 
-def read_shard(path: Path) -> Shard:
-    """Map a matrix of a .npy or .safetensors file into memory.
+def read_shard(path: Path, *, tensor: str | None = None, transpose: bool = False) -> Shard:
+    """Map a matrix of a file into memory.
+
+    Args:
+        path: a .npy, .safetensors or .pt file.
+        tensor: the name of the tensor, where the file holds several.
+        transpose: whether its columns are the tokens.
 
     Raises:
         ActivationsError: the file is missing, of another format, or holds no single matrix of floating-point numbers.
     """
-    if not path.is_file():
-        raise ActivationsError(f"{path} does not exist: give a store folder, a .npy file or a .safetensors file")
     try:
-        tensor = read_tensor(path, ("activations",))
+        found = read_tensor(path, ("activations",), tensor=tensor)
     except ValueError as error:
         raise ActivationsError(str(error)) from error
-    check_matrix(tensor, str(path))
-    return Shard(path.name, tensor)
+    check_matrix(found, str(path))
+    return Shard(path.name, found.T if transpose else found)
 
 
 def check_matrix(tensor: Tensor, name: str) -> None:
     """Raise ActivationsError unless a tensor is a matrix of floating-point numbers with at least one entry."""
-    if not is_plain_matrix(tensor) or 0 in tensor.shape:
+    if tensor.layout != torch.strided or tensor.is_meta or tensor.is_nested:
+        kind = "meta" if tensor.is_meta else "nested" if tensor.is_nested else str(tensor.layout)
+        raise ActivationsError(
+            f"{name} is a {kind} tensor: activations are dense; store tensor.to_dense(), with its data"
+        )
+    if tensor.ndim != _MATRIX or 0 in tensor.shape or not tensor.is_floating_point():
         raise ActivationsError(
             f"{name} holds {tensor.dtype} of shape {tuple(tensor.shape)}: "
             "activations are a floating-point matrix of shape (tokens, d_model)"

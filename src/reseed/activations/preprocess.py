@@ -8,6 +8,7 @@ whiten        S_shrunk^(-1/2) (x - mu)  symmetric, so that dimensions keep their
 unit-norm     x / ||x||                 (a zero row stays zero)
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -24,7 +25,15 @@ from reseed.activations.store import Activations, HeldOut
 from reseed.dice import generator
 from reseed.errors import ActivationsError
 
-__all__ = ["PREPROCESSINGS", "WHITEN_SHRINKAGE", "Preprocess", "Preprocessed", "Preprocessing", "preprocessed"]
+__all__ = [
+    "PREPROCESSINGS",
+    "WHITEN_SHRINKAGE",
+    "Preprocess",
+    "Preprocessed",
+    "Preprocessing",
+    "check_trainable",
+    "preprocessed",
+]
 
 Preprocessing = Literal["none", "centre", "centre-scale", "standardise", "whiten", "unit-norm"]
 PREPROCESSINGS: tuple[Preprocessing, ...] = get_args(Preprocessing)
@@ -33,6 +42,8 @@ WHITEN_SHRINKAGE = 0.01
 """The weight of (tr S / d) I in the covariance that is inverted: directions with less than about a hundredth of the
 average variance are not blown up to full size, for they hold rounding and sampling noise."""
 
+_EQUAL = 1e-24  # a variance below this share of the energy is rounding of float64
+_SHORTEST, _LONGEST = 1e-12, 1e12
 _CONSTANT = 1e-12  # a dimension whose variance is below this share of the average is constant up to rounding
 
 
@@ -146,9 +157,29 @@ def preprocessed(activations: Activations, name: Preprocessing | str) -> Preproc
     return Preprocessed(name, activations, preprocess, moments, heldout)
 
 
+def check_trainable(seen: Preprocessed) -> None:
+    """Refuse before training what no method can fit.
+
+    Raises:
+        ActivationsError: one dimension, equal rows, or rows so long or short that float32 cannot hold their squares.
+    """
+    name, moments = seen.activations.name, seen.activations.moments
+    if seen.d_model == 1:
+        raise ActivationsError(f"{name} has one column: in one dimension there are no directions to learn")
+    if moments.total_variance <= _EQUAL * moments.mean_squared_norm:
+        raise ActivationsError(
+            f"{name}: all rows are equal, there is nothing to learn: look at how they were collected"
+        )
+    length = math.sqrt((moments if seen.preprocess.unit_norm else seen.moments).mean_squared_norm)
+    if not _SHORTEST < length < _LONGEST:
+        raise ActivationsError(
+            f"{name}: its rows have length {length:.1e} @{seen.name}, whose square float32 cannot hold well: divide "
+            f"all rows by one number, to lengths from {_SHORTEST:g} to {_LONGEST:g}, or preprocess by centre-scale"
+        )
+
+
 def _measured(activations: Activations, preprocess: Preprocess) -> Moments:
-    blocks = activations.matrix.blocks(activations.n_tokens)
-    return moments_of(preprocess(block) for _, _, block in blocks)
+    return moments_of(preprocess(block) for block in activations.blocks())
 
 
 def _preprocess(moments: Moments, name: Preprocessing | str) -> Preprocess:

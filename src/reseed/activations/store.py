@@ -1,26 +1,31 @@
 """Activations to read: a store that `reseed collect` wrote, a bare matrix, a folder of matrices, or a tensor."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed._support.bus_errors import telling_of
 from reseed._support.documents import UnreadableError, read_json_list
 from reseed._support.guard import guarded
-from reseed.activations.manifest import MANIFEST, About, FileRecord, read_manifest, verify_file
-from reseed.activations.matrix import Matrix, Shard, check_finite, check_matrix, read_shard
+from reseed.activations.manifest import MANIFEST, About, FileRecord, Manifest, damaged, read_manifest, verify_file
+from reseed.activations.matrix import Matrix, Shard, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
+from reseed.activations.split import Split
+from reseed.activations.survey import Survey, about_heldout
+from reseed.activations.unchanged import UNWATCHED, Watch
 from reseed.errors import ActivationsError
 
 __all__ = ["Activations", "HeldOut", "open_activations"]
 
-_HELDOUT_ROWS = 4096
+_IN_FOLDERS = {".npy", ".safetensors"}
 
 
 @dataclass(frozen=True)
@@ -53,40 +58,75 @@ class Activations:
     moments: Moments
     heldout: HeldOut
     matrix: Matrix
+    """Every row on disk: of a store those for training, of a bare matrix the held-out ones too."""
+    split: Split | None = None
+    """Which rows of a bare matrix are held out."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know before believing numbers that come from these rows, one sentence each."""
+    watch: Watch = UNWATCHED
+    """The files that rows are read from."""
 
     __repr__ = brief_repr
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
-        """The training rows at `index`, in float32. IndexError outside [0, n_tokens)."""
+        """The training rows at `index`, in float32.
+
+        Raises:
+            IndexError: an index outside [0, n_tokens).
+            ActivationsError: a file has changed since it was opened.
+        """
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= self.n_tokens):
             raise IndexError(f"rows {int(index.min())} to {int(index.max())} of {self.n_tokens} training tokens")
-        return self.matrix.rows(index)
+        self.watch.check()
+        rows = self.matrix.rows(index if self.split is None else self.split.rows(index))
+        self.watch.check()
+        return rows
+
+    def blocks(self) -> Iterator[Float[Tensor, "block d_model"]]:
+        """All training rows in order, some thousand at a time. ActivationsError where a file has changed."""
+        stretches = [(0, self.n_tokens, False)] if self.split is None else self.split.stretches()
+        for start, stop, heldout in stretches:
+            for block in () if heldout else self.matrix.blocks(start, stop):
+                self.watch.check()
+                yield block.rows
+        self.watch.check()
 
     def to(self, device: torch.device | str) -> "Activations":
         """The same activations with all rows in a device's memory: for a GPU that would wait for the disk otherwise."""
-        heldout = replace(self.heldout, rows=self.heldout.rows.to(device))
-        return replace(self, matrix=self.matrix.to(device), heldout=heldout)
+        matrix, heldout = self.matrix.to(device), replace(self.heldout, rows=self.heldout.rows.to(device))
+        self.watch.check()
+        return replace(self, matrix=matrix, heldout=heldout, watch=UNWATCHED)
 
 
 @guarded(numbers="any")
-def open_activations(source: str | Path | Tensor, *, verify: bool = True) -> Activations:
+def open_activations(
+    source: str | Path | Tensor, *, verify: bool = True, tensor: str | None = None, transpose: bool = False
+) -> Activations:
     """Open activations for reading; nothing is copied, and nothing is written.
 
     A store is opened in milliseconds plus, with `verify`, the time to check every byte against its checksum.
-    A bare matrix (a .npy or .safetensors file, a folder of them, or a tensor) is read once for its moments, and its
-    last min(4096, a tenth) rows become the held-out split.
+    A bare matrix (a .npy, .safetensors or .pt file, a folder of them, or a tensor) is read once for its moments and for
+    what is strange about its rows; min(4096, a tenth) of them, in blocks spread over the matrix, are held out.
+
+    Args:
+        source: where they are.
+        verify: whether to check a store against its checksums.
+        tensor: the name of the tensor to read, where the files of a bare matrix hold several.
+        transpose: whether the columns of a bare matrix are the tokens.
 
     Raises:
-        ActivationsError: the source is missing, damaged, incomplete, of a wrong shape, or holds NaN or infinity.
+        ActivationsError: the source is missing, damaged, incomplete, changing, of a wrong shape, or holds NaN or
+            infinity.
     """
     if isinstance(source, Tensor):
-        return _from_tensor(source)
+        return _from_tensor(source, transpose=transpose)
     path = Path(source).expanduser()
-    if not path.is_dir():
-        return _from_matrix(Matrix((read_shard(path),)), path.stem, {"source": path.name})
-    if (path / MANIFEST).exists():
-        return _from_store(path, check=verify)
-    return _from_folder(path)
+    with telling_of(path):
+        if path.is_dir() and (path / MANIFEST).exists():
+            if tensor is not None or transpose:
+                raise ActivationsError(f"{path} is a store, whose rows are tokens: leave out tensor and transpose")
+            return _from_store(path, check=verify)
+        return _from_files(path, tensor=tensor, transpose=transpose)
 
 
 def _from_store(folder: Path, *, check: bool) -> Activations:
@@ -95,79 +135,158 @@ def _from_store(folder: Path, *, check: bool) -> Activations:
         raise ActivationsError(
             f"{folder} is not complete: run the same reseed collect again and it continues where it stopped"
         )
+    watch = Watch(folder / shard.file for shard in manifest.shards)
     for file in manifest.files if check else ():
         verify_file(folder, file)
-    return Activations(
-        name=folder.resolve().name,
+    name, heldout = folder.resolve().name, _read_heldout(folder, manifest, manifest.heldout)
+    moments = _read_moments(folder / manifest.moments.file, manifest)
+    opened = Activations(
+        name=name,
         d_model=manifest.d_model,
         n_tokens=manifest.n_tokens,
         fingerprint=_digest(file.sha256 for file in (*manifest.shards, manifest.heldout)),
         about=manifest.about,
-        moments=_read_moments(folder / manifest.moments.file, manifest.n_tokens),
-        heldout=_read_heldout(folder, manifest.heldout, manifest.heldout_texts),
-        matrix=Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards)),
+        moments=moments,
+        heldout=heldout,
+        matrix=Matrix(tuple(_stored_shard(folder, shard, manifest.d_model) for shard in manifest.shards)),
+        warnings=tuple(about_heldout(name, heldout.rows, moments)),
+        watch=watch,
     )
+    watch.accept(lambda: _from_store(folder, check=True).fingerprint == opened.fingerprint)
+    return opened
 
 
 def _digest(parts: Iterator[str]) -> str:
     return sha256(" ".join(parts).encode()).hexdigest()
 
 
-def _read_moments(path: Path, n_tokens: int) -> Moments:
-    with safe_open(path, framework="pt") as file:
-        return Moments(n_tokens, file.get_tensor("mean"), file.get_tensor("covariance"))
+def _stored_shard(folder: Path, record: FileRecord, d_model: int) -> Shard:
+    shard = read_shard(folder / record.file)
+    _check_shape(folder / record.file, shard.tensor, (record.rows, d_model))
+    return shard
 
 
-def _read_heldout(folder: Path, rows: FileRecord, pieces: FileRecord | None) -> HeldOut:
-    texts = None if pieces is None else _read_texts(folder / pieces.file)
-    with safe_open(folder / rows.file, framework="pt") as file:
-        known = {key: file.get_tensor(key) for key in file.keys() if key != "activations"}  # noqa: SIM118 (safe_open is not a mapping)
-        return HeldOut(file.get_tensor("activations").float(), texts=texts, **known)
+def _check_shape(path: Path, tensor: Tensor, told: tuple[int, ...]) -> None:
+    if tuple(tensor.shape) != told:
+        raise damaged(path, f"it holds {tuple(tensor.shape)}, and {MANIFEST} says {told}")
 
 
-def _read_texts(path: Path) -> tuple[str, ...]:
+def _read_moments(path: Path, manifest: Manifest) -> Moments:
+    found, d_model = _tensors(path, "mean", "covariance"), manifest.d_model
+    _check_shape(path, found["mean"], (d_model,))
+    _check_shape(path, found["covariance"], (d_model, d_model))
+    return Moments(manifest.n_tokens, found["mean"].double(), found["covariance"].double())
+
+
+def _read_heldout(folder: Path, manifest: Manifest, record: FileRecord) -> HeldOut:
+    path = folder / record.file
+    found = _tensors(path, "activations")
+    _check_shape(path, found["activations"], (record.rows, manifest.d_model))
+    known = {name: found[name] for name in ("token_ids", "contexts", "positions") if name in found}
+    for tensor in known.values():
+        _check_shape(path, tensor, (record.rows,))
+    texts = None if manifest.heldout_texts is None else _read_texts(folder / manifest.heldout_texts.file, record.rows)
+    return HeldOut(found["activations"].float(), texts=texts, **known)
+
+
+def _read_texts(path: Path, count: int) -> tuple[str, ...]:
     try:
-        return tuple(read_json_list(path))
+        found = read_json_list(path)
     except UnreadableError as error:
-        raise ActivationsError(f"{path} is damaged ({error}): copy the store again, or collect again") from error
+        raise damaged(path, str(error)) from error
+    if len(found) != count or not all(isinstance(text, str) for text in found):
+        raise damaged(path, f"it is no list of {count} texts")
+    return tuple(found)
 
 
-def _from_folder(folder: Path) -> Activations:
-    paths = sorted(path for path in folder.iterdir() if path.suffix in {".npy", ".safetensors"})
-    if not paths:
-        raise ActivationsError(f"{folder} holds neither a {MANIFEST} nor a .npy or .safetensors file")
-    shards = tuple(read_shard(path) for path in paths)
-    for shard in shards[1:]:
+def _tensors(path: Path, *needed: str) -> dict[str, Tensor]:
+    """The tensors of a small file, in memory and not mapped."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 (safe_open is not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise damaged(path, str(error)) from error
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise damaged(path, f"it holds no {missing[0]}")
+    return found
+
+
+def _from_files(path: Path, *, tensor: str | None, transpose: bool) -> Activations:
+    paths = _matrices(path) if path.is_dir() else [path]
+    watch = Watch(paths)
+    shards = tuple(read_shard(each, tensor=tensor, transpose=transpose) for each in paths)
+    for each, shard in zip(paths, shards, strict=True):
         if shard.tensor.shape[1] != shards[0].tensor.shape[1]:
             raise ActivationsError(
-                f"{folder / shard.name} has d_model {shard.tensor.shape[1]}, {shards[0].name} has "
-                f"{shards[0].tensor.shape[1]}: all matrices of a folder have one width"
+                f"{each} has d_model {shard.tensor.shape[1]}, {shards[0].name} has {shards[0].tensor.shape[1]}: all "
+                "matrices of a folder have one width (--transpose reads columns as tokens)"
             )
-    return _from_matrix(Matrix(shards), folder.resolve().name, {"source": folder.name})
+    name = path.resolve().name if path.is_dir() else path.stem
+    opened = replace(_from_matrix(Matrix(shards), name, {"source": path.name}, watch), watch=watch)
+    again = partial(_from_files, path, tensor=tensor, transpose=transpose)
+    watch.accept(lambda: again().fingerprint == opened.fingerprint)
+    return opened
 
 
-def _from_tensor(tensor: Tensor) -> Activations:
+def _matrices(folder: Path) -> list[Path]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix in _IN_FOLDERS)
+    if not paths:
+        raise ActivationsError(
+            f"{folder} is a folder that holds neither a {MANIFEST} nor a .npy or .safetensors file{_hint(folder)}"
+        )
+    return paths
+
+
+def _hint(folder: Path) -> str:
+    if not any(folder.glob("*.arrow")):
+        return ""
+    return (
+        "; it looks like a Hugging Face datasets folder: save one column of it, "
+        "np.save('acts.npy', np.stack(dataset.with_format('numpy')['name of the column']).astype('float32'))"
+    )
+
+
+def _from_tensor(tensor: Tensor, *, transpose: bool) -> Activations:
     check_matrix(tensor, "the tensor")
-    return _from_matrix(Matrix((Shard("tensor", tensor.detach()),)), "tensor", {"source": "tensor"})
+    rows = tensor.detach().T if transpose else tensor.detach()
+    return _from_matrix(Matrix((Shard("tensor", rows),)), "tensor", {"source": "tensor"}, UNWATCHED)
 
 
-def _from_matrix(matrix: Matrix, name: str, about: About) -> Activations:
-    n_heldout = min(_HELDOUT_ROWS, matrix.n_rows // 10)
-    if n_heldout == 0:
-        raise ActivationsError(f"{name} holds {matrix.n_rows} rows: at least 10 are needed, a tenth is held out")
-    n_tokens = matrix.n_rows - n_heldout
-    heldout = matrix.rows(torch.arange(n_tokens, matrix.n_rows))
-    check_finite(heldout, f"{name} (held-out split)", n_tokens)
-    digest = sha256(heldout.cpu().numpy().tobytes())
-    moments = moments_of(_checked(matrix, n_tokens, digest.update))
-    return Activations(name, matrix.d_model, n_tokens, digest.hexdigest(), about, moments, HeldOut(heldout), matrix)
+def _from_matrix(matrix: Matrix, name: str, about: About, watch: Watch) -> Activations:
+    split = Split(matrix.n_rows)
+    if split.n_heldout == 0:
+        raise ActivationsError(
+            f"{name} holds {matrix.n_rows} rows of {matrix.d_model} columns: at least 10 are needed, a tenth is held "
+            "out (--transpose reads columns as tokens)"
+        )
+    pass_over = _Pass(matrix, split, watch)
+    moments, heldout = moments_of(pass_over.training()), torch.cat(pass_over.heldout)
+    watch.check()
+    said = (*pass_over.survey.warnings(name, matrix.d_model), *about_heldout(name, heldout, moments))
+    fingerprint = pass_over.digest.hexdigest()
+    return Activations(
+        name, matrix.d_model, split.n_tokens, fingerprint, about, moments, HeldOut(heldout), matrix, split, said
+    )
 
 
-def _checked(
-    matrix: Matrix, n_tokens: int, hashed: Callable[[bytes], None]
-) -> Iterator[Float[Tensor, "block d_model"]]:
-    """The training rows block by block, each known to be finite and hashed."""
-    for name, start, block in matrix.blocks(n_tokens):
-        check_finite(block, name, start)
-        hashed(block.cpu().numpy().tobytes())
-        yield block
+class _Pass:
+    """The one pass over a bare matrix: every row is known to be finite, hashed, and looked at."""
+
+    def __init__(self, matrix: Matrix, split: Split, watch: Watch) -> None:
+        self._matrix, self._split, self._watch = matrix, split, watch
+        self.survey, self.digest = Survey(), sha256()
+        self.heldout: list[Float[Tensor, "block d_model"]] = []
+
+    def training(self) -> Iterator[Float[Tensor, "block d_model"]]:
+        """The training rows block by block; those between them are kept in `heldout`."""
+        for start, stop, heldout in self._split.stretches():
+            for block in self._matrix.blocks(start, stop):
+                self._watch.check()
+                block.check_finite()
+                self.digest.update(block.rows.cpu().numpy().tobytes())
+                self.survey.add(block.rows, heldout=heldout)
+                if heldout:
+                    self.heldout.append(block.rows.clone())
+                else:
+                    yield block.rows

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from reseed._support.files import remove_partial, write_json, write_tensors
 from reseed.activations.manifest import (
-    FORMAT_VERSION,
     MANIFEST,
     About,
     Dtype,
@@ -31,6 +30,8 @@ _FILES = (MANIFEST, "shard-*.safetensors", "heldout.safetensors", "heldout-texts
 _TEXTS = "heldout-texts.json"
 _SAID = {"noticed"}  # entries of `about` that follow from the others
 _LONG = 40  # characters of a value that an error message shows
+_SHARD_VERSION = 1  # in the header of every shard: their bytes are what a store's fingerprint is made of
+_NOT_FINITE = "NaN or infinity: remove such texts, or collect with --dtype fp32"
 _DTYPES: dict[Dtype, torch.dtype] = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -88,7 +89,7 @@ def append_shard(folder: Path, manifest: Manifest, rows: Float[Tensor, "rows d_m
         ActivationsError: a row holds NaN or infinity.
     """
     name = f"shard-{len(manifest.shards):05d}.safetensors"
-    check_finite(rows, name)
+    check_finite(rows, name, what=_NOT_FINITE)
     shard = _write_tensors(folder, name, {"activations": rows.to(_DTYPES[manifest.dtype])}, len(rows))
     return _written(folder, manifest.with_shards((*manifest.shards, shard)))
 
@@ -104,7 +105,7 @@ def write_heldout(
     texts: Sequence[str] | None = None,
 ) -> Manifest:
     """Add the held-out split: its rows and, where they are known, each row's token, its window and its place there."""
-    check_finite(rows, "held-out split")
+    check_finite(rows, "held-out split", what=_NOT_FINITE)
     optional = {"token_ids": token_ids, "contexts": contexts, "positions": positions}
     tensors = {"activations": rows.to(_DTYPES[manifest.dtype])}
     tensors |= {name: tensor for name, tensor in optional.items() if tensor is not None}
@@ -118,7 +119,7 @@ def write_heldout(
 def finish_store(folder: Path, manifest: Manifest) -> Manifest:
     """Compute the moments of the rows as they lie on disk, which completes the store."""
     matrix = Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards))
-    moments = moments_of(block for _, _, block in matrix.blocks())
+    moments = moments_of(block.rows for block in matrix.blocks())
     tensors = {"mean": moments.mean, "covariance": moments.covariance}
     update = {"moments": _write_tensors(folder, "moments.safetensors", tensors, moments.n_tokens)}
     return _written(folder, manifest.model_copy(update=update))
@@ -130,7 +131,7 @@ def _written(folder: Path, manifest: Manifest) -> Manifest:
 
 
 def _write_tensors(folder: Path, name: str, tensors: dict[str, Tensor], rows: int) -> FileRecord:
-    write_tensors(folder / name, tensors, {"format_version": FORMAT_VERSION})
+    write_tensors(folder / name, tensors, {"format_version": _SHARD_VERSION})
     return _record(folder, name, rows)
 
 

@@ -120,7 +120,7 @@ def _geometry(folder: StudyFolder, preprocess: str) -> Geometry:
 
 def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> tuple[str, ...]:
     """What a reader must know before believing the numbers."""
-    warnings: list[str] = []
+    warnings = list(folder.manifest.warnings)
     for condition in conditions:
         ended_badly = (run for run in condition.runs if run.status != "finished")
         warnings += [f"{run.id} is {run.status}" + (f": {run.remedy}" if run.remedy else "") for run in ended_badly]

@@ -17,12 +17,17 @@ if TYPE_CHECKING:
 
     from reseed.geometry.document import PairGeometry, Standing, ViewGeometry
 
-__all__ = ["MATERIAL", "SIMPLEST_FIRST", "floor_of", "recommendation", "recommended"]
+__all__ = ["BORN", "BY_CHANCE", "MATERIAL", "SIMPLEST_FIRST", "floor_of", "recommendation", "recommended"]
 
 MATERIAL = 0.05
 """A difference of floors below this is no reason to prefer one preprocessing to another."""
 LITTLE_ROOM = 0.9
 """A floor from here on leaves the raw agreement little room above it."""
+
+BY_CHANCE = 5
+"""Pairs at the same index that chance may make: one is expected."""
+BORN = 0.1
+"""A share of the pairs at the same index that chance never makes."""
 
 RULING = 0.1
 """A share of the energy from which rogue dimensions are worth a sentence."""
@@ -138,16 +143,26 @@ def _listed(words: Sequence[str]) -> str:
 def _about_pair(pair: PairGeometry) -> Iterator[str]:
     own, *others = pair.standings
     alone = "random directions" if own.floor == "isotropic" else "their own means and covariances"
-    yield (
-        f"The two dictionaries agree {rounded(pair.agreement)}; {alone} alone would give {rounded(own.value)}: "
-        f"{_worth(own)}."
-    )
+    agree = f"agree {rounded(pair.agreement)}" + (" up to sign" if pair.sign == "abs" else "")
+    yield f"The two dictionaries {agree}; {alone} alone would give {rounded(own.value)}: {_worth(own)}."
     for each in others:
         seen = "on raw activations" if each.against == "none" else f"after {each.against}"
         yield (
             f"If they were trained {seen}, they have to beat {rounded(each.value)}, which {_MADE[each.floor]} agree: "
             f"{_worth(each)}."
         )
+    pairs = min(pair.first.n_atoms, pair.second.n_atoms)
+    yield f"{pair.alike:,} of {pairs:,} pairs have a cosine above .7{_by_index(pair)}."
+
+
+def _by_index(pair: PairGeometry) -> str:
+    """Whether pairs stand at one index, as dictionaries from one start do: by chance one or two of them would."""
+    if pair.same_index <= max(BY_CHANCE, BORN * pair.alike):
+        return ""
+    return (
+        f", {pair.same_index:,} of them at the same index in both: born alike (from one start), or one is a copy of "
+        "the other"
+    )
 
 
 def _worth(standing: Standing) -> str:

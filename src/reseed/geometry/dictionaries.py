@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from reseed.geometry.document import Floor, ViewGeometry
     from reseed.geometry.worth import Plan
 
-__all__ = ["pair_geometry"]
+__all__ = ["ALIKE", "pair_geometry"]
+
+ALIKE = 0.7
+"""The cosine above which a pair counts as one feature (@paulo2025sparse)."""
 
 
 def pair_geometry(
@@ -31,7 +34,8 @@ def pair_geometry(
     pool: Executor,
 ) -> PairGeometry:
     """Two dictionaries of as many dimensions each, against the floors of their own and those of `views`."""
-    matching = match(*dictionaries)
+    matching = match(*dictionaries, sign=plan.sign)
+    same, alike = matching.rows == matching.cols, matching.cosines > ALIKE
     means = [_unit(atoms).mean(dim=0) for atoms in dictionaries]
     shared_mean = (means[0] @ means[1]).item()
     floors = (*formula_floors(shared_mean, len(means[0]), plan), own_floor(dictionaries, plan, pool))
@@ -39,7 +43,10 @@ def pair_geometry(
     return PairGeometry(
         first=_geometry(names[0], dictionaries[0]),
         second=_geometry(names[1], dictionaries[1]),
+        sign=plan.sign,
         agreement=matching.agreement,
+        alike=int(alike.sum()),
+        same_index=int((same & alike).sum()),
         gap=matching.gap,
         mmcs=measures.mmcs(matching).forward,
         shared_mean=shared_mean,

@@ -3,6 +3,7 @@
 GEOMETRY_VERSION history
   1  first version
   2  a floor is the one class of `reseed.floors`, with its standard error; its `n` counts dictionaries, not pairs
+  3  the sign policy of a pair, and how many of its pairs are alike or stand at one index
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ __all__ = [
     "strictest",
 ]
 
-GEOMETRY_VERSION = 2
+GEOMETRY_VERSION = 3
 
 
 class Floor(floors.Floor):
@@ -130,8 +131,14 @@ class PairGeometry(Document):
     """One of them."""
     second: DictionaryGeometry
     """The other."""
+    sign: Literal["signed", "abs"] = "signed"
+    """Whether an atom and its negative are one feature (`abs`)."""
     agreement: Number
-    """Matched agreement A, signed, in [-1, 1]."""
+    """Matched agreement A: in [-1, 1], or in [0, 1] where `sign` is `abs`."""
+    alike: int = 0
+    """Matched pairs with a cosine above .7."""
+    same_index: int = 0
+    """How many of these have the same index in both dictionaries; without a common start that is about one."""
     gap: Number
     """How far A can be below the best possible matching, proven."""
     mmcs: Number

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +22,18 @@ from reseed.dice import roll
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.geometry.advice import recommendation
 from reseed.geometry.dictionaries import pair_geometry
-from reseed.geometry.document import Geometry, ViewGeometry
+from reseed.geometry.document import Geometry, PairGeometry, ViewGeometry
 from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
-from reseed.interop import read
+from reseed.interop import LoadedDictionary, read
+from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.statistics import spectrum
 from reseed.training.untrained import kmeans_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
+
 
 __all__ = ["measure"]
 
@@ -53,6 +56,9 @@ def measure(
     preprocess: Sequence[str] = ("none", "centre", "standardise"),
     tokens: int = 16_384,
     kmeans_steps: int = 10,
+    sign: Sign = "signed",
+    tensor: str | None = None,
+    transpose: bool = False,
     quiet: bool = True,
 ) -> Geometry:
     """What agreement is worth before any training: on some activations, for two dictionaries, or for both together.
@@ -65,6 +71,9 @@ def measure(
         preprocess: names of preprocessings.
         tokens: tokens sampled for the mean cosine and for the spectrum-matched floor, or all there are.
         kmeans_steps: Lloyd iterations on 32 tokens per centroid; five more follow on all of a draw's tokens.
+        sign: `abs` where an atom and its negative are one feature (ICA, PCA), of the dictionaries and of the floors.
+        tensor: the name of the tensor to read, of the activations or else of the dictionaries.
+        transpose: whether the columns of what is read are the tokens, or else the atoms.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -75,12 +84,15 @@ def measure(
     names = tuple(dict.fromkeys(preprocess))
     counts = {"n_atoms": n_atoms, "draws": draws, "tokens": tokens, "kmeans_steps": kmeans_steps}
     _check(activations, dictionaries, preprocess=names, **counts)
-    found = tuple(map(read, dictionaries or ()))
+    if activations is None:  # what `tensor` and `transpose` are about
+        opened, found = None, tuple(read(each, tensor=tensor, transpose=transpose) for each in dictionaries or ())
+    else:
+        opened = open_activations(activations, tensor=tensor, transpose=transpose)
+        found = tuple(_fitting(read(source), opened.d_model) for source in dictionaries or ())
     atoms = tuple(dictionary.atoms for dictionary in found)
-    opened = None if activations is None else open_activations(activations)
     d_model = _width(opened, atoms)
     sizes = (len(atoms[0]), len(atoms[1])) if atoms else (n_atoms or N_ATOMS,) * 2
-    plan = Plan(sizes, draws, kmeans_steps)
+    plan = Plan(sizes, draws, kmeans_steps, sign)
     if opened is not None:
         _check_activations(opened, plan)
     with workers() as pool, progress.bar(quiet=quiet) as show:
@@ -96,7 +108,10 @@ def measure(
         views=views,
         pair=pair,
         recommendation=recommendation(views, pair),
-        warnings=() if opened is None else tuple(_warnings(opened, plan, views)),
+        warnings=(
+            *_about_dictionaries(found, pair),
+            *(() if opened is None else (*opened.warnings, *_warnings(opened, plan, views))),
+        ),
     )
 
 
@@ -126,6 +141,14 @@ def _check(
         count = counts[name]
         if count is not None and (type(count) is not int or not least <= count <= most):
             raise SpecError(f"{name} = {shown(count)}: it is a whole number from {least} to {most:,}")
+
+
+def _fitting(found: LoadedDictionary, d_model: int) -> LoadedDictionary:
+    """The dictionary, turned where its columns are as long as the activations and its rows are not."""
+    if found.atoms.shape[1] == d_model or len(found.atoms) != d_model:
+        return found
+    note = f"{found.name}: its columns were read as atoms, as only they have the activations' {d_model} dimensions"
+    return replace(found, atoms=found.atoms.T.contiguous(), notes=(note,))
 
 
 def _width(opened: Activations | None, atoms: Sequence[Float[Tensor, "_ d_model"]]) -> int:
@@ -175,6 +198,25 @@ def _seen(seen: Preprocessed, plan: Plan, tokens: int, pool: Executor, advance: 
 
 def _origin(opened: Activations) -> dict[str, Any]:
     return {"name": opened.name, "fingerprint": opened.fingerprint, "n_tokens": opened.n_tokens, **opened.about}
+
+
+def _about_dictionaries(found: Sequence[LoadedDictionary], pair: PairGeometry | None) -> Iterator[str]:
+    for each in found:
+        yield from each.notes
+    if pair is None:
+        return
+    for each in (pair.first, pair.second):
+        if each.zero_atoms:
+            yield (
+                f"{each.zero_atoms:,} of {each.n_atoms:,} atoms of {each.name} are zero: they count in the agreement, "
+                "as pairs of cosine 0"
+            )
+    if "tensor" not in {each.source for each in found} and _is_one_file(*(Path(each.source) for each in found)):
+        yield "one file was given twice: a dictionary agrees with itself"
+
+
+def _is_one_file(first: Path, second: Path) -> bool:
+    return first.resolve() == second.resolve()
 
 
 def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) -> Iterator[str]:

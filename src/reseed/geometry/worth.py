@@ -15,7 +15,7 @@ from torch import Tensor
 from reseed import floors
 from reseed.dice import roll
 from reseed.geometry.document import Floor
-from reseed.matching import match
+from reseed.matching import Sign, match
 from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Plan:
     draws: int
     """Draws behind each floor; every two of them make a pair."""
     kmeans_steps: int
+    sign: Sign = "signed"
+    """Whether an atom and its negative are one feature (`abs`)."""
 
     @property
     def mixtures(self) -> tuple[int, ...]:
@@ -65,7 +67,9 @@ def formula_floors(share: float, d_model: int, plan: Plan) -> tuple[Floor, Floor
     most = max(plan.sizes)
     shifted = math.nan if math.isnan(share) else floors.mean_shift(min(max(share, 0.0), 1.0), d_model, most)
     return (
-        _formula("isotropic", floors.isotropic(d_model, most), "best of as many random directions, exact"),
+        _formula(
+            "isotropic", floors.isotropic(d_model, most, sign=plan.sign), "best of as many random directions, exact"
+        ),
         _formula("mean-shift", shifted, "random directions around a mean, from the mean cosine alone; approximate"),
     )
 
@@ -101,7 +105,7 @@ def measured_floors(
     found: list[Floor] = []
 
     def add(draws: Sequence[Draw], **about: Any) -> None:  # noqa: ANN401 (whatever else `_measured` takes)
-        found.append(_measured(draws, pool, **about))
+        found.append(_measured(draws, pool, sign=plan.sign, **about))
         advance(1)
 
     add(_draws(spectrum, plan, pool), name="spectrum", policy="Gaussian atoms with the tokens' mean and covariance")
@@ -126,7 +130,11 @@ def own_floor(dictionaries: Sequence[Float[Tensor, "_ d_model"]], plan: Plan, po
 
     draws = [(spectrum(draw, 0), spectrum(draw, 1)) for draw in range(plan.draws)]
     return _measured(
-        draws, pool, name="spectrum", policy="Gaussian atoms with each dictionary's own mean and covariance"
+        draws,
+        pool,
+        sign=plan.sign,
+        name="spectrum",
+        policy="Gaussian atoms with each dictionary's own mean and covariance",
     )
 
 
@@ -164,6 +172,7 @@ def _measured(
     draws: Sequence[Draw],
     pool: Executor,
     *,
+    sign: Sign,
     name: str,
     policy: str,
     mixed: int | None = None,
@@ -171,7 +180,7 @@ def _measured(
 ) -> Floor:
     """The mean agreement over pairs of draws, the first of a pair in the first size, the second in the second."""
     pairs = list(combinations(range(len(draws)), 2))
-    found = pool.map(lambda pair: match(draws[pair[0]][0], draws[pair[1]][1]).agreement, pairs)
+    found = pool.map(lambda pair: match(draws[pair[0]][0], draws[pair[1]][1], sign=sign).agreement, pairs)
     agreements = dict(zip(pairs, found, strict=True))
     floor = floors.from_pairs(agreements, n_draws=len(draws), policy=policy, name=name)
     return Floor(**dict(floor), mixed=mixed, points=points)

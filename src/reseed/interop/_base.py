@@ -29,6 +29,8 @@ class LoadedDictionary:
     """None where the source has none; so the biases, too."""
     encoder_bias: Float[Tensor, " atoms"] | None = None
     decoder_bias: Float[Tensor, " d_model"] | None = None
+    notes: tuple[str, ...] = ()
+    """How it was read where that could be otherwise, one sentence each."""
 
     __repr__ = brief_repr
 
@@ -45,5 +47,7 @@ class Reader:
     """What it reads, in one sentence without its first capital letter and its full stop."""
     recognises: Callable[[Source], bool]
     """By names and kinds of files alone, never by the shape of a tensor; false for what is not there."""
-    read: Callable[[Source], LoadedDictionary]
-    """Raises DictionaryError where the source is damaged, or holds no dictionary after all."""
+    read: Callable[..., LoadedDictionary]
+    """Of a source. Raises DictionaryError where it is damaged, or holds no dictionary after all."""
+    asks: bool = False
+    """Whether `read` takes `tensor`, the name of one, and `transpose`, whether its columns are the atoms, too."""

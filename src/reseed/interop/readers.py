@@ -12,12 +12,20 @@ READERS: dict[str, Reader] = {reader.name: reader for reader in (MATRIX,)}
 
 
 @guarded(numbers="any")
-def read(source: Source, *, format: str | None = None) -> LoadedDictionary:  # noqa: A002 (the word of the command line)
+def read(
+    source: Source,
+    *,
+    format: str | None = None,  # noqa: A002 (the word of the command line)
+    tensor: str | None = None,
+    transpose: bool = False,
+) -> LoadedDictionary:
     """A dictionary from a file, a folder or a tensor, by the one reader that recognises it.
 
     Args:
         source: where it is.
         format: a name of `READERS`, for a source that several recognise.
+        tensor: the name of the tensor to read, where a file holds several.
+        transpose: whether the columns of that tensor are the atoms.
 
     Raises:
         DictionaryError: no reader or several recognise the source, it is damaged, or there is no such format.
@@ -31,4 +39,9 @@ def read(source: Source, *, format: str | None = None) -> LoadedDictionary:  # n
     if not fitting:
         asked = [READERS[format]] if format else READERS.values()
         raise DictionaryError(f"{source} holds no dictionary: give {'; or '.join(reader.meaning for reader in asked)}")
-    return fitting[0].read(source)
+    asked = {"tensor": tensor, "transpose": transpose} if tensor is not None or transpose else {}
+    if asked and not fitting[0].asks:
+        raise DictionaryError(
+            f"{source} is read as {fitting[0].name}, which has one layout: leave out tensor and transpose"
+        )
+    return fitting[0].read(source, **asked)

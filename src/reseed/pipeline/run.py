@@ -14,13 +14,12 @@ from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
-from reseed.activations import open_activations, preprocessed
 from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
 from reseed.pipeline.rejudge import measure_floors, prepare
-from reseed.pipeline.session import check_place, check_sizes, device_of, told_from
+from reseed.pipeline.session import check_place, device_of, reading, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
@@ -49,18 +48,16 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """
     out = Path(out)
     check_place(out)
-    activations = open_activations(study.activations)
-    check_sizes(study, activations)
-    each_seen = [preprocessed(activations, preprocess) for preprocess in study.preprocess]
-    plan = _plan(study, activations.fingerprint, _planned_before(out))
-    machine = _machine(study, out, plan)
-    folder = StudyFolder(out)
-    with folder.alone(), workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
-        folder.clear_remains()
-        folder.check(pool.map, advance=show("check files", folder.n_files))
-        _check_records(folder, plan)
-        folder.forget_missing()
-        return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, pool=pool, show=show)
+    with reading(study, study.preprocess, quiet=quiet) as (activations, each_seen):
+        plan = _plan(study, activations.fingerprint, _planned_before(out))
+        machine = _machine(study, out, plan)
+        folder = StudyFolder(out)
+        with folder.alone(), workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
+            folder.clear_remains()
+            folder.check(pool.map, advance=show("check files", folder.n_files))
+            _check_records(folder, plan)
+            folder.forget_missing()
+            return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, pool=pool, show=show)
 
 
 class _Planned(NamedTuple):
@@ -187,6 +184,7 @@ def _prepare(
         study=study.digest,
         thresholds=study.thresholds.model_dump(mode="json"),
         activations={"fingerprint": activations.fingerprint, "tokens": activations.n_tokens, **activations.about},
+        warnings=activations.warnings,
         conditions=tuple(_planned_condition(planned, activations.fingerprint) for planned in plan.values()),
     )
     if (out / "manifest.json").exists():

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from reseed.activations import batch_rows
+from reseed._support.bus_errors import telling_of
+from reseed._support.visible import visible_lines
+from reseed.activations import batch_rows, open_activations, preprocessed
+from reseed.activations.preprocess import check_trainable
 from reseed.errors import SpecError
 from reseed.trajectory import LOCK, is_study
 
 if TYPE_CHECKING:
-    from reseed.activations import Activations
+    from reseed.activations import Activations, Preprocessed
     from reseed.spec import Study
 
-__all__ = ["check_place", "check_sizes", "device_of", "told_from"]
+__all__ = ["check_place", "check_sizes", "device_of", "reading", "told_from"]
 
 _MOST_NAMED = 3
 
@@ -81,3 +87,23 @@ def device_of(wanted: str) -> str:
             'build of torch, or use device = "cpu" and another --out'
         )
     return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+@contextmanager
+def reading(
+    study: Study, preprocess: Sequence[str], *, quiet: bool
+) -> Iterator[tuple[Activations, list[Preprocessed]]]:
+    """The study's activations, and what training sees of them; what is strange about them is said on stderr.
+
+    Raises:
+        ActivationsError: they are missing, damaged or too few, or no method can fit them.
+    """
+    with telling_of(study.activations):
+        activations = open_activations(study.activations, tensor=study.tensor, transpose=study.transpose)
+        check_sizes(study, activations)
+        each_seen = [preprocessed(activations, name) for name in preprocess]
+        for seen in each_seen:
+            check_trainable(seen)
+        for warning in () if quiet else activations.warnings:
+            print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)
+        yield activations, each_seen

@@ -16,9 +16,9 @@ from reseed._support import progress, stopping
 from reseed._support.files import canonical_json
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
-from reseed.activations import PREPROCESSINGS, open_activations, preprocessed
+from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
-from reseed.pipeline.session import check_place, check_sizes, device_of
+from reseed.pipeline.session import check_place, device_of, reading
 from reseed.spec import Arm, RunSpec, Study, Tuned
 from reseed.training import Context, train
 from reseed.trajectory import StudyFolder
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from reseed.activations import Preprocessed
     from reseed.trajectory import Trajectory
 
 __all__ = ["FACTORS", "FORMAT_VERSION", "Choice", "Trial", "Tuning", "tune"]
@@ -132,16 +133,27 @@ def tune(
     name = _preprocessing(study, preprocess)
     _check(factors, out)
     check_place(out)
-    activations = open_activations(study.activations)
-    check_sizes(study, activations)
     groups, left_alone = _groups(study)
-    grids = [_grid(study, arms[0], factors, preprocess=name, activations=activations.fingerprint) for arms in groups]
+    with reading(study, (name,), quiet=quiet) as (activations, (seen,)):
+        grids = [
+            _grid(study, arms[0], factors, preprocess=name, activations=activations.fingerprint) for arms in groups
+        ]
+        choices = _trained(study, seen, groups, grids, out, quiet=quiet)
+    return Tuning(name, choices, _tuned(study, choices, name), left_alone)
+
+
+def _trained(
+    study: Study,
+    seen: Preprocessed,
+    groups: Sequence[Sequence[Arm]],
+    grids: Sequence[Mapping[float, RunSpec]],
+    out: Path,
+    *,
+    quiet: bool,
+) -> tuple[Choice, ...]:
+    """What every grid chose, after its runs are trained."""
+    folder, device = StudyFolder(out), torch.device(device_of(study.training.device))
     specs = [spec for grid in grids for spec in grid.values()]
-    seen, folder, device = (
-        preprocessed(activations, name),
-        StudyFolder(out),
-        torch.device(device_of(study.training.device)),
-    )
     with (
         folder.alone(),
         workers(study.training.threads) as pool,
@@ -150,12 +162,12 @@ def tune(
         folder.clear_remains()
         folder.check(pool.map)
         context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
-        advance = show(f"tune @{name}", len(specs) * study.training.steps, f"steps of {len(specs)} runs")
+        advance = show(f"tune @{seen.name}", len(specs) * study.training.steps, f"steps of {len(specs)} runs")
         train(specs, context, advance=advance)
         choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
-        folder.sums.write_json(out / "tuning.json", _document(name, choices))
+        folder.sums.write_json(out / "tuning.json", _document(seen.name, choices))
         folder.sums.settle()
-    return Tuning(name, choices, _tuned(study, choices, name), left_alone)
+    return choices
 
 
 def _preprocessing(study: Study, asked: str | None) -> str:

@@ -7,7 +7,7 @@ each run rolls for itself, which it shares with the other runs of its start, and
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -17,7 +17,7 @@ from reseed._support.documents import UnreadableError, read_toml
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.kinds import is_known, what_is
 from reseed._support.mistakes import did_you_mean, mistakes, shown
-from reseed._support.settings import Settings
+from reseed._support.settings import NEUTRAL, Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
@@ -39,7 +39,12 @@ class Study(Settings):
     name: str = Field(default="study", max_length=1000)
     """The title of the report."""
     activations: str
-    """An activation store, a `.npy` or `.safetensors` matrix, or a folder of them; relative to the study.toml."""
+    """An activation store, a `.npy`, `.safetensors` or `.pt` matrix, or a folder of matrices; relative to the
+    study.toml."""
+    tensor: Annotated[str | None, NEUTRAL] = None
+    """The name of the tensor to read, where a file of activations holds several."""
+    transpose: Annotated[bool, NEUTRAL] = False
+    """Whether the columns of a matrix of activations are the tokens."""
     preprocess: tuple[str, ...] = ("none", "centre")
     """The preprocessings that every arm is trained under."""
     starts: int = Field(default=3, ge=1)
@@ -151,7 +156,8 @@ class Study(Settings):
     @property
     def digest(self) -> str:
         """SHA-256 of the study, without the path of its activations and without what changes no result."""
-        outside = {"activations": True, "training": self.training.outside_identity}
+        known = dict.fromkeys({"activations", *self.outside_identity}, True)
+        outside = {**known, "training": self.training.outside_identity}
         return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude=outside)))
 
     @property

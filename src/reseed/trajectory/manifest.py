@@ -53,6 +53,8 @@ class Manifest(Document):
     """What the words of its verdicts meant when it was run."""
     activations: dict[str, Any] = Field(default_factory=dict)
     """Fingerprint, number of training tokens, and what the store says about itself."""
+    warnings: tuple[str, ...] = ()
+    """What is strange about the activations, one sentence each."""
     conditions: tuple[PlannedCondition, ...]
     """In the order of the study."""
 

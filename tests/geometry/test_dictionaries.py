@@ -1,0 +1,72 @@
+"""Two dictionaries whose answer is known: what is one feature, what was born alike, what is dead."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from reseed.floors import isotropic
+from reseed.geometry import measure
+
+N_ATOMS, D_MODEL = 64, 24
+
+
+def normal(*shape, rolled=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(rolled))
+
+
+A = normal(N_ATOMS, D_MODEL)
+MOVED = torch.arange(N_ATOMS).roll(1)
+
+
+def pair_of(first, second, **more):
+    found = measure(dictionaries=(first, second), draws=2, **more)
+    return found.pair, " ".join(found.recommendation), found.warnings
+
+
+def test_atoms_that_are_equal_up_to_sign_are_one_feature_where_that_is_asked_for():
+    signs = torch.where(torch.arange(N_ATOMS) % 2 == 0, 1.0, -1.0)[:, None]
+    signed, _, _ = pair_of(A, A * signs)
+    either, said, _ = pair_of(A, A * signs, sign="abs")
+    assert (signed.sign, either.sign) == ("signed", "abs")
+    assert signed.agreement < 0.9
+    assert (either.agreement, either.alike) == (pytest.approx(1), N_ATOMS)
+    assert "agree 1.00 up to sign" in said
+    floor = {each.name: each.value for each in either.floors}
+    assert floor["isotropic"] == isotropic(D_MODEL, N_ATOMS, sign="abs")
+    assert floor["spectrum"] > {each.name: each.value for each in signed.floors}["spectrum"]
+
+
+@pytest.mark.parametrize(("order", "born"), [(torch.arange(N_ATOMS), True), (MOVED, False)])
+def test_pairs_at_the_same_index_were_born_alike_and_a_permutation_was_not(order, born):
+    pair, said, warnings = pair_of(A, A[order])
+    assert (pair.alike, pair.same_index) == (N_ATOMS, N_ATOMS * born)
+    assert ("64 of them at the same index in both: born alike (from one start)" in said) == born
+    assert warnings == ()
+
+
+def test_the_features_that_are_shared_are_counted_beside_the_mean_over_all():
+    one, other = normal(N_ATOMS, D_MODEL, rolled=1), normal(N_ATOMS, D_MODEL, rolled=2)
+    one[:20] = other[20:40] = A[:20]
+    pair, said, _ = pair_of(one, other)
+    assert 20 <= pair.alike < 30
+    assert f"{pair.alike} of 64 pairs have a cosine above .7." in said
+
+
+def test_zero_atoms_and_one_file_given_twice_are_said(tmp_path):
+    half = A.clone()
+    half[:40] = 0
+    save_file({"atoms": half}, tmp_path / "half.safetensors")
+    path = str(tmp_path / "half.safetensors")
+    _, _, warnings = pair_of(path, tmp_path / "." / "half.safetensors")
+    assert warnings == (
+        *[f"40 of 64 atoms of {path} are zero: they count in the agreement, as pairs of cosine 0"] * 2,
+        "one file was given twice: a dictionary agrees with itself",
+    )
+
+
+def test_activations_tell_which_side_of_a_dictionary_is_as_long_as_they_are(tmp_path):
+    save_file({"decoder": A.T.contiguous()}, tmp_path / "turned.safetensors")
+    given = (A, tmp_path / "turned.safetensors")
+    found = measure(normal(400, D_MODEL, rolled=3), dictionaries=given, draws=2, preprocess=("none",))
+    assert found.pair.alike == N_ATOMS
+    assert any("its columns were read as atoms, as only they have" in warning for warning in found.warnings)
