@@ -316,6 +316,7 @@ USAGE = {
     "nothing for a study": (["run", ""], ". is a folder"),
     "a folder for a study to tune": (["tune", "."], ". is a folder"),
     "a folder for an empty study": (["init", ".", "--force"], ". could not be read or written: it is a folder; name a"),
+    "no part of a selfcheck": (["selfcheck", "--only", ""], "--only : choose from intervals"),
     "a long name": (["init", "x" * 300], "the name is too long; choose another place"),
 }
 

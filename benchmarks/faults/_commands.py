@@ -38,7 +38,7 @@ RIGHT = {
 
 WORDS = ("", "many", "-1", "0", "nan", "inf", "1e3", "2.5", "9" * 30, "a,b", "/", "x" * 300)
 PLACES = (".", "acts.npy", "store", "study", "study.toml", "study/findings.json", "acts.npy/below", "empty", "nothing")
-RUNS = {("tune", "--rates", "1e3"), ("tune", "--rates", "2.5")}
+RUNS = {("tune", "--rates", rate) for rate in ("1e3", "2.5", "9" * 30)}
 """What is right, and would train."""
 PATHS = {"--out", "--html", "--write", "--text"}
 ALLOWED = {

@@ -426,7 +426,7 @@ def selfcheck(
     from reseed.calibration.selfcheck import selfcheck as check
 
     stopping.goes_on(False)
-    parts = [name.strip() for name in only.split(",")] if only else list(CHECKS)
+    parts = list(CHECKS) if only is None else [name.strip() for name in only.split(",")]
     check_parts(parts)
     found = []
     with progress.bar(quiet=quiet) as show:

@@ -14,6 +14,7 @@ import torch
 
 from reseed._support import progress, stopping
 from reseed._support.files import canonical_json
+from reseed._support.mistakes import shown
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS
@@ -171,9 +172,9 @@ def _trained(
 
 
 def _preprocessing(study: Study, asked: str | None) -> str:
-    name = asked or ("centre" if "centre" in study.preprocess else study.preprocess[0])
+    name = ("centre" if "centre" in study.preprocess else study.preprocess[0]) if asked is None else asked
     if name not in PREPROCESSINGS:
-        raise SpecError(f"--preprocess {name}: choose from {', '.join(PREPROCESSINGS)}")
+        raise SpecError(f"--preprocess {shown(name)}: choose from {', '.join(PREPROCESSINGS)}")
     return name
 
 
