@@ -52,6 +52,40 @@ def test_a_run_prints_its_findings_on_stdout_and_says_where_the_report_is_on_std
     assert (folder / "report.html").stat().st_size > 10_000
 
 
+def test_a_finished_study_says_so_and_its_page_stays_unless_it_would_become_another(tmp_path_factory, tmp_path, typed):
+    again = begun_again(tmp_path_factory, tmp_path)
+    page, toml = again / "report.html", again.with_suffix(".toml")
+    before, as_it_was = page.stat().st_mtime_ns, page.read_bytes()
+    code, _, err = typed("run", toml)
+    assert code == 0
+    assert err.endswith(f"report: {page}\nfinished already: the findings are as they were\n")
+    assert page.stat().st_mtime_ns == before
+    damaged = bytearray(as_it_was)
+    damaged[len(damaged) // 2] ^= 1
+    page.write_bytes(damaged)
+    assert typed("run", toml, "--quiet")[0] == 0
+    assert page.read_bytes() == as_it_was
+
+
+READ = """
+import sys
+from reseed.cli import main
+try:
+    main(["run", sys.argv[1], "--quiet"])
+except SystemExit as ended:
+    assert ended.code == 0
+print("loaded", *{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def test_a_finished_study_loads_nothing_that_it_does_not_need(tmp_path_factory, tmp_path):
+    toml = begun_again(tmp_path_factory, tmp_path).with_suffix(".toml")
+    told = subprocess.run([sys.executable, "-c", READ, toml], check=True, capture_output=True, text=True).stdout
+    loaded = set(told.splitlines()[-1].split())
+    assert "torch" in loaded
+    assert loaded.isdisjoint({"numba", "plotly", "jinja2", "transformers"})
+
+
 def test_report_prints_what_run_printed(tmp_path_factory, typed):
     folder, process = finished(tmp_path_factory)
     assert typed("report", folder) == (0, process.stdout_text, "")
