@@ -6,6 +6,7 @@ blocks see all of a matrix that is sorted.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from jaxtyping import Int
@@ -46,7 +47,15 @@ class Split:
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Int[Tensor, "*shape"]:
         """Where in the matrix the training rows at `index` lie."""
-        heldout = torch.tensor(self._ends(self.n_heldout)[:-1])
-        firsts = torch.tensor(self._ends(self.n_rows)[:-1]) - heldout
+        firsts, heldout = _steps(self)
         place = torch.searchsorted(firsts, index.cpu(), right=True) - 1
         return index + heldout[place].to(index.device)
+
+
+@lru_cache
+def _steps(split: Split) -> tuple[Int[Tensor, "stretches"], Int[Tensor, "stretches"]]:
+    """Of every stretch, its first training row, counted among these, and how many held-out rows lie before it."""
+    starts = torch.tensor([start for start, _, heldout in split.stretches() if not heldout])
+    lengths = torch.tensor([stop - start for start, stop, heldout in split.stretches() if heldout])
+    before = lengths.cumsum(0) - lengths
+    return starts - before, before
