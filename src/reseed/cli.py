@@ -304,6 +304,10 @@ def run(
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what it would need: time, memory, disk and files; write nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: print that as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the runs of a study, compare them and judge the result.
@@ -314,13 +318,21 @@ def run(
     from reseed.spec import Study
 
     wanted = parse(require or ())
+    if json and not dry_run:
+        raise SpecError("--json was given without --dry-run: reseed report --json prints the findings of a study")
     asked = Study.read(study)
     names = [condition.name for condition in asked.conditions]
     check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
+    asked = asked.model_copy(update={"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose})
+    if dry_run:
+        planned = reseed.plan(asked, folder, quiet=quiet)
+        _say(planned.to_json() if json else f"{planned}\n", nl=False)
+        if planned.refusal:
+            raise SpecError(planned.refusal)
+        return
     before = _digest(folder / "findings.json")
-    how_read = {"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose}
-    findings = reseed.run(asked.model_copy(update=how_read), folder, quiet=quiet)
+    findings = reseed.run(asked, folder, quiet=quiet)
     _show(findings, folder)
     if not quiet and before is not None and before == _digest(folder / "findings.json"):
         _say("finished already: the findings are as they were", err=True)
@@ -534,6 +546,13 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if stopping.asked() is None:  # a terminal that is gone can no longer be written to
             _say(f"reseed: {_system_error(error)}", err=True)
+        code = 1
+    except (MemoryError, RuntimeError) as error:
+        from reseed._support.machine import lacks_memory
+
+        if not lacks_memory(error):
+            raise
+        _say("reseed: not enough memory: use fewer atoms, draws or tokens, or a machine with more", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
