@@ -239,6 +239,11 @@ def test_a_dry_run_writes_nothing_and_its_json_is_its_table(asked, tmp_path, typ
     assert [file.name for file in tmp_path.iterdir()] == ["study.toml"]
 
 
+def test_a_study_that_diverges_is_measured_all_the_same(acts, tmp_path):
+    told = reseed.plan(study(acts, arm("topk", learning_rate=1e30), training=TINY), tmp_path / "study", quiet=True)
+    assert told.wall_hours > 0
+
+
 def test_json_is_for_dry_runs(tmp_path, typed):
     told = typed("run", tmp_path / "study.toml", "--json")
     assert (told.code, told.out) == (1, "")

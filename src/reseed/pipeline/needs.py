@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Needs", "OfCondition", "Phase", "count_snapshots", "needs_of"]
 
 LIBRARIES = 300 * 2**20  # what torch, numba and the others hold before anything is done
-SLACK = 1.1  # of temporary memory: what an allocator keeps without needing it
+KEPT = 80 * 2**20  # what they may hold more once they have worked
+SLACK = 1.4  # of temporary memory: what an allocator keeps of earlier phases without needing it
 _GPU_ONCE = 2**28
 _AT_A_TIME, _AT_A_TIME_ON_GPU = 2**20, 2**25  # dense held-out codes of a run: see training.recording
 _PLANNED = 12_000  # bytes in memory for each run of a plan
@@ -135,7 +136,7 @@ def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int) -> Needs:
         conditions=conditions,
         draws=draws,
         points=points,
-        memory=tuple(memory),
+        memory=tuple(phase._replace(most=phase.most + KEPT) for phase in memory),
         gpu=tuple(_on_gpu(each, sizes) for each in conditions) if device == "cuda" else (),
         disk=disk,
         disk_least=least,

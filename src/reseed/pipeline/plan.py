@@ -14,6 +14,7 @@ from reseed._support.machine import in_words
 from reseed._support.threads import workers
 from reseed.activations import open_activations, preprocessed, sizes_of
 from reseed.pipeline.hours import Part, hours_of
+from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.needs import needs_of
 from reseed.pipeline.rates import measure_rates
 from reseed.pipeline.room import gpu_memory, refusal_of
@@ -161,7 +162,8 @@ def _measured(study: Study, needs: Needs, device: str, threads: int, *, quiet: b
     """The rates of every condition; those of an arm are measured under one preprocessing."""
     seen = preprocessed(open_activations(study.activations), study.preprocess[0])
     rates: dict[str, Rates] = {}
-    with workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
+    short = enough_memory("measuring this machine", "n_atoms")
+    with short, workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         advance = show("measure this machine", len(study.arms))
         for each in needs.conditions:
             if each.condition.arm.name not in rates:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from reseed.pipeline.needs import OfCondition
     from reseed.spec import RunSpec
     from reseed.training.stack import Stack
-    from reseed.trajectory import Snapshot
+    from reseed.trajectory import Snapshot, Trajectory
 
 __all__ = ["Rate", "Rates", "measure_rates"]
 
@@ -76,8 +76,6 @@ class Rates:
     """An update of one run."""
     snapshot: Rate
     """A snapshot of one run, with its held-out codes."""
-    active: float
-    """Active atoms of a held-out token when it was measured."""
     clustered: Rate
     """One activation held against one point in one step of k-means."""
     read: Rate
@@ -117,7 +115,7 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
             one.step = 1
             record(one, seen, context.heldout, context.folder)
         runs = [context.folder.run(spec.id) for one in stacks for spec in one.specs][:2]
-        lasts = [run.snapshot(1) for run in runs]
+        lasts = [_finite(run) for run in runs]
         share = min(1.0, _MOST_ATOMS / each.shape.n_atoms)
         activations = activation_covariance(seen.moments.covariance, each.shape.n_atoms)
         see, readies = _seen(lasts, activations, pool, threads)
@@ -132,8 +130,6 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
         return Rates(
             step=step,
             snapshot=recorded,
-            active=statistics.fmean(run.snapshot(1).tensor("codes.values").numel() for run in runs)
-            / max(1, len(seen.heldout.rows)),
             clustered=_clustered(each, seen, device, pool, threads),
             read=_read(seen, pool, threads),
             see=see.times(1 / share),
@@ -141,6 +137,11 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
             compare=matching.times(1 / share**2).plus(comparing.times(1 / share)),
             loss=_times(lambda: loss(parameters, method, rows), pool, threads),
         )
+
+
+def _finite(run: Trajectory) -> Snapshot:
+    """The run after its updates; as it was born where they led to numbers that are not finite."""
+    return run.snapshot(1 if run.snapshot(1).atoms.isfinite().all() else 0)
 
 
 def _born(each: OfCondition, context: Context, threads: int) -> list[Stack]:

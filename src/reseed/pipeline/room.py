@@ -10,7 +10,7 @@ from reseed._support import machine
 from reseed._support.machine import in_words
 from reseed.errors import SpecError
 from reseed.pipeline.needs import needs_of
-from reseed.pipeline.session import device_of, threads_of
+from reseed.pipeline.session import threads_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +32,7 @@ def check_room(study: Study, sizes: Sizes, out: Path) -> None:
     """
     if (out / "findings.json").exists():
         return
-    needs = needs_of(study, sizes, device=device_of(study.training.device), threads=threads_of(study))
-    refusal = refusal_of(needs, out)
+    refusal = refusal_of(needs_of(study, sizes, device=_device(study), threads=threads_of(study)), out)
     if refusal:
         raise SpecError(refusal)
 
@@ -41,6 +40,11 @@ def check_room(study: Study, sizes: Sizes, out: Path) -> None:
 def refusal_of(needs: Needs, out: Path) -> str:
     """Why a study cannot run here, in one sentence, however much its temporary memory is; empty where it can."""
     return _too_much_memory(needs) or _too_much_on_disk(needs, out)
+
+
+def _device(study: Study) -> str:
+    """Where it would be trained; whether a GPU that is asked for is there is said by whoever needs one."""
+    return "cuda" if study.training.device != "cpu" and torch.cuda.is_available() else "cpu"
 
 
 def gpu_memory() -> int | None:
