@@ -125,7 +125,7 @@ def test_snapshots_are_counted_without_a_list_of_them():
 
 
 def test_more_even_snapshots_than_steps_are_one_at_every_step():
-    assert Training(steps=7, evenly=10**12).snapshots == tuple(range(8))
+    assert Training(steps=7, evenly=10**4).snapshots == tuple(range(8))
 
 
 @pytest.mark.parametrize("offset", [0, 1])
@@ -138,28 +138,28 @@ def test_sizes_are_known_without_reading_a_row(tmp_path, offset):
     assert (opened.n_tokens, len(opened.heldout.rows)) == (93 + offset, 10)
 
 
+LONG = {"steps": 10**7, "evenly": 10**4}
 IMPOSSIBLE = {
     "atoms": (
-        {"n_atoms": 10**9},
+        {"n_atoms": 2**24},
         {},
-        r"drawing the floors: k-means of 32,000,000,000 activations, .* TB .* reduce n_atoms",
+        r"drawing the floors: k-means of 536,870,912 activations, .* TB .* reduce n_atoms",
     ),
     "points": (
-        {"n_points": 10**9},
+        {"n_points": 2**24},
         {},
         r"training ra-topk@centre: .* reduce starts, runs_per_start, n_atoms, n_points",
     ),
     "draws": (
-        {},
-        {"floors": Floors(draws=10**9)},
-        r"pairs of 1,000,000,000 draws of 33 atoms: .*; reduce floors.draws",
+        {"n_atoms": 2**17},
+        {"floors": Floors(draws=1000)},
+        r"499,500 pairs of 1,000 draws of 131,072 atoms: .* 8.6 TB .*; reduce floors.draws",
     ),
-    "starts": ({}, {"starts": 10**8}, r"comparing topk@centre: .* pairs of runs .*; reduce starts, runs_per_start"),
-    "runs": ({}, {"runs_per_start": 10**12}, r"comparing topk@centre: .* pairs of runs .*; reduce starts"),
-    "batch": ({}, {"training": {"batch_size": 10**10}}, r"training topk@centre: .* 328 TB .* training.batch_size"),
+    "starts": ({}, {"starts": 400, "training": LONG}, r"comparing topk@centre: .* pairs of runs .*; reduce starts"),
+    "batch": ({}, {"training": {"batch_size": 2**24}}, r"training topk@centre: .* 550 GB .* training.batch_size"),
     "snapshots": (
-        {},
-        {"training": {"steps": 10**9, "evenly": 10**6}},
+        {"n_atoms": 2**12},
+        {"training": LONG},
         r"the study would write .* TB, most of it snapshots, .*; reduce training.evenly",
     ),
 }
@@ -187,11 +187,11 @@ def test_what_cannot_fit_is_known_by_arithmetic_and_told_in_a_sentence(tmp_path,
 def test_a_study_that_cannot_fit_is_refused_before_anything_is_read_or_written(tmp_path, command, typed):
     rows = np.full((400, 5), np.nan, np.float32)  # which nobody may see
     np.save(tmp_path / "acts.npy", rows)
-    study(tmp_path / "acts.npy", training={"steps": 10**9, "evenly": 10**9}).write(tmp_path / "study.toml")
+    study(tmp_path / "acts.npy", starts=400, training=LONG).write(tmp_path / "study.toml")
     told = typed("run", tmp_path / "study.toml", *command)
     assert told.code == 1
     assert re.fullmatch(
-        r"reseed: comparing topk@centre: .* that would need 9.0 TB of memory, .*; reduce .* training.evenly\n", told.err
+        r"reseed: comparing topk@centre: .* that would need 4.8 TB of memory, .*; reduce .* training.evenly\n", told.err
     )
     assert sorted(file.name for file in tmp_path.iterdir()) == ["acts.npy", "study.toml"]
 
@@ -242,6 +242,14 @@ def test_a_dry_run_writes_nothing_and_its_json_is_its_table(asked, tmp_path, typ
 def test_a_study_that_diverges_is_measured_all_the_same(acts, tmp_path):
     told = reseed.plan(study(acts, arm("topk", learning_rate=1e30), training=TINY), tmp_path / "study", quiet=True)
     assert told.wall_hours > 0
+
+
+def test_a_geometry_that_cannot_fit_is_refused(acts, monkeypatch):
+    monkeypatch.setattr("reseed.geometry.measuring.memory", lambda: machine.Memory(10**6, 10**6))
+    with pytest.raises(
+        SpecError, match=r"1,000 draws of 33 atoms would need 52.2 MB of memory, and this machine has 1"
+    ):
+        reseed.geometry.measure(acts, n_atoms=N_ATOMS, draws=1000)
 
 
 def test_json_is_for_dry_runs(tmp_path, typed):

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from reseed import kernels
 from reseed._support import machine, progress
+from reseed._support.guard import guarded
 from reseed._support.machine import in_words
 from reseed._support.threads import workers
 from reseed.activations import open_activations, preprocessed, sizes_of
@@ -17,6 +19,7 @@ from reseed.pipeline.hours import Part, hours_of
 from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.needs import needs_of
 from reseed.pipeline.rates import measure_rates
+from reseed.pipeline.rejudge import prepare
 from reseed.pipeline.room import gpu_memory, refusal_of
 from reseed.pipeline.session import check_place, check_sizes, device_of, threads_of
 
@@ -111,6 +114,7 @@ class Plan:
         return "\n".join(_lines(self))
 
 
+@guarded()
 def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = False) -> Plan:
     """What a study will need in the folder `out`; nothing is written there.
 
@@ -126,8 +130,9 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
             written.
         ActivationsError: the activations are missing, damaged or too few.
     """
-    out, sizes = Path(out), sizes_of(study.activations)
+    out = Path(out)
     check_place(out)
+    sizes = sizes_of(study.activations)
     check_sizes(study, sizes)
     device, threads = device_of(study.training.device), threads_of(study)
     needs = needs_of(study, sizes, device=device, threads=threads)
@@ -162,6 +167,8 @@ def _measured(study: Study, needs: Needs, device: str, threads: int, *, quiet: b
     """The rates of every condition; those of an arm are measured under one preprocessing."""
     seen = preprocessed(open_activations(study.activations), study.preprocess[0])
     rates: dict[str, Rates] = {}
+    kernels.prepare()
+    prepare()
     short = enough_memory("measuring this machine", "n_atoms")
     with short, workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
         advance = show("measure this machine", len(study.arms))
