@@ -107,7 +107,7 @@ def in_words(count: int) -> str:
     while round(count / 1000**power) >= 1000 and power < len(_UNITS) - 1:  # noqa: PLR2004 (a thousand of one unit)
         power += 1
     size = count / 1000**power
-    return f"{size:,.0f} {_UNITS[power]}" if power == 0 or size >= 100 else f"{size:.1f} {_UNITS[power]}"  # noqa: PLR2004
+    return f"{size:,.0f} {_UNITS[power]}" if power == 0 or size >= 100 else f"{size:.1f} {_UNITS[power]}"  # noqa: PLR2004 (three digits)
 
 
 def _lines(file: Path) -> list[str]:

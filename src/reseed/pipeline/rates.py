@@ -47,6 +47,7 @@ __all__ = ["Rate", "Rates", "measure_rates"]
 
 _FIRST, _LAST = 300, 400  # between two snapshots of a training of a thousand steps with one evenly spaced one
 _SECONDS = 1.0  # that each kind of work is repeated for
+_LEAST, _MOST = 2, 10  # times that a call is measured, the first of which may compile
 _MOST_ATOMS = 4096  # of dictionaries that are compared
 _ROW_PRODUCTS = 2**33  # multiplications in a measured step of k-means
 
@@ -232,7 +233,7 @@ def _times(call: Callable[[], object], pool: Executor, threads: int, device: tor
     """Seconds that one call adds while as many threads as there are make such calls: the mean, after a first one."""
     where = device or torch.device("cpu")
     taken: list[Rate] = []
-    while len(taken) < 2 or (len(taken) < 10 and sum(one.wall for one in taken) < _SECONDS / 2):  # noqa: PLR2004
+    while len(taken) < _LEAST or (len(taken) < _MOST and sum(one.wall for one in taken) < _SECONDS / 2):
         begun = _now(where)
         list(pool.map(lambda _: call(), range(threads)))
         taken.append(_since(begun, where))
