@@ -22,9 +22,10 @@ import typer
 
 import reseed
 from reseed._support import stopping
+from reseed._support.machine import lacks_memory
 from reseed._support.system_errors import told
 from reseed._support.visible import visible_json, visible_lines
-from reseed.errors import ReseedError, SpecError
+from reseed.errors import MemoryShortError, ReseedError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -327,7 +328,7 @@ def run(
     asked = asked.model_copy(update={"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose})
     if dry_run:
         planned = reseed.plan(asked, folder, quiet=quiet)
-        _say(planned.to_json() if json else f"{planned}\n", nl=False)
+        _say(planned.to_json().strip() if json else planned)
         if planned.refusal:
             raise SpecError(planned.refusal)
         return
@@ -526,6 +527,18 @@ def _usage_error(error: Any) -> str:  # noqa: ANN401 (typer's own click, or anot
     return f"{words[:1].lower()}{words[1:]}; see  {command} --help"
 
 
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Memory that runs out where nobody says while what is an error of ours as well."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, ReseedError) or not lacks_memory(error):
+            raise
+        said = "not enough memory: use fewer atoms, draws or tokens, or a machine with more"
+        raise MemoryShortError(said) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
     if arguments is None:
@@ -535,7 +548,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is told which it was
     try:
-        with _warnings_told():
+        with _warnings_told(), _memory_told():
             code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
         _say(f"reseed: {_usage_error(error)}", err=True)
@@ -546,13 +559,6 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         if stopping.asked() is None:  # a terminal that is gone can no longer be written to
             _say(f"reseed: {_system_error(error)}", err=True)
-        code = 1
-    except (MemoryError, RuntimeError) as error:
-        from reseed._support.machine import lacks_memory
-
-        if not lacks_memory(error):
-            raise
-        _say("reseed: not enough memory: use fewer atoms, draws or tokens, or a machine with more", err=True)
         code = 1
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

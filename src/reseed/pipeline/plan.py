@@ -14,14 +14,13 @@ from reseed._support import machine, progress
 from reseed._support.guard import guarded
 from reseed._support.machine import in_words
 from reseed._support.threads import workers
-from reseed.activations import open_activations, preprocessed, sizes_of
 from reseed.pipeline.hours import Part, hours_of
 from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.needs import needs_of
 from reseed.pipeline.rates import measure_rates
 from reseed.pipeline.rejudge import prepare
 from reseed.pipeline.room import gpu_memory, refusal_of
-from reseed.pipeline.session import check_place, check_sizes, device_of, threads_of
+from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, threads_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,8 +131,7 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
     """
     out = Path(out)
     check_place(out)
-    sizes = sizes_of(study.activations)
-    check_sizes(study, sizes)
+    sizes = checked_sizes(study)
     device, threads = device_of(study.training.device), threads_of(study)
     needs = needs_of(study, sizes, device=device, threads=threads)
     refusal = refusal_of(needs, out)
@@ -165,12 +163,16 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
 
 def _measured(study: Study, needs: Needs, device: str, threads: int, *, quiet: bool) -> list[tuple[OfCondition, Rates]]:
     """The rates of every condition; those of an arm are measured under one preprocessing."""
-    seen = preprocessed(open_activations(study.activations), study.preprocess[0])
     rates: dict[str, Rates] = {}
     kernels.prepare()
     prepare()
     short = enough_memory("measuring this machine", "n_atoms")
-    with short, workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
+    with (
+        short,
+        reading(study, study.preprocess[:1], quiet=quiet) as (_, (seen,)),
+        workers(study.training.threads) as pool,
+        progress.bar(quiet=quiet) as show,
+    ):
         advance = show("measure this machine", len(study.arms))
         for each in needs.conditions:
             if each.condition.arm.name not in rates:
