@@ -195,7 +195,7 @@ def _seconds(call: Callable[[], object]) -> float:
 def _warm_up() -> None:
     """Load and compile what is loaded and compiled once per process: it is no part of any curve."""
     rows = torch.randn(200, 16, generator=torch.Generator().manual_seed(0))
-    task = {"kind": "topk", "n_atoms": 48, "k": 4, "runs": 2, "steps": 2, "batch_size": 20, "store": ""}
+    task = {"kind": "topk", "n_atoms": 48, "k": 4, "runs": 2, "steps": 2, "batch_size": 20, "store": "none"}
     with tempfile.TemporaryDirectory() as folder, workers(1) as pool:
         task["study"] = folder
         train(_specs(task), _context(task, preprocessed(open_activations(rows), "centre"), pool))

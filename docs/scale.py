@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Figures = dict[str, Any]
 MEASURED = Path(__file__).parent / "assets/scale.json"
+PLANS = Path(__file__).parent / "assets/planning.json"
 
 
 class Size(NamedTuple):
@@ -33,7 +34,8 @@ RUNS, TOKENS = 8, 1e9
 _HEAD = """\
 # Scale
 
-<!-- Made by docs/scale.py and docs/pages.py from docs/assets/scale.json, which benchmarks/growth.py writes. -->
+<!-- Made by docs/scale.py and docs/pages.py from docs/assets/scale.json and planning.json, which benchmarks/growth.py
+and benchmarks/planning.py write. -->
 
 What an audit costs when something in it grows: first as measured on one thread of a CPU, then what follows on paper for
 larger machines. [Speed](speed.md) compares one size with other libraries.
@@ -60,6 +62,23 @@ Training is run after run, comparing is pair after pair, so that their shares de
 
 """
 
+_DRY = """\
+## What a dry run says, and what came
+
+[`reseed run --dry-run`](commands/run.md#before-it-runs) says beforehand what a study will need. Here it was asked
+first, and then the study ran: as predicted / as it came.
+
+"""
+
+_DRY_READING = """\
+Disk and files are arithmetic: all that is open is how many atoms are active, which is at most k, and taken for half of
+them where a penalty decides. Memory is the process's own at its peak, an upper bound. Hours are rates measured within
+seconds, times how often each piece of work is done, so that they hold for a machine that stays as busy as it was: these
+measurements shared {cores} cores with other work, {least:g} to {most:g} threads in the queue on average. CPU seconds
+suffer less from that than the wall's.
+
+"""
+
 _PLAN = """\
 ## Planning a larger machine
 
@@ -69,10 +88,10 @@ per batch and k active atoms.
 Memory, in bytes per run: 24·n·d for dictionary, encoder and Adam's two moments of each, in float32; 8·n·d for
 gradients during a step; about b·(12·d + 40·k) for a batch; on a GPU 2·n·d for the encoder in bfloat16, and 256 MiB
 once for all runs. An archetypal method adds 16·n·P for mixing weights, their moments and gradient, and 4·P·d for the
-points. Activations: 2·d bytes per token on disk, whatever is trained on them; only a k-means start holds what it
-looks at in memory, 4·d bytes each. A snapshot is 8·n·d bytes and the held-out codes, a resume point 24·n·d. What a
-run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by the curve above: the peak is where a snapshot
-is made, from copies of its tensors and the dictionary of step 0.
+points. Activations: 2·d bytes per token on disk, whatever is trained on them; a k-means start, and each draw of the
+k-means floor, holds what it looks at in memory, 4·d bytes each. A snapshot is 8·n·d bytes and the held-out codes, a
+resume point 24·n·d. What a run takes on the CPU at its peak is more, {per_weight:.0f}·n·d bytes by the curve above: the
+peak is where a snapshot is made, from copies of its tensors and the dictionary of step 0.
 
 Time, per token and run: 2·n·d operations for the encoder's product; and memory traffic, 12·k·d bytes for the rows of
 active atoms, 8·n for writing and reading pre-activations, and 56·n·d / b for Adam, whose step is shared by a batch. The
@@ -120,7 +139,8 @@ _AGAIN = """\
 python benchmarks/growth.py --json docs/assets/scale.json && python docs/pages.py && python docs/figures growth
 ```
 
-takes ten to fifteen minutes; `--only match` measures one curve anew and keeps the others of the file.
+takes ten to fifteen minutes; `--only match` measures one curve anew and keeps the others of the file. The dry runs are
+those of `python benchmarks/planning.py --json docs/assets/planning.json`.
 """
 
 CURVES = ("atoms", "d_model", "runs", "points", "tokens", "match", "kmeans")
@@ -142,8 +162,8 @@ TOLD = {
 }
 
 
-def page(file: Path = MEASURED) -> str:
-    """The page of the figures in a file."""
+def page(file: Path = MEASURED, plans: Path = PLANS) -> str:
+    """The page of the figures in two files."""
     measured = json.loads(file.read_text(encoding="utf-8"))
     found = [name for name in CURVES if name in measured]
     parts = [_HEAD, _measured_on(measured), *(_curve(measured[name]) for name in found), _READING]
@@ -151,6 +171,7 @@ def page(file: Path = MEASURED) -> str:
     return "".join(
         [
             *parts,
+            _dry_runs(json.loads(plans.read_text(encoding="utf-8"))),
             _PLAN.format(per_weight=_per_weight(measured["atoms"])),
             _planned(),
             _NODE,
@@ -229,6 +250,22 @@ def _audit(audit: Figures) -> str:
 
 
 PARTS = ("compare", "snapshots", "kmeans", "kmeans_million")
+
+
+def _dry_runs(plans: Figures) -> str:
+    """A study a line: what was predicted, and what it took."""
+    head = ["study", "n × d", "runs", "disk, MB", "files", "memory, MB", "CPU seconds", "wall seconds", "dry run, s"]
+    lines, shapes = [], plans["shapes"]
+    for each in shapes:
+        shape, planned, taken = each["shape"], each["planned"], each["taken"]
+        pairs = [(planned[name], taken[name]) for name in ("disk", "files", "memory", "cpu_seconds", "wall_seconds")]
+        scaled = [(a / 1e6, b / 1e6) if i in {0, 2} else (a, b) for i, (a, b) in enumerate(pairs)]
+        said = [f"{a:,.0f} / {b:,.0f}" for a, b in scaled]
+        size = f"{shape['n_atoms']:,} × {shape['d_model']:,}"
+        lines.append([shape["name"], size, str(each["runs"]), *said, f"{each['planning_seconds']:.0f}"])
+    loads = [each["load"] for each in shapes]
+    reading = _DRY_READING.format(cores=plans["machine"]["cores"], least=min(loads), most=max(loads))
+    return f"{_DRY}{_table(head, lines)}\n{reading}"
 
 
 def _per_weight(curve: Figures) -> float:

@@ -76,6 +76,18 @@ def contents(folder):
 
 
 @contextmanager
+def little_memory(more):
+    """This process may take no more than so many bytes in addition: what asks for more fails in the kernel."""
+    held = int(Path("/proc/self/status").read_text(encoding="ascii").partition("VmData:")[2].split()[0]) * 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (held + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+@contextmanager
 def full_disk(size):
     """No file of this process may grow beyond `size` bytes: the write fails in the kernel, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 COMMITTED = json.loads((ROOT / "docs/assets/speed-training.json").read_text(encoding="utf-8"))
 CALIBRATION = json.loads((ROOT / "docs/assets/calibration.json").read_text(encoding="utf-8"))
 GROWTH = json.loads((ROOT / "docs/assets/scale.json").read_text(encoding="utf-8"))
+PLANNING = json.loads((ROOT / "docs/assets/planning.json").read_text(encoding="utf-8"))
 
 MEASURED = ("cpu_seconds", "wall_seconds", "ratio", "r2", "cpu_seconds_of_rounds")
 
@@ -49,6 +50,23 @@ def test_the_growth_benchmark_measures_everything_and_writes_what_the_page_is_ma
     assert written["audit"]["costs"].keys() == GROWTH["audit"]["costs"].keys()
     page = runpy.run_path(str(ROOT / "docs/scale.py"))["page"](file)
     assert all(f"| {tokens:,} |" in page for tokens in (5_000_000, 20_000_000, 100_000_000))
+
+
+def test_a_dry_run_says_what_comes_and_the_page_is_made_from_that(tmp_path):
+    file = tmp_path / "planning.json"
+    run("planning", "--quick", "--json", file)
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert list(written) == list(PLANNING)
+    (quick,) = written["shapes"]
+    assert quick.keys() == PLANNING["shapes"][0].keys()
+    planned, taken = quick["planned"], quick["taken"]
+    assert planned.keys() == taken.keys()
+    assert planned["files"] == taken["files"]
+    assert planned["disk"] == pytest.approx(taken["disk"], rel=0.1)
+    assert taken["memory"] <= planned["memory"] <= 1.6 * taken["memory"]
+    assert planned["cpu_seconds"] > 0
+    page = runpy.run_path(str(ROOT / "docs/scale.py"))["page"](plans=file)
+    assert f" | {planned['files']} / {taken['files']} | " in page
 
 
 def test_the_calibration_counts_what_the_page_is_made_from_and_leaves_other_tables_as_they_are(tmp_path):

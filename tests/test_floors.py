@@ -140,6 +140,13 @@ def test_spectrum_atoms_survive_zero_atoms_and_few_atoms():
     assert drawn[:, 2:].abs().max() < 1e-6
 
 
+def test_hull_atoms_do_not_depend_on_how_many_rows_are_drawn_at_a_time(monkeypatch):
+    weights, points = normal(9, 7).abs().float(), normal(7, 3).float()
+    whole = floors.hull_atoms(points, weights, rolled=0)
+    monkeypatch.setattr("reseed.floors.hull._AT_A_TIME", 14)  # two rows
+    assert torch.equal(floors.hull_atoms(points, weights, rolled=0), whole)
+
+
 def test_hull_atoms_keep_the_weights_and_move_the_points():
     points, weights = torch.eye(50, dtype=torch.float64), torch.zeros(8, 50, dtype=torch.float64)
     weights[:, :3] = torch.tensor([0.7, 0.2, 0.1], dtype=torch.float64)

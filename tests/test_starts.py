@@ -8,6 +8,7 @@ from reseed.dice import DICE, roll
 from reseed.errors import SpecError
 from reseed.methods import METHODS, parse
 from reseed.starts import STARTS, Start, check_start, draw, draw_points, points_identity
+from studies import little_memory
 
 N_ATOMS, D_MODEL = 10, 6
 TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2})
@@ -57,6 +58,28 @@ def test_a_kind_gives_either_atoms_or_points():
         replace(STARTS["random"], name="both", points=STARTS["data"].points)
     with pytest.raises(ValueError, match="start kind 'none': give it either atoms or points"):
         replace(STARTS["random"], name="none", atoms=None)
+
+
+@pytest.mark.parametrize("kind", ["data", "kmeans-permuted"])
+def test_a_start_takes_memory_in_proportion_to_its_atoms_and_not_to_their_square(seen, kind):
+    many = 20_000
+    points = torch.randn(many, D_MODEL, generator=torch.Generator().manual_seed(0))
+    method = parse({"kind": "topk", "n_atoms": many, "k": 2})
+    with little_memory(2**26):  # 64 MiB; a weight for every atom and point would be 1.5 GiB
+        point = draw(Start(kind=kind), method, seen, rolls(), points=points)
+    assert same_rows(point.atoms, points)
+
+
+@pytest.mark.parametrize("weights", ["identity", "random-rows", "dirichlet"])
+@pytest.mark.parametrize("n_points", [N_ATOMS, 25])
+def test_a_start_is_the_product_of_its_weights_and_points_to_the_bit(seen, weights, n_points):
+    start = Start(kind="data", n_points=n_points, weights=weights)
+    points = draw_points(start, RA_TOPK, seen, rolls())
+    points[::2, ::3] = -0.0
+    mixed = draw(start, RA_TOPK, seen, rolls(), points=points)
+    assert mixed.atoms.numpy().tobytes() == (mixed.weights @ points).numpy().tobytes()
+    if weights == "identity":
+        assert draw(start, TOPK, seen, rolls(), points=points).atoms.numpy().tobytes() == mixed.atoms.numpy().tobytes()
 
 
 @pytest.mark.parametrize("weights", ["random-rows", "dirichlet"])

@@ -8,7 +8,15 @@ from __future__ import annotations
 from importlib import import_module
 
 from reseed._support.version import VERSION
-from reseed.errors import ActivationsError, DictionaryError, MissingExtraError, ReseedError, SpecError, TrajectoryError
+from reseed.errors import (
+    ActivationsError,
+    DictionaryError,
+    MemoryShortError,
+    MissingExtraError,
+    ReseedError,
+    SpecError,
+    TrajectoryError,
+)
 
 TYPE_CHECKING = False  # importing typing takes as long as all the rest, and signals are heard only after it
 if TYPE_CHECKING:
@@ -20,6 +28,7 @@ if TYPE_CHECKING:
     from reseed.matching import Matching, match
     from reseed.measures import MEASURES
     from reseed.methods import METHODS
+    from reseed.pipeline.plan import Plan, plan
     from reseed.pipeline.rejudge import rejudge
     from reseed.pipeline.run import run
     from reseed.report.figures import figure
@@ -44,6 +53,7 @@ _HOMES = {
     "METHODS": "reseed.methods",
     "Matching": "reseed.matching",
     "Outcome": "reseed.verdict",
+    "Plan": "reseed.pipeline.plan",
     "READERS": "reseed.interop",
     "STARTS": "reseed.starts",
     "Start": "reseed.starts",
@@ -56,6 +66,7 @@ _HOMES = {
     "match": "reseed.matching",
     "measures": "reseed",
     "open_activations": "reseed.activations",
+    "plan": "reseed.pipeline.plan",
     "read_dictionary": "reseed.interop",
     "read_texts": "reseed.activations",
     "rejudge": "reseed.pipeline.rejudge",
@@ -82,8 +93,10 @@ __all__ = [
     "Findings",
     "Interrupted",
     "Matching",
+    "MemoryShortError",
     "MissingExtraError",
     "Outcome",
+    "Plan",
     "ReseedError",
     "SpecError",
     "Start",
@@ -98,6 +111,7 @@ __all__ = [
     "match",
     "measures",
     "open_activations",
+    "plan",
     "preprocessed",
     "read_dictionary",
     "read_texts",

@@ -22,9 +22,10 @@ import typer
 
 import reseed
 from reseed._support import stopping
+from reseed._support.machine import lacks_memory
 from reseed._support.system_errors import told
 from reseed._support.visible import visible_json, visible_lines
-from reseed.errors import ReseedError, SpecError
+from reseed.errors import MemoryShortError, ReseedError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -304,6 +305,10 @@ def run(
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what it would need: time, memory, disk and files; write nothing.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="With --dry-run: print that as JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the runs of a study, compare them and judge the result.
@@ -314,13 +319,21 @@ def run(
     from reseed.spec import Study
 
     wanted = parse(require or ())
+    if json and not dry_run:
+        raise SpecError("--json was given without --dry-run: reseed report --json prints the findings of a study")
     asked = Study.read(study)
     names = [condition.name for condition in asked.conditions]
     check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
+    asked = asked.model_copy(update={"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose})
+    if dry_run:
+        planned = reseed.plan(asked, folder, quiet=quiet)
+        _say(planned.to_json().strip() if json else planned)
+        if planned.refusal:
+            raise SpecError(planned.refusal)
+        return
     before = _digest(folder / "findings.json")
-    how_read = {"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose}
-    findings = reseed.run(asked.model_copy(update=how_read), folder, quiet=quiet)
+    findings = reseed.run(asked, folder, quiet=quiet)
     _show(findings, folder)
     if not quiet and before is not None and before == _digest(folder / "findings.json"):
         _say("finished already: the findings are as they were", err=True)
@@ -514,6 +527,18 @@ def _usage_error(error: Any) -> str:  # noqa: ANN401 (typer's own click, or anot
     return f"{words[:1].lower()}{words[1:]}; see  {command} --help"
 
 
+@contextmanager
+def _memory_told() -> Iterator[None]:
+    """Memory that runs out where nobody says while what is an error of ours as well."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, ReseedError) or not lacks_memory(error):
+            raise
+        said = "not enough memory: use fewer atoms, draws or tokens, or a machine with more"
+        raise MemoryShortError(said) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; every error of ours is one message and exit code 1."""
     if arguments is None:
@@ -523,7 +548,7 @@ def main(arguments: list[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show a sign is told which it was
     try:
-        with _warnings_told():
+        with _warnings_told(), _memory_told():
             code = app(arguments, prog_name="reseed", standalone_mode=False)
     except _ClickException as error:
         _say(f"reseed: {_usage_error(error)}", err=True)

@@ -5,6 +5,7 @@
     ├── ActivationsError   activations that are missing, malformed or damaged      (also a ValueError)
     ├── DictionaryError    a dictionary that is missing, malformed or of another width     (also a ValueError)
     ├── TrajectoryError    a study folder that is missing, damaged or of another format version
+    ├── MemoryShortError   memory that is not enough for what is being done        (also a MemoryError)
     └── MissingExtraError  an optional part that is not installed                  (also an ImportError)
 
 Every message says what was given, what is allowed and what to do. The command line prints it on one line and exits
@@ -13,7 +14,15 @@ with code 1. Wrong shapes and types of arguments in Python raise plain `ValueErr
 
 from __future__ import annotations
 
-__all__ = ["ActivationsError", "DictionaryError", "MissingExtraError", "ReseedError", "SpecError", "TrajectoryError"]
+__all__ = [
+    "ActivationsError",
+    "DictionaryError",
+    "MemoryShortError",
+    "MissingExtraError",
+    "ReseedError",
+    "SpecError",
+    "TrajectoryError",
+]
 
 
 class ReseedError(Exception):
@@ -34,6 +43,10 @@ class DictionaryError(ReseedError, ValueError):
 
 class TrajectoryError(ReseedError):
     """A study folder that is missing, damaged or of another format version."""
+
+
+class MemoryShortError(ReseedError, MemoryError):
+    """Memory, or that of a GPU, is not enough for what is being done."""
 
 
 class MissingExtraError(ReseedError, ImportError):

@@ -6,7 +6,7 @@ import json
 import math
 import re
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -26,6 +26,7 @@ _DEEPEST = 100  # tables in tables; ours go to about ten
 _LARGEST = 2**63
 _MOST_TOML = 2**24  # bytes of a study.toml: beyond it, somebody means another file
 _MOST_JSON = 2**31
+_PIECE = 2**20  # bytes that are read at once
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _KINDS: dict[type, str] = {
@@ -101,10 +102,18 @@ def _refuse(word: str) -> NoReturn:
     raise UnreadableError(f"it holds {word}, which is no JSON")
 
 
+def _pieces(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """What a file holds, until it is more than that: to ask for so much at once takes memory for all of it."""
+    left = most + 1
+    while left > 0 and (piece := file.read(min(left, _PIECE))):
+        left -= len(piece)
+        yield piece
+
+
 def _content(path: Path, most: int) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(most + 1)
+            content = b"".join(_pieces(file, most))
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL byte
         raise UnreadableError(told(error)) from error
     if len(content) > most:

@@ -6,6 +6,7 @@ from reseed.activations.destination import check_destination
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessed, Preprocessing, preprocessed
+from reseed.activations.sizes import Sizes, sizes_of
 from reseed.activations.store import Activations, HeldOut, open_activations
 from reseed.activations.texts import Documents, open_texts, read_texts
 
@@ -20,6 +21,7 @@ __all__ = [
     "Preprocess",
     "Preprocessed",
     "Preprocessing",
+    "Sizes",
     "batch_rows",
     "check_destination",
     "check_installed",
@@ -30,5 +32,6 @@ __all__ = [
     "open_texts",
     "preprocessed",
     "read_texts",
+    "sizes_of",
     "sotu_texts",
 ]

@@ -80,9 +80,9 @@ class Matrix:
         ascending, order = index.sort()
         bounds = torch.searchsorted(ascending, torch.tensor(starts)).tolist()
         stretches = zip(self.shards, starts, pairwise(bounds), strict=False)
-        pieces = [shard.tensor.index_select(0, ascending[a:b] - start) for shard, start, (a, b) in stretches]
         gathered = torch.empty(len(index), self.d_model)
-        gathered[order] = torch.cat(pieces).float()
+        for shard, start, (a, b) in stretches:
+            gathered[order[a:b]] = shard.tensor.index_select(0, ascending[a:b] - start).float()
         return gathered
 
     def to(self, device: torch.device | str) -> "Matrix":

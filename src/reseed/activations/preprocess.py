@@ -61,9 +61,14 @@ class Preprocess:
     def __call__(self, rows: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape d_model"]:
         """Rows as methods see them."""
         moved = self._linear(rows - self.shift.to(rows))
-        if self.unit_norm:
-            return moved / moved.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(moved.dtype).tiny)
-        return moved
+        return moved / _norms(moved) if self.unit_norm else moved
+
+    def over(self, rows: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape d_model"]:
+        """The same numbers, where they can be in the memory of the rows: many rows are not there twice."""
+        linear = self.linear.to(rows)
+        moved = rows.sub_(self.shift.to(rows))
+        moved = moved @ linear if linear.ndim == 2 else moved.mul_(linear)  # noqa: PLR2004 (a matrix)
+        return moved.div_(_norms(moved)) if self.unit_norm else moved
 
     def _linear(self, rows: Tensor) -> Tensor:
         linear = self.linear.to(rows)
@@ -123,7 +128,7 @@ class Preprocessed:
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The training rows at `index` after preprocessing, in float32."""
-        return self.preprocess(self.activations.rows(index))
+        return self.preprocess.over(self.activations.rows(index))
 
     def sample(self, count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
         """`count` different training rows in random order, or all of them if there are fewer."""
@@ -138,6 +143,11 @@ class Preprocessed:
             preprocess=replace(self.preprocess, shift=shift, linear=linear),
             heldout=replace(self.heldout, rows=self.heldout.rows.to(device)),
         )
+
+
+def _norms(rows: Float[Tensor, "*shape d_model"]) -> Float[Tensor, "*shape 1"]:
+    """At least the smallest number that a row can be divided by."""
+    return rows.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(rows.dtype).tiny)
 
 
 @guarded()

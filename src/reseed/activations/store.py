@@ -23,7 +23,7 @@ from reseed.activations.survey import Survey, about_heldout
 from reseed.activations.unchanged import UNWATCHED, Watch
 from reseed.errors import ActivationsError
 
-__all__ = ["Activations", "HeldOut", "open_activations"]
+__all__ = ["Activations", "HeldOut", "complete_manifest", "open_activations", "read_matrix", "split_of"]
 
 _IN_FOLDERS = {".npy", ".safetensors"}
 
@@ -129,22 +129,32 @@ def open_activations(
         return _from_files(path, tensor=tensor, transpose=transpose)
 
 
-def _from_store(folder: Path, *, check: bool) -> Activations:
+def complete_manifest(folder: Path) -> tuple[Manifest, FileRecord, FileRecord]:
+    """The manifest of a store, with its held-out rows and its moments.
+
+    Raises:
+        ActivationsError: it is missing, damaged or of another version, or the store is not complete.
+    """
     manifest = read_manifest(folder)
     if manifest.moments is None or manifest.heldout is None:
         raise ActivationsError(
             f"{folder} is not complete: run the same reseed collect again and it continues where it stopped"
         )
+    return manifest, manifest.heldout, manifest.moments
+
+
+def _from_store(folder: Path, *, check: bool) -> Activations:
+    manifest, rows, moments_file = complete_manifest(folder)
     watch = Watch(folder / shard.file for shard in manifest.shards)
     for file in manifest.files if check else ():
         verify_file(folder, file)
-    name, heldout = folder.resolve().name, _read_heldout(folder, manifest, manifest.heldout)
-    moments = _read_moments(folder / manifest.moments.file, manifest)
+    name, heldout = folder.resolve().name, _read_heldout(folder, manifest, rows)
+    moments = _read_moments(folder / moments_file.file, manifest)
     opened = Activations(
         name=name,
         d_model=manifest.d_model,
         n_tokens=manifest.n_tokens,
-        fingerprint=_digest(file.sha256 for file in (*manifest.shards, manifest.heldout)),
+        fingerprint=_digest(file.sha256 for file in (*manifest.shards, rows)),
         about=manifest.about,
         moments=moments,
         heldout=heldout,
@@ -213,8 +223,21 @@ def _tensors(path: Path, *needed: str) -> dict[str, Tensor]:
 
 
 def _from_files(path: Path, *, tensor: str | None, transpose: bool) -> Activations:
+    watch = Watch(_matrices(path) if path.is_dir() else [path])
+    name, matrix = read_matrix(path, tensor=tensor, transpose=transpose)
+    opened = replace(_from_matrix(matrix, name, {"source": path.name}, watch), watch=watch)
+    again = partial(_from_files, path, tensor=tensor, transpose=transpose)
+    watch.accept(lambda: again().fingerprint == opened.fingerprint)
+    return opened
+
+
+def read_matrix(path: Path, *, tensor: str | None, transpose: bool) -> tuple[str, Matrix]:
+    """The name of a bare matrix, and the matrix: of a file, or those of a folder one below the other.
+
+    Raises:
+        ActivationsError: there is none, or they are not of one width.
+    """
     paths = _matrices(path) if path.is_dir() else [path]
-    watch = Watch(paths)
     shards = tuple(read_shard(each, tensor=tensor, transpose=transpose) for each in paths)
     for each, shard in zip(paths, shards, strict=True):
         if shard.tensor.shape[1] != shards[0].tensor.shape[1]:
@@ -222,11 +245,7 @@ def _from_files(path: Path, *, tensor: str | None, transpose: bool) -> Activatio
                 f"{each} has d_model {shard.tensor.shape[1]}, {shards[0].name} has {shards[0].tensor.shape[1]}: all "
                 "matrices of a folder have one width (--transpose reads columns as tokens)"
             )
-    name = path.resolve().name if path.is_dir() else path.stem
-    opened = replace(_from_matrix(Matrix(shards), name, {"source": path.name}, watch), watch=watch)
-    again = partial(_from_files, path, tensor=tensor, transpose=transpose)
-    watch.accept(lambda: again().fingerprint == opened.fingerprint)
-    return opened
+    return (path.resolve().name if path.is_dir() else path.stem), Matrix(shards)
 
 
 def _matrices(folder: Path) -> list[Path]:
@@ -254,12 +273,7 @@ def _from_tensor(tensor: Tensor, *, transpose: bool) -> Activations:
 
 
 def _from_matrix(matrix: Matrix, name: str, about: About, watch: Watch) -> Activations:
-    split = Split(matrix.n_rows)
-    if split.n_heldout == 0:
-        raise ActivationsError(
-            f"{name} holds {matrix.n_rows} rows of {matrix.d_model} columns: at least 10 are needed, a tenth is held "
-            "out (--transpose reads columns as tokens)"
-        )
+    split = split_of(matrix, name)
     pass_over = _Pass(matrix, split, watch)
     moments, heldout = moments_of(pass_over.training()), torch.cat(pass_over.heldout)
     watch.check()
@@ -268,6 +282,21 @@ def _from_matrix(matrix: Matrix, name: str, about: About, watch: Watch) -> Activ
     return Activations(
         name, matrix.d_model, split.n_tokens, fingerprint, about, moments, HeldOut(heldout), matrix, split, said
     )
+
+
+def split_of(matrix: Matrix, name: str) -> Split:
+    """Which rows of a bare matrix are held out.
+
+    Raises:
+        ActivationsError: there are too few.
+    """
+    split = Split(matrix.n_rows)
+    if split.n_heldout == 0:
+        raise ActivationsError(
+            f"{name} holds {matrix.n_rows} rows of {matrix.d_model} columns: at least 10 are needed, a tenth is held "
+            "out (--transpose reads columns as tokens)"
+        )
+    return split
 
 
 class _Pass:

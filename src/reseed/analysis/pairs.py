@@ -163,6 +163,7 @@ def _by_step(
         joined = map(Matchings, now, firsts, before)
         yield step, now, pool.map(compared, joined, (side[0] for side in sides), (side[1] for side in sides))
         before = now
+        del of_run, sides, joined  # or all runs would be in memory at two steps
 
 
 def see(activations: ActivationCovariance, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> Ready:

@@ -10,14 +10,20 @@ from reseed.floors._base import Ended, FloorKind
 
 __all__ = ["HULL", "hull_atoms"]
 
+_AT_A_TIME = 2**20  # weights whose new places are in memory, in eight bytes each
+
 
 @guarded()
 def hull_atoms(
     points: Float[Tensor, "points d_model"], weights: Float[Tensor, "atoms points"], *, rolled: int
 ) -> Float[Tensor, "atoms d_model"]:
     """Random mixtures of the same points: each atom keeps its weights, and so their entropy, but on random points."""
-    rolls = torch.rand(weights.shape, generator=generator(rolled, "hull")).to(weights.device)
-    return weights.gather(1, rolls.argsort(dim=1)) @ points
+    chance, moved = generator(rolled, "hull"), torch.empty_like(weights)
+    at_a_time = max(1, _AT_A_TIME // max(1, weights.shape[1]))
+    for some, to in zip(weights.split(at_a_time), moved.split(at_a_time), strict=True):
+        rolls = torch.rand(some.shape, generator=chance).to(weights.device)  # row after row, as for all rows at once
+        torch.gather(some, 1, rolls.argsort(dim=1), out=to)
+    return moved @ points
 
 
 def _mixed(ended: Ended) -> Float[Tensor, "atoms d_model"] | None:

@@ -14,6 +14,7 @@ from torch import Tensor
 import reseed
 from reseed._support import progress, stopping
 from reseed._support.guard import guarded
+from reseed._support.machine import in_words, memory
 from reseed._support.mistakes import shown
 from reseed._support.numbers import percent
 from reseed._support.threads import workers
@@ -95,6 +96,7 @@ def measure(
     plan = Plan(sizes, draws, kmeans_steps, sign)
     if opened is not None:
         _check_activations(opened, plan)
+        _check_memory(plan, d_model)
     with workers() as pool, progress.bar(quiet=quiet) as show:
         seen = () if opened is None else (preprocessed(opened, name) for name in names)
         views = tuple(_seen(each, plan, tokens, pool, show(f"floors @{each.name}", plan.n_measured)) for each in seen)
@@ -149,6 +151,17 @@ def _fitting(found: LoadedDictionary, d_model: int) -> LoadedDictionary:
         return found
     note = f"{found.name}: its columns were read as atoms, as only they have the activations' {d_model} dimensions"
     return replace(found, atoms=found.atoms.T.contiguous(), notes=(note,))
+
+
+def _check_memory(plan: Plan, d_model: int) -> None:
+    """Refuse what cannot be in memory: all draws of a floor at once, and a number for every pair of them."""
+    has, n_atoms = memory(), max(plan.sizes)
+    needed = 4 * plan.draws * n_atoms * d_model + 100 * math.comb(plan.draws, 2)
+    if has is not None and needed > has.most:
+        raise SpecError(
+            f"{plan.draws:,} draws of {n_atoms:,} atoms would need {in_words(needed)} of memory, and this machine has "
+            f"{in_words(has.most)}: use fewer draws or atoms"
+        )
 
 
 def _width(opened: Activations | None, atoms: Sequence[Float[Tensor, "_ d_model"]]) -> int:

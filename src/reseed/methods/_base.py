@@ -35,7 +35,7 @@ class StartPoint:
     points: Float[Tensor, "points d_model"] | None
     """What an archetypal dictionary mixes its atoms from."""
     weights: Float[Tensor, "atoms points"] | None
-    """The mixing weights, rows that sum to 1."""
+    """The mixing weights, rows that sum to 1; None for a method that mixes no points."""
     mean: Float[Tensor, " d_model"]
     """Mean activation."""
     scale: float

@@ -18,8 +18,10 @@ from reseed.analysis import compare_runs, forget_unfinished, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
+from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.rejudge import measure_floors, prepare
-from reseed.pipeline.session import check_place, device_of, reading, told_from
+from reseed.pipeline.room import check_room
+from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, told_from
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
@@ -41,13 +43,16 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """Train, compare, judge; a study that was stopped anywhere goes on, and ends with the same bytes.
 
     Raises:
-        SpecError: `out` holds another study, or the study does not suit its activations.
+        SpecError: `out` holds another study or cannot be written, the study does not suit its activations, or needs
+            more memory or disk than there is.
         ActivationsError: the activations are missing, damaged or too few.
         TrajectoryError: another process runs a study in `out`, or what is there is damaged.
+        MemoryShortError: memory ran out; what is saved stays.
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; every run is saved first.
     """
     out = Path(out)
     check_place(out)
+    check_room(study, checked_sizes(study), out)
     with reading(study, study.preprocess, quiet=quiet) as (activations, each_seen):
         plan = _plan(study, activations.fingerprint, _planned_before(out))
         machine = _machine(study, out, plan)
@@ -121,11 +126,13 @@ def _run(
         prepare()
     for seen in each_seen:
         _write_moments(folder, seen)
-        draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
+        with enough_memory(f"drawing the floors @{seen.name}", "n_atoms"):
+            draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
         context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
         for name, planned in plan.items():
             if planned.condition.preprocess == seen.name:
-                _run_condition(name, planned, context, shared, show)
+                with enough_memory(f"comparing the runs of {name}", "starts, runs_per_start or n_atoms"):
+                    _run_condition(name, planned, context, shared, show)
     return judge_study(folder, advance=show("judge", len(plan)))
 
 
@@ -139,7 +146,9 @@ def _run_condition(name: str, planned: _Planned, context: Context, shared: Floor
     """Train the runs of one condition, and write down all that judging reads about them."""
     training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
     n_runs = len(planned.every)
-    train(planned.every, context, advance=show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs"))
+    advance = show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs")
+    with enough_memory(f"training {name}", "starts, runs_per_start or n_atoms"):
+        train(planned.every, context, advance=advance)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)

@@ -13,21 +13,21 @@ import torch
 
 from reseed._support.bus_errors import telling_of
 from reseed._support.visible import visible_lines
-from reseed.activations import batch_rows, open_activations, preprocessed
+from reseed.activations import batch_rows, open_activations, preprocessed, sizes_of
 from reseed.activations.preprocess import check_trainable
 from reseed.errors import SpecError
 from reseed.trajectory import LOCK, is_study
 
 if TYPE_CHECKING:
-    from reseed.activations import Activations, Preprocessed
+    from reseed.activations import Activations, Preprocessed, Sizes
     from reseed.spec import Study
 
-__all__ = ["check_place", "check_sizes", "device_of", "reading", "told_from"]
+__all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "threads_of", "told_from"]
 
 _MOST_NAMED = 3
 
 
-def check_sizes(study: Study, activations: Activations) -> None:
+def check_sizes(study: Study, activations: Sizes) -> None:
     """Refuse before anything is written what training or the floors would refuse later.
 
     Raises:
@@ -48,15 +48,30 @@ def check_sizes(study: Study, activations: Activations) -> None:
         )
 
 
+def checked_sizes(study: Study) -> Sizes:
+    """How large the study's activations are, known to suit it before a row of them is read.
+
+    Raises:
+        SpecError: more atoms or points than training tokens.
+        ActivationsError: they are missing, incomplete, or fewer tokens than a batch.
+    """
+    sizes = sizes_of(study.activations, tensor=study.tensor, transpose=study.transpose)
+    check_sizes(study, sizes)
+    return sizes
+
+
 def check_place(out: Path) -> None:
     """Refuse to write among files of somebody else: a folder is empty, or has been reseed's from the beginning.
 
     Raises:
-        SpecError: `out` holds something else, or can be no folder.
+        SpecError: `out` holds something else, can be no folder, or cannot be written.
     """
     file = next((place for place in (out, *out.parents) if place.exists() and not place.is_dir()), None)
     if file is not None:
         raise SpecError(f"--out {out}: {file} is a file, and a folder is needed; choose another --out")
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise SpecError(f"--out {out}: {there} cannot be written by this user; choose another --out")
     if not out.exists() or is_study(out):
         return
     others = sorted(path.name for path in out.iterdir() if path.name != LOCK)
@@ -89,6 +104,11 @@ def device_of(wanted: str) -> str:
     return "cuda" if available and wanted != "cpu" else "cpu"
 
 
+def threads_of(study: Study) -> int:
+    """How many threads share the work."""
+    return study.training.threads or torch.get_num_threads()
+
+
 @contextmanager
 def reading(
     study: Study, preprocess: Sequence[str], *, quiet: bool
@@ -99,8 +119,8 @@ def reading(
         ActivationsError: they are missing, damaged or too few, or no method can fit them.
     """
     with telling_of(study.activations):
+        checked_sizes(study)
         activations = open_activations(study.activations, tensor=study.tensor, transpose=study.transpose)
-        check_sizes(study, activations)
         each_seen = [preprocessed(activations, name) for name in preprocess]
         for seen in each_seen:
             check_trainable(seen)

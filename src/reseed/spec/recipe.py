@@ -65,7 +65,8 @@ class Training(Settings):
     @cached_property
     def snapshots(self) -> tuple[int, ...]:
         """The steps at which every run writes a snapshot: 0, 1, 2, 5, 10, ..., then the evenly spaced ones."""
-        later = {round(i * self.steps / self.evenly) for i in range(1, self.evenly + 1)} - {0}
+        evenly = min(self.evenly, self.steps)  # more than there are steps is all of them
+        later = {round(i * self.steps / evenly) for i in range(1, evenly + 1)} - {0}
         early = {m * 10**e for e in range(len(str(self.steps))) for m in (1, 2, 5)}
         return tuple(sorted({0, 1} | {step for step in early if step < min(later)} | later))
 

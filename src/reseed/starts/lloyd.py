@@ -66,7 +66,8 @@ def _nearest(
     half = points.square().sum(1) / -2
     best = [_nearest_in(block, points, half) for block in rows.split(_ROWS)]
     values, labels = torch.cat([found.values for found in best]), torch.cat([found.indices for found in best])
-    return labels, (rows.square().sum(1) - 2 * values).clamp(min=0)
+    squares = torch.cat([block.square().sum(1) for block in rows.split(_ROWS)])  # of all rows at once: as large as they
+    return labels, (squares - 2 * values).clamp(min=0)
 
 
 def _nearest_in(block: Float[Tensor, "rows d_model"], points: Float[Tensor, "points d_model"], half: Tensor) -> Any:  # noqa: ANN401 (torch's own pair)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from pydantic import PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Start", "check_start", "draw", "draw_points", "points_identity"]
 
 _SAMPLE = 1024
+_AT_A_TIME = 2**20  # weights that are in memory in double precision
 
 
 def _rows(tokens: int) -> str:
@@ -103,8 +104,13 @@ def draw(
     if kind.atoms is not None:
         return StartPoint(atoms=kind.atoms(method.n_atoms, seen, rolls), points=None, weights=None, **common)
     points = kind.arrange(draw_points(start, method, seen, rolls) if points is None else points, rolls)
-    weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points))
-    return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
+    weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points)) if method.mixes_points else None
+    if weights is not None and start.weights == "dirichlet":
+        return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
+    atoms = torch.zeros(method.n_atoms, points.shape[1])
+    own = _own_points(start, rolls, n_points=len(points))[: method.n_atoms]
+    atoms[: len(own)] = points[own] + 0.0  # no -0.0, as in the product that this is: one weight of 1 in each row
+    return StartPoint(atoms=atoms, points=points, weights=weights, **common)
 
 
 def check_start(start: Start, method: Method) -> None:
@@ -155,17 +161,24 @@ def _weights(start: Start, rolls: Rolls, *, n_atoms: int, n_points: int) -> Floa
     """Rows that sum to 1; rows beyond the points are zero, except in Dirichlet mixtures, which need no point each."""
     if start.weights == "dirichlet":
         return _dirichlet(n_atoms, n_points, concentration=start.concentration, rolled=rolls["init"])
-    identity = torch.eye(n_atoms, n_points)
-    if start.weights == "identity":
-        return identity
-    order = torch.randperm(n_points, generator=generator(rolls["init"], "weights"))
-    return identity[:, order.argsort()]
+    weights, own = torch.zeros(n_atoms, n_points), _own_points(start, rolls, n_points=n_points)[:n_atoms]
+    weights[torch.arange(len(own)), own] = 1.0
+    return weights
+
+
+def _own_points(start: Start, rolls: Rolls, *, n_points: int) -> Int[Tensor, " points"]:
+    """Which point the first atom begins as, and the second, and so on, where each is a point of its own."""
+    if start.weights == "random-rows":
+        return torch.randperm(n_points, generator=generator(rolls["init"], "weights"))
+    return torch.arange(n_points)
 
 
 def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int) -> Float[Tensor, "atoms points"]:
     chance = np.random.Generator(np.random.PCG64(generator(rolled, "weights").initial_seed()))
-    shares = chance.dirichlet(np.full(n_points, concentration), size=n_atoms)
-    return torch.from_numpy(shares).float()
+    shares = torch.empty(n_atoms, n_points)
+    for some in shares.split(max(1, _AT_A_TIME // n_points)):  # numpy draws row after row, in float64
+        some.copy_(torch.from_numpy(chance.dirichlet(np.full(n_points, concentration), size=len(some))))
+    return shares
 
 
 def _even_rows(seen: "Preprocessed", count: int) -> Float[Tensor, "tokens d_model"]:

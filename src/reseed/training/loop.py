@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from reseed.training.stack import Stack
     from reseed.trajectory import StudyFolder
 
-__all__ = ["Context", "Interrupted", "train"]
+__all__ = ["Context", "Interrupted", "stepped", "train"]
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def train(
     for step in range(min((each.step for each in stacks), default=steps), steps):
         with stopping.held():
             advance(sum(len(each) for each in stacks if each.step == step))
-            stepped = context.workers.map(lambda each: _stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
-            stacks = [each for each in stepped if len(each)]
+            after = context.workers.map(lambda each: stepped(each, step, batches, context), stacks)  # noqa: B023 (used up here)
+            stacks = [each for each in after if len(each)]
             interrupted = stop()
             if interrupted or time.monotonic() - saved > checkpoint_seconds:
                 for each in stacks:
@@ -143,7 +143,7 @@ def _points_identity(spec: RunSpec, context: Context) -> tuple[object, ...]:
     return (context.activations.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
-def _stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack:
+def stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack:
     """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each

@@ -102,11 +102,16 @@ def resume(spec: RunSpec, path: Path, device: torch.device) -> Stack | None:
 
 
 def join(stacks: Sequence[Stack]) -> Stack:
-    """Stacks at the same step as one stack."""
-    tensors = [_tensors(stack) for stack in stacks]
+    """Stacks at the same step as one stack, which takes over their states: they are empty afterwards.
+
+    So a GPU holds the runs once, and of one entry of their states a second copy while they are joined.
+    """
     first = stacks[0]
-    return _from_tensors(
-        {name: torch.cat([each[name] for each in tensors]) for name in tensors[0]},
+    state = {name: torch.cat([stack.state.pop(name) for stack in stacks]) for name in list(first.state)}
+    return Stack(
+        state=state,
+        idle=torch.cat([stack.idle for stack in stacks]),
+        loss_sum=torch.cat([stack.loss_sum for stack in stacks]),
         specs=[spec for stack in stacks for spec in stack.specs],
         rows=[rows for stack in stacks for rows in stack.rows],
         step=first.step,

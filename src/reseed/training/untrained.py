@@ -12,7 +12,7 @@ from reseed.starts.lloyd import kmeans, lloyd
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
 
-__all__ = ["Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens"]
+__all__ = ["Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens", "kmeans_visits"]
 
 _FEW, _MANY = 32, 256  # activations per centroid, to begin with and at most
 _MOST_BYTES = 2**31  # of them in memory at once, unless that were too few to begin with
@@ -75,6 +75,12 @@ def kmeans_tokens(n_tokens: int, d_model: int, n_atoms: int, *, seen: int | None
     most = min(n_tokens // 2, _MANY * n_atoms, _MOST_BYTES // (4 * d_model))
     enough = most if seen is None else min(most, seen)
     return max(enough, min(n_tokens, _FEW * n_atoms))
+
+
+def kmeans_visits(tokens: int, n_atoms: int, *, steps: int) -> int:
+    """How often `kmeans_atoms` of so many activations takes one of them to its nearest centroid."""
+    few = min(tokens, _FEW * n_atoms)
+    return few * steps + (_PASSES * tokens if tokens > few else 0)
 
 
 def kmeans_atoms(

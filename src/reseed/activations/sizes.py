@@ -1,0 +1,36 @@
+"""How large activations are, from what their files say of themselves: no row is read."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from reseed._support.bus_errors import telling_of
+from reseed.activations.manifest import MANIFEST
+from reseed.activations.store import complete_manifest, read_matrix, split_of
+
+__all__ = ["Sizes", "sizes_of"]
+
+
+class Sizes(NamedTuple):
+    """Rows and columns."""
+
+    name: str
+    n_tokens: int
+    """Training rows."""
+    n_heldout: int
+    d_model: int
+
+
+def sizes_of(source: str | Path, *, tensor: str | None = None, transpose: bool = False) -> Sizes:
+    """What `open_activations` of a store, a matrix or a folder of matrices would find.
+
+    Raises:
+        ActivationsError: the source is missing, incomplete, of a wrong shape, or too small.
+    """
+    path = Path(source).expanduser()
+    with telling_of(path):
+        if path.is_dir() and (path / MANIFEST).exists():
+            manifest, heldout, _ = complete_manifest(path)
+            return Sizes(path.resolve().name, manifest.n_tokens, heldout.rows, manifest.d_model)
+        name, matrix = read_matrix(path, tensor=tensor, transpose=transpose)
+        split = split_of(matrix, name)
+        return Sizes(name, split.n_tokens, split.n_heldout, matrix.d_model)
