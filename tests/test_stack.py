@@ -2,7 +2,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from reseed._support.files import canonical_json, write_tensors
+from reseed._support.files import canonical_json
 from reseed.errors import TrajectoryError
 from reseed.methods import METHODS
 from reseed.starts import draw
@@ -76,10 +76,11 @@ def test_a_run_is_finite_if_all_of_it_is(place, kind, value):
 def test_a_resume_point_of_another_version_is_ignored(place):
     (one, *_) = begun("topk", place)
     stack.save(one, place.folder)
-    path = place.folder.run(one.specs[0].id).resume_point
+    run = place.folder.run(one.specs[0].id)
+    path = run.resume_point
     header = read_header(path)
     for version in (None, header["format_version"] + 1):
-        write_tensors(path, load_file(path), header | {"format_version": version})
+        run.write_resume_point(load_file(path), header | {"format_version": version})
         assert stack.resume(one.specs[0], path, torch.device("cpu")) is None
 
 

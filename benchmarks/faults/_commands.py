@@ -58,7 +58,7 @@ def commands(folder: Path) -> Iterator[Mistake]:
     (folder / "empty").mkdir(exist_ok=True)
     for words in (["runn"], ["--quiet"], ["report", "--help", "me", "--no"], ["-x"], ["run", "--"], ["selfcheck", "x"]):
         yield _typed(folder, words, allowed="--help" in words)
-    known = typer.main.get_command(app).commands  # pyrefly: ignore
+    known = typer.main.get_command(app).commands  # type: ignore[attr-defined] (a group has commands)
     for name, command in known.items():
         right = RIGHT[name]
         yield _typed(folder, [name, *right, "one", "more"])
@@ -126,4 +126,4 @@ def _typed(folder: Path, words: list[str], *, allowed: bool = False) -> Mistake:
 
 def _listing(folder: Path) -> set[str]:
     """What lies in the folder: a mistake leaves nothing behind."""
-    return {os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if "spoilt" not in at}  # noqa: PTH118
+    return {os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if "spoilt" not in at}  # noqa: PTH118 (walked by os)

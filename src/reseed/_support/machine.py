@@ -1,4 +1,4 @@
-"""What this machine has: memory within the limits of its container, room on a disk; and sizes in words.
+"""What this machine has: memory within the limits of its container, and room on a disk.
 
 What cannot be told, as on a system without /proc, is None, and nothing is refused for it.
 """
@@ -10,12 +10,11 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Memory", "Room", "file_bytes", "in_words", "lacks_memory", "memory", "own_memory", "room"]
+__all__ = ["Memory", "Room", "file_bytes", "lacks_memory", "memory", "own_memory", "room"]
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_SHORT = ("can't allocate memory", "not enough memory", "out of memory")
+_SHORT = ("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "failed to allocate")
 """What libraries say that have no error of its own for it, in small letters: torch on a CPU is one of them."""
-_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
 class Memory(NamedTuple):
@@ -99,15 +98,6 @@ def file_bytes(folder: Path) -> tuple[int, int]:
     """How many bytes lie in the files of a folder, and how many files there are."""
     sizes = [entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()] if folder.is_dir() else []
     return sum(sizes), len(sizes)
-
-
-def in_words(count: int) -> str:
-    """A number of bytes for people: three digits at most, such as `17.2 GB`; powers of 1000."""
-    power = 0
-    while round(count / 1000**power) >= 1000 and power < len(_UNITS) - 1:  # noqa: PLR2004 (a thousand of one unit)
-        power += 1
-    size = count / 1000**power
-    return f"{size:,.0f} {_UNITS[power]}" if power == 0 or size >= 100 else f"{size:.1f} {_UNITS[power]}"  # noqa: PLR2004 (three digits)
 
 
 def _lines(file: Path) -> list[str]:

@@ -6,6 +6,8 @@ import math
 
 __all__ = ["bound", "digits_apart", "interval", "percent", "rounded", "size"]
 
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -53,9 +55,12 @@ def bound(limit: object) -> str:
 
 
 def size(n_bytes: int) -> str:
-    """Bytes in words, such as `17 GB`; 1 GB is 10^9 bytes."""
-    power = min(max(int(math.log10(max(n_bytes, 1))) // 3, 0), 6)
-    return f"{n_bytes / 1000**power:.3g} {('bytes', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB')[power]}"
+    """Bytes in words, three digits at most, such as `17.2 GB`; 1 GB is 10^9 bytes."""
+    power = 0
+    while round(n_bytes / 1000**power) >= 1000 and power < len(_UNITS) - 1:  # noqa: PLR2004 (a thousand of one unit)
+        power += 1
+    value = n_bytes / 1000**power
+    return f"{value:,.0f} {_UNITS[power]}" if power == 0 or value >= 100 else f"{value:.1f} {_UNITS[power]}"  # noqa: PLR2004 (three digits)
 
 
 def _bare(value: float, digits: int) -> str:

@@ -62,7 +62,7 @@ class _Told(type(BaseModel)):
         try:
             return super().__call__(*args, **values)
         except ValidationError as error:
-            raise SpecError("; ".join(mistakes(error, cls))) from error  # pyrefly: ignore
+            raise SpecError("; ".join(mistakes(error, cls))) from error  # pyrefly: ignore[bad-argument-type] (a class of this metaclass)
 
 
 class Settings(BaseModel, metaclass=_Told):

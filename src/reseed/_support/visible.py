@@ -11,8 +11,6 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -54,7 +52,7 @@ def rewritten(value: Any, say: Callable[[str], str]) -> Any:  # noqa: ANN401 (a 
     """`value` with what `say` makes of every string in it, however deep; what does not change is shared."""
     if type(value) is str:  # an outcome, or another word of a fixed list, is a str of its own kind
         return say(value)
-    if isinstance(value, BaseModel):
+    if hasattr(value, "model_copy"):  # a model of pydantic, which the command line does without where it can
         changed = {name: new for name, old in value if (new := rewritten(old, say)) is not old}
         return value.model_copy(update=changed) if changed else value
     if isinstance(value, dict):

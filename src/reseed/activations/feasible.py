@@ -4,10 +4,11 @@ from pathlib import Path
 
 import torch
 
+from reseed._support.machine import memory, room
+from reseed._support.numbers import size
 from reseed.activations.language_model import fast_dtype
 from reseed.activations.loading import Design
 from reseed.activations.manifest import Dtype
-from reseed.activations.memory import check_disk, check_memory
 from reseed.activations.windows import Windows
 from reseed.errors import ActivationsError
 
@@ -79,8 +80,8 @@ def check_room(folder: Path, design: Design, precision: Dtype, *, rows: int) -> 
     """Raise ActivationsError unless the disk has room for the store, and memory for the model."""
     there = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
     needed = rows * design.d_model * _SIZES[precision] + 8 * design.d_model**2
-    check_disk(folder, needed - there, "ask for fewer --tokens or choose another disk")
-    check_memory(
+    _check_disk(folder, needed - there, "ask for fewer --tokens or choose another disk")
+    _check_memory(
         "the model", design.n_parameters * _SIZES[precision], "use --dtype bf16, a smaller model or a larger machine"
     )
 
@@ -88,7 +89,7 @@ def check_room(folder: Path, design: Design, precision: Dtype, *, rows: int) -> 
 def check_reading(design: Design, precision: Dtype, *, windows: int, context: int, kept: int) -> None:
     """Raise ActivationsError unless memory has room for one batch, at the very least, and for the rows of one shard."""
     needed = (_LAYER_STATES * windows * context + kept) * design.d_model * _SIZES[precision]
-    check_memory("reading", needed, "use a smaller --batch, --context or --heldout")
+    _check_memory("reading", needed, "use a smaller --batch, --context or --heldout")
 
 
 def check_vocabulary(windows: Windows, design: Design, model: str) -> None:
@@ -99,3 +100,15 @@ def check_vocabulary(windows: Windows, design: Design, model: str) -> None:
             f"the tokenizer of {model} gives token {largest:,}, its model knows {design.n_embeddings:,}: they do not "
             "belong together; copy both from the same model"
         )
+
+
+def _check_memory(what: str, needed: int, advice: str) -> None:
+    has = memory()
+    if has is not None and needed > has.free:
+        raise ActivationsError(f"{what} needs about {size(needed)} of memory, {size(has.free)} are free: {advice}")
+
+
+def _check_disk(folder: Path, needed: int, advice: str) -> None:
+    has = room(folder)
+    if has is not None and needed > has.free:
+        raise ActivationsError(f"{folder} will take {size(needed)} more, {size(has.free)} are free there: {advice}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from reseed.activations.memory import is_out_of_memory
+from reseed._support.machine import lacks_memory
 from reseed.activations.model_files import ModelFiles, find_files
 from reseed.errors import ActivationsError, MissingExtraError, ReseedError
 
@@ -143,7 +143,7 @@ def translated(files: ModelFiles, what: str = _LOAD) -> Iterator[None]:
 
 
 def _refusal(files: ModelFiles, what: str, error: BaseException) -> ActivationsError:
-    if is_out_of_memory(error):
+    if lacks_memory(error):
         return ActivationsError(
             f"{files.name} does not fit into memory: use --dtype bf16, a smaller model or a larger machine"
         )

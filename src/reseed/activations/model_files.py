@@ -8,9 +8,9 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
+from reseed._support.machine import lacks_memory
 from reseed.activations.bundled import cache_folder
 from reseed.activations.file_kinds import LFS_POINTER, kind_of
-from reseed.activations.memory import is_out_of_memory
 from reseed.errors import ActivationsError
 
 __all__ = ["ModelFiles", "find_files"]
@@ -135,7 +135,7 @@ def _count_tensors(path: Path) -> int:
             return len(file.keys())
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         size = path.stat().st_size if path.is_file() else 0
-        if is_out_of_memory(error):
+        if lacks_memory(error):
             raise ActivationsError(
                 f"{path} has {size:,} bytes, which memory has no room for: use a smaller model or a larger machine"
             ) from error

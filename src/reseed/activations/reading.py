@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed._support import stopping
+from reseed._support.machine import lacks_memory
 from reseed.activations.language_model import LanguageModel, hidden_states, pad
-from reseed.activations.memory import is_out_of_memory
 from reseed.activations.progress import Advance
 from reseed.activations.windows import Windows
 from reseed.errors import ActivationsError
@@ -94,7 +94,7 @@ def _states(
     try:
         return hidden_states(reader.model, tokens.to(device), mask.to(device)).cpu()
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+        if not lacks_memory(error):
             raise
         raise ActivationsError(
             f"{len(tokens):,} windows of {tokens.shape[1]:,} tokens at once do not fit into memory: "

@@ -14,9 +14,9 @@ from torch import Tensor
 import reseed
 from reseed._support import progress, stopping
 from reseed._support.guard import guarded
-from reseed._support.machine import in_words, memory
+from reseed._support.machine import memory
 from reseed._support.mistakes import shown
-from reseed._support.numbers import percent
+from reseed._support.numbers import percent, size
 from reseed._support.threads import workers
 from reseed.activations import PREPROCESSINGS, Activations, Preprocessed, open_activations, preprocessed
 from reseed.dice import roll
@@ -159,8 +159,8 @@ def _check_memory(plan: Plan, d_model: int) -> None:
     needed = 4 * plan.draws * n_atoms * d_model + 100 * math.comb(plan.draws, 2)
     if has is not None and needed > has.most:
         raise SpecError(
-            f"{plan.draws:,} draws of {n_atoms:,} atoms would need {in_words(needed)} of memory, and this machine has "
-            f"{in_words(has.most)}: use fewer draws or atoms"
+            f"{plan.draws:,} draws of {n_atoms:,} atoms would need {size(needed)} of memory, and this machine has "
+            f"{size(has.most)}: use fewer draws or atoms"
         )
 
 

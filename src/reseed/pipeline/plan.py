@@ -12,7 +12,7 @@ import torch
 from reseed import kernels
 from reseed._support import machine, progress
 from reseed._support.guard import guarded
-from reseed._support.machine import in_words
+from reseed._support.numbers import size
 from reseed._support.threads import workers
 from reseed.pipeline.hours import Part, hours_of
 from reseed.pipeline.memory import enough_memory
@@ -204,17 +204,17 @@ def _disk(needs: Needs, out: Path) -> Disk:
 def _cautions(memory: Memory, gpu: Memory | None, disk: Disk) -> Iterator[str]:
     if memory.free is not None and memory.most > memory.free:
         yield (
-            f"at its peak the study may take {in_words(memory.most)} of memory, and {in_words(memory.free)} are free "
+            f"at its peak the study may take {size(memory.most)} of memory, and {size(memory.free)} are free "
             f"now ({memory.phase})"
         )
     if gpu is not None and gpu.there is not None and gpu.most > gpu.there:
         yield (
-            f"at its peak the study may take {in_words(gpu.most)} of the GPU's memory, which has {in_words(gpu.there)} "
+            f"at its peak the study may take {size(gpu.most)} of the GPU's memory, which has {size(gpu.there)} "
             f"({gpu.phase})"
         )
     if disk.free is not None and disk.most - disk.now > disk.free:
         yield (
-            f"while it runs the study may fill {in_words(disk.most)} of the disk, and {in_words(disk.free)} are free: "
+            f"while it runs the study may fill {size(disk.most)} of the disk, and {size(disk.free)} are free: "
             "when there is no room, it stops, and the same command goes on"
         )
 
@@ -230,13 +230,13 @@ def _lines(made: Plan) -> Iterator[str]:
         )
     for name, memory in (("memory", made.memory), ("GPU", made.gpu)):
         if memory is not None:
-            has = f" of {in_words(memory.there)}" if memory.there is not None else ""
-            free = f", {in_words(memory.free)} free" if memory.free is not None else ""
-            yield f"{name:<10}{in_words(memory.most)}{has}{free}; {memory.phase}"
+            has = f" of {size(memory.there)}" if memory.there is not None else ""
+            free = f", {size(memory.free)} free" if memory.free is not None else ""
+            yield f"{name:<10}{size(memory.most)}{has}{free}; {memory.phase}"
     disk = made.disk
-    now = f", {in_words(disk.now)} there" if disk.now else ""
-    free = f", {in_words(disk.free)} free" if disk.free is not None else ""
-    yield f"{'disk':<10}{in_words(disk.end)} in {disk.files:,} files, {in_words(disk.most)} while it runs{now}{free}"
+    now = f", {size(disk.now)} there" if disk.now else ""
+    free = f", {size(disk.free)} free" if disk.free is not None else ""
+    yield f"{'disk':<10}{size(disk.end)} in {disk.files:,} files, {size(disk.most)} while it runs{now}{free}"
     if made.parts:
         yield ""
         yield f"{'':<22}{'time':>10}{'one core':>12}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from reseed._support import machine
-from reseed._support.machine import in_words
+from reseed._support.numbers import size
 from reseed.errors import SpecError
 from reseed.pipeline.needs import needs_of
 from reseed.pipeline.session import threads_of
@@ -56,16 +56,16 @@ def _too_much_memory(needs: Needs) -> str:
     has = machine.memory()
     worst = max(needs.memory, key=lambda phase: phase.least)
     if has is not None and worst.least > has.most:
-        return _short(worst, f"this machine has {in_words(has.most)}")
+        return _short(worst, f"this machine has {size(has.most)}")
     if needs.gpu:
         worst, most = max(needs.gpu, key=lambda phase: phase.least), gpu_memory()
         if most is not None and worst.least > most:
-            return _short(worst, f"the GPU has {in_words(most)}")
+            return _short(worst, f"the GPU has {size(most)}")
     return ""
 
 
 def _short(phase: Phase, has: str) -> str:
-    return f"{phase.name}: that would need {in_words(phase.least)} of memory, and {has}; reduce {phase.advice}"
+    return f"{phase.name}: that would need {size(phase.least)} of memory, and {has}; reduce {phase.advice}"
 
 
 def _too_much_on_disk(needs: Needs, out: Path) -> str:
@@ -76,7 +76,7 @@ def _too_much_on_disk(needs: Needs, out: Path) -> str:
     if needs.disk_least - there > room.free:
         largest = max(needs.disk, key=lambda kind: needs.disk[kind])
         return (
-            f"the study would write {in_words(needs.disk_least)}, most of it {largest}, and {in_words(room.free)} are "
+            f"the study would write {size(needs.disk_least)}, most of it {largest}, and {size(room.free)} are "
             f"free where {out} is to be; reduce training.evenly, starts, runs_per_start, floors.draws or n_atoms, or "
             "choose another --out"
         )
