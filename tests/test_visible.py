@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,13 +99,23 @@ def test_a_path_that_is_no_utf8_is_an_error_and_no_traceback(tmp_path):
 
 
 @pytest.mark.parametrize("title", ["[red]topk[/red] :boom: {task.description}", "\x1b[8mgone"])
-def test_titles_of_bars_are_told_as_they_are(title, capsys):
+def test_titles_of_bars_are_told_as_they_are(title, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with progress.bar() as show:
         show(title, 2)(2)
     with progress_bar(title, total=2, done=0, shown=True) as advance:
         advance(2)
     told = re.sub(r"\s+", " ", capsys.readouterr().err)
     assert told.count(visible(title)) >= 2
+
+
+def test_titles_of_lines_are_told_as_they_are(capsys):
+    with progress.bar(every=0.01) as show:
+        show("\x1b[8mgone", 2)
+        time.sleep(0.1)
+    told = capsys.readouterr().err
+    assert told.startswith("\\x1b[8mgone: 0 of 2")
+    assert "\x1b" not in told
 
 
 def test_a_document_that_shows_everything_is_itself(study):
