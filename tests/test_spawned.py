@@ -1,6 +1,7 @@
 """Spawning: a child is its parent up to a step and reads data in another order then (docs/mathematics.md, eq. 36)."""
 
 import math
+import shutil
 from itertools import combinations
 
 import polars as pl
@@ -255,6 +256,26 @@ def test_a_child_without_a_finished_parent_is_not_compared_nor_looked_for_again(
     (condition,) = rejudge(tmp_path, quiet=True).conditions
     assert condition.spawn.agreement[0].n_units == 1
     assert is_compared(StudyFolder.open(tmp_path), "topk@none")
+
+
+def test_a_child_that_lost_its_last_snapshot_is_compared_earlier_and_that_is_said(acts, ended, tmp_path):
+    folder = tmp_path / "study"
+    shutil.copytree(ended[1].path, folder)
+    child = children(StudyFolder.open(folder))[0]
+    *_, before, last = child.steps
+    child.snapshot(last).path.unlink()
+    findings = rejudge(folder, quiet=True)
+    told = f"{child.id} has lost its snapshots of steps {last}; it is compared with its parent at step {before}: "
+    assert f"{told}to have it again, delete {child.folder} and run the study again" in findings.warnings
+    shutil.rmtree(child.folder)
+    reseed.run(small(acts), folder, quiet=True)
+    assert (
+        StudyFolder.open(folder)
+        .compared("topk@centre")
+        .table("pairs")
+        .equals(ended[1].compared("topk@centre").table("pairs"), null_equal=True)
+    )
+    assert repr(rejudge(folder, quiet=True).conditions) == repr(ended[0].conditions)
 
 
 def test_a_child_of_a_single_run_is_still_measured(acts, tmp_path):
