@@ -243,12 +243,12 @@ def main() -> None:
         left_alone(whole)  # compiles what is compiled once
         shutil.rmtree(whole / "study")
         usual, expected = left_alone(whole), contents(whole)
-        while sum(trial.phase != STARTING for trial in trials) < asked.trials:
+        while (left := asked.trials - sum(trial.phase != STARTING for trial in trials)) > 0:
             place = Path(folder) / f"study-{studies}"
             place.mkdir()
             for name in ("acts.npy", "study.toml"):
                 shutil.copy(whole / name, place / name)
-            suffered = [suffer(place, dice, usual) for _ in range(dice.randint(1, MOST_PER_STUDY))]
+            suffered = [suffer(place, dice, usual) for _ in range(min(left, dice.randint(1, MOST_PER_STUDY)))]
             left_alone(place)
             trials += [trial for trial in suffered if trial]
             found = damage(expected, contents(place)) + [
