@@ -132,7 +132,7 @@ def test_thresholds_are_those_of_the_study(two, tmp_path):
     folder = hand_made(tmp_path, TWO)
     table = tomllib.loads((tmp_path / "study.toml").read_text())
     table["thresholds"] |= {"min_r2": 0.95, "level": 0.5001}
-    (tmp_path / "study.toml").write_text(tomli_w.dumps(table))
+    folder.write_text("study.toml", tomli_w.dumps(table))
     judged = analysed(folder)
     assert {str(verdict.outcome) for verdict in judged.verdicts.values()} == {"not fitted"}
     narrow, wide = (each.condition("a@none").measures["agreement"].between.last for each in (judged, two[1]))

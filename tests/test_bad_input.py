@@ -8,6 +8,7 @@ import tomli_w
 
 import reseed
 from reseed.pipeline.rejudge import rejudge
+from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome
 from studies import LAST_STEP, SNAPSHOTS, arm, begun_again, matrix, study
 
@@ -91,7 +92,7 @@ def test_a_study_of_an_older_reseed_is_judged_by_the_thresholds_of_today(spoilt)
     before = rejudge(folder, quiet=True)
     told = tomllib.loads((folder / "study.toml").read_text())
     del told["thresholds"]
-    (folder / "study.toml").write_text(tomli_w.dumps(told))
+    StudyFolder(folder).write_text("study.toml", tomli_w.dumps(told))
     assert repr(rejudge(folder, quiet=True).conditions) == repr(before.conditions)
 
 

@@ -7,15 +7,16 @@ import pytest
 import torch
 
 import reseed
+from reseed._support.threads import workers
 from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
 from reseed.errors import TrajectoryError
 from reseed.matching import match
 from reseed.methods import METHODS, parse
-from reseed.pipeline.barriers import ALPHAS, barrier, loss, permuted, read_parameters
+from reseed.pipeline.barriers import ALPHAS, barrier, loss, measure_barriers, permuted, read_parameters
 from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
-from studies import N_ATOMS, K, arm, contents, matrix, study
+from studies import D_MODEL, N_ATOMS, K, arm, contents, matrix, study
 
 
 @pytest.fixture(scope="module")
@@ -133,10 +134,15 @@ def test_a_study_without_barriers_is_judged_without_them(tmp_path):
 
 
 def test_where_nothing_varies_there_is_no_barrier_to_speak_of(tmp_path):
-    acts = matrix(tmp_path / "acts.npy", 300, noise=0.0, active=0, offset=0.0)
-    findings = reseed.run(study(acts, arm("topk", start={"kind": "random"}), steps=2), tmp_path / "study", quiet=True)
-    found = findings.conditions[0].barriers
-    assert all(math.isnan(each.value) for of in (found.within, found.between) for each in (of.matched, of.unmatched))
+    acts = matrix(tmp_path / "acts.npy", 300)
+    reseed.run(study(acts, arm("topk", start={"kind": "random"}), steps=2), tmp_path / "study", quiet=True)
+    folder, mean = StudyFolder.open(tmp_path / "study"), torch.ones(D_MODEL)
+    folder.compared("topk@centre").forget_barriers()
+    with workers(1) as pool:
+        measure_barriers(folder, "topk@centre", mean.expand(20, -1), mean, pool)
+    found = folder.compared("topk@centre").barriers()
+    assert len(found) == 6
+    assert found.select("matched", "unmatched").unpivot()["value"].is_nan().all()
 
 
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path):

@@ -411,7 +411,7 @@ def test_a_study_below_a_file_says_which_file(tmp_path, typed):
     study(matrix(tmp_path / "acts.npy", 300), arm("topk", start={"kind": "random"})).write(tmp_path / "study.toml")
     code, out, err = typed("run", tmp_path / "study.toml", "--out", tmp_path / "acts.npy" / "out", "--quiet")
     assert (code, out, len(err.splitlines())) == (1, "", 1)
-    assert f"{tmp_path / 'acts.npy'} is a file, and no folder; choose another place" in err
+    assert f"{tmp_path / 'acts.npy'} is a file, and a folder is needed; choose another --out" in err
 
 
 def test_the_version_is_printed(typed):

@@ -225,17 +225,17 @@ MIDPOINT_FLOOR = FloorKind(
 )
 
 
-def of_csv(source):
+def of_lines(source):
     rows = [[float(number) for number in line.split(",")] for line in Path(source).read_text().splitlines()]
     return LoadedDictionary(torch.tensor(rows), name=Path(source).stem, source=str(source))
 
 
 CSV = Reader(
-    name="csv",
+    name="atom lines",
     title="comma-separated rows",
-    meaning="a .csv file with an atom per line",
-    recognises=lambda source: str(source).endswith(".csv"),
-    read=of_csv,
+    meaning="a .atoms file with an atom per line",
+    recognises=lambda source: str(source).endswith(".atoms"),
+    read=of_lines,
 )
 
 LEARNERS = {kind.model_fields["kind"].default: kind for kind in (JumpReLU, MatchingPursuit, OnlineKMeans)}
@@ -404,7 +404,7 @@ def test_a_method_that_cannot_replace_dead_atoms_refuses_to():
 
 
 def test_a_learner_without_a_rate_that_diverges_is_told_what_else_may_be_wrong(tmp_path):
-    findings = reseed.run(one_arm("test-kmeans", tmp_path, remembered=1e38), tmp_path / "study", quiet=True)
+    findings = reseed.run(one_arm("test-kmeans", tmp_path, remembered=1e30), tmp_path / "study", quiet=True)
     told = r"not finite at step \d+, after batch \d+: look for extreme activations \("
     assert all(re.match(told, run.remedy) for run in findings.condition("arm@centre").runs)
 
@@ -478,11 +478,11 @@ def test_the_study_is_judged_again_to_the_same_bytes(ended):
 
 
 def test_a_reader_reads_what_it_recognises(tmp_path):
-    (tmp_path / "mine.csv").write_text("1,0,0\n0,2,0\n")
+    (tmp_path / "mine.atoms").write_text("1,0,0\n0,2,0\n")
     with pytest.raises(DictionaryError, match="holds no dictionary"):
-        reseed.read_dictionary(tmp_path / "mine.csv")
+        reseed.read_dictionary(tmp_path / "mine.atoms")
     with unchanged_tables():
         reseed.READERS[CSV.name] = CSV
-        assert reseed.read_dictionary(tmp_path / "mine.csv").atoms.tolist() == [[1, 0, 0], [0, 2, 0]]
-        found = reseed.geometry.measure(dictionaries=(tmp_path / "mine.csv", tmp_path / "mine.csv"), quiet=True)
+        assert reseed.read_dictionary(tmp_path / "mine.atoms").atoms.tolist() == [[1, 0, 0], [0, 2, 0]]
+        found = reseed.geometry.measure(dictionaries=(tmp_path / "mine.atoms", tmp_path / "mine.atoms"), quiet=True)
     assert found.pair.agreement == pytest.approx(1.0)

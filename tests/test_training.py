@@ -46,7 +46,7 @@ def test_a_run_in_company_is_bit_identical_to_the_same_run_alone_on_any_number_o
     alone = [trained([spec], tmp_path / f"run {i}", acts=acts) for i, spec in enumerate(specs)]
     assert company[0] == company[1] == company[2]
     assert company[0] == {name: digest for files in alone for name, digest in files.items()}
-    assert len(company[0]) == 3 * (5 + 3)  # snapshots, and spec.json, metrics.parquet, done
+    assert len(company[0]) == 3 * (5 + 4)  # snapshots, and spec.json, metrics.parquet, done, SHA256SUMS
 
 
 def test_the_order_of_the_companions_does_not_matter(acts, tmp_path):

@@ -178,7 +178,7 @@ def test_factors_that_are_no_grid_are_refused_before_anything_is_written(acts, t
 
 
 def test_an_unknown_preprocessing_is_refused(acts, tmp_path):
-    with pytest.raises(SpecError, match="--preprocess center: choose from none, centre"):
+    with pytest.raises(SpecError, match="--preprocess 'center': choose from none, centre"):
         tune(asked(acts), tmp_path / "out", preprocess="center", quiet=True)
 
 

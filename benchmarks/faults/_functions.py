@@ -274,9 +274,9 @@ CASES = (
         {"n_tokens": 100, "batch_size": 10, "step": 3, "roll": 1},
         {"step": {"zero", "huge"}, "n_tokens": {"huge"}},
     ),
-    Case(open_activations, {"source": GOOD.repeat(10, 1)}),
+    Case(open_activations, {"source": GOOD.repeat(10, 1)}, allowed={"source": {"float8"}}),
     Case(preprocessed, {"activations": open_activations(GOOD.repeat(10, 1)), "name": "none"}),
-    Case(reseed.read_dictionary, {"source": GOOD}),
+    Case(reseed.read_dictionary, {"source": GOOD}, allowed={"source": {"float8"}}),
     Case(reseed.read_texts, {"sources": ["nothing.txt"]}),
     Case(
         geometry.measure, {"activations": "nothing.npy", "n_atoms": 3, "draws": 3, "tokens": 9, "preprocess": ["none"]}

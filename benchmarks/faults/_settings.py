@@ -45,6 +45,8 @@ WRONG: dict[str, Any] = {
 ALLOWED = {
     "name": {"text", "a word", "nothing"},
     "activations": {"text", "a word"},
+    "tensor": {"text", "a word"},
+    "transpose": {"true"},
     "spawn_at": {"an empty list", "a list"},
     "training.warmup_steps": {"zero"},
     "training.decay": {"zero"},

@@ -43,6 +43,8 @@ def outcome_of(mistake: Mistake) -> tuple[Outcome, str]:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             found = mistake.attempt()
+    except UserWarning as warning:
+        return "told", str(warning)
     except (ReseedError, TypeError, ValueError) as error:
         sentence = str(error)
         return ("told" if is_clear(sentence, error) else "traceback"), sentence

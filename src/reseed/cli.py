@@ -325,7 +325,9 @@ def run(
     names = [condition.name for condition in asked.conditions]
     check_names(wanted, conditions=names, measures=reseed.MEASURES if wanted else ())
     folder = out or (study.with_suffix("") if study.suffix else study.with_name(f"{study.name}-study"))
-    asked = asked.model_copy(update={"tensor": tensor or asked.tensor, "transpose": transpose or asked.transpose})
+    if tensor is not None or transpose:
+        given = {"tensor": asked.tensor if tensor is None else tensor, "transpose": transpose or asked.transpose}
+        asked = Study.parse(asked.model_dump(mode="json") | given, origin="--tensor and --transpose")
     if dry_run:
         planned = reseed.plan(asked, folder, quiet=quiet)
         _say(planned.to_json().strip() if json else planned)

@@ -125,7 +125,7 @@ def test_moments_do_not_follow_through_unit_norms(activations):
 
 
 def test_an_unknown_preprocessing_is_refused(activations):
-    with pytest.raises(ValueError, match="'center' is not one of none, centre, centre-scale"):
+    with pytest.raises(ValueError, match="'center'; use one of 'none', 'centre', 'centre-scale'"):
         preprocessed(activations, "center")
 
 

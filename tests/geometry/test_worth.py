@@ -146,5 +146,5 @@ def test_atoms_have_the_mean_and_the_ranks_that_they_were_drawn_with():
 @pytest.mark.parametrize("wrong", [{"draws": 1}, {"tokens": 1}, {"kmeans_steps": 0}, {"n_atoms": 0}])
 def test_counts_that_are_too_small_are_refused_by_name(wrong):
     ((name, value),) = wrong.items()
-    with pytest.raises(SpecError, match=f"{name} = {value}: it is at least"):
+    with pytest.raises(SpecError, match=f"{name} = {value}: it is a whole number from "):
         measure(normal(500, 6), **{"n_atoms": 5, **wrong})

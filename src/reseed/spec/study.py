@@ -79,6 +79,13 @@ class Study(Settings):
             raise ValueError(f"begins with a home folder that is not known here ({error}): write it out") from error
         return activations
 
+    @field_validator("tensor")
+    @classmethod
+    def _is_a_name(cls, tensor: str | None) -> str | None:
+        if tensor is not None and not tensor.strip():
+            raise ValueError("is no name: name a tensor of the file, or leave it out where there is one only")
+        return tensor
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         """What no field can say alone; all of it at once."""
