@@ -43,8 +43,8 @@ ALL = [settings_of(kind, **variant) for kind in METHODS for variant in VARIANTS.
 
 
 def activations(n_tokens=2000):
-    """Uncentred, correlated, nowhere near unit norm."""
-    chance = torch.Generator().manual_seed(11)
+    """Uncentred, correlated, nowhere near unit norm; no code stands within rounding of a tie or of zero."""
+    chance = torch.Generator().manual_seed(12)
     mixing = torch.randn(D_MODEL, D_MODEL, generator=chance)
     offset = 10 * torch.randn(D_MODEL, generator=chance)
     return torch.randn(n_tokens, D_MODEL, generator=chance) @ mixing * 5 + offset

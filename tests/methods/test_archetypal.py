@@ -105,7 +105,7 @@ def test_one_step_of_adam_melts_one_hot_weights_on_centred_activations(kind, n_p
 
 
 def test_far_from_the_origin_one_hot_weights_stay_frozen(kind):
-    rows = torch.randn(4_000, D_MODEL, generator=torch.Generator().manual_seed(2)) + 6.0
+    rows = torch.randn(4_000, D_MODEL, generator=torch.Generator().manual_seed(2)) + 9.0
     far, centred = (preprocessed(open_activations(rows), name) for name in ("none", "centre"))
     method = parse(settings_of(kind))
     frozen = []
