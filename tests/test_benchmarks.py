@@ -86,6 +86,11 @@ def test_the_calibration_counts_what_the_page_is_made_from_and_leaves_other_tabl
     assert page.count("\n| ") == (ROOT / "docs/concepts/trust.md").read_text(encoding="utf-8").count("\n| ")
 
 
+def test_flipped_bits_of_a_study_are_found_named_and_mended():
+    told = run("faults/flips", "--flips", 3, "--seed", 1)
+    assert told.endswith("9 meetings with a flipped bit: 0 silent, not mended or a traceback\n")
+
+
 def test_studies_that_are_killed_and_stopped_at_any_time_end_as_if_they_had_not_been():
     told = run("faults/stops", "--trials", 3, "--seed", 1)
     assert re.search(r"\n[3-9]\d* signals to \d+ studies; 0 faults\n", told)
