@@ -13,6 +13,7 @@ from reseed._support.checksums import SUMS, Checksums, check_study, verify
 from reseed.findings import Findings
 from reseed.pipeline.evidence import check_evidence
 from reseed.pipeline.rejudge import rejudge
+from reseed.pipeline.tune import tune
 from reseed.spec import Study
 from reseed.trajectory import StudyFolder
 from studies import begun_again, contents, finished
@@ -252,6 +253,75 @@ def test_a_study_from_before_there_were_sums_is_taken_as_it_is_and_said_so(again
     with pytest.warns(UserWarning, match=f"has no {SUMS}, like studies from before"):
         run(again)
     assert contents(again) == before
+
+
+@pytest.mark.parametrize("name", ["runs/exp1", "runs", "compared/exp1", "moments"])
+def test_a_study_in_a_folder_of_any_name_is_checked(again, name):
+    folder = again.parent / "elsewhere" / name
+    folder.parent.mkdir(parents=True)
+    again.rename(folder)
+    assert check_study(folder) == []
+    for file in ("study.toml", "findings.json", "moments/centre.safetensors", "points/*", "compared/*/pairs.parquet"):
+        path = min(folder.glob(file))
+        content = path.read_bytes()
+        path.write_bytes(content[:-2] + b"x\n")
+        found = verify(path)
+        assert found is not None
+        assert found.path == path
+        assert [each.path for each in check_study(folder)] == [path]
+        path.write_bytes(content)
+    path = folder / "findings.json"
+    path.write_text("{}")
+    with pytest.raises(TrajectoryError, match=re.escape(f"delete {path} and judge the study again")):
+        Findings.read(folder)
+
+
+def test_a_file_is_checked_from_wherever_it_is_read(again, monkeypatch):
+    first = min(again.glob("runs/*/step-000005.safetensors"))
+    first.write_bytes(first.read_bytes()[:-1] + b"!")
+    for place in (first.parent, first.parent.parent, again):
+        monkeypatch.chdir(place)
+        assert verify(first.relative_to(place)) is not None
+
+
+def test_sums_of_runs_are_not_made_anew_where_those_of_the_study_are_lost(again):
+    (again / SUMS).unlink()
+    first = min(again.glob("runs/*/step-000005.safetensors"))
+    first.write_bytes(first.read_bytes()[:-1] + b"!")
+    for command in COMMANDS:
+        with pytest.raises(TrajectoryError, match=rf"{SUMS} is missing, so that nobody can tell"):
+            command(again)
+
+
+def test_a_study_that_lost_its_sums_has_them_again_when_the_message_is_followed(again):
+    before = contents(again)
+    (again / SUMS).unlink()
+    with pytest.raises(TrajectoryError, match=f"put it back, or delete all of {again} but runs and run the same study"):
+        run(again)
+    for path in again.iterdir():
+        if path.name not in {"runs", "report.html", ".lock"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run(again)
+    assert contents(again) == before
+
+
+def test_a_copy_of_findings_beside_a_study_is_nobodys_file(again):
+    shutil.copy(again / "findings.json", again / "before.json")
+    assert repr(Findings.read(again / "before.json")) == repr(Findings.read(again))
+    report(again)
+
+
+def test_a_tuning_is_mended_by_the_command_that_made_it(again, tmp_path):
+    study = Study.read(again.with_suffix(".toml"))
+    tune(study, tmp_path / "tuning", factors=(1.0,), quiet=True)
+    before = contents(tmp_path / "tuning")
+    damaged = min((tmp_path / "tuning").glob("runs/*/metrics.parquet"))
+    damaged.write_bytes(b"")
+    with pytest.raises(TrajectoryError, match=f"delete {damaged.parent} and run the same reseed tune again"):
+        tune(study, tmp_path / "tuning", factors=(1.0,), quiet=True)
+    shutil.rmtree(damaged.parent)
+    tune(study, tmp_path / "tuning", factors=(1.0,), quiet=True)
+    assert contents(tmp_path / "tuning") == before
 
 
 # What may be edited.

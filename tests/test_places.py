@@ -80,6 +80,34 @@ def test_a_study_that_was_killed_before_its_manifest_is_its_own(own):
     assert (out / "findings.json").exists()
 
 
+@pytest.mark.parametrize(
+    "left",
+    [
+        (".lock", ".study.toml.a1b2c3d4.partial"),
+        (".lock", ".study.toml.a1b2c3d4.partial", "SHA256SUMS"),
+        (".lock", "points/.0123456789abcdef.safetensors.a1b2c3d4.partial"),
+    ],
+)
+def test_a_study_that_was_killed_at_its_first_file_is_its_own(own, left):
+    out = own / "new"
+    for name in left:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).touch()
+    if len(left) > 2:
+        (out / ".study.toml.a1b2c3d4.partial").write_text("half")
+    into(out, own / "study.toml")
+    assert (out / "findings.json").exists()
+
+
+def test_a_tuning_that_was_killed_at_its_points_is_its_own(own):
+    out = own / "tuning"
+    tuning_into(out, own / "study.toml")
+    shutil.rmtree(out / "runs")
+    (out / "tuning.json").unlink()
+    tuning_into(out, own / "study.toml")
+    assert (out / "tuning.json").exists()
+
+
 def test_going_on_leaves_the_files_of_others_in_a_study_alone(tmp_path_factory, tmp_path):
     folder = begun_again(tmp_path_factory, tmp_path)
     (folder / "mine").mkdir()

@@ -329,6 +329,7 @@ def run(
         given = {"tensor": asked.tensor if tensor is None else tensor, "transpose": transpose or asked.transpose}
         asked = Study.parse(asked.model_dump(mode="json") | given, origin="--tensor and --transpose")
     if dry_run:
+        stopping.goes_on(False)
         planned = reseed.plan(asked, folder, quiet=quiet)
         _say(planned.to_json().strip() if json else planned)
         if planned.refusal:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["SUMS", "Checksums", "Damage", "again", "check_study", "refuse", "sums_of", "verify"]
+__all__ = ["SUMS", "Checksums", "Damage", "again", "check_study", "is_of_a_study", "refuse", "sums_of", "verify"]
 
 SUMS = "SHA256SUMS"
 """The name of the file with the sums."""
@@ -41,6 +41,8 @@ _OF_A_STUDY = (
 _OF_A_RUN = ("spec.json", "step-*.safetensors", "metrics.parquet", "state.safetensors", "done")
 
 _NO_SUMS = "is missing, so that nobody can tell whether the files beside it are what was written"
+_FOLDERS = tuple(pattern.partition("/")[0] + "/" for pattern in _OF_A_STUDY if "/" in pattern)
+_COMPARED = ("about.json", "pairs.parquet", "matchings.parquet", "floors.parquet", "barriers.parquet")
 _MOST_TOLD = 5
 _UNSUMMED = ("report.html", SUMS)
 
@@ -149,7 +151,7 @@ class Checksums:
             text = "".join(
                 f"{digest}  {name}\n" for name, sums in sorted(told.items()) for digest in self._right(name, sums)
             )
-            if told and (not self.path.exists() or self.path.read_bytes() != text.encode()):
+            if self.path.exists() and self.path.read_bytes() != text.encode():
                 write_text(self.path, text)
 
     def adopt(self) -> None:
@@ -171,13 +173,21 @@ class Checksums:
         """The files that have a line and are not there."""
         return [self.folder / name for name in self.lines() if not (self.folder / name).exists()]
 
-    def damage(self, path: Path) -> Damage | None:
-        """What is wrong with one file; None for a file that is what was written."""
+    def damage(self, path: Path, lines: Mapping[str, tuple[str, ...]] | None = None) -> Damage | None:
+        """What is wrong with one file; None for a file that is what was written.
+
+        Args:
+            path: of the file.
+            lines: as `lines` gave them, which are read where there are none, and again where they may be old.
+        """
         try:
             stat = _stat(path)
             if _known.get(path) == stat:
                 return None
-            found, sums = sha256_of_file(path), self.lines().get(self._name(path), ())
+            found, name = sha256_of_file(path), self._name(path)
+            sums = (self.lines() if lines is None else lines).get(name, ())
+            if found not in sums and lines is not None:
+                sums = self.lines().get(name, ())
             if found not in sums and _stat(path) != stat:  # somebody replaces it at this moment
                 return self.damage(path)
         except FileNotFoundError:
@@ -200,7 +210,7 @@ class Checksums:
 
     @property
     def _patterns(self) -> tuple[str, ...]:
-        return _OF_A_RUN if self.folder.parent.name == _RUNS else _OF_A_STUDY
+        return _OF_A_RUN if _is_run(self.folder) else _OF_A_STUDY
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self.folder).as_posix()
@@ -208,15 +218,32 @@ class Checksums:
 
 def sums_of(path: Path) -> Checksums | None:
     """The sums that a file of a study should be in; None where the study has none, or it is no file of a study."""
-    if path.parent.parent.name == _RUNS:
+    if _is_of_a_run(path):
         own, study = path.parent, path.parent.parent.parent
         return Checksums(own) if (own / SUMS).exists() or (study / SUMS).exists() else None
-    study = next((folder for folder in path.parents[:4] if (folder / SUMS).exists()), None)
-    return Checksums(study) if study is not None and (study / _RUNS).exists() else None
+    studies = (folder for folder in path.parents[:4] if (folder / SUMS).exists() and (folder / _RUNS).exists())
+    study = next(studies, None)
+    return Checksums(study) if study is not None and is_of_a_study(path.relative_to(study).as_posix()) else None
+
+
+def is_of_a_study(name: str) -> bool:
+    """Whether a name, seen from a study, is that of a file whose sum the study keeps."""
+    return any("/" not in pattern and name == pattern for pattern in _OF_A_STUDY) or name.startswith(_FOLDERS)
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder is a run; a study may lie in a folder called `runs`, too."""
+    marks = ("study.toml", "manifest.json", "tuning.json", "findings.json", _RUNS)
+    return folder.absolute().parent.name == _RUNS and not any((folder / mark).exists() for mark in marks)
+
+
+def _is_of_a_run(path: Path) -> bool:
+    return any(path.match(pattern) for pattern in (*_OF_A_RUN, SUMS)) and _is_run(path.parent)
 
 
 def verify(path: Path) -> Damage | None:
     """What is wrong with a file of a study; None where nothing is, or nothing is known. Files are read once only."""
+    path = path.absolute()
     sums = sums_of(path)
     return None if sums is None else sums.damage(path)
 
@@ -235,14 +262,15 @@ def check_study(
         Damaged files, then missing ones; all of them by path. Nothing for a study from before sums were kept.
     """
     own = Checksums(study)
-    if not own.path.exists():
-        return []
     every = [own, *(Checksums(folder) for folder in sorted(study.glob(f"{_RUNS}/*")) if folder.is_dir())]
+    if not any(sums.path.exists() for sums in every):
+        return []
     lost = [Damage(sums.path, _NO_SUMS) for sums in every if sums.files() and not sums.path.exists()]
-    present = [(sums, path) for sums in every if sums.path.exists() for path in sums.files()]
+    lines = {sums: sums.lines() for sums in every if sums.path.exists()}
+    present = [(sums, path) for sums in lines for path in sums.files()]
 
     def looked_at(one: tuple[Checksums, Path]) -> Damage | None:
-        found = one[0].damage(one[1])
+        found = one[0].damage(one[1], lines[one[0]])
         advance(1)
         return found
 
@@ -266,14 +294,24 @@ def refuse(found: Iterable[Damage]) -> None:
 
 def again(paths: Iterable[Path]) -> str:
     """How to have files of a study again. A run is made again as a whole, or it would miss a snapshot."""
-    whole = sorted({path.parent if path.parent.parent.name in {_RUNS, "compared"} else path for path in paths})
+    paths = list(paths)
+    whole = sorted({path.parent if _is_of_a_run(path) or _is_compared(path) else path for path in paths})
+    studies = {path.parents[2] if _is_of_a_run(path) else path.parent for path in paths}
+    tuned = bool(studies) and all((each / _RUNS).exists() and not (each / "study.toml").exists() for each in studies)
+    then = "run the same reseed tune again" if tuned else "run the same study again"
+    if [path.name for path in whole] == [SUMS]:
+        return f"put it back, or delete all of {whole[0].parent} but {_RUNS} and {then}"
     whole = [path for path in whole if path.exists()]
     if not whole:
-        return "run the same study again"
+        return then
     told = ", ".join(map(str, whole[:_MOST_TOLD])) + (", ..." if len(whole) > _MOST_TOLD else "")
     if [path.name for path in whole] == ["findings.json"]:
         return f"delete {told} and judge the study again with  reseed report {whole[0].parent} --rejudge"
-    return f"delete {told} and run the same study again"
+    return f"delete {told} and {then}"
+
+
+def _is_compared(path: Path) -> bool:
+    return path.name in _COMPARED and path.parent.parent.name == "compared"
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -96,7 +97,10 @@ def room(folder: Path) -> Room | None:
 
 def file_bytes(folder: Path) -> tuple[int, int]:
     """How many bytes lie in the files of a folder, and how many files there are."""
-    sizes = [entry.stat().st_size for entry in folder.rglob("*") if entry.is_file()] if folder.is_dir() else []
+    sizes: list[int] = []
+    for entry in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # of somebody who writes at this moment
+            sizes += [entry.stat().st_size] if entry.is_file() else []
     return sum(sizes), len(sizes)
 
 

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import torch
 
-from reseed.activations.manifest import sha256_of_file
+from reseed._support.files import sha256_of_file
 from reseed.errors import ActivationsError
 
 __all__ = [

@@ -5,7 +5,6 @@ FORMAT_VERSION history:
     2  a SHA-256 of its own content
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError, field_validator, model_validator
 
 from reseed._support.documents import UnreadableError, parse_json
-from reseed._support.files import canonical_json, sha256_of_text, write_text
+from reseed._support.files import canonical_json, sha256_of_file, sha256_of_text, write_text
 from reseed._support.mistakes import first_mistake, shown
 from reseed.errors import ActivationsError
 
@@ -27,7 +26,6 @@ __all__ = [
     "damaged",
     "is_whole",
     "read_manifest",
-    "sha256_of_file",
     "verify_file",
     "write_manifest",
 ]
@@ -171,9 +169,3 @@ def verify_file(folder: Path, file: FileRecord) -> None:
         raise ActivationsError(
             f"{folder / file.file} {what}: copy the store again, or run the same reseed collect again to repair it"
         )
-
-
-def sha256_of_file(path: Path) -> str:
-    """The hexadecimal SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

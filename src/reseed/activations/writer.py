@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from reseed._support.files import remove_partial, write_json, write_tensors
+from reseed._support.files import remove_partial, sha256_of_file, write_json, write_tensors
 from reseed.activations.manifest import (
     MANIFEST,
     About,
@@ -17,7 +17,6 @@ from reseed.activations.manifest import (
     Manifest,
     is_whole,
     read_manifest,
-    sha256_of_file,
     write_manifest,
 )
 from reseed.activations.matrix import Matrix, check_finite, read_shard

@@ -161,6 +161,8 @@ def _ended(child: Trajectory) -> str:
 
 def _absent(run: Trajectory) -> str:
     """Why a run takes no part although the study plans it."""
+    if run.done and not run.steps:
+        return f"{run.id} has lost all its snapshots and takes no part: {_made_again(run)}"
     if not run.steps:
         return f"{run.id} has not begun: run the study again to train it"
     return f"{run.id} has lost its step 0 and takes no part, since nobody knows where it began: {_made_again(run)}"

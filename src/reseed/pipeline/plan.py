@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from reseed import kernels
-from reseed._support import machine, progress
+from reseed._support import machine, progress, stopping
 from reseed._support.guard import guarded
 from reseed._support.numbers import size
 from reseed._support.threads import workers
@@ -114,6 +114,7 @@ class Plan:
 
 
 @guarded()
+@stopping.noticed()
 def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = False) -> Plan:
     """What a study will need in the folder `out`; nothing is written there.
 

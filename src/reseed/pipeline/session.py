@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "threads_of", "told_from"]
 
 _MOST_NAMED = 3
+_FIRST = re.compile(r"\.(study\.toml|SHA256SUMS|[0-9a-f]{16}\.safetensors)\.\w{8}\.partial")
 
 
 def check_sizes(study: Study, activations: Sizes) -> None:
@@ -74,10 +76,17 @@ def check_place(out: Path) -> None:
         raise SpecError(f"--out {out}: {there} cannot be written by this user; choose another --out")
     if not out.exists() or is_study(out):
         return
-    others = sorted(path.name for path in out.iterdir() if path.name != LOCK)
+    others = sorted(path.name for path in out.iterdir() if not _is_of_a_first_moment(path))
     if others:
         named = ", ".join(others[:_MOST_NAMED]) + (", ..." if len(others) > _MOST_NAMED else "")
         raise SpecError(f"{out} is no study and holds other files ({named}): choose another --out, or an empty folder")
+
+
+def _is_of_a_first_moment(path: Path) -> bool:
+    """Whether this is what a study leaves that was killed while it wrote its first file."""
+    if path.is_dir():
+        return path.name in {"points", "runs"} and all(map(_is_of_a_first_moment, path.iterdir()))
+    return path.name == LOCK or path.stat().st_size == 0 or _FIRST.fullmatch(path.name) is not None
 
 
 def told_from(out: Path, study: Study) -> Study:

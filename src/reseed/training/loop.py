@@ -88,8 +88,9 @@ def train(
                 saved = time.monotonic()
             if interrupted:
                 raise Interrupted
-    for each in stacks:
-        _end(each, range(len(each)), context.folder, RunEnd(status="finished", step=each.step))
+    with stopping.held():
+        for each in stacks:
+            _end(each, range(len(each)), context.folder, RunEnd(status="finished", step=each.step))
 
 
 def _stacks(specs: Sequence[RunSpec], context: Context) -> list[Stack]:

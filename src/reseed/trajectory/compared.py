@@ -149,6 +149,7 @@ class ComparedFolder:
 
     def forget(self) -> None:
         """Remove all of it, so that it is measured anew."""
+        self.sums.remove([self.path / "about.json"])  # which says that the others are whole
         self.sums.remove(self.path.glob("*"))
         if self.path.exists():
             self.path.rmdir()

@@ -26,7 +26,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed._support import documents
-from reseed._support.checksums import SUMS, Checksums, check_study, refuse
+from reseed._support.checksums import SUMS, Checksums, check_study, is_of_a_study, refuse
 from reseed._support.files import alone, canonical_json, sha256_of_file, sha256_of_text
 from reseed._support.kinds import what_is
 from reseed._support.mistakes import shown
@@ -45,7 +45,6 @@ RUNS = "runs"
 """The folder of the runs."""
 LOCK = ".lock"
 """Empty, and held by the one process that writes in a study."""
-_BEGIN = ("study.toml", "manifest.json")  # what a study is written with, before there are runs
 
 TENSORS_VERSION = 1
 """Of moments, points and draws. 1: first version."""
@@ -69,7 +68,7 @@ class Draw:
 
 def is_study(folder: Path) -> bool:
     """Whether a folder is a study, begun or whole, or what `reseed tune` made: it may be damaged."""
-    if any(folder.glob(f"{RUNS}/*/spec.json")) or any(name in Checksums(folder).lines() for name in _BEGIN):
+    if any(folder.glob(f"{RUNS}/*/spec.json")) or any(map(is_of_a_study, Checksums(folder).lines())):
         return True
     try:
         return "conditions" in documents.read_json(folder / "manifest.json")
@@ -208,11 +207,11 @@ class StudyFolder:
 
     def _adopt(self) -> None:
         """Write down the sums of a study from before sums were kept: damage from now on is noticed."""
-        if self.sums.path.exists() or not self.sums.files():
+        every = self._every_sums()
+        if any(sums.path.exists() for sums in every) or not any(sums.files() for sums in every):
             return
-        for run in self.path.glob(f"{RUNS}/*"):
-            Checksums(run).adopt()
-        self.sums.adopt()
+        for sums in reversed(every):  # its own last: they say that all are there
+            sums.adopt()
         warnings.warn(
             f"{self.path} has no {SUMS}, like studies from before there were any: what is there is taken as it is, and "
             "damage is noticed from now on",
@@ -222,7 +221,7 @@ class StudyFolder:
     def check(
         self, each: Callable[..., Iterable[Any]] = map, *, advance: Callable[[int], None] = lambda _: None
     ) -> None:
-        """Refuse a study of which a file is not what was written; what is missing is told elsewhere, or made again.
+        """Refuse a study of which a file is not what was written; what is missing is told where it is needed.
 
         Args:
             each: as `map`, which reads one file after the other.
@@ -243,7 +242,7 @@ class StudyFolder:
         return sum(len(sums.files()) for sums in self._every_sums())
 
     def _every_sums(self) -> tuple[Checksums, ...]:
-        return (self.sums, *map(Checksums, self.path.glob(f"{RUNS}/*")))
+        return (self.sums, *(Checksums(folder) for folder in self.path.glob(f"{RUNS}/*") if folder.is_dir()))
 
     def judged_from(self) -> dict[str, str]:
         """The SHA-256 of all that judging rests on, by name: of a run, that of its own sums. Sums are settled by it."""
