@@ -45,7 +45,7 @@ def test_latex_has_balanced_groups_and_nothing_but_its_own_commands(findings):
     [
         ("a|b", "a\\textbar{}b", "a&#124;b"),
         ("50 % & _x_ #1 $y$ {z}", "50 \\% \\& \\_x\\_ \\#1 \\$y\\$ \\{z\\}", "50 % &#38; \\_x\\_ \\#1 \\$y\\$ \\{z\\}"),
-        ("[a](https://b.c) <i>", "{}[a](https:", "\\[a\\](https&#58;//b.c) &#60;i&#62;"),
+        ("[a](https://b.c) <i>", "{}[a](https:", "\\[a](https&#58;//b.c) &#60;i>"),
         (
             "\\input{x} ~^",
             "\\textbackslash{}input\\{x\\} \\textasciitilde{}\\textasciicircum{}",

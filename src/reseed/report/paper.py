@@ -102,7 +102,7 @@ def _latex(table: _Table) -> str:
     return "\n".join(lines)
 
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>|#~$&:]")
+_MARKDOWN = re.compile(r"[\\`*_{}<|#~$&]|^>|:(?=\S)|\[(?=[^\]]*\][\[(:])")  # brackets where they begin a link
 _SPECIAL = {sign: f"\\{sign}" for sign in "&%$#_{}"}
 _NAMED = {"\\": "textbackslash", "~": "textasciitilde", "^": "textasciicircum", "<": "textless", ">": "textgreater"}
 _NAMED |= {"|": "textbar", "`": "textasciigrave", "…": "ldots"}
