@@ -89,5 +89,5 @@ def test_a_damaged_resume_point_comes_with_what_to_delete(place):
     stack.save(one, place.folder)
     path = place.folder.run(one.specs[0].id).resume_point
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(TrajectoryError, match=f"delete {path.parent} and run the same study again"):
+    with pytest.raises(TrajectoryError, match=f"delete {path.parent} and run the same "):
         stack.resume(one.specs[0], path, torch.device("cpu"))

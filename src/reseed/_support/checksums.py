@@ -297,7 +297,7 @@ def again(paths: Iterable[Path]) -> str:
     paths = list(paths)
     whole = sorted({path.parent if _is_of_a_run(path) or _is_compared(path) else path for path in paths})
     studies = {path.parents[2] if _is_of_a_run(path) else path.parent for path in paths}
-    tuned = bool(studies) and all((each / _RUNS).exists() and not (each / "study.toml").exists() for each in studies)
+    tuned = bool(studies) and all((each / _RUNS).exists() and not _is_study(each) for each in studies)
     then = "run the same reseed tune again" if tuned else "run the same study again"
     if [path.name for path in whole] == [SUMS]:
         return f"put it back, or delete all of {whole[0].parent} but {_RUNS} and {then}"
@@ -308,6 +308,11 @@ def again(paths: Iterable[Path]) -> str:
     if [path.name for path in whole] == ["findings.json"]:
         return f"delete {told} and judge the study again with  reseed report {whole[0].parent} --rejudge"
     return f"delete {told} and {then}"
+
+
+def _is_study(folder: Path) -> bool:
+    """Whether a folder with runs is a study; a tuning has neither of these."""
+    return (folder / "study.toml").exists() or (folder / "manifest.json").exists()
 
 
 def _is_compared(path: Path) -> bool:
