@@ -334,6 +334,19 @@ def edit(folder, before, after):
     path.write_text(text.replace(before, after))
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_study_toml_whose_line_is_lost_is_refused_and_made_again(again, command):
+    before = contents(again)
+    (again / SUMS).write_text((again / SUMS).read_text().replace("study.toml", "studY.toml"))
+    with pytest.raises(
+        TrajectoryError, match=f"study.toml has no line in {SUMS}: delete {again / 'study.toml'} and run"
+    ):
+        command(again)
+    (again / "study.toml").unlink()
+    run(again)
+    assert contents(again) == before
+
+
 def test_edited_thresholds_are_taken_by_judging_and_both_values_are_told(again):
     edit(again, "margin = 0.03", "margin = 0.15")
     with pytest.warns(UserWarning, match="has been edited since the study was judged"):

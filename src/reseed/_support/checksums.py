@@ -59,7 +59,9 @@ class Damage:
     reason: str
     """What is wrong with it, to follow `is` or a colon."""
     missing: bool = False
-    """Whether it is gone; a file that is there has other bytes than those that were written."""
+    """Whether it is gone."""
+    changed: bool = False
+    """Whether it is known and has other bytes than those that were written."""
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ class Checksums:
         if not sums:
             return Damage(path, f"has no line in {self.path.name}")
         told = f"its SHA-256 is {found[:8]}…, and {sums[-1][:8]}… in {self.path.name}"
-        return Damage(path, f"is not what was written ({told})")
+        return Damage(path, f"is not what was written ({told})", changed=True)
 
     def _right(self, name: str, sums: tuple[str, ...]) -> tuple[str, ...]:
         """The one of several sums that the file has, or the last; all of them while the file is being replaced."""

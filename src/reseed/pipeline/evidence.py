@@ -31,13 +31,13 @@ def check_evidence(findings: Findings, study: Path) -> None:
     toml = study / "study.toml"
     with ThreadPoolExecutor() as pool:
         found = check_study(study, each=pool.map)
-    refuse(each for each in found if each.path != toml)
+    refuse(each for each in found if not (each.path == toml and each.changed))
     for path in (each.path for each in found if each.missing):
         if path.name != "state.safetensors":  # which goes when its run ends
             begun = path.parent.parent.name == "runs" and not (path.parent / "done").exists()
             warnings.warn(f"{path} is missing: {again([] if begun else [path])}", stacklevel=2)
     judge_again = f"judge the study with  reseed report {study} --rejudge"
-    if any(each.path == toml and not each.missing for each in found):
+    if any(each.path == toml and each.changed for each in found):
         told = f"{judge_again}, or, to have the file as it was, {again([toml])}"
         warnings.warn(f"{toml} has been edited since the study was judged: {told}", stacklevel=2)
     changed = [name for name, digest in findings.judged_from.items() if _digest(study, name) not in {digest, None}]

@@ -59,8 +59,8 @@ def _check(folder: StudyFolder, pool: Executor, show: progress.Show) -> None:
     """Refuse what is damaged. The `study.toml` of a study may be edited: its thresholds, and nothing else."""
     toml = folder.path / "study.toml"
     found = check_study(folder.path, each=pool.map, advance=show("check files", folder.n_files))
-    refuse(each for each in found if each.path != toml)
-    if any(each.path == toml and not each.missing for each in found):
+    refuse(each for each in found if not (each.path == toml and each.changed))
+    if any(each.path == toml and each.changed for each in found):
         _take_over_thresholds(folder, toml)
 
 
