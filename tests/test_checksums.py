@@ -4,12 +4,15 @@ import hashlib
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 import reseed
 from reseed import TrajectoryError
+from reseed._support import checksums
 from reseed._support.checksums import SUMS, Checksums, check_study, verify
+from reseed._support.files import sha256_of_file
 from reseed.findings import Findings
 from reseed.pipeline.evidence import check_evidence
 from reseed.pipeline.rejudge import rejudge
@@ -214,6 +217,19 @@ def test_notes_of_your_own_beside_the_files_disturb_nobody(again):
     judge(again)
     report(again)
     assert contents(again) | before == contents(again)
+
+
+def test_every_file_is_hashed_once_however_its_path_is_written(again, monkeypatch):
+    hashed = []
+    monkeypatch.setattr(checksums, "_known", {})
+    monkeypatch.setattr(checksums, "sha256_of_file", lambda path: hashed.append(path) or sha256_of_file(path))
+    monkeypatch.chdir(again.parent)
+    assert check_study(Path(again.name)) == []
+    assert len(hashed) > 100
+    before = len(hashed)
+    assert not any(verify(path) for path in hashed[:before])
+    assert StudyFolder.open(again).runs("topk@centre")[0].snapshot(5).atoms.isfinite().all()
+    assert len(hashed) == before
 
 
 # Missing.

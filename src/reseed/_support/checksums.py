@@ -46,7 +46,9 @@ _COMPARED = ("about.json", "pairs.parquet", "matchings.parquet", "floors.parquet
 _MOST_TOLD = 5
 _UNSUMMED = ("report.html", SUMS)
 
-_known: dict[Path, tuple[int, ...]] = {}  # what this process has written or verified, as the system told it apart then
+_known: dict[
+    Path, tuple[int, ...]
+] = {}  # by absolute path, what this process wrote or verified, as `_stat` had it then
 _appending = Lock()
 _under_way: set[Path] = set()  # files whose line is written and that have not taken their place
 
@@ -57,7 +59,7 @@ class Damage:
 
     path: Path
     reason: str
-    """What is wrong with it, to follow `is` or a colon."""
+    """What is wrong with it, to follow the path."""
     missing: bool = False
     """Whether it is gone."""
     changed: bool = False
@@ -104,7 +106,7 @@ class Checksums:
                 yield temporary
         finally:
             _under_way.discard(path)
-        _known[path] = _stat(path)
+        _known[path.absolute()] = _stat(path)
 
     def tell(self, path: Path, digest: str) -> None:
         """Write down what a file is about to be: a whole line, or none."""
@@ -136,7 +138,7 @@ class Checksums:
         gone = set()
         for path in paths:
             path.unlink(missing_ok=True)
-            _known.pop(path, None)
+            _known.pop(path.absolute(), None)
             gone.add(self._name(path))
         self.settle(without=gone)
 
@@ -184,7 +186,7 @@ class Checksums:
         """
         try:
             stat = _stat(path)
-            if _known.get(path) == stat:
+            if _known.get(path.absolute()) == stat:
                 return None
             found, name = sha256_of_file(path), self._name(path)
             sums = (self.lines() if lines is None else lines).get(name, ())
@@ -195,7 +197,7 @@ class Checksums:
         except FileNotFoundError:
             return Damage(path, "is missing", missing=True)
         if found in sums:
-            _known[path] = stat
+            _known[path.absolute()] = stat
             return None
         if not sums:
             return Damage(path, f"has no line in {self.path.name}")

@@ -40,7 +40,9 @@ def check_evidence(findings: Findings, study: Path) -> None:
     if any(each.path == toml and each.changed for each in found):
         told = f"{judge_again}, or, to have the file as it was, {again([toml])}"
         warnings.warn(f"{toml} has been edited since the study was judged: {told}", stacklevel=2)
-    changed = [name for name, digest in findings.judged_from.items() if _digest(study, name) not in {digest, None}]
+    lines = Checksums(study).lines()
+    now = {name: _digest(study / name, lines.get(name, ("",))[-1]) for name in findings.judged_from}
+    changed = [name for name, digest in findings.judged_from.items() if now[name] not in {digest, None}]
     if changed:
         warnings.warn(f"{_named(changed)} has changed since the study was judged: {judge_again}", stacklevel=2)
 
@@ -49,9 +51,8 @@ def _named(files: Sequence[str]) -> str:
     return files[0] if len(files) == 1 else f"{files[0]} (and {len(files) - 1} more)"
 
 
-def _digest(study: Path, name: str) -> str | None:
-    """The SHA-256 that a file should have now; of a run, that of its sums. None for a file that is gone."""
-    path = study / name
+def _digest(path: Path, line: str) -> str | None:
+    """The SHA-256 that a file should have, by its line; of a run, that of its sums. None for a file that is gone."""
     if not path.exists():
         return None
-    return sha256_of_file(path) if path.name == SUMS else Checksums(study).lines().get(name, ("",))[-1]
+    return sha256_of_file(path) if path.name == SUMS else line

@@ -14,7 +14,7 @@ from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
-from reseed.analysis import compare_runs, forget_unfinished, judge_study
+from reseed.analysis import compare_runs, forget_unfinished, is_compared, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
@@ -150,7 +150,10 @@ def _run_condition(name: str, planned: _Planned, context: Context, shared: Floor
     with enough_memory(f"training {name}", "starts, runs_per_start or n_atoms"):
         train(planned.every, context, advance=advance)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
-    compare_runs(context.folder, name, context.workers, advance=advance)
+    if is_compared(context.folder, name):
+        advance(n_pairs * len(training.snapshots))
+    else:
+        compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
     measure_barriers(
