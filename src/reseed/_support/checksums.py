@@ -46,9 +46,7 @@ _COMPARED = ("about.json", "pairs.parquet", "matchings.parquet", "floors.parquet
 _MOST_TOLD = 5
 _UNSUMMED = ("report.html", SUMS)
 
-_known: dict[
-    Path, tuple[int, ...]
-] = {}  # by absolute path, what this process wrote or verified, as `_stat` had it then
+_known: dict[Path, tuple[int, ...]] = {}  # what this process wrote or verified, by absolute path: its `_stat` then
 _appending = Lock()
 _under_way: set[Path] = set()  # files whose line is written and that have not taken their place
 
