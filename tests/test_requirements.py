@@ -59,11 +59,18 @@ def centred():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (f"{NAME}: between >= .50", "is .58 [.56, .60]; required: >= .50: reached, with the whole interval"),
+        (
+            f"{NAME}: between >= .50",
+            "is .58 [.56, .60] (.17 at step 0, kmeans floor .41); required: >= .50: reached, with the whole interval",
+        ),
         (f"{NAME}: between >= .57", "reached, but the interval also holds values that do not reach it"),
         (f"{NAME}: between >= .59", "not reached, but the interval also holds values that would reach it"),
         (f"{NAME}: between >= .70", "not reached, with the whole interval"),
         (f"{NAME}: between >= .5799999", "required: >= .580000"),
+        (f"{NAME}: gain > 0", "(.17 at step 0, kmeans floor .41)"),
+        (f"{NAME}: mmcs.between > 0", "(.24 at step 0, kmeans floor .48)"),
+        ("ra-topk-shared@centre: within > 0", "(born identical, kmeans floor .41)"),
+        (f"{NAME}: r2 > 0", "is .74 [.74, .74]; required"),
         ("topk-data@centre: r2 > .9", "without an interval"),
         ("ra-topk-shared@centre: between > 0", "is not defined (all runs share one start)"),
     ],

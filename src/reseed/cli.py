@@ -364,6 +364,7 @@ def report(
     from reseed.findings import Findings
     from reseed.requirements import changes, check_names, parse
 
+    stopping.goes_on(rejudge)
     wanted = parse(require or ())
     forms = {"--html": html is not None, "--json": json, f"--format {form}": form != TableFormat.TEXT}
     chosen = [name for name, given in forms.items() if given]

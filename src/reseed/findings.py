@@ -23,7 +23,7 @@ from reseed._support.documents import Number, UnreadableError, read_json
 from reseed._support.files import write_text
 from reseed._support.kinds import what_is
 from reseed._support.mistakes import first_mistake, shown
-from reseed._support.numbers import rounded
+from reseed._support.numbers import interval, rounded
 from reseed.errors import TrajectoryError
 from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
 
@@ -474,7 +474,8 @@ class Findings(_Document):
         """The verdicts as a small table: what a notebook shows."""
         rows = [_row(condition) for condition in self.conditions]
         columns = ("condition", "verdict", "R²", "W(T)", "B(0)", "B(T)", "floor", "gain")
-        told = [self.headline, *([f"Warnings: {len(self.warnings)}"] if self.warnings else [])]
+        told = [self.headline, "Brackets are intervals over starts, or over runs."]
+        told += [f"Warnings: {len(self.warnings)}"] if self.warnings else []
         return html_table(str(self.study.get("name") or "study"), told, columns, rows)
 
     @property
@@ -506,10 +507,14 @@ def _no_findings(path: Path) -> str:
 
 def _row(condition: ConditionFindings) -> tuple[str, ...]:
     """A condition in the cells of a small table."""
+    head = (condition.name, str(condition.verdict.outcome), _estimate(condition.r2))
     found = condition.agreement
     if found is None:
-        numbers = (math.nan,) * 5
-    else:
-        floor = found.floor.value if found.floor else math.nan
-        numbers = (found.within.last.value, found.born.value, found.between.last.value, floor, found.gain.value)
-    return (condition.name, str(condition.verdict.outcome), *map(rounded, (condition.r2.value, *numbers)))
+        return (*head, *[rounded(math.nan)] * 5)
+    floor = f"{rounded(found.floor.value)} {found.floor.name}" if found.floor else rounded(math.nan)
+    within, born, between, gain = map(_estimate, (found.within.last, found.born, found.between.last, found.gain))
+    return (*head, within, born, between, floor, gain)
+
+
+def _estimate(found: Interval) -> str:
+    return f"{rounded(found.value)} {interval(found.low, found.high)}".rstrip()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 
 import polars as pl
 import pytest
+import sample
 
 import reseed
 from reseed.report.paper import written
@@ -69,3 +71,10 @@ def test_csv_is_the_tidy_table(findings):
 def test_other_forms_are_refused(findings):
     with pytest.raises(ValueError, match="choose from markdown, latex, csv"):
         written(findings, "docx")
+
+
+def test_the_table_of_a_notebook_has_every_number_with_its_spread_and_the_floor_with_its_name():
+    shown = sample.findings()._repr_html_()
+    row = shown[shown.index("topk-random@centre") :].split("</tr>")[0]
+    told = ["stabilizing", ".74 [.74, .74]", ".62 [.60, .64]", ".17 [.15, .19]", ".58 [.56, .60]", ".41 kmeans"]
+    assert re.findall(r"<td><bdi>(.*?)</bdi></td>", row) == [*told, ".41 [.39, .43]"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings, Interval, MeasureFindings
 
-__all__ = ["OF_A_MEASURE", "QUANTITIES", "quantities"]
+__all__ = ["OF_A_MEASURE", "QUANTITIES", "measure_of", "quantities"]
 
 OF_A_MEASURE = ("within", "within.adjusted", "between", "between.adjusted", "born", "gain", "gain_adjusted")
 """At the last step; of another measure than the matched agreement with its name before them: `mmcs.between`."""
@@ -23,6 +23,13 @@ def quantities(condition: ConditionFindings) -> dict[str, Interval]:
         before = "" if name == "agreement" else f"{name}."
         found |= {f"{before}{part}": each for part, each in _of(measure).items() if each is not None}
     return found | {"r2": condition.r2, "alive": condition.alive}
+
+
+def measure_of(condition: ConditionFindings, quantity: str) -> MeasureFindings | None:
+    """The measure whose estimate a quantity is; None for those of the condition itself."""
+    if quantity in OF_A_MEASURE:
+        return condition.agreement
+    return condition.measures.get(quantity.partition(".")[0])
 
 
 def _of(measure: MeasureFindings) -> dict[str, Interval | None]:

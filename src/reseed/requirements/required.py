@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from reseed._support.numbers import digits_apart, interval, rounded
 from reseed.errors import SpecError
-from reseed.requirements.quantities import OF_A_MEASURE, QUANTITIES, quantities
+from reseed.requirements.quantities import OF_A_MEASURE, QUANTITIES, measure_of, quantities
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -148,11 +148,23 @@ def _estimate(condition: ConditionFindings, required: Required) -> Met:
     holds = RELATIONS[required.relation](found.value, required.bound)
     digits = digits_apart(found.value, required.bound)
     said = f"{rounded(found.value, digits)} {interval(found.low, found.high, digits)}".rstrip()
+    said += _beside(condition, required.quantity)
     wanted = f"required: {required.relation} {rounded(required.bound, digits)}"
     verdict = "reached" if holds else "not reached"
     return Met(
         holds, f"{named} is {said}; {wanted}: {verdict}, {_stands(found, required, holds=holds)}", of_number=True
     )
+
+
+def _beside(condition: ConditionFindings, quantity: str) -> str:
+    """What an agreement is not told without: where it began, and its strictest floor."""
+    measure = measure_of(condition, quantity)
+    if measure is None:
+        return ""
+    identical = quantity.removesuffix(".adjusted").endswith("within")
+    born = "born identical" if identical else f"{rounded(measure.born.value)} at step 0"
+    floor = "no floor" if measure.floor is None else f"{measure.floor.name} floor {rounded(measure.floor.value)}"
+    return f" ({born}, {floor})"
 
 
 def _stands(found: Interval, required: Required, *, holds: bool) -> str:
