@@ -100,8 +100,8 @@ def test_runs_born_identical_get_theirs_and_no_contraction(tmp_path, outcome):
     findings = analysed(tmp_path, BORN_IDENTICAL[outcome]).findings
     assert findings.verdict.outcome == outcome
     assert findings.init_groups == 1
-    assert math.isnan(findings.contraction)
-    assert findings.contraction_reason == "the runs were born identical: they cannot stabilize or converge"
+    assert math.isnan(findings.contraction.value)
+    assert findings.contraction.reason == "the runs were born identical: they cannot stabilize or converge"
     assert all(math.isnan(value) for value in findings.agreement.between.curve.value)
     assert [floor.name for floor in findings.agreement.floors] == ["isotropic", "data", "kmeans"]
 
@@ -119,7 +119,7 @@ def test_curves_and_estimates_are_the_means_over_pairs(known):
     assert findings.agreement.born.value == pytest.approx(first[1])
     assert findings.agreement.between.last.value == pytest.approx(last[1])
     assert findings.agreement.gain.value == pytest.approx(last[1] - first[1])
-    assert findings.contraction == pytest.approx((1 - last[1]) / (1 - first[1]))
+    assert findings.contraction.value == pytest.approx((1 - last[1]) / (1 - first[1]))
     memory = (last[0] - last[1]) / (1 - first[1])
     assert findings.memory.value[-1] == pytest.approx(memory)
     assert findings.memory.value[0] == pytest.approx(1.0)
@@ -360,8 +360,8 @@ def test_a_shared_start_is_one_init_group_at_distance_0_and_is_never_said_to_sta
     assert findings.init_groups == 1
     assert findings.agreement.within.curve.value[0] == pytest.approx(1.0, abs=1e-9)
     assert all(pair.agreement[0] == pytest.approx(1.0, abs=1e-9) for pair in findings.pairs)
-    assert math.isnan(findings.contraction)
-    assert "born identical" in findings.contraction_reason
+    assert math.isnan(findings.contraction.value)
+    assert "born identical" in findings.contraction.reason
     assert any(f"{name}@centre" in warning and "born identical" in warning for warning in edge[0].warnings)
     assert findings.verdict.outcome not in {Outcome.STABILIZING, Outcome.CONVERGENT}
 

@@ -78,7 +78,7 @@ def spoiled(path, folder, change):
 @pytest.mark.parametrize("version", [0, FINDINGS_VERSION + 1, "1", None])
 def test_another_version_is_refused_with_both_versions(path, tmp_path, version):
     folder = spoiled(path, tmp_path, lambda document: document.update(findings_version=version))
-    with pytest.raises(TrajectoryError, match=f"findings version {version!r}; this reseed reads version 3"):
+    with pytest.raises(TrajectoryError, match=f"findings version {version!r}; this reseed reads version 4"):
         Findings.read(folder)
 
 

@@ -333,7 +333,7 @@ def test_independent_starts_come_together_on_the_dictionary_that_was_planted(tmp
     assert condition.init_groups == 7
     assert condition.measures["agreement"].born.value < 0.35
     assert condition.measures["agreement"].between.last.value > 0.9
-    assert condition.contraction < 0.2
+    assert condition.contraction.value < 0.2
     recovered = [match(run.snapshot(300).atoms, made.atoms).agreement for run in runs]
     assert min(recovered) > 0.85
     born = [match(run.snapshot(0).atoms, made.atoms).agreement for run in runs]

@@ -131,7 +131,6 @@ ESTIMATE = statistics.between(COSINES, GROUPS)[0]
 MISSING = {name: {"nan"} for name in ("pairs", "values", "x", "y", "curve", "r2", "within", "between", "memory")}
 """Where nan is what was not measured."""
 ANY_NUMBER = {"minus one", "zero", "a half", "huge"}
-DISTANCES = {name: {"nan", "zero", "a half", "huge"} for name in ("distance_last", "distance_first")}
 ADJUSTED = {"agreement": ANY_NUMBER | {"nan", "a tensor"}, "floor": {"nan", "minus one", "zero"}}
 PLANTED = {
     "active": {"zero"},
@@ -228,7 +227,12 @@ CASES = (
     Case(statistics.init_memory, {"within": torch.ones(3), "between": torch.zeros(3)}, MISSING, undefined=True),
     Case(statistics.no_memory_reason, {"within": torch.ones(3), "between": torch.zeros(3)}, MISSING, undefined=True),
     Case(statistics.half_life, {"steps": torch.arange(3), "memory": torch.tensor([1.0, 0.4, 0.2])}, MISSING),
-    Case(statistics.contraction, {"distance_last": 0.5, "distance_first": 0.7}, DISTANCES),
+    Case(
+        statistics.contraction,
+        PAIRS,
+        {"pairs": {"nan", "one axis more"}},
+        undefined=True,
+    ),
     Case(statistics.floor_adjusted, {"agreement": 0.5, "floor": 0.2}, ADJUSTED, undefined=True),
     Case(
         statistics.at_r2,

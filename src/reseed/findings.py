@@ -6,6 +6,8 @@ FINDINGS_VERSION history
      curves and disagreements of every companion measure
   3  one record per measure, with its curves, estimates and floors; `n` of a floor counts dictionaries, not pairs; the
      kind of start is `start_kind`; a measure's sign; how measures and floors are called
+  4  nulls, the origin and references apart; the surrogate; contraction with its interval; identity, matched cosines and
+     the birth test; curves that turn; agreement across arms; the question and its answer
 """
 
 from __future__ import annotations
@@ -29,8 +31,11 @@ from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation
 
 __all__ = [
     "FINDINGS_VERSION",
+    "AcrossArms",
     "Barrier",
     "Barriers",
+    "BirthTests",
+    "BornAlike",
     "Comparison",
     "ConditionFindings",
     "Curve",
@@ -39,18 +44,22 @@ __all__ = [
     "Floor",
     "Geometry",
     "Interval",
+    "MatchedCosines",
     "MeasureFindings",
     "PairCurve",
     "PairsFindings",
     "Relation",
     "RunFindings",
+    "SameEnds",
     "SharedCell",
     "SharedDice",
     "SpawnCurve",
+    "Surrogate",
+    "Turn",
     "Verdict",
 ]
 
-FINDINGS_VERSION = 3
+FINDINGS_VERSION = 4
 
 Relation = Literal["within", "between"]
 """Of two runs: born identical, or started apart."""
@@ -105,15 +114,16 @@ class PairsFindings(_Document):
 
 
 class Floor(_Document):
-    """What a measure of agreement would be without any learning that the runs have in common."""
+    """A null, the origin or a reference of a measure: what its value is held against."""
 
     name: str
     """Which floor."""
     title: str = ""
     """How it is called in headings and figures; where empty, by its name."""
     role: str = ""
-    """`null`: what there would be without any structure; `origin`: the same runs at step 0; `reference`: what another
-    learner, or untrained atoms of the same tokens, agree; empty where that is not said."""
+    """`null`: what there would be without any structure beyond the moments and lengths of the activations, which may
+    forbid a word; `origin`: the same runs at step 0; `reference`: what another learner, or untrained atoms of the same
+    tokens, agree, which forbids nothing; empty where that is not said."""
     value: Number
     """In the range of the measure."""
     spread: Number
@@ -121,7 +131,7 @@ class Floor(_Document):
     standard_error: Number
     """Delete-one jackknife over the draws, or the starts of `step 0`; 0 for a formula, null for fewer than three."""
     n: int
-    """Untrained dictionaries drawn, or starts of `step 0`; 0 for a formula."""
+    """Untrained dictionaries drawn, or starts of `step 0` or of the surrogate; 0 for a formula."""
     policy: str
     """How it was made, in one sentence."""
     reason: str = ""
@@ -151,19 +161,105 @@ class MeasureFindings(_Document):
     gain_adjusted: Interval | None
     """The same in units of 1 - floor; null where the measure has no floor."""
     floors: tuple[Floor, ...]
-    """What it would be without any learning that the runs have in common; a formula or untrained dictionaries may say
-    nothing of a measure."""
+    """Its nulls, its origin and its references; a formula or untrained dictionaries may say nothing of a measure."""
     strictest: str | None
-    """The name of the largest of its floors, which it is adjusted by; null where it has none."""
+    """The name of the largest of its nulls, which it is adjusted by; null where it has none."""
 
     @property
     def floor(self) -> Floor | None:
-        """The strictest floor."""
+        """The strictest null."""
         return next((floor for floor in self.floors if floor.name == self.strictest), None)
 
     def pairs(self, relation: Relation) -> PairsFindings:
         """Over the pairs of runs of one relation."""
         return self.within if relation == "within" else self.between
+
+
+class Surrogate(_Document):
+    """The same recipe on rows that keep mean, covariance and lengths of the activations, and lose everything else."""
+
+    kind: str
+    """`elliptical`, `axes` or `gaussian`: what else the rows keep."""
+    runs: tuple[str, ...]
+    """Ids of the runs on them, one for each start."""
+    rank: int
+    """Dimensions in which the rows vary: principal directions above a share of the variance."""
+    born: Interval
+    """Matched agreement between its starts at step 0."""
+    last: Interval
+    """The same at the last step."""
+    contraction: Interval
+    """kappa of these runs: their distance at the end over that at step 0."""
+    r2: Number
+    """Mean held-out R² of its runs, on held-out rows of the same kind; nan where it diverged."""
+    alive: Number
+    """Mean fraction of atoms that fire on them."""
+    share: Number
+    """Run-steps on the surrogate over those on the activations: what it cost beside them."""
+
+
+class Turn(_Document):
+    """A curve between starts that rose and fell again, beyond its error."""
+
+    step: int
+    """Where it was highest."""
+    peak: Number
+    """The agreement there."""
+    fall: Interval
+    """How much it fell from there to the last step."""
+
+
+class MatchedCosines(_Document):
+    """The cosines of matched atoms, whose mean is the matched agreement: quantiles, and shares beyond a value."""
+
+    levels: tuple[float, ...]
+    """Shares of the pairs of atoms that lie below each quantile, ascending in [0, 1]."""
+    born: tuple[Number, ...]
+    """Quantiles between starts at step 0; empty where no runs started apart, as are the others where there are none."""
+    between: tuple[Number, ...]
+    """Between starts, at the last step."""
+    within: tuple[Number, ...]
+    """Between runs born identical, at the last step."""
+    null: tuple[Number, ...]
+    """Of the surrogate, at the last step."""
+    beyond: Number
+    """The 99th percentile of the null's matched cosines: beyond it lie the pairs that the replicated share counts."""
+    beyond_of: str
+    """The null that `beyond` is of: `surrogate`, or `isotropic` where there is none."""
+    shares: dict[str, Interval]
+    """Share of matched pairs between starts, at the last step, above the cosines .7 and .9."""
+
+
+class BornAlike(_Document):
+    """Two runs that were, or were not, born alike by the test on their last dictionaries alone."""
+
+    run_a: str
+    """Id of one run."""
+    run_b: str
+    """Id of the other."""
+    relation: Relation
+    """What their step-0 dictionaries say."""
+    fixed: int
+    """Atoms matched to the atom of their own index."""
+    p: Number
+    """min(1, 2 min(p of the fixed points, p of the cosines by index)); null where the test was refused."""
+    refused: str = ""
+    """Why the test says nothing of this pair; else empty."""
+
+
+class BirthTests(_Document):
+    """The birth test on every pair of a condition: do the last dictionaries share their indices?"""
+
+    pairs: tuple[BornAlike, ...]
+    """Every pair of finished runs."""
+    found: int
+    """Pairs that share their indices, p < .001 by Holm over the pairs that could be tested."""
+    of_shared: int
+    """Pairs born identical among those that could be tested."""
+    of_apart: int
+    """Pairs that started apart among them."""
+    sentence: str
+    """What it says, with its numbers."""
 
 
 class Barrier(_Document):
@@ -241,6 +337,8 @@ class Verdict(_Document):
     """The word with its numbers."""
     would_change: str
     """What evidence would lead to another word."""
+    because: str = ""
+    """Which of several reasons led to the word, in a few words that programs may compare; empty where it has one."""
     disagreements: tuple[str, ...] = ()
     """Companion measures that say otherwise than the matched agreement, in one sentence each."""
 
@@ -279,10 +377,23 @@ class ConditionFindings(_Document):
     """Init memory M(t); null where fewer than two runs finished."""
     half_life: Number
     """Steps from which on init memory stays at or below one half; nan when it does not, or there is none to forget."""
-    contraction: Number
-    """kappa = distance at the end / distance at step 0, between starts; nan for pairs born identical."""
-    contraction_reason: str | None
-    """Why there is no contraction ratio."""
+    identity: Curve | None = None
+    """I(t): share of living atoms whose partner in a run of the same start is their birth partner, beyond chance; null
+    where no two runs share a start."""
+    identity_half_life: Number = math.nan
+    """Steps from which on identity stays at or below one half; nan when it does not."""
+    contraction: Interval
+    """kappa = distance at the end over that at step 0, between starts; null, with a reason, where born identical."""
+    turn: Turn | None = None
+    """Where the curve between starts rose and fell again; null where it did not."""
+    surrogate: Surrogate | None = None
+    """The same recipe on structureless rows; null where the study has none."""
+    cosines: MatchedCosines | None = None
+    """The distribution behind the matched agreement."""
+    births: BirthTests | None = None
+    """What the last dictionaries alone say about who was born alike."""
+    samples: Literal["one", "several"] = "one"
+    """Whether all runs read one sample of activations, or those that started apart read disjoint ones."""
     r2: Interval
     """Held-out R² at the last step."""
     alive: Interval
@@ -343,6 +454,36 @@ class Comparison(_Document):
     """Whether both arms start in the same way and have as many atoms."""
     sentence: str
     """The comparison in words, with its numbers."""
+
+
+class AcrossArms(_Document):
+    """The matched agreement of runs of different arms under one preprocessing, at the last step."""
+
+    preprocess: str
+    """The preprocessing."""
+    arms: tuple[str, ...]
+    """Arms with dictionaries of one size, in the order of rows and columns."""
+    agreement: tuple[tuple[Number, ...], ...]
+    """Mean over pairs of runs that started apart, one of each arm; on the diagonal those of one arm."""
+
+
+class SameEnds(_Document):
+    """Arms that differ in their start only: do their runs end alike?"""
+
+    preprocess: str
+    """The preprocessing."""
+    arms: tuple[str, ...]
+    """The arms."""
+    starts: tuple[str, ...]
+    """Their kinds of start."""
+    difference: Interval
+    """The largest difference of B(T) between two of them."""
+    across: Interval
+    """Agreement of runs of different arms, less that of runs that started apart in one arm: its most negative value."""
+    outcome: Literal["same", "different", "inconclusive"]
+    """same: both are equivalent to 0 within the margin; different: one of them surely is not."""
+    sentence: str
+    """The same in words, with its numbers."""
 
 
 class DieEffect(_Document):
@@ -416,12 +557,20 @@ class Findings(_Document):
     """torch version and device."""
     headline: str
     """How many conditions got which verdict."""
+    question: str = ""
+    """What the study asks, in one sentence made from its arms and starts."""
+    answer: str = ""
+    """The answer, in one or two sentences with their numbers."""
     geometry: tuple[Geometry, ...]
     """The activations, per preprocessing."""
     conditions: tuple[ConditionFindings, ...]
     """Every arm under every preprocessing."""
     comparisons: tuple[Comparison, ...]
     """Every two arms under the same preprocessing."""
+    across: tuple[AcrossArms, ...] = ()
+    """Agreement across arms, per preprocessing."""
+    same_ends: tuple[SameEnds, ...] = ()
+    """Arms that differ in their start only."""
     shared_dice: tuple[SharedDice, ...]
     """How much each die contributes, where arms differ in the dice that their runs share."""
     warnings: tuple[str, ...]

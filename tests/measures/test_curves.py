@@ -112,20 +112,31 @@ def test_half_life_not_reached_is_no_number():
     assert half_life(torch.tensor([0, 5]), torch.full((2,), math.nan)).reason == "init memory is undefined"
 
 
+def apart_and_later(first, last):
+    """Pair matrices of three runs from three starts, all distances alike."""
+    pairs = torch.stack([torch.full((3, 3), 1 - first), torch.full((3, 3), 1 - last)]).double()
+    pairs.diagonal(dim1=1, dim2=2).fill_(math.nan)
+    return pairs, torch.arange(3)
+
+
 def test_contraction_is_the_ratio_of_distances():
-    assert contraction(0.2, 0.8).value == pytest.approx(0.25)
-    assert contraction(0.9, 0.6).value == pytest.approx(1.5)
+    assert contraction(*apart_and_later(0.8, 0.2)).value == pytest.approx(0.25)
+    assert contraction(*apart_and_later(0.6, 0.9)).value == pytest.approx(1.5)
+    assert contraction(*apart_and_later(0.8, 0.2)).standard_error == pytest.approx(0)
 
 
-@pytest.mark.parametrize("distance_first", [0.0, 1e-12, 9e-7, -3e-16])
-def test_pairs_born_identical_are_refused_the_word_converge(distance_first):
-    reading = contraction(0.1, distance_first)
-    assert math.isnan(reading.value)
-    assert "born identical" in reading.reason
+@pytest.mark.parametrize("first", [0.0, 1e-12, 9e-7, -3e-16])
+def test_pairs_born_identical_are_refused_the_word_converge(first):
+    found = contraction(*apart_and_later(first, 0.1))
+    assert math.isnan(found.value)
+    assert "born identical" in found.reason
 
 
-def test_an_undefined_distance_has_no_contraction():
-    assert contraction(math.nan, 0.5).reason == contraction(0.5, math.nan).reason == "a distance is undefined"
+def test_runs_of_one_start_have_no_contraction():
+    pairs, _ = apart_and_later(0.8, 0.2)
+    found = contraction(pairs, torch.zeros(3, dtype=torch.int64))
+    assert math.isnan(found.value)
+    assert "born identical" in found.reason
 
 
 def test_floor_adjusted_agreement_is_0_at_the_floor_and_1_at_the_top():

@@ -152,8 +152,7 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         memory=_curve(_path(1.0, memory, halfway=300.0), half, unit),
         subspace_rank=22,
         half_life=412.0 if memory < 0.5 else NAN,
-        contraction=(1 - end) / (1 - born),
-        contraction_reason=None if several else "the runs were born identical: they cannot stabilize or converge",
+        contraction=_contraction(shape, (1 - end) / (1 - born) if several else NAN, half),
         r2=_estimate(shape, shape.r2, 0.004),
         alive=_estimate(shape, 0.9996 if shape.kind == "topk" else 0.87, 0.0003),
         runs=runs,
@@ -189,6 +188,12 @@ def _sentence(shape: Shape, half: float) -> str:
         f"{shape.said} between starts went from {born:.2f} to {end:.2f} [{end - half:.2f}, {end + half:.2f}]; "
         f"the k-means floor is {shape.floor:.2f}."
     )
+
+
+def _contraction(shape: Shape, value: float, half: float) -> Interval:
+    born_identical = "the runs were born identical: they cannot stabilize or converge"
+    found = _estimate(shape, value, half)
+    return found.model_copy(update={"reason": born_identical}) if math.isnan(value) else found
 
 
 def _estimate(shape: Shape, value: float, half: float) -> Interval:
@@ -359,8 +364,7 @@ def _not_compared(shape: Shape, runs: tuple[RunFindings, ...]) -> ConditionFindi
         metrics={},
         memory=None,
         half_life=NAN,
-        contraction=NAN,
-        contraction_reason=nothing.reason,
+        contraction=nothing,
         **alone,
         runs=runs,
         pairs=(),

@@ -97,8 +97,7 @@ def _judged(
     records["agreement"] = with_evidence(records["agreement"], evidence)
     memory = band(pairs.steps, statistics.memory(pairs.measures["agreement"], pairs.groups, level=level))
     half_life = statistics.half_life(torch.tensor(pairs.steps), torch.tensor(memory.value))
-    born_apart = 1 - evidence.between_first.value if evidence.init_groups > 1 else 0.0
-    contraction = statistics.contraction(1 - evidence.between.value, born_apart)
+    contraction = statistics.contraction(pairs.measures["agreement"], pairs.groups, level=level)
     findings = ConditionFindings(
         **_identity(planned, runs[0].record),
         sign=about.sign,
@@ -111,8 +110,7 @@ def _judged(
         metrics=mean_metrics(finished, pairs, level),
         memory=memory,
         half_life=half_life.value,
-        contraction=contraction.value,
-        contraction_reason=contraction.reason or None,
+        contraction=interval(contraction),
         r2=_over_runs(finished, "r2", pairs, level),
         alive=_over_runs(finished, "alive", pairs, level),
         runs=_run_findings(runs, dict(zip(pairs.ids, pairs.groups.tolist(), strict=True))),
@@ -214,8 +212,7 @@ def _not_compared(
         metrics={},
         memory=None,
         half_life=math.nan,
-        contraction=math.nan,
-        contraction_reason=nothing.reason,
+        contraction=interval(nothing),
         r2=alone("r2"),
         alive=alone("alive"),
         runs=_run_findings(runs, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -128,8 +129,8 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
         said = condition.agreement
         reasons = (said.between.last.reason, said.within.last.reason) if said else ()
         warnings += [f"{condition.name}: {reason}" for reason in dict.fromkeys(reasons) if reason]
-        if condition.contraction_reason:
-            warnings.append(f"{condition.name}: {condition.contraction_reason}")
+        if math.isnan(condition.contraction.value) and condition.contraction.reason:
+            warnings.append(f"{condition.name}: {condition.contraction.reason}")
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
     warnings += [_ended(child) for child in children if not child.finished]
     warnings += [_lost(child, None) for child in children if _lost_steps(child)]

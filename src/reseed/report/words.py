@@ -210,7 +210,7 @@ def beside(condition: ConditionFindings) -> tuple[str, ...]:
         counted(condition.init_groups, "init group"),
         f"floor-adjusted B(T) {estimated(adjusted[0])}, gain {estimated(adjusted[1], sign=True)}",
         f"half-life of init memory {steps(condition.half_life)}",
-        f"κ {rounded(condition.contraction)}",
+        f"κ {rounded(condition.contraction.value)}",
     )
 
 

@@ -5,7 +5,6 @@ from reseed.statistics.curves import (
     BORN_IDENTICAL,
     at_r2,
     between_start,
-    contraction,
     floor_adjusted,
     gain,
     half_life,
@@ -14,7 +13,17 @@ from reseed.statistics.curves import (
     within_start,
 )
 from reseed.statistics.estimate import Estimate, Unit
-from reseed.statistics.jackknife import Ends, Statistic, between, ends, jackknife, memory, over_runs, within
+from reseed.statistics.jackknife import (
+    Ends,
+    Statistic,
+    between,
+    contraction,
+    ends,
+    jackknife,
+    memory,
+    over_runs,
+    within,
+)
 from reseed.statistics.permutation import PermutationTest, permutation_test, smallest_p
 
 __all__ = [

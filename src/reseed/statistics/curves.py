@@ -1,4 +1,4 @@
-"""Agreement along training: W, B, gain, init memory, contraction (docs/mathematics.md, eq. 28-35 and 47)."""
+"""Agreement along training: W, B, gain, init memory (docs/mathematics.md, eq. 28-35 and 47)."""
 
 import math
 from typing import TypeVar
@@ -14,7 +14,6 @@ __all__ = [
     "BORN_IDENTICAL",
     "at_r2",
     "between_start",
-    "contraction",
     "floor_adjusted",
     "gain",
     "half_life",
@@ -89,21 +88,6 @@ def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> 
     drop = float(memory[before] - memory[after])
     share = (float(memory[before]) - 1 / 2) / drop if drop else 0.0
     return Reading(float(steps[before]) + share * float(steps[after] - steps[before]))
-
-
-@guarded(numbers="nan")
-def contraction(distance_last: float, distance_first: float) -> Reading:
-    """The contraction ratio kappa = delta(T) / delta(0): below 1 the runs came closer.
-
-    Undefined for pairs born identical (delta(0) < 1e-6): runs that never were apart cannot come together.
-    """
-    if min(distance_first, distance_last) < -BORN_IDENTICAL:
-        raise ValueError(f"distances are {distance_first} and {distance_last}; a distance is not negative")
-    if distance_first < BORN_IDENTICAL:
-        return Reading.undefined("the runs were born identical: they cannot stabilize or converge")
-    if math.isnan(distance_last) or math.isnan(distance_first):
-        return Reading.undefined("a distance is undefined")
-    return Reading(distance_last / distance_first)
 
 
 @guarded(numbers="nan")

@@ -14,13 +14,14 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed._support.guard import guarded
-from reseed.statistics.curves import between_start, gain, init_memory, no_memory_reason, within_start
+from reseed.statistics.curves import BORN_IDENTICAL, between_start, gain, init_memory, no_memory_reason, within_start
 from reseed.statistics.estimate import Estimate, Unit
 
 __all__ = [
     "Ends",
     "Statistic",
     "between",
+    "contraction",
     "ends",
     "jackknife",
     "memory",
@@ -106,6 +107,27 @@ def memory(
     estimates = jackknife(lambda p, s: init_memory(within_start(p, s), between_start(p, s)), pairs, groups, level=level)
     reason = no_memory_reason(within_start(pairs, groups), between_start(pairs, groups))
     return tuple(replace(estimate, reason=reason or estimate.reason) for estimate in estimates)
+
+
+@guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
+def contraction(
+    pairs: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"], *, level: float = 0.95
+) -> Estimate:
+    """Kappa = (1 - B(T)) / (1 - B(0)) with its interval, both ends jackknifed together: below 1 the runs came closer.
+
+    Undefined for runs born identical: what never was apart cannot come together.
+    """
+
+    def kappa(p: Tensor, s: Tensor) -> Tensor:
+        first, last = between_start(p[[0, -1]], s)
+        apart = 1 - first
+        return ((1 - last) / torch.where(apart < BORN_IDENTICAL, math.nan, apart))[None]
+
+    estimate = jackknife(kappa, pairs, groups, level=level)[0]
+    first = between_start(pairs[0], groups)
+    if first.isnan() or 1 - first < BORN_IDENTICAL:
+        return replace(estimate, reason="the runs were born identical: they cannot stabilize or converge")
+    return estimate
 
 
 @guarded(numbers="nan", level=(1e-9, 1 - 1e-9))
