@@ -134,6 +134,10 @@ class Preprocessed:
         """`count` different training rows in random order, or all of them if there are fewer."""
         return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])
 
+    def part(self, index: int, of: int) -> "Preprocessed":
+        """One of `of` disjoint parts of the training rows; what the preprocessing knows is still that of all rows."""
+        return replace(self, activations=self.activations.part(index, of))
+
     def to(self, device: torch.device | str) -> "Preprocessed":
         """The same view with all rows in a device's memory; moments stay where they are."""
         shift, linear = self.preprocess.shift.to(device), self.preprocess.linear.to(device)

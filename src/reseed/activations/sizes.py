@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from reseed._support.bus_errors import telling_of
 from reseed.activations.manifest import MANIFEST
-from reseed.activations.store import complete_manifest, read_matrix, split_of
+from reseed.activations.parts import part_size
+from reseed.activations.store import complete_manifest, read_matrix, split_of, window_of
 
 __all__ = ["Sizes", "sizes_of"]
 
@@ -18,6 +19,12 @@ class Sizes(NamedTuple):
     """Training rows."""
     n_heldout: int
     d_model: int
+    window: int = 1
+    """Rows that a text window has at most; 1 where nobody knows which rows belong together."""
+
+    def part(self, of: int) -> int:
+        """Rows in each of `of` disjoint parts of the training rows; 0 or fewer where these are too few."""
+        return part_size(self.n_tokens, of, window=self.window)
 
 
 def sizes_of(source: str | Path, *, tensor: str | None = None, transpose: bool = False) -> Sizes:
@@ -30,7 +37,8 @@ def sizes_of(source: str | Path, *, tensor: str | None = None, transpose: bool =
     with telling_of(path):
         if path.is_dir() and (path / MANIFEST).exists():
             manifest, heldout, _ = complete_manifest(path)
-            return Sizes(path.resolve().name, manifest.n_tokens, heldout.rows, manifest.d_model)
+            window = window_of(manifest.about)
+            return Sizes(path.resolve().name, manifest.n_tokens, heldout.rows, manifest.d_model, window)
         name, matrix = read_matrix(path, tensor=tensor, transpose=transpose)
         split = split_of(matrix, name)
         return Sizes(name, split.n_tokens, split.n_heldout, matrix.d_model)

@@ -18,14 +18,16 @@ from reseed._support.guard import guarded
 from reseed.activations.manifest import MANIFEST, About, FileRecord, Manifest, damaged, read_manifest, verify_file
 from reseed.activations.matrix import Matrix, Shard, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
+from reseed.activations.parts import Part
 from reseed.activations.split import Split
 from reseed.activations.survey import Survey, about_heldout
 from reseed.activations.unchanged import UNWATCHED, Watch
 from reseed.errors import ActivationsError
 
-__all__ = ["Activations", "HeldOut", "complete_manifest", "open_activations", "read_matrix", "split_of"]
+__all__ = ["Activations", "HeldOut", "complete_manifest", "open_activations", "read_matrix", "split_of", "window_of"]
 
 _IN_FOLDERS = {".npy", ".safetensors"}
+_BLOCK_ROWS = 8192  # of a part that are in memory at a time
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,26 @@ class Activations:
     """What a reader must know before believing numbers that come from these rows, one sentence each."""
     watch: Watch = UNWATCHED
     """The files that rows are read from."""
+    taken: Part | None = None
+    """Which of the training rows these are; None for all of them."""
 
     __repr__ = brief_repr
+
+    @property
+    def window(self) -> int:
+        """Rows that a text window has at most; 1 where nobody knows which rows belong together."""
+        return window_of(self.about)
+
+    def part(self, index: int, of: int) -> "Activations":
+        """One of `of` disjoint parts of the training rows, all of one size (see `reseed.activations.parts`).
+
+        Moments and held-out rows stay those of all of them. ValueError for a part of a part.
+        """
+        if self.taken is not None:
+            raise ValueError(f"{self.name} is part {self.taken.index} of {self.taken.of} already: take parts of all")
+        taken = Part(self.n_tokens, self.window, index, of)
+        fingerprint = _digest(iter((self.fingerprint, f"part {index} of {of}")))
+        return replace(self, n_tokens=taken.n_tokens, fingerprint=fingerprint, taken=taken)
 
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The training rows at `index`, in float32.
@@ -78,12 +98,16 @@ class Activations:
         if index.numel() and (int(index.min()) < 0 or int(index.max()) >= self.n_tokens):
             raise IndexError(f"rows {int(index.min())} to {int(index.max())} of {self.n_tokens} training tokens")
         self.watch.check()
+        index = index if self.taken is None else self.taken.rows(index)
         rows = self.matrix.rows(index if self.split is None else self.split.rows(index))
         self.watch.check()
         return rows
 
     def blocks(self) -> Iterator[Float[Tensor, "block d_model"]]:
         """All training rows in order, some thousand at a time. ActivationsError where a file has changed."""
+        if self.taken is not None:
+            yield from (self.rows(index) for index in torch.arange(self.n_tokens).split(_BLOCK_ROWS))
+            return
         stretches = [(0, self.n_tokens, False)] if self.split is None else self.split.stretches()
         for start, stop, heldout in stretches:
             for block in () if heldout else self.matrix.blocks(start, stop):
@@ -127,6 +151,12 @@ def open_activations(
                 raise ActivationsError(f"{path} is a store, whose rows are tokens: leave out tensor and transpose")
             return _from_store(path, check=verify)
         return _from_files(path, tensor=tensor, transpose=transpose)
+
+
+def window_of(about: About) -> int:
+    """Rows that a text window of activations like these has at most; 1 where nobody knows."""
+    context = about.get("context")
+    return context if type(context) is int and context > 1 else 1
 
 
 def complete_manifest(folder: Path) -> tuple[Manifest, FileRecord, FileRecord]:
