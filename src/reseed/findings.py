@@ -319,13 +319,14 @@ class RunFindings(_Document):
     init_group: int
     """Runs of one group have identical step-0 dictionaries, up to the order of their atoms; -1 where not compared."""
     rolls: dict[str, int]
-    """What each of the six dice showed."""
+    """What each of the seven dice showed; `data` only where runs read parts of the activations."""
     status: Literal["finished", "diverged", "unfinished"]
     """How the run ended."""
     remedy: str | None = None
     """What to do about a run that diverged."""
     metrics: dict[str, tuple[Number, ...]]
-    """Per snapshot: step, loss, r2, l0, alive, retention and the method's own diagnostics."""
+    """Per snapshot: step, loss, r2, r2_error (its standard error over windows of held-out text), l0, alive, retention
+    and the method's own diagnostics."""
 
 
 class Verdict(_Document):
@@ -395,7 +396,10 @@ class ConditionFindings(_Document):
     samples: Literal["one", "several"] = "one"
     """Whether all runs read one sample of activations, or those that started apart read disjoint ones."""
     r2: Interval
-    """Held-out R² at the last step."""
+    """Held-out R² at the last step, over runs: all on the same held-out tokens."""
+    r2_error: Number = math.nan
+    """Mean over runs of the standard error of a run's R² at the last step, over windows of held-out text: how far it
+    would move on other text. null where the runs did not record it."""
     alive: Interval
     """Fraction of atoms that fire on the held-out tokens, at the last step."""
     runs: tuple[RunFindings, ...]

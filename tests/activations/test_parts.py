@@ -48,7 +48,7 @@ def test_parts_of_a_sorted_matrix_see_all_of_it():
     assert all(int((rows[1:] - rows[:-1] == 1).sum()) > 0.9 * len(rows) for rows in parts)  # neighbours stay together
 
 
-def test_the_rows_of_a_part_are_those_of_the_whole_that_it_names(tmp_path):
+def test_the_rows_of_a_part_are_those_of_the_whole_that_it_names():
     rows = some_rows(900)
     whole = open_activations(rows)
     parts = [whole.part(index, 3) for index in range(3)]

@@ -42,8 +42,16 @@ class HeldOut:
     """Where in its window each token stood, special tokens counted."""
     texts: tuple[str, ...] | None = None
     """What each token reads, white space included."""
+    blocks: Int[Tensor, "tokens"] | None = None
+    """Of a bare matrix: which of its held-out blocks each row is of."""
 
     __repr__ = brief_repr
+
+    @property
+    def windows(self) -> Int[Tensor, "tokens"]:
+        """Which tokens belong together and are no replicates of each other: by window, else by block, else none."""
+        known = self.blocks if self.contexts is None else self.contexts
+        return torch.arange(len(self.rows)) if known is None else known
 
 
 @dataclass(frozen=True)
@@ -309,8 +317,19 @@ def _from_matrix(matrix: Matrix, name: str, about: About, watch: Watch) -> Activ
     watch.check()
     said = (*pass_over.survey.warnings(name, matrix.d_model), *about_heldout(name, heldout, moments))
     fingerprint = pass_over.digest.hexdigest()
+    lengths = [stop - start for start, stop, is_heldout in split.stretches() if is_heldout]
+    blocks = torch.arange(len(lengths)).repeat_interleave(torch.tensor(lengths))
     return Activations(
-        name, matrix.d_model, split.n_tokens, fingerprint, about, moments, HeldOut(heldout), matrix, split, said
+        name,
+        matrix.d_model,
+        split.n_tokens,
+        fingerprint,
+        about,
+        moments,
+        HeldOut(heldout, blocks=blocks),
+        matrix,
+        split,
+        said,
     )
 
 

@@ -112,6 +112,7 @@ def _judged(
         half_life=half_life.value,
         contraction=interval(contraction),
         r2=_over_runs(finished, "r2", pairs, level),
+        r2_error=_r2_error(finished),
         alive=_over_runs(finished, "alive", pairs, level),
         runs=_run_findings(runs, dict(zip(pairs.ids, pairs.groups.tolist(), strict=True))),
         pairs=_pair_curves(pairs),
@@ -182,6 +183,11 @@ def _over_runs(runs: Sequence[Trajectory], name: str, pairs: Pairs, level: float
     return interval(statistics.over_runs(run_metric(runs, name, pairs.steps[-1:]), pairs.groups, level=level)[0])
 
 
+def _r2_error(runs: Sequence[Trajectory]) -> float:
+    """Of a run's R² over held-out text; nan where the runs are of before it was recorded."""
+    return _mean([run.metrics["r2_error"][-1] for run in runs if "r2_error" in run.metrics.columns])
+
+
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else math.nan
 
@@ -214,6 +220,7 @@ def _not_compared(
         half_life=math.nan,
         contraction=interval(nothing),
         r2=alone("r2"),
+        r2_error=_r2_error(finished),
         alive=alone("alive"),
         runs=_run_findings(runs, {}),
         pairs=(),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["mean_metrics", "run_metric"]
 
 _OF_EVERY_RUN = ("retention", "r2", "alive", "l0")
-_NO_CURVE = frozenset({"step", "tokens", "training_loss", "loss"})
+_NO_CURVE = frozenset({"step", "tokens", "training_loss", "loss", "r2_error"})
 
 
 def mean_metrics(runs: Sequence[Trajectory], pairs: Pairs, level: float) -> dict[str, Curve]:

@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from reseed import kernels
+from reseed.training.fit import r2_errors
 from reseed.trajectory import join_codes, pack_codes
 
 if TYPE_CHECKING:
@@ -30,14 +31,18 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
 
     The metrics are `step`, `tokens`, `training_loss` (mean of the batches since the snapshot before), and on the
     held-out tokens, encoded and decoded by what the snapshot holds, `loss` (squared error per token and dimension),
-    `r2` (against the per-dimension training mean; nan where nothing varies), `l0` (active atoms per token) and `alive`
-    (fraction of atoms that fire); then `retention` (mean cosine of the atoms with their own step 0, by index) and the
+    `r2` (against the per-dimension training mean; nan where nothing varies), `r2_error` (its standard error over
+    windows of text, or over the held-out blocks of a matrix), `l0` (active atoms per token) and `alive` (fraction of
+    atoms that fire); then `retention` (mean cosine of the atoms with their own step 0, by index) and the
     method's own diagnostics.
     """
     method = stack.method
     diagnostics, parameters = method.diagnostics(stack.state), method.parameters(stack.state)
-    packed, squared_error = _evaluated(method, parameters, heldout)
-    total = _squared(heldout - seen.moments.mean.to(heldout)).item()
+    packed, lost = _evaluated(method, parameters, heldout)
+    squared_error = sum((part.sum(dim=-1) for part in lost), start=torch.zeros_like(lost[0][:, 0]))
+    there = _squared(heldout - seen.moments.mean.to(heldout))
+    total = there.sum().item()
+    r2_error = r2_errors(torch.cat(lost, dim=-1), there, seen.heldout.windows)
     for run, spec in enumerate(stack.specs):
         trajectory = folder.run(spec.id)
         trajectory.write_snapshot(stack.step, {name: tensor[run] for name, tensor in parameters.items()} | packed[run])
@@ -47,6 +52,7 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
             "training_loss": stack.loss_sum[run].item() / stack.loss_count if stack.loss_count else math.nan,
             "loss": squared_error[run].item() / heldout.numel(),
             "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
+            "r2_error": r2_error[run].item(),
             "l0": len(packed[run]["codes.values"]) / len(heldout),
             "alive": len(packed[run]["codes.atoms"].unique()) / method.n_atoms,
             "retention": _retention(parameters["atoms"][run], trajectory.snapshot(0).atoms),
@@ -58,23 +64,23 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
 
 def _evaluated(
     method: Method, parameters: Parameters, heldout: Float[Tensor, "tokens d_model"]
-) -> tuple[list[dict[str, Tensor]], Float[Tensor, " runs"]]:
-    """Each run's packed codes of the held-out tokens, and their squared error summed over tokens and dimensions."""
+) -> tuple[list[dict[str, Tensor]], list[Float64[Tensor, "runs part"]]]:
+    """Each run's packed codes of the held-out tokens, and the squared error of every token, in parts."""
     n_runs = len(parameters["atoms"])
-    squared_error = torch.zeros(n_runs, dtype=torch.float64, device=heldout.device)
-    packed = []
+    packed: list[list[dict[str, Tensor]]] = []
+    lost: list[Float64[Tensor, "runs part"]] = []
     at_a_time = _AT_A_TIME if heldout.device.type == "cpu" else _AT_A_TIME_ON_GPU
     for rows in heldout.split(max(1, at_a_time // method.n_atoms)):
         x = rows.expand(n_runs, -1, -1)
         codes = kernels.compress(method.encode(parameters, x))
-        squared_error += _squared(x - method.decode(parameters, codes))
+        lost.append(_squared(x - method.decode(parameters, codes)))
         packed.append([pack_codes(*run) for run in zip(*codes, strict=True)])
-    return [join_codes(parts) for parts in zip(*packed, strict=True)], squared_error
+    return [join_codes(parts) for parts in zip(*packed, strict=True)], lost
 
 
-def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float[Tensor, "*runs"]:
-    """The sum of all squares: of a token in single precision, of the tokens in double."""
-    return rows.square().sum(dim=-1).double().sum(dim=-1)
+def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float64[Tensor, "*runs tokens"]:
+    """The squared length of each token, in single precision; what is summed over tokens is summed in double."""
+    return rows.square().sum(dim=-1).double()
 
 
 def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:
