@@ -7,14 +7,10 @@ them into one block for every part, and the parts take turns: neighbours mostly 
 of the matrix.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jaxtyping import Int
-    from torch import Tensor
+from jaxtyping import Int
+from torch import Tensor
 
 __all__ = ["Part", "part_size"]
 
