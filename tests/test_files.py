@@ -84,6 +84,19 @@ def test_what_killed_processes_left_is_removed_and_nothing_else(tmp_path):
     assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
 
 
+def test_what_safetensors_leaves_is_removed_where_tensors_are_written(tmp_path):
+    kept = [
+        tmp_path / "notes" / ".tmpAb12Cd",
+        tmp_path / "runs" / "a" / ".tmp",
+        tmp_path / "runs" / "a" / ".tmpnotes.md",
+    ]
+    left = [tmp_path / "runs" / "a" / ".tmpAb12Cd", tmp_path / "floors" / "centre" / "33" / ".tmpCapRo0"]
+    for path in (*kept, *left):
+        write_text(path, "")
+    remove_partial(tmp_path, ("notes.md", "runs/*/step-*.safetensors", "floors/**/*"))
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(kept)
+
+
 def test_what_a_killed_process_leaves_is_what_is_removed(tmp_path):
     with replacing(tmp_path / "done") as temporary:
         temporary.write_text("half")

@@ -108,6 +108,8 @@ def _errno(error: Exception) -> int | None:
 def remove_partial(folder: Path, patterns: Iterable[str]) -> None:
     """Delete the temporary files that killed processes left of files with such names, and nobody else's.
 
+    safetensors writes into a temporary file of its own beside the one that it is told to write.
+
     Args:
         folder: where they lie.
         patterns: of names as `replacing` got them, such as `manifest.json` or `runs/*/step-*`.
@@ -116,6 +118,9 @@ def remove_partial(folder: Path, patterns: Iterable[str]) -> None:
         place, _, name = pattern.rpartition("/")
         for file in folder.glob(f"{place}/.{name}.????????{PARTIAL}".removeprefix("/")):
             file.unlink(missing_ok=True)
+        if name.endswith((".safetensors", "*")):
+            for file in folder.glob(f"{place}/.tmp??????".removeprefix("/")):
+                file.unlink(missing_ok=True)
 
 
 def _fsync(path: Path) -> None:
