@@ -25,7 +25,7 @@ from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
 from reseed.starts.lloyd import kmeans
 from reseed.training import Context, stack, train
-from reseed.training.recording import record
+from reseed.training.loop import write_down
 from reseed.trajectory import StudyFolder, Trajectory
 
 MIB = 2**20
@@ -131,7 +131,7 @@ def comparing(task: Task) -> Figures:
     found = compare()
     with workers(1) as pool:
         context = _context(task, seen, pool)
-        recorded = _seconds(lambda: record(_stack(spec, seen, last[0].atoms), seen, context.heldout, context.folder))
+        recorded = _seconds(lambda: write_down(_stack(spec, seen, last[0].atoms), context))
     wanted = batch_rows(seen.n_tokens, task["batch_size"], 1, roll=0)
     return {
         "read": _seconds(lambda: seen.rows(wanted)),
@@ -175,7 +175,7 @@ def _seen(task: Task) -> Preprocessed:
 
 
 def _context(task: Task, seen: Preprocessed, pool: Any) -> Context:  # noqa: ANN401 (an executor)
-    return Context(seen, seen.heldout.rows, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
+    return Context.of_one(seen, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
 
 
 def _runs(task: Task) -> list[Trajectory]:

@@ -60,7 +60,7 @@ def context(activations, folder, *, preprocess="centre", threads=1):
     """Where runs train without a study around them."""
     seen = preprocessed(open_activations(activations), preprocess)
     with workers(threads) as pool:
-        yield Context(seen, seen.heldout.rows, StudyFolder(folder), torch.device("cpu"), pool)
+        yield Context.of_one(seen, StudyFolder(folder), torch.device("cpu"), pool)
 
 
 def specs_of(small):

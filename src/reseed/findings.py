@@ -182,8 +182,6 @@ class Surrogate(_Document):
     """`elliptical`, `axes` or `gaussian`: what else the rows keep."""
     runs: tuple[str, ...]
     """Ids of the runs on them, one for each start."""
-    rank: int
-    """Dimensions in which the rows vary: principal directions above a share of the variance."""
     born: Interval
     """Matched agreement between its starts at step 0."""
     last: Interval

@@ -42,7 +42,14 @@ _OF_A_RUN = ("spec.json", "step-*.safetensors", "metrics.parquet", "state.safete
 
 _NO_SUMS = "is missing, so that nobody can tell whether the files beside it are what was written"
 _FOLDERS = tuple(pattern.partition("/")[0] + "/" for pattern in _OF_A_STUDY if "/" in pattern)
-_COMPARED = ("about.json", "pairs.parquet", "matchings.parquet", "floors.parquet", "barriers.parquet")
+_COMPARED = (
+    "about.json",
+    "pairs.parquet",
+    "matchings.parquet",
+    "surrogate.parquet",
+    "floors.parquet",
+    "barriers.parquet",
+)
 _MOST_TOLD = 5
 _UNSUMMED = ("report.html", SUMS)
 

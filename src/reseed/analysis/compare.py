@@ -37,7 +37,7 @@ _TWO = 2
 def compare_runs(
     folder: StudyFolder, condition: str, pool: Executor, *, advance: Callable[[int], None] = lambda _: None
 ) -> Compared | None:
-    """Match the pairs of one condition that are not known yet, and write `pairs` and `matchings`.
+    """Match the pairs of one condition that are not known yet, and write `pairs`, `matchings` and `surrogate`.
 
     Args:
         folder: a study; runs that have not finished take no part.
@@ -59,7 +59,8 @@ def compare_runs(
     children = measure_children(folder, condition, activations, pool, known=known)
     written.write_table("pairs", _pairs_table(measured, children, groups))
     written.write_table("matchings", _matchings_table(measured.pairs, children))
-    about = _about(runs, measured, activations)
+    surrogates = _compare_surrogates(folder, condition, activations, pool)
+    about = _about(runs, measured, activations).model_copy(update={"surrogates": surrogates})
     before = written.about
     if before is not None and before.model_copy(update={"floors": ()}) == about:
         return before
@@ -103,7 +104,8 @@ def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, share
 def forget_unfinished(folder: StudyFolder) -> None:
     """Remove what was compared of runs that have not ended: those may become others, and more pairs come."""
     for condition in folder.manifest.conditions:
-        unfinished = {run_id for run_id in (*condition.runs, *condition.children) if folder.run(run_id).done is None}
+        every = (*condition.runs, *condition.children, *condition.surrogates)
+        unfinished = {run_id for run_id in every if folder.run(run_id).done is None}
         written = folder.compared(condition.name)
         about = written.about
         if unfinished & {*condition.runs}:
@@ -114,7 +116,8 @@ def forget_unfinished(folder: StudyFolder) -> None:
             table = written.table(name)
             written.write_table(name, table.filter(~pl.any_horizontal(pl.col(*_PAIR).is_in(list(unfinished)))))
         kept = tuple(run for run in about.runs if run.id not in unfinished)
-        written.write_about(about.model_copy(update={"runs": kept, "floors": ()}))
+        beside = tuple(run for run in about.surrogates if run.id not in unfinished)
+        written.write_about(about.model_copy(update={"runs": kept, "surrogates": beside, "floors": ()}))
 
 
 def is_compared(folder: StudyFolder, condition: str) -> bool:
@@ -126,12 +129,14 @@ def is_compared(folder: StudyFolder, condition: str) -> bool:
     if nothing or about is None:
         return nothing and about is None
     steps = tuple(sorted(set.intersection(*(set(run.steps) for run in runs))))
+    beside = [run.id for run in _finished(folder.surrogates(condition))]
     table = written.table("pairs")
     told = set(table.filter(pl.col("relation") == SPAWNED)["run_b"])
     return (
         _measured_as_now(about, runs[0])
         and [run.id for run in about.runs] == [run.id for run in runs]
         and about.steps == steps
+        and [run.id for run in about.surrogates] == (beside if len(beside) >= _TWO else [])
         and children == told
         and (not about.has_pairs or (about.floors != () and (written.path / "floors.parquet").exists()))
     )
@@ -204,26 +209,43 @@ def _matchings_table(*parts: Mapping[tuple[str, str], OfPair]) -> pl.DataFrame:
     return pl.concat(tables)
 
 
+def _compare_surrogates(
+    folder: StudyFolder, condition: str, activations: ActivationCovariance, pool: Executor
+) -> tuple[ComparedRun, ...]:
+    """Match the runs on the surrogate with each other, and write `surrogate`; none where fewer than two finished."""
+    runs = _finished(folder.surrogates(condition))
+    if len(runs) < _TWO:
+        return ()
+    measured = measure_pairs(runs, activations, pool)
+    groups = dict(zip((run.id for run in runs), measured.groups, strict=True))
+    folder.compared(condition).write_table("surrogate", _pairs_table(measured, {}, groups))
+    return _compared_runs(runs, measured)
+
+
 def _about(runs: Sequence[Trajectory], measured: MeasuredPairs, activations: ActivationCovariance) -> Compared:
-    last = {run.id: run.snapshots[measured.steps[-1]].atoms for run in runs}
-    n_atoms, d_model = last[runs[0].id].shape
+    n_atoms, d_model = runs[0].snapshots[measured.steps[-1]].atoms.shape
     return Compared(
         reseed=VERSION,
-        runs=tuple(
-            ComparedRun(
-                id=run.id,
-                init_group=group,
-                stable_rank=measures.stable_rank(last[run.id]).value,
-                atom_norm_squared=measures.mean_norm_squared(last[run.id]),
-            )
-            for run, group in zip(runs, measured.groups, strict=True)
-        ),
+        runs=_compared_runs(runs, measured),
         steps=measured.steps,
         measures=tuple(MEASURES),
         n_atoms=n_atoms,
         d_model=d_model,
         sign=runs[0].record.sign,
         subspace_rank=activations.rank,
+    )
+
+
+def _compared_runs(runs: Sequence[Trajectory], measured: MeasuredPairs) -> tuple[ComparedRun, ...]:
+    last = [run.snapshots[measured.steps[-1]].atoms for run in runs]
+    return tuple(
+        ComparedRun(
+            id=run.id,
+            init_group=group,
+            stable_rank=measures.stable_rank(atoms).value,
+            atom_norm_squared=measures.mean_norm_squared(atoms),
+        )
+        for run, group, atoms in zip(runs, measured.groups, last, strict=True)
     )
 
 

@@ -19,7 +19,8 @@ from reseed.analysis.evidence import nothing_known, too_few, weigh
 from reseed.analysis.intervals import band, interval
 from reseed.analysis.measure_records import measure_record, said_by, with_evidence
 from reseed.analysis.run_metrics import mean_metrics, run_metric
-from reseed.analysis.tables import Pairs, floors_of, pairs_of, strictest
+from reseed.analysis.surrogates import surrogate_findings
+from reseed.analysis.tables import Pairs, floors_of, pairs_of, strictest, surrogate_pairs
 from reseed.findings import ConditionFindings, Interval, PairCurve, RunFindings, Verdict
 from reseed.measures import MEASURES
 from reseed.verdict import Limits, judge
@@ -64,11 +65,13 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         return replace(alone, findings=alone.findings.model_copy(update={"spawn": spawn}))
     pairs = pairs_of(about, table)
     drawn = written.table("floors")
-    found = {name: floors_of(MEASURES[name], pairs, about, drawn) for name in about.measures}
+    surrogate = surrogate_pairs(written)
+    found = {name: floors_of(MEASURES[name], pairs, about, drawn, surrogate) for name in about.measures}
     judged = _judged(planned, runs, about, pairs=pairs, floors=found, limits=limits, level=level)
     spawn = spawn_curve(folder, children, floor=judged.floor, convergent=limits.convergent, level=level)
     barriers = barriers_between(pairs, written.barriers(), level)
-    findings = judged.findings.model_copy(update={"spawn": spawn, "barriers": barriers})
+    beside = surrogate_findings(folder, planned, surrogate, level=level)
+    findings = judged.findings.model_copy(update={"spawn": spawn, "barriers": barriers, "surrogate": beside})
     return replace(judged, findings=findings)
 
 

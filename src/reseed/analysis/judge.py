@@ -134,6 +134,10 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
     warnings += [_ended(child) for child in children if not child.finished]
     warnings += [_lost(child, None) for child in children if _lost_steps(child)]
+    beside = [folder.run(run_id) for run_id in folder.manifest.surrogates]
+    warnings += [_ended(run) for run in beside if run.steps and not run.finished]
+    warnings += [_lost_on_surrogate(run) for run in beside if _lost_steps(run) and run.steps]
+    warnings += [_absent(run) for run in beside if not run.steps]
     begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
     return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.manifest.planned if run_id not in begun))
 
@@ -178,6 +182,11 @@ def _lost(run: Trajectory, condition: ConditionFindings | None) -> str:
         left = ", where no run is compared now"
         left += f"; {condition.name} is judged at step {condition.steps[-1]:,}" if condition.steps else ""
     return f"{run.id} has lost its snapshots of steps {lost}{left}: {_made_again(run)}"
+
+
+def _lost_on_surrogate(run: Trajectory) -> str:
+    lost = ", ".join(f"{step:,}" for step in _lost_steps(run))
+    return f"{run.id} has lost its snapshots of steps {lost}: the surrogate may be missing a run; {_made_again(run)}"
 
 
 def _lost_steps(run: Trajectory) -> list[int]:

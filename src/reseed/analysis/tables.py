@@ -15,13 +15,15 @@ from reseed import floors, statistics
 from reseed.floors import FLOORS, Floor, Sizes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from reseed.floors import FloorKind
     from reseed.measures import Measure
-    from reseed.trajectory import Compared
+    from reseed.trajectory import Compared, ComparedFolder, ComparedRun
 
-__all__ = ["Pairs", "floors_of", "pairs_of", "strictest"]
+__all__ = ["Pairs", "floors_of", "pairs_of", "strictest", "surrogate_pairs"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,15 @@ class Pairs:
 
 def pairs_of(about: Compared, table: pl.DataFrame) -> Pairs:
     """The matrices of a table of pairs."""
-    ids = tuple(run.id for run in about.runs)
+    return _pairs_of(about.runs, about.steps, about.measures, table)
+
+
+def _pairs_of(
+    runs: Sequence[ComparedRun], all_steps: tuple[int, ...], names: Sequence[str], table: pl.DataFrame
+) -> Pairs:
+    ids = tuple(run.id for run in runs)
     place = {run_id: number for number, run_id in enumerate(ids)}
-    at = {step: number for number, step in enumerate(about.steps)}
+    at = {step: number for number, step in enumerate(all_steps)}
     kept = [
         (row, at[step], place[run_a], place[run_b])
         for row, (step, run_a, run_b, relation) in enumerate(
@@ -55,16 +63,28 @@ def pairs_of(about: Compared, table: pl.DataFrame) -> Pairs:
     ]
     rows, steps, i, j = (torch.tensor(part, dtype=torch.int64) for part in zip(*kept, strict=True))
     matrices = {}
-    for name in about.measures:
-        matrix = torch.full((len(about.steps), len(ids), len(ids)), torch.nan, dtype=torch.float64)
+    for name in names:
+        matrix = torch.full((len(all_steps), len(ids), len(ids)), torch.nan, dtype=torch.float64)
         values = torch.tensor(table[name].to_list(), dtype=torch.float64)[rows]
         matrix[steps, i, j] = values
         matrix[steps, j, i] = values
         matrices[name] = matrix
-    return Pairs(about.steps, ids, torch.tensor([run.init_group for run in about.runs]), matrices)
+    return Pairs(all_steps, ids, torch.tensor([run.init_group for run in runs]), matrices)
 
 
-def floors_of(measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.DataFrame) -> tuple[Floor, ...]:
+def surrogate_pairs(written: ComparedFolder) -> Pairs | None:
+    """The runs on the surrogate, at step 0 and at the last step; None where fewer than two finished."""
+    about = written.about
+    if about is None or len(about.surrogates) < 2:  # noqa: PLR2004 (a pair)
+        return None
+    table = written.table("surrogate")
+    ends = tuple(sorted(table["step"].unique()))
+    return _pairs_of(about.surrogates, (ends[0], ends[-1]), about.measures, table)
+
+
+def floors_of(
+    measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.DataFrame, surrogate: Pairs | None
+) -> tuple[Floor, ...]:
     """Every floor of one measure, in the order of `FLOORS`; none of one that says how the agreement came about."""
     if measure.role == "mechanism":
         return ()
@@ -80,14 +100,16 @@ def floors_of(measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.Da
             values = {(a, b): value for a, b, value in rows.iter_rows()}
             drawn_as = drawn[kind.name]
             found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, **_called(kind)))
+        elif kind.trained and surrogate is not None and surrogate.apart.any():
+            found.append(_between(kind, surrogate, measure.name, -1))
         elif kind.role == "origin" and pairs.apart.any():
-            found.append(_at_step_0(kind, pairs, measure.name))
+            found.append(_between(kind, pairs, measure.name, 0))
     return tuple(found)
 
 
 def strictest(found: tuple[Floor, ...]) -> Floor | None:
-    """The largest of these floors; None where none is defined."""
-    defined = [floor for floor in found if not math.isnan(floor.value)]
+    """The largest null among these floors; None where none is defined."""
+    defined = [floor for floor in found if floor.role == "null" and not math.isnan(floor.value)]
     return max(defined, key=lambda floor: floor.value, default=None)
 
 
@@ -100,14 +122,14 @@ def _formula(kind: FloorKind, value: float) -> Floor:
     return Floor(value=value, spread=0.0, standard_error=0.0, n=0, policy=kind.policy, **_called(kind))
 
 
-def _at_step_0(kind: FloorKind, pairs: Pairs, measure: str) -> Floor:
-    """The origin of the condition itself: what its starts agree before any training."""
-    born = pairs.measures[measure][:1]
-    values = born[0][pairs.apart]
+def _between(kind: FloorKind, pairs: Pairs, measure: str, place: int) -> Floor:
+    """What the starts of some runs agree at one of their snapshots."""
+    at = pairs.measures[measure][[place]]
+    values = at[0][pairs.apart]
     return Floor(
         value=values.mean().item(),
         spread=values.std().item() if len(values) > 1 else math.nan,
-        standard_error=statistics.between(born, pairs.groups)[0].standard_error,
+        standard_error=statistics.between(at, pairs.groups)[0].standard_error,
         n=len(pairs.groups.unique()),
         policy=kind.policy,
         **_called(kind),

@@ -12,6 +12,7 @@ from reseed.floors.mean_shift import mean_shift
 from reseed.floors.measured import from_draws, from_pairs, measured
 from reseed.floors.spectrum import spectrum_atoms
 from reseed.floors.step_0 import STEP_0
+from reseed.floors.surrogate import SURROGATE
 
 __all__ = [
     "FLOORS",
@@ -32,5 +33,5 @@ __all__ = [
     "subspace",
 ]
 
-FLOORS: dict[str, FloorKind] = {floor.name: floor for floor in (ISOTROPIC, DATA, KMEANS, HULL, STEP_0)}
-"""By name, in the order of tables; of equal floors the first is the strictest."""
+FLOORS: dict[str, FloorKind] = {floor.name: floor for floor in (ISOTROPIC, SURROGATE, STEP_0, DATA, KMEANS, HULL)}
+"""By name, in the order of tables: nulls, the origin, references. Of equal nulls the first is the strictest."""

@@ -13,8 +13,9 @@ from reseed.matching import Sign
 __all__ = ["Ended", "Floor", "FloorKind", "Role", "Sizes", "Source"]
 
 Role = Literal["null", "origin", "reference"]
-"""null: what there would be without any structure; origin: the same runs at step 0; reference: what another learner, or
-untrained atoms of the same tokens, agree."""
+"""null: what there would be without any structure beyond the moments and lengths of the activations, which may forbid a
+word; origin: the same runs at step 0; reference: what another learner, or untrained atoms of the same tokens, agree,
+which forbids nothing."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class FloorKind:
-    """One entry of `FLOORS`: what it says, and how it is found: by one of the three functions, or from step 0.
+    """One entry of `FLOORS`: what it says, and how it is found: by one of the three functions, or from runs.
 
     What is drawn is drawn by the training side, before anything is compared, and kept with the study.
     """
@@ -89,5 +90,7 @@ class FloorKind:
     """Draws one dictionary of activations: from the activations, with so many atoms, by the number of the draw."""
     of_run: Callable[[Ended], Float[Tensor, "atoms d_model"] | None] | None = None
     """Draws one dictionary of what a run of this condition ended with; None where it has nothing to draw from."""
+    trained: bool = False
+    """Whether it is found from runs of the same recipe on the surrogate of the activations."""
     told: Callable[[Source, int], str] = lambda _source, _n_atoms: ""
     """What the draws of so many atoms add to the policy, such as how many activations each is made of."""

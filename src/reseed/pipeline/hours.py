@@ -36,8 +36,9 @@ def hours_of(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> li
     steps = study.training.steps
     return [
         _part("k-means starts", _starts(sizes, needs, measured)),
-        _part("training", (rate.step.times(each.every * steps) for each, rate in measured)),
-        _part("snapshots", (rate.snapshot.times(each.every * each.snapshots) for each, rate in measured)),
+        _part("training", (rate.step.times((each.runs + each.children) * steps) for each, rate in measured)),
+        _part("surrogate training", (rate.step.times(each.surrogates * steps) for each, rate in measured)),
+        _part("snapshots", (rate.snapshot.times(each.written) for each, rate in measured)),
         _part("floors", _floors(study, sizes, needs, measured)),
         _part("comparing", _comparisons(measured)),
         _part("barriers", (rate.barrier.times(each.pairs).plus(rate.loss.times(each.runs)) for each, rate in measured)),
@@ -81,6 +82,6 @@ def _floors(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> Ite
 def _comparisons(measured: Measured) -> Iterator[Rate]:
     """Every pair at every snapshot; a child with its parent at the last one, and where both were born."""
     for each, rate in measured:
-        yield rate.compare.times(each.pairs * each.snapshots + each.children)
+        yield rate.compare.times(each.pairs * each.snapshots + each.children + 2 * math.comb(each.surrogates, 2))
         yield rate.match.times(each.children)
         yield rate.see.times(each.runs * each.snapshots + 2 * each.children)

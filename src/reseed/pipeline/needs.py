@@ -55,13 +55,20 @@ class OfCondition(NamedTuple):
     starts: int
     runs: int
     children: int
+    surrogates: int
+    """Runs on the surrogate that no condition before it has, too."""
     snapshots: int
-    """Of each run."""
+    """Of each run and child; those on the surrogate have two."""
 
     @property
     def every(self) -> int:
-        """Runs and children."""
-        return self.runs + self.children
+        """Runs, children and runs on the surrogate."""
+        return self.runs + self.children + self.surrogates
+
+    @property
+    def written(self) -> int:
+        """Snapshots of all of them."""
+        return (self.runs + self.children) * self.snapshots + 2 * self.surrogates
 
     @property
     def pairs(self) -> int:
@@ -86,8 +93,8 @@ class Needs:
     """Bytes that are there in the end, by kind of file."""
     disk_least: int
     """Bytes that are there in the end for certain."""
-    resume_points: int
-    """Bytes on top of that while a condition is trained."""
+    while_training: int
+    """Bytes on top of that while conditions are trained: resume points, and the rows of the surrogate."""
     files: int
     """Files in the end, folders not counted."""
 
@@ -102,9 +109,14 @@ class Needs:
         return sum(each.children for each in self.conditions)
 
     @property
+    def surrogates(self) -> int:
+        """Of all conditions."""
+        return sum(each.surrogates for each in self.conditions)
+
+    @property
     def snapshots(self) -> int:
-        """Of all runs and children."""
-        return sum(each.every * each.snapshots for each in self.conditions)
+        """Of all of them."""
+        return sum(each.written for each in self.conditions)
 
     @property
     def pairs(self) -> int:
@@ -118,7 +130,7 @@ def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int) -> Needs:
     Raises:
         SpecError: what a method or a start refuses.
     """
-    conditions = tuple(_counted(study, condition, sizes) for condition in study.conditions)
+    conditions = _counted(study, sizes)
     drawn = [floor.name for floor in FLOORS.values() if floor.draw is not None]
     n_atoms = sorted({arm.method.n_atoms for arm in study.arms})
     draws = tuple((seen, n, floor) for seen in study.preprocess for n in n_atoms for floor in drawn)
@@ -140,7 +152,8 @@ def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int) -> Needs:
         gpu=tuple(_on_gpu(each, sizes) for each in conditions) if device == "cuda" else (),
         disk=disk,
         disk_least=least,
-        resume_points=max(each.every * (each.shape.state + 4096) + each.shape.state for each in conditions),
+        while_training=max(each.every * (each.shape.state + 4096) + each.shape.state for each in conditions)
+        + 4 * sizes.n_tokens * sizes.d_model * any(each.surrogates for each in conditions),
         files=files,
     )
 
@@ -153,15 +166,24 @@ def count_snapshots(training: Training) -> int:
     return 1 + later + (0 if first == 1 else max(1, early))
 
 
-def _counted(study: Study, condition: Condition, sizes: Sizes) -> OfCondition:
-    return OfCondition(
-        condition,
-        shape_of(condition.arm.method, condition.arm.start, sizes.d_model),
-        starts=study.starts,
-        runs=study.starts * study.runs_per_start,
-        children=study.starts * len(study.spawn_at),
-        snapshots=count_snapshots(study.training),
-    )
+def _counted(study: Study, sizes: Sizes) -> tuple[OfCondition, ...]:
+    """Every condition; those with one recipe share their runs on the surrogate, which the first of them trains."""
+    found: list[OfCondition] = []
+    known: set[str] = set()
+    for condition in study.conditions:
+        beside = {spec.id for spec in study.surrogates_of(condition, activations="")}
+        counted = OfCondition(
+            condition,
+            shape_of(condition.arm.method, condition.arm.start, sizes.d_model),
+            starts=study.starts,
+            runs=study.starts * study.runs_per_start,
+            children=study.starts * len(study.spawn_at),
+            surrogates=len(beside - known),
+            snapshots=count_snapshots(study.training),
+        )
+        known |= beside
+        found.append(counted)
+    return tuple(found)
 
 
 def _points(study: Study, conditions: Iterable[OfCondition]) -> dict[tuple[object, ...], tuple[OfCondition, int]]:
@@ -178,6 +200,9 @@ def _points(study: Study, conditions: Iterable[OfCondition]) -> dict[tuple[objec
         shown: dict[Die, int] = {die: list(times).index(scope[die]) for die in dice}
         identity = (each.condition.preprocess, *points_identity(start, method, shown))
         found[identity] = (each, max(times[scope[die]] for die in dice))
+        if each.surrogates:
+            recipe = ("surrogate", each.condition.preprocess, start.model_dump_json(), method.n_atoms)
+            found[recipe] = (each, 1 if same else each.surrogates)
     return found
 
 
@@ -197,11 +222,9 @@ def _disk(
     d, header = sizes.d_model, 900
     n_draws, groups = study.floors.draws, study.starts
     hulls = [each for each in conditions if each.condition.arm.method.mixes_points]
-    snapshots = sum(each.every * each.snapshots * (each.shape.snapshot + header) for each in conditions)
-    codes = sum(each.every * each.snapshots * _codes(each.shape, sizes) for each in conditions)
-    certain = sum(
-        each.every * each.snapshots * _codes(each.shape, sizes) for each in conditions if each.shape.is_sparse
-    )
+    snapshots = sum(each.written * (each.shape.snapshot + header) for each in conditions)
+    codes = sum(each.written * _codes(each.shape, sizes) for each in conditions)
+    certain = sum(each.written * _codes(each.shape, sizes) for each in conditions if each.shape.is_sparse)
     pairs = sum(
         130 * (each.pairs * each.snapshots + each.children)
         + (each.pairs + each.children) * (14 * each.shape.n_atoms + 200)
@@ -210,7 +233,7 @@ def _disk(
     disk = {
         "snapshots": snapshots + codes,
         "report": 2_100_000,
-        "records": sum(each.every * (6400 + 160 * each.snapshots) for each in conditions),
+        "records": sum(6400 * each.every + 160 * each.written for each in conditions),
         "points": sum(count * (4 * each.shape.n_points * d + header) for each, count in points.values()),
         "floors": n_draws * sum(4 * n * d + header for _, n, _ in draws)
         + sum(groups * (each.shape.dictionary + header) for each in hulls),
@@ -218,7 +241,7 @@ def _disk(
         "comparisons": pairs + 12_000 * len(conditions) + 200 * math.comb(n_draws, 2) * len(draws),
         "findings": 40_000 + sum(20_000 + 6_000 * each.snapshots + 250 * each.pairs for each in conditions),
     }
-    files = sum(each.every * (4 + each.snapshots) + 5 for each in conditions)
+    files = sum(4 * each.every + each.written + 5 for each in conditions)
     files += sum(count for _, count in points.values()) + n_draws * len(draws) + groups * len(hulls)
     files += len(study.preprocess) + 6
     least = snapshots + certain + disk["points"] + n_draws * sum(4 * n * d for _, n, _ in draws)

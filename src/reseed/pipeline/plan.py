@@ -81,10 +81,12 @@ class Plan:
     """Of all conditions."""
     children: int
     """Of all conditions."""
+    surrogates: int
+    """Runs on the surrogate; conditions with one recipe share them."""
     ended: int
-    """Runs and children in the folder that have ended."""
+    """Of all of them, those in the folder that have ended."""
     snapshots: int
-    """Of all runs and children."""
+    """Of all of them."""
     pairs: int
     """Of runs of one condition, each compared at every snapshot."""
     device: str
@@ -94,7 +96,7 @@ class Plan:
     """None where no GPU is used."""
     disk: Disk
     wall_hours: float | None
-    """Of the runs and children that have not ended, and all that is done with them; None where nothing was measured."""
+    """Of the runs that have not ended, and all that is done with them; None where nothing was measured."""
     cpu_hours: float | None
     """The same in hours of one core."""
     parts: tuple[Part, ...]
@@ -140,12 +142,13 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
     if measure and not refusal:
         parts = tuple(hours_of(study, sizes, needs, _measured(study, needs, device, threads, quiet=quiet)))
     ended = sum(1 for _ in out.glob("runs/*/done"))
-    left = max(0.0, 1 - ended / (needs.runs + needs.children))
+    left = max(0.0, 1 - ended / (needs.runs + needs.children + needs.surrogates))
     memory, gpu, disk = _memory(needs), _gpu(needs), _disk(needs, out)
     return Plan(
         folder=str(out),
         runs=needs.runs,
         children=needs.children,
+        surrogates=needs.surrogates,
         ended=ended,
         snapshots=needs.snapshots,
         pairs=needs.pairs,
@@ -199,7 +202,7 @@ def _disk(needs: Needs, out: Path) -> Disk:
     room, end = machine.room(out), sum(needs.disk.values())
     now, _ = machine.file_bytes(out)
     free, files_free = (room.free, room.files) if room else (None, None)
-    return Disk(end, end + needs.resume_points, now, free, needs.files, files_free, needs.disk)
+    return Disk(end, end + needs.while_training, now, free, needs.files, files_free, needs.disk)
 
 
 def _cautions(memory: Memory, gpu: Memory | None, disk: Disk) -> Iterator[str]:
@@ -223,7 +226,9 @@ def _cautions(memory: Memory, gpu: Memory | None, disk: Disk) -> Iterator[str]:
 def _lines(made: Plan) -> Iterator[str]:
     ended = f", {made.ended:,} of them ended" if made.ended else ""
     children = f" and {made.children:,} children" if made.children else ""
-    yield f"{'runs':<10}{made.runs:,}{children}{ended}; {made.snapshots:,} snapshots, {made.pairs:,} pairs of runs"
+    beside = f", {made.surrogates:,} on the surrogate" if made.surrogates else ""
+    runs = f"{made.runs:,}{children}{beside}{ended}"
+    yield f"{'runs':<10}{runs}; {made.snapshots:,} snapshots, {made.pairs:,} pairs of runs"
     if made.wall_hours is not None and made.cpu_hours is not None:
         yield (
             f"{'time':<10}{_duration(made.wall_hours)}, {_duration(made.cpu_hours)} of one core "

@@ -26,9 +26,7 @@ from reseed.pipeline.barriers import ALPHAS, MOST_TOKENS, loss, read_parameters
 from reseed.starts import draw
 from reseed.starts.lloyd import lloyd
 from reseed.training import Context, stack
-from reseed.training.batches import Batches
-from reseed.training.loop import stepped
-from reseed.training.recording import record
+from reseed.training.loop import batches_of, stepped, write_down
 from reseed.trajectory import StudyFolder
 
 if TYPE_CHECKING:
@@ -107,14 +105,14 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
         threads: how many these are.
     """
     with TemporaryDirectory(prefix="reseed-plan-") as folder:
-        context = Context(seen, seen.heldout.rows.to(device), StudyFolder(Path(folder)), device, pool)
-        stacks = _born(each, context, threads)
+        context = Context.of_one(seen, StudyFolder(Path(folder)), device, pool)
+        stacks = _born(each, seen, context, threads)
         n_runs = sum(len(one) for one in stacks)
-        recorded = _each(stacks, lambda one: record(one, seen, context.heldout, context.folder), pool, n_runs)
+        recorded = _each(stacks, lambda one: write_down(one, context), pool, n_runs)
         step = _trained(stacks, context, n_runs)
         for one in stacks:
             one.step = 1
-            record(one, seen, context.heldout, context.folder)
+            write_down(one, context)
         runs = [context.folder.run(spec.id) for one in stacks for spec in one.specs][:2]
         lasts = [_finite(run) for run in runs]
         share = min(1.0, _MOST_ATOMS / each.shape.n_atoms)
@@ -145,11 +143,11 @@ def _finite(run: Trajectory) -> Snapshot:
     return run.snapshot(1 if run.snapshot(1).atoms.isfinite().all() else 0)
 
 
-def _born(each: OfCondition, context: Context, threads: int) -> list[Stack]:
+def _born(each: OfCondition, seen: Preprocessed, context: Context, threads: int) -> list[Stack]:
     """As many runs as will be at work at once: on a GPU all of them, as one stack; two at least, for a pair."""
     on_cpu = context.device.type == "cpu"
     count = min(each.every, threads) if on_cpu else each.every
-    condition, seen = each.condition, context.activations
+    condition = each.condition
     training = condition.training.model_copy(update={"steps": 1000, "evenly": 1})
     condition = condition.model_copy(update={"training": training})
     specs = [condition.run(number, 0, activations=seen.activations.fingerprint) for number in range(max(2, count))]
@@ -168,8 +166,7 @@ def _begun(spec: RunSpec, seen: Preprocessed, device: torch.device) -> Stack:
 
 def _trained(stacks: list[Stack], context: Context, n_runs: int) -> Rate:
     """Updates of all stacks, in a stretch without snapshots."""
-    training = stacks[0].specs[0].training
-    batches = Batches(context.activations, context.device, batch_size=training.batch_size, steps=_LAST)
+    batches = batches_of(stacks[0].specs, context)
     for one in stacks:
         one.step = _FIRST
     rounds: list[Rate] = []

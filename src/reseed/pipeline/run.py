@@ -54,7 +54,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     check_place(out)
     check_room(study, checked_sizes(study), out)
     with reading(study, study.preprocess, quiet=quiet) as (activations, each_seen):
-        plan = _plan(study, activations.fingerprint, _planned_before(out))
+        plan = _plan(study, activations, _planned_before(out))
         machine = _machine(study, out, plan)
         folder = StudyFolder(out)
         with folder.alone(), workers(study.training.threads) as pool, progress.bar(quiet=quiet) as show:
@@ -62,7 +62,8 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
             folder.check(pool.map, advance=show("check files", folder.n_files))
             _check_records(folder, plan)
             folder.forget_missing()
-            return _run(study, _prepare(study, out, plan, activations, machine), plan, each_seen, pool=pool, show=show)
+            folder = _prepare(study, out, plan, activations, machine)
+            return _run(study, folder, plan, each_seen, pool=pool, show=show)
 
 
 class _Planned(NamedTuple):
@@ -71,11 +72,12 @@ class _Planned(NamedTuple):
     condition: Condition
     runs: tuple[RunSpec, ...]
     children: tuple[RunSpec, ...]
+    surrogates: tuple[RunSpec, ...]
 
     @property
     def every(self) -> tuple[RunSpec, ...]:
-        """Runs and children."""
-        return self.runs + self.children
+        """Runs, children and runs on the surrogate."""
+        return self.runs + self.children + self.surrogates
 
 
 def _planned_before(out: Path) -> frozenset[str]:
@@ -83,13 +85,15 @@ def _planned_before(out: Path) -> frozenset[str]:
     return frozenset(StudyFolder.open(out).manifest.planned) if (out / "manifest.json").exists() else frozenset()
 
 
-def _plan(study: Study, activations: str, before: Collection[str]) -> dict[str, _Planned]:
-    """By name of the condition, what is trained for it on activations with this fingerprint, under the ids it has."""
+def _plan(study: Study, activations: Activations, before: Collection[str]) -> dict[str, _Planned]:
+    """By name of the condition, what is trained for it on these activations, under the ids that it has."""
+    read = activations.fingerprint
     return {
         condition.name: _Planned(
             condition,
-            tuple(spec.kept_in(before) for spec in study.runs_of(condition, activations=activations)),
-            tuple(spec.kept_in(before) for spec in study.children_of(condition, activations=activations)),
+            tuple(spec.kept_in(before) for spec in study.runs_of(condition, activations=read)),
+            tuple(spec.kept_in(before) for spec in study.children_of(condition, activations=read)),
+            (),
         )
         for condition in study.conditions
     }
@@ -128,7 +132,7 @@ def _run(
         _write_moments(folder, seen)
         with enough_memory(f"drawing the floors @{seen.name}", "n_atoms"):
             draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
-        context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
+        context = Context.of_one(seen, folder, device, pool)
         for name, planned in plan.items():
             if planned.condition.preprocess == seen.name:
                 with enough_memory(f"comparing the runs of {name}", "starts, runs_per_start or n_atoms"):
@@ -145,10 +149,13 @@ def _is_finished(folder: StudyFolder, plan: dict[str, _Planned]) -> bool:
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
     """Train the runs of one condition, and write down all that judging reads about them."""
     training, n_pairs = planned.runs[0].training, math.comb(len(planned.runs), 2)
-    n_runs = len(planned.every)
-    advance = show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs")
+    n_runs, beside = len(planned.every), len(planned.surrogates)
+    told = f", {beside} of them on the surrogate" if beside else ""
+    advance = show(f"train {name}", n_runs * training.steps, f"steps of {n_runs} runs{told}")
     with enough_memory(f"training {name}", "starts, runs_per_start or n_atoms"):
-        train(planned.every, context, advance=advance)
+        pending = _pending(planned, context.folder)
+        advance((n_runs - len(pending)) * training.steps)
+        train(pending, context, advance=advance)
     advance = show(f"compare {name}", n_pairs * len(training.snapshots))
     if is_compared(context.folder, name):
         advance(n_pairs * len(training.snapshots))
@@ -156,9 +163,15 @@ def _run_condition(name: str, planned: _Planned, context: Context, shared: Floor
         compare_runs(context.folder, name, context.workers, advance=advance)
     measure_floors(context.folder, name, {spec.id: spec.first_id for spec in planned.runs}, context.workers, shared)
     advance = show(f"barriers {name}", n_pairs)
-    measure_barriers(
-        context.folder, name, context.heldout, context.activations.moments.mean, context.workers, advance=advance
-    )
+    seen = context.seen(planned.runs[0])
+    mean = seen.activations.moments.mean
+    measure_barriers(context.folder, name, seen.heldout, mean, context.workers, advance=advance)
+
+
+def _pending(planned: _Planned, folder: StudyFolder) -> tuple[RunSpec, ...]:
+    """The runs of a condition: of those on the surrogate only what is not done, or the surrogate would be needed."""
+    ahead = tuple(spec for spec in planned.surrogates if folder.run(spec.id).done is None)
+    return planned.runs + planned.children + ahead
 
 
 def _machine(study: Study, out: Path, plan: dict[str, _Planned]) -> dict[str, str]:
@@ -222,6 +235,7 @@ def _planned_condition(planned: _Planned, activations: str) -> PlannedCondition:
         key=planned.condition.key(activations=activations),
         runs=tuple(spec.id for spec in planned.runs),
         children=tuple(spec.id for spec in planned.children),
+        surrogates=tuple(spec.id for spec in planned.surrogates),
     )
 
 

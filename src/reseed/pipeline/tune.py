@@ -162,7 +162,7 @@ def _trained(
     ):
         folder.clear_remains()
         folder.check(pool.map)
-        context = Context(seen, seen.heldout.rows.to(device), folder, device, pool)
+        context = Context.of_one(seen, folder, device, pool)
         advance = show(f"tune @{seen.name}", len(specs) * study.training.steps, f"steps of {len(specs)} runs")
         train(specs, context, advance=advance)
         choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from reseed._support.numbers import size
-from reseed._support.settings import NO_RESULT, AtMost, Settings
+from reseed._support.settings import NEUTRAL, NO_RESULT, AtMost, Settings
 from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
 from reseed.thresholds import Thresholds
@@ -96,12 +96,22 @@ class Dice(Settings):
         scopes: dict[Scope, tuple[int, ...]] = {"shared": (), "start": (start,), "run": (start, run)}
         return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in DICE}
 
+    def surrogate_rolls(self, start: int) -> dict[Die, int]:
+        """What they show for the run of a start on the surrogate, which shares nothing with any other run."""
+        return {die: roll(die, self.replicate, "surrogate", start) for die in DICE}
+
 
 class Floors(Settings):
-    """How the measured floors are drawn."""
+    """How nulls and references are made."""
 
     draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=5, ge=3)
     """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched. A floor's own error, which
     every verdict carries, is twice as large with 3."""
+    surrogate: Annotated[Literal["elliptical", "axes", "gaussian", "off"], NEUTRAL] = "elliptical"
+    """The surrogate null: every arm is also trained on rows that keep the mean, the covariance and, with `elliptical`,
+    the lengths of the activations (`axes`: every principal coordinate's distribution; `gaussian`: neither) and lose
+    everything else. With `off` no condition can be called stabilizing or convergent."""
+    surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=100)
+    """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
     """Lloyd iterations of the k-means floor on 32 activations per centroid; five more follow on all of its sample."""

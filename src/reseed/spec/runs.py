@@ -54,6 +54,8 @@ class RunSpec(Settings):
     """The fingerprint of the activations."""
     spawn: Spawn | None = None
     """Set for a child: it is its parent up to a step, and reads the data in another order from there on."""
+    surrogate: str | None = None
+    """Set for a run on a surrogate of the activations: its kind."""
     kept: str | None = None
     """The id under which an older study folder holds the run."""
     kept_parent: str | None = None
@@ -63,6 +65,7 @@ class RunSpec(Settings):
     def identity(self) -> dict[str, Any]:
         """As JSON, everything that decides what the run becomes: no label, and no setting that changes no result."""
         spawn = {} if self.spawn is None else {"spawn": self.spawn.identity}
+        surrogate = {} if self.surrogate is None else {"surrogate": self.surrogate}
         return {
             "preprocess": self.preprocess,
             "start_index": self.start_index,
@@ -73,6 +76,7 @@ class RunSpec(Settings):
             "rolls": dict(self.rolls),
             "activations": self.activations,
             **spawn,
+            **surrogate,
         }
 
     @property
@@ -95,7 +99,8 @@ class RunSpec(Settings):
     @property
     def _place(self) -> str:
         spawned = f".spawn{self.spawn.step}" if self.spawn else ""
-        return f"s{self.start_index}.r{self.run_index}{spawned}"
+        surrogate = f"{self.surrogate}." if self.surrogate else ""
+        return f"{surrogate}s{self.start_index}.r{self.run_index}{spawned}"
 
     def kept_in(self, ids: Collection[str]) -> RunSpec:
         """The run under the id that it has among those of a study folder, which may be its first one.
@@ -127,6 +132,11 @@ class RunSpec(Settings):
             shared_when_published=self.start.entry.shared_when_published,
             points=points,
         )
+
+    @property
+    def snapshots(self) -> tuple[int, ...]:
+        """The steps at which it is written down: those of the recipe; on a surrogate the ends are enough."""
+        return self.training.snapshots if self.surrogate is None else (0, self.training.steps)
 
     def order_at(self, step: int) -> int:
         """What the order die shows for update number `step`, from 0."""
@@ -172,6 +182,14 @@ class Condition(Settings):
             rolls=self._rolls(start, run),
             activations=activations,
         )
+
+    def on_surrogate(self, start: int, *, kind: str, activations: str) -> RunSpec:
+        """The run of a start on a surrogate with this fingerprint: the same recipe, by rolls that no other run has."""
+        rolls = self.dice.surrogate_rolls(start)
+        same = self.dice.surrogate_rolls(0)
+        rolls |= {die: same[die] for die in self.arm.start.entry.same_in_all_runs}
+        spec = self.run(start, 0, activations=activations)
+        return spec.model_copy(update={"surrogate": kind, "rolls": rolls})
 
     def child(self, parent: RunSpec, step: int) -> RunSpec:
         """The run that leaves a parent after some updates, to read the data in an order of its own."""

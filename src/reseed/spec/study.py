@@ -164,7 +164,7 @@ class Study(Settings):
     def digest(self) -> str:
         """SHA-256 of the study, without the path of its activations and without what changes no result."""
         known = dict.fromkeys({"activations", *self.outside_identity}, True)
-        outside = {**known, "training": self.training.outside_identity}
+        outside = {**known, "training": self.training.outside_identity, "floors": self.floors.outside_identity}
         return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude=outside)))
 
     @property
@@ -193,6 +193,17 @@ class Study(Settings):
         """The children of one condition: of the first run of every start, one for each step of `spawn_at`."""
         parents = (condition.run(start, 0, activations=activations) for start in range(self.starts))
         return tuple(condition.child(parent, step) for parent in parents for step in sorted(self.spawn_at))
+
+    def surrogates_of(self, condition: Condition, *, activations: str) -> tuple[RunSpec, ...]:
+        """The runs of one condition on a surrogate with this fingerprint, one for each of its starts.
+
+        None where the study has no surrogate, or has no two runs that could agree.
+        """
+        kind = self.floors.surrogate
+        if kind == "off" or self.starts * self.runs_per_start < 2:  # noqa: PLR2004 (a pair)
+            return ()
+        starts = range(self.floors.surrogate_starts)
+        return tuple(condition.on_surrogate(start, kind=kind, activations=activations) for start in starts)
 
 
 def _toml_near(path: Path) -> str:

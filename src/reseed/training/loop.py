@@ -9,8 +9,8 @@ run alone, on any number of cores, because no kernel ever sees its companions.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -36,21 +36,44 @@ if TYPE_CHECKING:
     from reseed.training.stack import Stack
     from reseed.trajectory import StudyFolder
 
-__all__ = ["Context", "Interrupted", "stepped", "train"]
+__all__ = ["Context", "Interrupted", "Seen", "batches_of", "stepped", "train", "write_down"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a run reads."""
+
+    activations: Preprocessed
+    """The activations, preprocessed."""
+    heldout: Float[Tensor, "tokens d_model"]
+    """The held-out activations, preprocessed, on the device."""
 
 
 @dataclass(frozen=True)
 class Context:
     """Where training happens: what it reads, where it writes, on which device."""
 
-    activations: Preprocessed
-    """The activations, preprocessed."""
-    heldout: Float[Tensor, "tokens d_model"]
-    """The held-out activations, preprocessed, on the device."""
+    sources: Mapping[str, Seen]
+    """What there is to read, by the fingerprint of the activations before preprocessing."""
     folder: StudyFolder
     device: torch.device
     workers: Executor
     """Threads that step the stacks."""
+
+    @classmethod
+    def of_one(cls, seen: Preprocessed, folder: StudyFolder, device: torch.device, workers: Executor) -> Context:
+        """Where all runs read the same activations."""
+        source = Seen(seen, seen.heldout.rows.to(device))
+        return cls({seen.activations.fingerprint: source}, folder, device, workers)
+
+    def beside(self, seen: Preprocessed) -> Context:
+        """The same place, where some runs read other activations."""
+        source = Seen(seen, seen.heldout.rows.to(self.device))
+        return replace(self, sources={**self.sources, seen.activations.fingerprint: source})
+
+    def seen(self, spec: RunSpec) -> Seen:
+        """What a run reads."""
+        return self.sources[spec.activations]
 
 
 def train(
@@ -75,7 +98,7 @@ def train(
     stacks = _stacks(specs, context)
     advance(len(specs) * steps - sum(len(each) * (steps - each.step) for each in stacks))
     saved = time.monotonic()
-    batches = Batches(context.activations, context.device, batch_size=specs[0].training.batch_size, steps=steps)
+    batches = batches_of(specs, context)
     for step in range(min((each.step for each in stacks), default=steps), steps):
         with stopping.held():
             advance(sum(len(each) for each in stacks if each.step == step))
@@ -106,9 +129,19 @@ def _stacks(specs: Sequence[RunSpec], context: Context) -> list[Stack]:
     return [stack.join(list(group)) for _, group in alike]
 
 
-def _pace(each: Stack) -> tuple[int, str]:
+def _pace(each: Stack) -> tuple[int, str, str]:
     """What the runs of one stack have in common."""
-    return each.step, each.method.model_dump_json()
+    return each.step, each.method.model_dump_json(), each.specs[0].activations
+
+
+def batches_of(specs: Sequence[RunSpec], context: Context) -> dict[str, Batches]:
+    """The batches of everything that the runs read."""
+    training = specs[0].training
+    read = {spec.activations: context.seen(spec).activations for spec in specs}
+    return {
+        name: Batches(seen, context.device, batch_size=training.batch_size, steps=training.steps)
+        for name, seen in read.items()
+    }
 
 
 def _resumed(spec: RunSpec, context: Context) -> Stack | None:
@@ -119,14 +152,14 @@ def _resumed(spec: RunSpec, context: Context) -> Stack | None:
 def _born(spec: RunSpec, context: Context) -> Stack:
     """One run at step 0, with its first snapshot written before any update."""
     method = spec.method
-    point = draw(spec.start, method, context.activations, spec.rolls, points=_points(spec, context))
+    point = draw(spec.start, method, context.seen(spec).activations, spec.rolls, points=_points(spec, context))
     state = {
         name: tensor.to(context.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()
     }
     points = points_name(_points_identity(spec, context)) if spec.start.entry.makes_points else None
     context.folder.run(spec.id).write_record(spec.record(points=points))
     born = stack.begin(spec, state)
-    record(born, context.activations, context.heldout, context.folder)
+    write_down(born, context)
     return born
 
 
@@ -136,20 +169,20 @@ def _points(spec: RunSpec, context: Context) -> Float[Tensor, "points d_model"] 
         return None
     return context.folder.remember_points(
         _points_identity(spec, context),
-        lambda: draw_points(spec.start, spec.method, context.activations, spec.rolls, device=context.device),
+        lambda: draw_points(spec.start, spec.method, context.seen(spec).activations, spec.rolls, device=context.device),
     )
 
 
 def _points_identity(spec: RunSpec, context: Context) -> tuple[object, ...]:
-    return (context.activations.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
+    return (context.seen(spec).activations.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
-def stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack:
+def stepped(each: Stack, step: int, batches: Mapping[str, Batches], context: Context) -> Stack:
     """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each
     training = each.specs[0].training
-    x = torch.stack([batches.batch(spec.order_at(step), step) for spec in each.specs])
+    x = torch.stack([batches[spec.activations].batch(spec.order_at(step), step) for spec in each.specs])
     schedule = Schedule(each.step, training.steps, warmup_steps=training.warmup_steps, decay=training.decay)
     outcome = each.method.update(each.state, x, schedule)
     each.step += 1
@@ -157,12 +190,18 @@ def stepped(each: Stack, step: int, batches: Batches, context: Context) -> Stack
     each.loss_sum += outcome.loss.double()
     each.loss_count += 1
     _resample(each, context)
-    due = each.step in training.snapshots
+    due = each.step in each.specs[0].snapshots
     fine = outcome.loss.isfinite() & (stack.finite(each) if due else True)
     each = _without_diverged(each, fine.tolist(), x, context.folder)
     if due and len(each):
-        record(each, context.activations, context.heldout, context.folder)
+        write_down(each, context)
     return each
+
+
+def write_down(each: Stack, context: Context) -> None:
+    """Write a snapshot of every run of a stack, evaluated on the held-out tokens of what they read."""
+    seen = context.seen(each.specs[0])
+    record(each, seen.activations, seen.heldout, context.folder)
 
 
 def _resample(each: Stack, context: Context) -> None:
@@ -180,8 +219,9 @@ def _resample(each: Stack, context: Context) -> None:
 
 
 def _replacements(spec: RunSpec, step: int, n_atoms: int, context: Context) -> Float[Tensor, "atoms d_model"]:
-    drawn = torch.randint(context.activations.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
-    return context.activations.rows(drawn).to(context.device)
+    seen = context.seen(spec).activations
+    drawn = torch.randint(seen.n_tokens, (n_atoms,), generator=generator(spec.rolls["resample"], step))
+    return seen.rows(drawn).to(context.device)
 
 
 def _without_diverged(each: Stack, fine: Sequence[bool], x: Tensor, folder: StudyFolder) -> Stack:

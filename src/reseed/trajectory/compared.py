@@ -4,6 +4,7 @@
     pairs.parquet       every pair of runs at every step: `step`, `run_a`, `run_b`, `relation`, `group_a`, `group_b`,
                         facts of the matching, and one column per measure
     matchings.parquet   every pair at the last step: `run_a`, `run_b`, `step`, `row`, `col`, `cosine`
+    surrogate.parquet   every pair of runs on the surrogate, with the columns of `pairs`
     floors.parquet      every pair of draws of every floor: `floor`, `draw_a`, `draw_b`, and one column per measure
     barriers.parquet    `run_a`, `run_b`, `matched`, `unmatched`, written while the held-out tokens are at hand
 
@@ -68,6 +69,8 @@ class Compared(Document):
     """Version of reseed."""
     runs: tuple[ComparedRun, ...]
     """Those that finished, starts first."""
+    surrogates: tuple[ComparedRun, ...] = ()
+    """Those on the surrogate that finished."""
     steps: tuple[int, ...]
     """The snapshots that all of them have."""
     measures: tuple[str, ...]
@@ -118,7 +121,7 @@ class ComparedFolder:
         """Write `about.json`; the last of the files, which says that the others are whole."""
         self.sums.write_text(self.path / "about.json", about.model_dump_json(indent=1) + "\n")
 
-    def table(self, name: Literal["pairs", "matchings", "floors"]) -> pl.DataFrame:
+    def table(self, name: Literal["pairs", "matchings", "surrogate", "floors"]) -> pl.DataFrame:
         """One of the tables.
 
         Raises:
@@ -126,7 +129,9 @@ class ComparedFolder:
         """
         return read_table(self.path / f"{name}.parquet")
 
-    def write_table(self, name: Literal["pairs", "matchings", "floors", "barriers"], table: pl.DataFrame) -> None:
+    def write_table(
+        self, name: Literal["pairs", "matchings", "surrogate", "floors", "barriers"], table: pl.DataFrame
+    ) -> None:
         """Write one of the tables, whole or not at all."""
         with self.sums.replacing(self.path / f"{name}.parquet") as temporary:
             table.write_parquet(temporary)

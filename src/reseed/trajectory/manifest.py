@@ -36,6 +36,8 @@ class PlannedCondition(Document):
     """Ids, starts first."""
     children: tuple[str, ...] = ()
     """Ids of spawned runs, parents first."""
+    surrogates: tuple[str, ...] = ()
+    """Ids of the runs on the surrogate; conditions with the same recipe may share them."""
 
 
 class Manifest(Document):
@@ -63,6 +65,11 @@ class Manifest(Document):
         """The ids of all runs and children, whether they have begun or not."""
         runs = [run_id for each in self.conditions for run_id in each.runs]
         return (*runs, *(run_id for each in self.conditions for run_id in each.children))
+
+    @property
+    def surrogates(self) -> tuple[str, ...]:
+        """The ids of all runs on the surrogate, each once."""
+        return tuple(dict.fromkeys(run_id for each in self.conditions for run_id in each.surrogates))
 
 
 def of_version_1(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,6 +66,8 @@ class RunRecord(Document):
     """The fingerprint of the activations."""
     spawn: Spawned | None = None
     """Set for a child."""
+    surrogate: str | None = None
+    """Set for a run on a surrogate of the activations: its kind."""
     points: str | None = None
     """The name of the points that its start was made from."""
     sign: Literal["signed", "abs"] = "signed"

@@ -163,6 +163,10 @@ class StudyFolder:
         """The spawned runs of one condition that the manifest names and that have a step 0, parents first."""
         return self._begun(self.condition(condition).children)
 
+    def surrogates(self, condition: str) -> tuple[Trajectory, ...]:
+        """The runs on the surrogate of one condition that the manifest names and that have a step 0."""
+        return self._begun(self.condition(condition).surrogates)
+
     def _begun(self, ids: Iterable[str]) -> tuple[Trajectory, ...]:
         return tuple(run for run in map(self.run, ids) if 0 in run.snapshots)
 
@@ -247,8 +251,9 @@ class StudyFolder:
     def judged_from(self) -> dict[str, str]:
         """The SHA-256 of all that judging rests on, by name: of a run, that of its own sums. Sums are settled by it."""
         self.sums.settle()
+        manifest = self.manifest
         own = {name: sums[-1] for name, sums in self.sums.lines().items() if name != "findings.json"}
-        runs = (Checksums(self.path / RUNS / run_id).path for run_id in self.manifest.planned)
+        runs = (Checksums(self.path / RUNS / run_id).path for run_id in (*manifest.planned, *manifest.surrogates))
         return own | {path.relative_to(self.path).as_posix(): sha256_of_file(path) for path in runs if path.exists()}
 
     def clear_remains(self) -> None:
