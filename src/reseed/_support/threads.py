@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, TypeVar
 
 import torch
 
 from reseed._support import stopping
 
-__all__ = ["workers"]
+__all__ = ["in_turn", "workers"]
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
@@ -29,6 +31,16 @@ def workers(count: int | None = None) -> Iterator[Executor]:
             yield pool
     finally:
         torch.set_num_threads(before)
+
+
+def in_turn(pool: Executor, at_once: int, function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What `function` makes of each item, in order; of `at_once` items at a time, which are taken only then.
+
+    So no more than these are in memory, where `map` would take all of them first.
+    """
+    following = iter(items)
+    while some := list(islice(following, at_once)):
+        yield from pool.map(function, some)
 
 
 class _Pool(ThreadPoolExecutor):

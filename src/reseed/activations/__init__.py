@@ -2,18 +2,21 @@
 
 from reseed.activations.bundled import SOTU_LICENCE, SOTU_SOURCE, check_installed, model_path, sotu_texts
 from reseed.activations.collect import collect
+from reseed.activations.coordinates import SURROGATES, SurrogateKind
 from reseed.activations.destination import check_destination
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessed, Preprocessing, preprocessed
 from reseed.activations.sizes import Sizes, sizes_of
 from reseed.activations.store import Activations, HeldOut, open_activations
+from reseed.activations.surrogate import surrogate, surrogate_fingerprint, surrogate_rank
 from reseed.activations.texts import Documents, open_texts, read_texts
 
 __all__ = [
     "PREPROCESSINGS",
     "SOTU_LICENCE",
     "SOTU_SOURCE",
+    "SURROGATES",
     "Activations",
     "Documents",
     "HeldOut",
@@ -22,6 +25,7 @@ __all__ = [
     "Preprocessed",
     "Preprocessing",
     "Sizes",
+    "SurrogateKind",
     "batch_rows",
     "check_destination",
     "check_installed",
@@ -34,4 +38,7 @@ __all__ = [
     "read_texts",
     "sizes_of",
     "sotu_texts",
+    "surrogate",
+    "surrogate_fingerprint",
+    "surrogate_rank",
 ]

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Float64
@@ -10,7 +12,7 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 
-__all__ = ["Moments", "moments_of"]
+__all__ = ["Moments", "Sums", "moments_from", "moments_of", "sums"]
 
 
 @dataclass(frozen=True)
@@ -44,23 +46,40 @@ class Moments:
         return math.sqrt(self.total_variance / self.d_model)
 
 
-def moments_of(blocks: Iterable[Float[Tensor, "block d_model"]]) -> Moments:
-    """Moments of rows that come in blocks; the same blocks in the same order give the same bits.
+class Sums(NamedTuple):
+    """What a block of rows adds to the moments."""
 
-    Sums are taken about the first block's mean, so that a large mean costs no digits of the covariance.
-    """
-    n_tokens, shift, total, products = 0, torch.zeros(()), torch.zeros(()), torch.zeros(())
-    for block in blocks:
-        rows = block.double()
-        if n_tokens == 0:
-            shift = rows.mean(dim=0)
-            total, products = torch.zeros_like(shift), torch.zeros_like(shift).diag()
-        rows = rows - shift
-        total += rows.sum(dim=0)
-        products += rows.T @ rows
-        n_tokens += len(rows)
+    n_tokens: int
+    total: Float64[Tensor, "d_model"]
+    products: Float64[Tensor, "d_model d_model"]
+
+
+def sums(rows: Float[Tensor, "block d_model"], shift: Float64[Tensor, "d_model"]) -> Sums:
+    """The sum of x - shift over the rows of a block, and that of its outer products."""
+    moved = rows.double() - shift
+    return Sums(len(moved), moved.sum(dim=0), moved.T @ moved)
+
+
+def moments_from(parts: Iterable[Sums], shift: Float64[Tensor, "d_model"]) -> Moments:
+    """Moments from the sums of all blocks about one `shift`; ValueError where there is no block."""
+    n_tokens, total, products = 0, torch.zeros_like(shift), torch.zeros_like(shift).diag()
+    for part in parts:
+        n_tokens += part.n_tokens
+        total += part.total
+        products += part.products
     if n_tokens == 0:
         raise ValueError("moments of no rows: give at least one block with one row")
     offset = total / n_tokens
     covariance = products / n_tokens - offset.outer(offset)
     return Moments(n_tokens, shift + offset, (covariance + covariance.T) / 2)
+
+
+def moments_of(blocks: Iterable[Float[Tensor, "block d_model"]]) -> Moments:
+    """Moments of rows that come in blocks; the same blocks in the same order give the same bits.
+
+    Sums are taken about the first block's mean, so that a large mean costs no digits of the covariance.
+    """
+    following = iter(blocks)
+    first = next(following, torch.zeros(0, 0))
+    shift = first.double().mean(dim=0)
+    return moments_from((sums(block, shift) for block in chain([first], following)), shift)

@@ -32,6 +32,7 @@ __all__ = [
     "Preprocessed",
     "Preprocessing",
     "check_trainable",
+    "check_varied",
     "preprocessed",
 ]
 
@@ -177,18 +178,24 @@ def check_trainable(seen: Preprocessed) -> None:
     Raises:
         ActivationsError: one dimension, equal rows, or rows so long or short that float32 cannot hold their squares.
     """
+    check_varied(seen.activations)
     name, moments = seen.activations.name, seen.activations.moments
-    if seen.d_model == 1:
-        raise ActivationsError(f"{name} has one column: in one dimension there are no directions to learn")
-    if moments.total_variance <= _EQUAL * moments.mean_squared_norm:
-        raise ActivationsError(
-            f"{name}: all rows are equal, there is nothing to learn: look at how they were collected"
-        )
     length = math.sqrt((moments if seen.preprocess.unit_norm else seen.moments).mean_squared_norm)
     if not _SHORTEST < length < _LONGEST:
         raise ActivationsError(
             f"{name}: its rows have length {length:.1e} @{seen.name}, whose square float32 cannot hold well: divide "
             f"all rows by one number, to lengths from {_SHORTEST:g} to {_LONGEST:g}, or preprocess by centre-scale"
+        )
+
+
+def check_varied(activations: Activations) -> None:
+    """Raise ActivationsError where activations have one dimension, or all rows are equal."""
+    name, moments = activations.name, activations.moments
+    if activations.d_model == 1:
+        raise ActivationsError(f"{name} has one column: in one dimension there are no directions to learn")
+    if moments.total_variance <= _EQUAL * moments.mean_squared_norm:
+        raise ActivationsError(
+            f"{name}: all rows are equal, there is nothing to learn: look at how they were collected"
         )
 
 
