@@ -57,6 +57,8 @@ A field that is not known, or a value that is not allowed, is an error that name
 decides a run's result (method, start, training, rolls, preprocessing, activations) decides its identity. Changing
 `name`, the names of arms, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in
 `spawn_at`, keeps the runs that are trained; changing anything that decides a run needs another study folder.
+So does a study that was begun when points for a method with a decoder bias were not yet less that bias: it is judged,
+and not continued.
 
 """
 

@@ -231,17 +231,41 @@ def planned(given_study, activations="a" * 64):
     ]
 
 
+STARTS_ELSEWHERE = ("pays", "relu")
+"""The arms of `older()` with a decoder bias and points: since it is subtracted from them, their runs are other ones."""
+
+
+def as_at_first():
+    """The runs of `older()` that are what they were, and the ids that they had."""
+    return zip(
+        *((spec, i) for spec, i in zip(planned(older()), FIRST_IDS, strict=True) if spec.arm not in STARTS_ELSEWHERE),
+        strict=True,
+    )
+
+
 def test_the_ids_that_runs_had_at_first_can_still_be_told():
-    assert [spec.first_id for spec in planned(older())] == FIRST_IDS
+    specs, ids = as_at_first()
+    assert tuple(spec.first_id for spec in specs) == ids
+    assert all(spec.earlier_ids == frozenset() for spec in specs)
 
 
 def test_a_run_of_an_older_study_keeps_the_id_that_its_folder_has():
-    kept = [spec.kept_in(FIRST_IDS) for spec in planned(older())]
-    assert [spec.id for spec in kept] == FIRST_IDS
-    assert [spec.first_id for spec in kept] == FIRST_IDS
-    assert [spec.identity for spec in kept] == [spec.identity for spec in planned(older())]
+    specs, ids = as_at_first()
+    kept = [spec.kept_in(FIRST_IDS) for spec in specs]
+    assert tuple(spec.id for spec in kept) == ids
+    assert tuple(spec.first_id for spec in kept) == ids
+    assert [spec.identity for spec in kept] == [spec.identity for spec in specs]
     child = kept[2]
     assert child.record(points=None).spawn.parent == kept[0].id
+
+
+def test_a_run_whose_points_are_now_less_a_decoder_bias_is_another_run():
+    every = zip(planned(older()), FIRST_IDS, strict=True)
+    for spec, first_id in ((spec, first_id) for spec, first_id in every if spec.arm in STARTS_ELSEWHERE):
+        assert spec.kept_in(FIRST_IDS).id == spec.id != first_id != spec.first_id
+        assert spec.spawn or first_id in spec.earlier_ids
+    bare = study(arms=[TOPK | {"start": {"kind": "data"}, "method": {**TOPK["method"], "decoder_bias": False}}])
+    assert all(spec.earlier_ids == frozenset() for spec in planned(bare))
 
 
 def test_a_run_that_an_older_study_does_not_have_gets_an_id_of_today():

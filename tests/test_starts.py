@@ -11,7 +11,8 @@ from reseed.starts import STARTS, Start, check_start, draw, draw_points, points_
 from studies import little_memory
 
 N_ATOMS, D_MODEL = 10, 6
-TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2})
+TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2, "decoder_bias": False})
+BIASED = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2})
 RA_TOPK = parse({"kind": "ra-topk", "n_atoms": N_ATOMS, "k": 2})
 
 
@@ -64,7 +65,7 @@ def test_a_kind_gives_either_atoms_or_points():
 def test_a_start_takes_memory_in_proportion_to_its_atoms_and_not_to_their_square(seen, kind):
     many = 20_000
     points = torch.randn(many, D_MODEL, generator=torch.Generator().manual_seed(0))
-    method = parse({"kind": "topk", "n_atoms": many, "k": 2})
+    method = parse({"kind": "topk", "n_atoms": many, "k": 2, "decoder_bias": False})
     with little_memory(2**26):  # 64 MiB; a weight for every atom and point would be 1.5 GiB
         point = draw(Start(kind=kind), method, seen, rolls(), points=points)
     assert same_rows(point.atoms, points)
@@ -112,6 +113,28 @@ def test_archetypal_and_free_methods_start_at_the_same_dictionary(seen):
         free, mixed = (draw(Start(kind=kind), method, seen, rolls()) for method in (TOPK, RA_TOPK))
         assert torch.equal(free.atoms, mixed.atoms)
         assert torch.equal(mixed.points, mixed.atoms)
+
+
+@pytest.mark.parametrize("kind", ["data", "kmeans", "kmeans-permuted"])
+def test_points_for_a_method_with_a_decoder_bias_are_less_that_bias(seen, kind):
+    plain, biased = (draw(Start(kind=kind), method, seen, rolls()) for method in (TOPK, BIASED))
+    torch.testing.assert_close(biased.atoms, plain.atoms - seen.moments.mean.float())
+    bias = BIASED.parameters(BIASED.initialise(biased, 0))["decoder_bias"][0]
+    torch.testing.assert_close(biased.atoms + bias, plain.atoms, rtol=0, atol=1e-4)
+
+
+def test_atoms_beyond_the_points_stay_zero_when_a_decoder_bias_is_subtracted(seen):
+    point = draw(Start(kind="data", n_points=7, allow_fewer_points=True), BIASED, seen, rolls())
+    assert (point.atoms.norm(dim=1) == 0).tolist() == [False] * 7 + [True] * 3
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_with_a_decoder_bias_a_start_is_the_same_whether_preprocessing_has_centred_or_not(seen, kind):
+    centred = preprocessed(seen.activations, "centre")
+    start = Start(kind=kind)
+    torch.testing.assert_close(
+        draw(start, BIASED, seen, rolls()).atoms, draw(start, BIASED, centred, rolls()).atoms, rtol=1e-5, atol=1e-4
+    )
 
 
 def test_permuted_points_are_those_of_kmeans_in_another_order(seen):

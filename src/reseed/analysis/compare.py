@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from itertools import combinations, cycle
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import measures
 from reseed._support.version import VERSION
@@ -71,7 +73,8 @@ def compare_runs(
 def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, shared: FloorTables | None = None) -> None:
     """Match the untrained dictionaries of one condition with each other, and write `floors`.
 
-    They are measured by the code that measures the runs.
+    They are measured by the code that measures the runs, and where the atoms of the runs live: where these have a
+    decoder bias, draws are less that of one run each, so that no common mean is counted that the runs have taken off.
 
     Args:
         folder: a study whose draws are made.
@@ -84,8 +87,9 @@ def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, share
     if about is None or not about.has_pairs:
         return
     first = folder.run(about.runs[0].id)
+    biases = _decoder_biases(folder, about)
     draws = {kind: _draws(folder, condition, about, kind) for kind in FLOORS.values()}
-    of = {kind: found for kind, found in draws.items() if len(found) >= _TWO}
+    of = {kind: _less(found, biases) for kind, found in draws.items() if len(found) >= _TWO}
     described = tuple(_described(kind, found) for kind, found in of.items())
     if described == about.floors and (written.path / "floors.parquet").exists():
         return
@@ -93,7 +97,8 @@ def compare_floors(folder: StudyFolder, condition: str, pool: Executor, *, share
     activations = _activations(folder, first)
     tables = []
     for kind, found in of.items():
-        key = (kind.name, first.record.preprocess, about.n_atoms, about.sign, None if kind.draw else condition)
+        of_one = None if kind.draw and not biases else condition
+        key = (kind.name, first.record.preprocess, about.n_atoms, about.sign, of_one)
         if key not in made:
             made[key] = _measured_draws(kind, found, about, activations, pool)
         tables.append(made[key])
@@ -263,16 +268,45 @@ def first_of_groups(about: Compared) -> list[str]:
     return list({run.init_group: run.id for run in reversed(about.runs)}.values())
 
 
-def _described(kind: FloorKind, draws: Sequence[Draw]) -> DrawnFloor:
-    first = draws[0]
+class _Shifted(NamedTuple):
+    """A draw in the space of the atoms of one run."""
+
+    draw: Draw
+    bias: Float[Tensor, " d_model"] | None
+    """What is subtracted from its atoms; None for nothing."""
+
+    @property
+    def atoms(self) -> Float[Tensor, "atoms d_model"]:
+        """The dictionary there."""
+        return self.draw.atoms if self.bias is None else self.draw.atoms - self.bias
+
+
+def _decoder_biases(folder: StudyFolder, about: Compared) -> dict[str, Float[Tensor, " d_model"]]:
+    """The decoder bias of the first run of every init group at the end, first groups first; none where all are zero."""
+    ends = [folder.run(run_id).snapshots[about.steps[-1]] for run_id in reversed(first_of_groups(about))]
+    found = {end.path.parent.name: end.tensor("decoder_bias") for end in ends if end.has("decoder_bias")}
+    return found if any(bias.any() for bias in found.values()) else {}
+
+
+def _less(draws: Sequence[Draw], biases: Mapping[str, Float[Tensor, " d_model"]]) -> list[_Shifted]:
+    """Every draw less the decoder bias of the run that it was made of, or else of one run after the other."""
+    turn = cycle(biases.values() or [None])
+    return [
+        _Shifted(draw, biases.get(draw.recipe.get("run", ""), bias)) for draw, bias in zip(draws, turn, strict=False)
+    ]
+
+
+def _described(kind: FloorKind, draws: Sequence[_Shifted]) -> DrawnFloor:
+    first, bias = draws[0]
     tokens = first.recipe.get("kmeans_tokens")  # in studies of format version 1, which keep no policies
     of = f"; of {tokens:,} activations" if tokens and kind.name == "kmeans" else ""
-    policy = first.policy or kind.policy + of
+    less = "" if bias is None else "; less the decoder bias of one run each"
+    policy = (first.policy or kind.policy + of) + less
     return DrawnFloor(name=kind.name, n=len(draws), policy=policy, recipe=first.recipe)
 
 
 def _measured_draws(
-    kind: FloorKind, draws: Sequence[Draw], about: Compared, activations: ActivationCovariance, pool: Executor
+    kind: FloorKind, draws: Sequence[_Shifted], about: Compared, activations: ActivationCovariance, pool: Executor
 ) -> pl.DataFrame:
     prepared = list(pool.map(lambda draw: ready(measures.dictionary(draw.atoms, activations)), draws))
     pairs = list(combinations(range(len(draws)), 2))

@@ -137,6 +137,14 @@ class Method(Settings, ABC):
         """The setting `learning_rate` of a method that has one, which `reseed tune` can choose."""
         return getattr(self, "learning_rate", None)
 
+    @property
+    def removes_mean(self) -> bool:
+        """Whether a decoder bias, at step 0 the mean activation, is taken off before atoms see an activation.
+
+        Data and k-means starts of such a method are taken from x - b_dec, the space in which its atoms live.
+        """
+        return bool(getattr(self, "decoder_bias", False))
+
 
 @runtime_checkable
 class Resamples(Protocol):

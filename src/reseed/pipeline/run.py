@@ -242,6 +242,12 @@ def _planned_condition(planned: _Planned, activations: str) -> PlannedCondition:
 def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
     before = set(folder.manifest.planned)
     lost = before - {spec.id for planned in plan.values() for spec in planned.every}
+    if any(spec.earlier_ids & lost for planned in plan.values() for spec in planned.runs):
+        raise SpecError(
+            f"{folder.path} was begun when data and k-means starts of methods with a decoder bias were not yet less "
+            "that decoder bias; these starts are others now, and the two are not mixed: judge what is there with  "
+            f"reseed report {folder.path} --rejudge, or choose another --out"
+        )
     if lost:
         raise SpecError(
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "

@@ -16,7 +16,7 @@ from reseed._support.settings import Settings
 from reseed.dice import DICE, Die, roll
 from reseed.spec.arm import AnyMethod, Arm
 from reseed.spec.recipe import Dice, Training
-from reseed.starts import Start
+from reseed.starts import Start, start_identity
 from reseed.trajectory import RunRecord
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class RunSpec(Settings):
     @property
     def identity(self) -> dict[str, Any]:
         """As JSON, everything that decides what the run becomes: no label, and no setting that changes no result."""
+        return self._identity(start_identity(self.start, self.method))
+
+    def _identity(self, start: dict[str, Any]) -> dict[str, Any]:
         spawn = {} if self.spawn is None else {"spawn": self.spawn.identity}
         surrogate = {} if self.surrogate is None else {"surrogate": self.surrogate}
         return {
@@ -71,7 +74,7 @@ class RunSpec(Settings):
             "start_index": self.start_index,
             "run_index": self.run_index,
             "method": self.method.identity,
-            "start": self.start.identity,
+            "start": start,
             "training": self.training.identity,
             "rolls": dict(self.rolls),
             "activations": self.activations,
@@ -82,19 +85,31 @@ class RunSpec(Settings):
     @property
     def id(self) -> str:
         """The name of the run's folder."""
-        return (
-            self.kept
-            or f"{self.method.kind}-{self.start.kind}@{self.preprocess}.{self._place}.{_digest(self.identity)}"
-        )
+        return self.kept or self._id(self.identity)
+
+    def _id(self, identity: dict[str, Any]) -> str:
+        return f"{self.method.kind}-{self.start.kind}@{self.preprocess}.{self._place}.{_digest(identity)}"
 
     @property
     def first_id(self) -> str:
         """The id that the run would have had at first: whatever is drawn from it stays as it was."""
-        identity = self.identity | {"condition": self.condition, "arm": self.arm}
+        return self._first_id(self.identity)
+
+    def _first_id(self, identity: dict[str, Any]) -> str:
+        identity = identity | {"condition": self.condition, "arm": self.arm}
         if self.spawn is not None:
             parent = self.model_copy(update={"spawn": None}).first_id
             identity["spawn"] = self.spawn.identity | {"parent": parent}
         return f"{self.condition}.{self._place}.{_digest(identity)}"
+
+    @property
+    def earlier_ids(self) -> frozenset[str]:
+        """The ids of the run that once had these settings, where that was another run: it can be judged, not continued.
+
+        Empty unless points are less a decoder bias, which they once were not.
+        """
+        before = self._identity(self.start.identity)
+        return frozenset() if before == self.identity else frozenset({self._id(before), self._first_id(before)})
 
     @property
     def _place(self) -> str:
@@ -160,7 +175,7 @@ class Condition(Settings):
         """What the condition is on activations with this fingerprint, whatever it is called: equal keys, equal runs."""
         identity = {
             "method": self.arm.method.identity,
-            "start": self.arm.start.identity,
+            "start": start_identity(self.arm.start, self.arm.method),
             "training": self.training.identity,
             "preprocess": self.preprocess,
             "dice": self.dice.identity,

@@ -1,7 +1,7 @@
 """Where a dictionary starts: one file per kind, and one line in `STARTS`."""
 
 from reseed.starts._kind import Points, Rolls, StartKind
-from reseed.starts.start import Start, check_start, draw, draw_points, points_identity
+from reseed.starts.start import Start, check_start, draw, draw_points, points_identity, start_identity
 from reseed.starts.table import STARTS
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "draw",
     "draw_points",
     "points_identity",
+    "start_identity",
 ]

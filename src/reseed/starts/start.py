@@ -3,9 +3,12 @@
 What the start decides is drawn from dice: `points` says which activations are looked at, `kmeans` where k-means starts,
 `init` everything that remains (random atoms, the order of the rows, the mixing weights), and `encoder` belongs to the
 method. Runs that share all of the dice that a start uses are born identical.
+
+A method with a decoder bias takes the mean activation off before its atoms see anything: points for such a method are
+those of the activations less that mean, so that it starts alike whether preprocessing has centred them or not.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -25,7 +28,7 @@ from reseed.starts.table import STARTS
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
 
-__all__ = ["Start", "check_start", "draw", "draw_points", "points_identity"]
+__all__ = ["Start", "check_start", "draw", "draw_points", "points_identity", "start_identity"]
 
 _SAMPLE = 1024
 _AT_A_TIME = 2**20  # weights that are in memory in double precision
@@ -104,6 +107,7 @@ def draw(
     if kind.atoms is not None:
         return StartPoint(atoms=kind.atoms(method.n_atoms, seen, rolls), points=None, weights=None, **common)
     points = kind.arrange(draw_points(start, method, seen, rolls) if points is None else points, rolls)
+    points = points - common["mean"] if method.removes_mean else points  # the space in which its atoms live
     weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points)) if method.mixes_points else None
     if weights is not None and start.weights == "dirichlet":
         return StartPoint(atoms=weights @ points, points=points, weights=weights, **common)
@@ -131,6 +135,16 @@ def check_start(start: Start, method: Method) -> None:
     kind.check(start, n_points)
 
 
+def start_identity(start: Start, method: Method) -> dict[str, Any]:
+    """As JSON, what decides the start of this method but for the rolls.
+
+    Points for a method with a decoder bias were once taken without subtracting it: the start that they make now is
+    another one, and says so.
+    """
+    less = {"less": "decoder_bias"} if method.removes_mean and start.entry.makes_points else {}
+    return start.identity | less
+
+
 def points_identity(start: Start, method: Method, rolls: Rolls) -> tuple[object, ...]:
     """What decides the points on given activations: equal identities, equal points."""
     return _points_of(start).identity(start, start.n_points or method.n_atoms, rolls)
@@ -140,6 +154,8 @@ def draw_points(
     start: Start, method: Method, seen: "Preprocessed", rolls: Rolls, *, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "points d_model"]:
     """The activations, or the centroids of activations, that a start is made from; k-means runs on `device`.
+
+    They are of the activations as they are: what a decoder bias takes off comes later, and methods share them.
 
     Raises:
         SpecError: more points than activations.
