@@ -14,6 +14,8 @@ from reseed._support.guard import guarded
 from reseed._support.mistakes import shown
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
+from reseed.activations import preprocessed
+from reseed.activations.surrogate import surrogate, surrogate_fingerprint
 from reseed.analysis import compare_runs, forget_unfinished, is_compared, judge_study
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
@@ -63,7 +65,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
             _check_records(folder, plan)
             folder.forget_missing()
             folder = _prepare(study, out, plan, activations, machine)
-            return _run(study, folder, plan, each_seen, pool=pool, show=show)
+            return _run(study, folder, plan, activations, each_seen, pool=pool, show=show)
 
 
 class _Planned(NamedTuple):
@@ -88,12 +90,14 @@ def _planned_before(out: Path) -> frozenset[str]:
 def _plan(study: Study, activations: Activations, before: Collection[str]) -> dict[str, _Planned]:
     """By name of the condition, what is trained for it on these activations, under the ids that it has."""
     read = activations.fingerprint
+    kind = study.floors.surrogate
+    beside = "" if kind == "off" else surrogate_fingerprint(activations, kind)
     return {
         condition.name: _Planned(
             condition,
             tuple(spec.kept_in(before) for spec in study.runs_of(condition, activations=read)),
             tuple(spec.kept_in(before) for spec in study.children_of(condition, activations=read)),
-            (),
+            study.surrogates_of(condition, activations=beside),
         )
         for condition in study.conditions
     }
@@ -117,6 +121,7 @@ def _run(
     study: Study,
     folder: StudyFolder,
     plan: dict[str, _Planned],
+    activations: Activations,
     each_seen: list[Preprocessed],
     *,
     pool: Executor,
@@ -128,11 +133,14 @@ def _run(
     if not _is_finished(folder, plan):
         kernels.prepare()
         prepare()
+    structureless = _surrogate(study, folder, plan, activations)
     for seen in each_seen:
         _write_moments(folder, seen)
         with enough_memory(f"drawing the floors @{seen.name}", "n_atoms"):
             draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
         context = Context.of_one(seen, folder, device, pool)
+        if structureless is not None:
+            context = context.beside(preprocessed(structureless, seen.name))
         for name, planned in plan.items():
             if planned.condition.preprocess == seen.name:
                 with enough_memory(f"comparing the runs of {name}", "starts, runs_per_start or n_atoms"):
@@ -144,6 +152,17 @@ def _is_finished(folder: StudyFolder, plan: dict[str, _Planned]) -> bool:
     """Whether all is trained, and the last table of every comparison written: then there is nothing to prepare for."""
     trained = (folder.run(spec.id).done is not None for planned in plan.values() for spec in planned.every)
     return all(trained) and all((folder.compared(name).path / "barriers.parquet").exists() for name in plan)
+
+
+def _surrogate(
+    study: Study, folder: StudyFolder, plan: dict[str, _Planned], activations: Activations
+) -> Activations | None:
+    """Rows with nothing but the moments and lengths of the activations; None where no run has to read them any more."""
+    kind = study.floors.surrogate
+    every = (spec for planned in plan.values() for spec in planned.surrogates)
+    if kind == "off" or all(folder.run(spec.id).done is not None for spec in every):
+        return None
+    return surrogate(activations, kind, folder=folder.path)
 
 
 def _run_condition(name: str, planned: _Planned, context: Context, shared: FloorTables, show: progress.Show) -> None:
