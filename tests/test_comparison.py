@@ -71,9 +71,19 @@ def test_the_gap_is_what_was_born_plus_what_was_earned(arm_of):
     assert comparison.earned.value == pytest.approx(0.15)
 
 
-def test_the_test_is_about_floor_adjusted_gains_between_independent_starts(arm_of):
+def test_the_test_is_about_gains_between_independent_starts_in_agreement_whatever_the_floor(arm_of):
     comparison = compared(arm_of, {"between": (0.3, 0.8)}, {"between": (0.25, 0.6)}, start="kmeans")
-    assert comparison.gain_difference.value == pytest.approx((0.5 - 0.35) / (1 - FLOOR))
+    assert comparison.gain_difference.value == pytest.approx(0.5 - 0.35)
+
+
+def test_a_difference_below_the_margin_is_none_however_high_the_floor(arm_of):
+    starts = starts_of(4, 2)
+    arms = [
+        replace(arm_of(name, matched(starts, between=(0.3, end)), starts), floor=0.95)
+        for name, end in (("y", 0.6), ("x", 0.62))
+    ]
+    (comparison,) = compare_arms(arms, margin=0.03, level=0.95)
+    assert comparison.outcome == "equivalent"  # .02; divided by 1 - .95 it would be .40
 
 
 def test_the_published_gap_is_within_the_start_where_a_kmeans_start_would_be_shared(arm_of):
@@ -112,9 +122,9 @@ def test_at_a_common_r2_the_arm_that_fits_better_is_read_where_it_fitted_as_well
     (comparison,) = compare_arms([y, x], margin=0.03, level=0.95)
     assert comparison.common_r2 == pytest.approx(0.5)
     # x is at 5/8 of its way: it gained 5/8 of .5, beside all of .3
-    assert comparison.gain_difference.value == pytest.approx((0.5 - 0.3) / (1 - FLOOR), abs=0.02)
+    assert comparison.gain_difference.value == pytest.approx(0.5 - 0.3, abs=0.02)
     at_common_r2 = comparison.gain_difference_at_common_r2
-    assert at_common_r2.value == pytest.approx((0.5 * 5 / 8 - 0.3) / (1 - FLOOR), abs=0.02)
+    assert at_common_r2.value == pytest.approx(0.5 * 5 / 8 - 0.3, abs=0.02)
     assert comparison.outcome == "advantage"
     assert comparison.outcome_at_common_r2 != "advantage"
     assert "Up to an R² of .50, the most that both reach, x" in comparison.sentence
@@ -130,8 +140,18 @@ def test_too_wide_a_spread_is_inconclusive_with_the_starts_that_would_decide(arm
     x, y = {"between": (0.3, 0.7), "chance": 1, "spread": 0.1}, {"between": (0.3, 0.6), "chance": 2, "spread": 0.1}
     comparison = compared(arm_of, x, y)
     assert comparison.outcome == "inconclusive"
-    assert comparison.runs_to_decide > 4
+    assert comparison.runs_to_decide is None
+    assert comparison.would_decide == "more than 12 starts per arm"
     assert "x cannot be told from it" in comparison.sentence
+    assert "; more than 12 starts per arm would decide." in comparison.sentence
+
+
+def test_few_more_starts_that_would_decide_are_named(arm_of):
+    x, y = {"between": (0.3, 0.7), "chance": 1, "spread": 0.04}, {"between": (0.3, 0.62), "chance": 2, "spread": 0.04}
+    comparison = compared(arm_of, x, y)
+    assert comparison.outcome == "inconclusive"
+    assert 4 < comparison.runs_to_decide <= 12
+    assert comparison.would_decide == f"about {comparison.runs_to_decide} starts per arm"
 
 
 def test_arms_that_threw_the_same_dice_are_compared_start_by_start(arm_of):
@@ -157,16 +177,20 @@ def test_arms_of_one_start_cannot_be_told_apart_in_what_they_gain_between_starts
     assert comparison.outcome == "inconclusive"
     assert math.isnan(comparison.gain_difference.value)
     assert comparison.runs_to_decide is None
+    assert comparison.would_decide == "at least three starts per arm"
     assert "n/a" in comparison.sentence
 
 
-def test_unlike_starts_are_called_unlike(arm_of):
+def test_unlike_starts_are_called_unlike_and_get_no_word(arm_of):
     starts = starts_of(4, 2)
     x, y = (arm_of(kind, matched(starts, between=(0.3, 0.8)), starts, kind) for kind in ("kmeans", "random"))
     (comparison,) = compare_arms([y, x], margin=0.03, level=0.95)
     assert not comparison.like_with_like
     assert (comparison.first_pairs, comparison.second_pairs) == ("within", "between")
-    assert "(not like with like: kmeans against random starts)" in comparison.sentence
+    assert comparison.outcome == comparison.outcome_at_common_r2 == "not compared"
+    assert comparison.unlike == "k-means against random starts"
+    assert "not like with like (k-means against random starts)" in comparison.sentence
+    assert not comparison.would_decide
 
 
 def test_arms_without_pairs_or_under_other_preprocessings_are_not_compared(arm_of):
@@ -181,3 +205,33 @@ def test_three_arms_are_three_comparisons_the_later_against_the_earlier(arm_of):
     three = [arm_of(name, matched(starts, between=(0.3, 0.8)), starts) for name in "abc"]
     named = [(each.first, each.second) for each in compare_arms(three, margin=0.03, level=0.95)]
     assert named == [("b", "a"), ("c", "a"), ("c", "b")]
+
+
+def named(arms, **study):
+    return [(each.first, each.second) for each in compare_arms(arms, margin=0.03, level=0.95, study=study)]
+
+
+def several(arm_of, *names_and_starts):
+    starts = starts_of(4, 2)
+    return [arm_of(name, matched(starts, between=(0.3, 0.8)), starts, kind) for name, kind in names_and_starts]
+
+
+def test_more_than_three_arms_are_compared_with_the_first_and_with_the_first_that_they_are_like(arm_of):
+    arms = several(arm_of, ("a", "random"), ("b", "kmeans"), ("c", "random"), ("d", "kmeans"), ("e", "data"))
+    assert named(arms) == [("b", "a"), ("c", "a"), ("d", "a"), ("d", "b"), ("e", "a")]
+
+
+def test_comparisons_grow_with_the_arms_and_not_with_their_square(arm_of):
+    arms = several(arm_of, *((f"arm{i}", ("random", "kmeans")[i % 2]) for i in range(10)))
+    assert len(named(arms)) < 2 * len(arms) < len(named(arms, reference="*")) == 45
+
+
+def test_a_study_names_the_reference(arm_of):
+    arms = several(arm_of, ("a", "random"), ("b", "random"), ("c", "random"))
+    assert named(arms, reference="b") == [("a", "b"), ("c", "b")]
+    assert named([arms[0], replace(arms[1], pairs=None), arms[2]], reference="b") == []
+
+
+def test_a_study_asks_for_comparisons(arm_of):
+    arms = several(arm_of, *((name, "random") for name in "abcde"))
+    assert named(arms, compare=[["a", "e"], ["d", "b"]]) == [("a", "e"), ("d", "b")]

@@ -441,19 +441,25 @@ class Comparison(_Document):
     earned: Interval
     """The part that training made: gap - born."""
     gain_difference: Interval
-    """Difference of the gains between independent starts, floor-adjusted: what the equivalence test is about."""
-    outcome: Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
-    """Equivalence test of `gain_difference` against the margin."""
+    """Difference of the gains between independent starts: what the equivalence test is about. The gains themselves are
+    the `gain` of the matched agreement of both conditions."""
+    outcome: Literal["advantage", "equivalent", "disadvantage", "inconclusive", "not compared"]
+    """Equivalence test of `gain_difference` against the margin; `not compared` where arms are not like with like."""
     runs_to_decide: int | None
-    """Starts per arm that would settle an inconclusive test, if the spread stays what it is."""
+    """Starts per arm that would settle an inconclusive test, if the spread stays what it is; null beyond 12, and beyond
+    twice those there are."""
+    would_decide: str = ""
+    """The same in words, or `more than 12 starts per arm`; empty where the test is settled, or nothing is known."""
     common_r2: Number
     """The largest R² that both arms reach, each as the mean of its runs."""
     gain_difference_at_common_r2: Interval
     """`gain_difference`, with both gains read where the arm first reaches `common_r2` instead of at the last step."""
-    outcome_at_common_r2: Literal["advantage", "equivalent", "disadvantage", "inconclusive"]
+    outcome_at_common_r2: Literal["advantage", "equivalent", "disadvantage", "inconclusive", "not compared"]
     """Equivalence test of `gain_difference_at_common_r2`."""
     like_with_like: bool
     """Whether both arms start in the same way and have as many atoms."""
+    unlike: str = ""
+    """What they differ in besides their method, in words; empty where they are like with like."""
     sentence: str
     """The comparison in words, with its numbers."""
 
@@ -568,7 +574,8 @@ class Findings(_Document):
     conditions: tuple[ConditionFindings, ...]
     """Every arm under every preprocessing."""
     comparisons: tuple[Comparison, ...]
-    """Every two arms under the same preprocessing."""
+    """Arms under the same preprocessing: every two of up to three, of more each against a reference, or those asked
+    for."""
     across: tuple[AcrossArms, ...] = ()
     """Agreement across arms, per preprocessing."""
     same_ends: tuple[SameEnds, ...] = ()

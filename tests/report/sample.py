@@ -484,7 +484,6 @@ def _comparisons() -> tuple[Comparison, ...]:
             gain_difference=_interval(gap - born + 0.02, half),
             common_r2=0.61,
             gain_difference_at_common_r2=_interval(gap - born - 0.01, half),
-            outcome_at_common_r2="inconclusive",
             **said,
         )
 
@@ -495,9 +494,11 @@ def _comparisons() -> tuple[Comparison, ...]:
             0.14,
             0.24,
             0.04,
-            outcome="disadvantage",
+            outcome="not compared",
+            outcome_at_common_r2="not compared",
             runs_to_decide=None,
             like_with_like=False,
+            unlike="k-means against random starts",
             sentence="ra-topk-kmeans leads topk-random by .14 at the end; it was born with .24 and lost .10.",
         ),
         comparison(
@@ -507,7 +508,9 @@ def _comparisons() -> tuple[Comparison, ...]:
             0.003,
             0.11,
             outcome="inconclusive",
+            outcome_at_common_r2="inconclusive",
             runs_to_decide=9,
+            would_decide="about 9 starts per arm",
             like_with_like=True,
             sentence="Both start alike; what training adds differs by .02 [\N{MINUS SIGN}.09, .13]: undecided.",
         ),

@@ -52,7 +52,7 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         headline=_headline(conditions),
         geometry=tuple(_geometry(folder, name) for name in _preprocessings(folder)),
         conditions=conditions,
-        comparisons=compare_arms(judged, margin=limits.margin, level=level),
+        comparisons=compare_arms(judged, margin=limits.margin, level=level, study=study),
         shared_dice=dice_effects(judged, level=level),
         warnings=(*_changed_thresholds(folder, study), *_warnings(folder, conditions), *_missing(folder)),
         judged_from=folder.judged_from(),

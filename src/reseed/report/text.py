@@ -162,7 +162,7 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
     table.add_column("arms", overflow="fold")
     for name in ("gap", "born", "earned"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("adjusted gains differ", overflow="fold")
+    table.add_column("gains differ", overflow="fold")
     if wide:  # elsewhere the sentences below say it
         table.add_column("up to a common R²", overflow="fold")
     for comparison in findings.comparisons:
@@ -197,9 +197,9 @@ def _shared_dice(family: SharedDice) -> Iterator[RenderableType]:
 def _comparison_cells(comparison: Comparison, *, wide: bool) -> tuple[str, ...]:
     apart = " " if wide else "\n"
     gaps = (estimated(part, sign=True) for part in (comparison.gap, comparison.born, comparison.earned))
-    needed = f" (about {comparison.runs_to_decide} starts per arm would decide)" if comparison.runs_to_decide else ""
+    needed = f" ({comparison.would_decide} would decide)" if comparison.would_decide else ""
     fitted = f"{estimated(comparison.gain_difference_at_common_r2, sign=True)}: {comparison.outcome_at_common_r2}"
-    alike = "" if comparison.like_with_like else "; not like with like"
+    alike = f" ({comparison.unlike})" if comparison.unlike else ""
     return (
         versus(comparison).replace(f"{MINUS} ", f"{MINUS}{apart}") + f"{apart}@{comparison.preprocess}",
         *(gap.replace(" [", f"{apart}[") for gap in gaps),

@@ -17,7 +17,7 @@ from reseed._support.documents import UnreadableError, read_toml
 from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.kinds import is_known, what_is
 from reseed._support.mistakes import did_you_mean, mistakes, shown
-from reseed._support.settings import NEUTRAL, Settings
+from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
@@ -56,6 +56,11 @@ class Study(Settings):
     its own; such as 0, 1, 10, 100."""
     arms: tuple[Arm, ...] = Field(min_length=1)
     """The arms."""
+    reference: Annotated[str | None, NO_RESULT] = None
+    """The arm that every other one is compared with, or `"*"`: every two, which grows with the square of the arms.
+    Where nothing is said, every two of up to three arms are compared, and of more each with the first."""
+    compare: Annotated[tuple[tuple[str, str], ...], NO_RESULT] = ()
+    """Which arms are compared instead: pairs of names, the first less the second, such as `[["ra-topk", "topk"]]`."""
     training: Training = Training()
     """The recipe."""
     dice: Dice = Dice()
@@ -86,10 +91,17 @@ class Study(Settings):
             raise ValueError("is no name: name a tensor of the file, or leave it out where there is one only")
         return tensor
 
+    @field_validator("compare", mode="before")
+    @classmethod
+    def _are_pairs(cls, compare: object) -> object:
+        if isinstance(compare, (list, tuple)):
+            return tuple(tuple(pair) if isinstance(pair, list) else pair for pair in compare)
+        return compare
+
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         """What no field can say alone; all of it at once."""
-        complaints = (*self._of_names(), *self._of_children(), *self._of_runs())
+        complaints = (*self._of_names(), *self._of_comparisons(), *self._of_children(), *self._of_runs())
         if complaints:
             raise SpecError("; ".join(complaints))
         return self
@@ -102,6 +114,17 @@ class Study(Settings):
         for what, names in (("arms", [arm.name for arm in self.arms]), ("preprocess", list(self.preprocess))):
             if len(set(names)) < len(names):
                 yield f"{what} {shown(names)} repeat a name: give each one its own"
+
+    def _of_comparisons(self) -> Iterator[str]:
+        names = [arm.name for arm in self.arms]
+        if self.reference is not None and self.compare:
+            yield "reference and compare both say which arms are compared: leave out one of them"
+        if self.reference not in {None, "*", *names}:
+            near = did_you_mean(str(self.reference), names)
+            yield f"reference = {shown(self.reference)} is no arm: choose from {', '.join(names)}, or *{near}"
+        for first, second in self.compare:
+            if first == second or not {first, second} <= {*names}:
+                yield f"compare has {shown([first, second])}: name two arms of {', '.join(names)}"
 
     def _of_children(self) -> Iterator[str]:
         given = list(self.spawn_at)
