@@ -20,7 +20,7 @@ from studies import begun_again, contents, hand_made
 
 RUNS, GROUPS, STEPS = ("a", "b", "c", "d"), (0, 0, 1, 2), (0, 3, 10)
 N_ATOMS, D_MODEL, RANK = 12, 10, 4
-MECHANISMS = {"explained", "excess", "persistence"}
+MECHANISMS = {name for name, measure in MEASURES.items() if measure.role == "mechanism"}
 OF_CODES = {"code"}
 DRAWS = {"data": 4, "kmeans": 3}
 
@@ -147,7 +147,12 @@ def test_a_floor_that_is_drawn_is_the_mean_over_pairs_of_draws_with_the_error_ov
     [
         *((name, floors.isotropic(D_MODEL, N_ATOMS)) for name in ("agreement", "mmcs", "alive", "mass")),
         ("subspace", RANK / D_MODEL),
-        *((name, None) for name in MEASURES if name not in {"agreement", "mmcs", "alive", "mass", "subspace"}),
+        ("replicated", 0),
+        *(
+            (name, None)
+            for name in MEASURES
+            if name not in {"agreement", "mmcs", "alive", "mass", "subspace", "replicated"}
+        ),
     ],
 )
 def test_random_directions_have_a_formula_for_the_measures_that_it_is_known_of(measure, value):
@@ -188,7 +193,9 @@ def test_without_runs_of_other_starts_there_is_no_step_0():
 
 
 def test_floors_stand_in_the_order_of_their_table():
-    assert list(by_name("agreement")) == [name for name in FLOORS if name != "hull"]  # nothing was drawn of a hull
+    assert list(by_name("agreement")) == [
+        name for name in FLOORS if name not in {"hull", "surrogate"}
+    ]  # neither is there
 
 
 def test_measures_of_a_mechanism_have_no_floors_and_those_of_codes_none_that_is_drawn():

@@ -72,6 +72,13 @@ def test_the_matching_of_every_pair_at_the_last_step_is_kept(folder):
             assert rows["cosine"].to_list() == matching.cosines.tolist()
 
 
+def test_the_cosines_of_every_pair_at_every_step_are_kept_in_order(folder, table):
+    assert table["agreement"].to_list() == pytest.approx(table["cosines"].list.mean().to_list(), abs=1e-6)
+    row = table.row(-1, named=True)
+    a, b = (folder.run(row[side]).snapshot(row["step"]).atoms for side in ("run_a", "run_b"))
+    assert row["cosines"] == match(a, b).cosines.sort().values.float().tolist()
+
+
 def test_every_number_is_what_the_snapshots_give_on_their_own(folder, table):
     covariance = folder.moments("centre")["covariance"]
     for row in table.filter(pl.col("step").is_in([0, LAST_STEP])).iter_rows(named=True):
@@ -162,6 +169,13 @@ def test_persistence_is_the_share_of_pairs_that_the_snapshot_before_had(tmp_path
     persistence = pairs.measures["persistence"][:, 0, 1]
     assert persistence[0].isnan()
     assert persistence[1:].tolist() == pytest.approx([5 / 7, 1])
+
+
+def test_identity_is_the_share_that_still_goes_with_its_birth_partner(tmp_path):
+    atoms, order = drawn(0), torch.tensor([1, 0, 2, 3, 4, 5, 6])
+    runs = {"still": dict.fromkeys((0, 10), atoms), "swaps": {0: atoms, 10: atoms[order]}}
+    pairs = measured(hand_made(tmp_path, {"a@none": runs}))
+    assert pairs.measures["identity"][:, 0, 1].tolist() == pytest.approx([1, (5 - 1) / (7 - 1)])
 
 
 def test_atoms_that_fire_more_count_more_in_the_mass_weighted_agreement(tmp_path):

@@ -15,6 +15,8 @@ from reseed.measures import (
     code_correlations,
     explained_by_retention,
     firing_mass,
+    identity,
+    isotropic_beyond,
     leading_directions,
     mass_weighted_agreement,
     mean_norm_squared,
@@ -22,6 +24,7 @@ from reseed.measures import (
     persistence,
     projection_agreement,
     r2,
+    replicated_share,
     retention,
     shared_fraction,
     shrunk_inverse,
@@ -223,6 +226,60 @@ def test_persistence_counts_the_pairs_that_stay_together():
     assert persistence(earlier, later) == 4 / 6
 
 
+def test_identity_is_the_share_of_birth_partners_beyond_the_one_that_chance_keeps():
+    a = torch.eye(6)
+    born, swapped = match(a, a), match(a, a[[1, 0, 2, 3, 4, 5]])
+    assert identity(born, born) == 1
+    assert identity(born, swapped) == pytest.approx((4 - 1) / (6 - 1))
+    assert identity(born, match(a, a[[1, 2, 3, 4, 5, 0]])) == pytest.approx((0 - 1) / (6 - 1))
+
+
+def test_birth_partners_of_a_permuted_start_are_told_by_its_matching():
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    born = match(torch.eye(6), torch.eye(6)[order])
+    assert identity(born, born) == 1
+    assert identity(born, match(torch.eye(6), torch.eye(6))) == pytest.approx((1 - 1) / (6 - 1))  # atom 4 alone
+
+
+def test_identity_is_that_of_atoms_that_live_on_both_sides():
+    a, all_but_two = torch.eye(6), torch.tensor([False, True, True, True, True, False])
+    born, swapped = match(a, a), match(a, a[[5, 1, 2, 4, 3, 0]])
+    lives = {"alive_a": all_but_two, "alive_b": torch.ones(6, dtype=torch.bool)}
+    assert identity(born, swapped, **lives) == pytest.approx((2 - 4 / 6) / (4 - 4 / 6))
+    assert identity(born, born, **lives) == 1
+    nobody = torch.zeros(6, dtype=torch.bool)
+    assert math.isnan(identity(born, born, alive_a=nobody, alive_b=nobody))
+
+
+def test_a_matching_without_memory_has_identity_0_on_average():
+    chance = torch.Generator().manual_seed(3)
+    atoms, alive = torch.eye(12), torch.rand(12, generator=chance) < 0.6
+    born = match(atoms, atoms)
+    orders = [torch.randperm(12, generator=chance) for _ in range(400)]
+    values = [identity(born, match(atoms, atoms[order]), alive_a=alive, alive_b=alive) for order in orders]
+    assert np.mean(values) == pytest.approx(0, abs=4 * np.std(values) / math.sqrt(len(values)))
+
+
+def test_the_replicated_share_counts_pairs_beyond_a_cosine_and_takes_off_the_one_in_a_hundred():
+    a, b = plane(0, 90, 180, 270), plane(10, 100, 190, 320)  # cosines .98 .98 .98 .64
+    assert replicated_share(match(a, b), 0.9) == pytest.approx((3 / 4 - 0.01) / 0.99)
+    assert replicated_share(match(a, b), 0.5) == 1
+    assert replicated_share(match(a, b), 0.985) == pytest.approx(-0.01 / 0.99)
+    assert math.isnan(replicated_share(match(a, a), 0.995))  # beyond it, the same atom and any other look alike
+    assert math.isnan(replicated_share(match(a, b), math.nan))
+
+
+@pytest.mark.parametrize("sign", ["signed", "abs"])
+def test_the_best_of_random_directions_is_beyond_c_once_in_a_hundred_times(sign):
+    d_model, n_atoms, trials = 12, 40, 20_000
+    directions = unit_rows(normal(trials, d_model, rolled=4))
+    others = unit_rows(normal(n_atoms * 500, d_model, rolled=5)).view(500, n_atoms, d_model)
+    cosines = torch.einsum("td,gnd->gtn", directions.view(500, trials // 500, d_model)[0], others)
+    best = (cosines.abs() if sign == "abs" else cosines).amax(dim=-1).flatten()
+    beyond = (best > isotropic_beyond(d_model, n_atoms, sign=sign)).double().mean().item()
+    assert beyond == pytest.approx(0.01, abs=0.002)
+
+
 def test_numbers_of_other_dictionaries_than_the_matched_ones_are_refused():
     matching = match(torch.eye(3), torch.eye(3))
     with pytest.raises(ValueError, match="matching is of 3 with 3 atoms, but 4 and 3 were given"):
@@ -233,5 +290,7 @@ def test_numbers_of_other_dictionaries_than_the_matched_ones_are_refused():
         explained_by_retention(matching, torch.ones(2, dtype=torch.float64), torch.ones(3, dtype=torch.float64))
     with pytest.raises(ValueError, match="the other of 2 with 2"):
         persistence(matching, match(torch.eye(2), torch.eye(2)))
+    with pytest.raises(ValueError, match="the other of 2 with 2"):
+        identity(matching, match(torch.eye(2), torch.eye(2)))
     with pytest.raises((ValueError, TypeError), match="tokens"):
         code_agreement(matching, torch.eye(3), torch.eye(4)[:, :3])

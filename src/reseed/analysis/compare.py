@@ -13,7 +13,7 @@ from torch import Tensor
 from reseed import measures
 from reseed._support.version import VERSION
 from reseed.analysis.children import SPAWNED, finished_children, measure_children
-from reseed.analysis.pairs import FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready
+from reseed.analysis.pairs import COSINES, FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready, table_of
 from reseed.floors import FLOORS
 from reseed.matching import match
 from reseed.measures import MEASURES, Matchings, activation_covariance
@@ -167,10 +167,11 @@ def _known(written: ComparedFolder, run: Trajectory) -> dict[tuple[str, str], Of
     if about is None or not _measured_as_now(about, run):
         return {}
     pairs, matchings = written.table("pairs"), written.table("matchings")
-    values: dict[tuple[str, str], dict[int, dict[str, float]]] = {}
-    for row in pairs.select("step", *_PAIR, *FACTS, *MEASURES).iter_rows(named=True):
+    values: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    rows = pairs.select("step", *_PAIR, *FACTS, *MEASURES).iter_rows(named=True)
+    for row, cosines in zip(rows, pairs[COSINES], strict=True):
         step, ids = row.pop("step"), (row.pop("run_a"), row.pop("run_b"))
-        values.setdefault(ids, {})[step] = row
+        values.setdefault(ids, {})[step] = row | {COSINES: cosines.to_numpy()}
     matched = matchings.partition_by(*_PAIR, as_dict=True, include_key=False)
     known = {ids: (by_step, matched[ids]) for ids, by_step in values.items() if ids in matched}
     return {
@@ -191,7 +192,7 @@ def _pairs_table(
         group = groups.get(parent, -1)
         names = {"relation": SPAWNED, "group_a": group, "group_b": group}
         rows += [{"step": s, "run_a": parent, "run_b": child} | names | values for s, values in of.values.items()]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return table_of(rows)
 
 
 def _names(step: int, ids: tuple[str, str], groups: Mapping[str, int]) -> dict[str, Any]:
@@ -311,18 +312,20 @@ def _measured_draws(
     prepared = list(pool.map(lambda draw: ready(measures.dictionary(draw.atoms, activations)), draws))
     pairs = list(combinations(range(len(draws)), 2))
 
-    def measured(pair: tuple[int, int]) -> dict[str, float]:
+    def measured(pair: tuple[int, int]) -> dict[str, Any]:
         a, b = (prepared[place] for place in pair)
         return compared(Matchings(match(a.of.atoms, b.of.atoms, sign=about.sign)), a, b)
 
-    untrained = [name for name, measure in MEASURES.items() if measure.untrained]
+    untrained = [*(name for name, measure in MEASURES.items() if measure.untrained), COSINES]
     rows = [
         {"floor": kind.name, "draw_a": i, "draw_b": j} | {name: values[name] for name in untrained}
         for (i, j), values in zip(pairs, pool.map(measured, pairs), strict=True)
     ]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    return table_of(rows)
 
 
 def _no_floors() -> pl.DataFrame:
     untrained = {name: pl.Float64 for name, measure in MEASURES.items() if measure.untrained}
-    return pl.DataFrame(schema={"floor": pl.String, "draw_a": pl.Int64, "draw_b": pl.Int64, **untrained})
+    return pl.DataFrame(
+        schema={"floor": pl.String, "draw_a": pl.Int64, "draw_b": pl.Int64, **untrained, COSINES: pl.List(pl.Float32)}
+    )

@@ -15,18 +15,21 @@ from torch import Tensor
 from reseed import statistics
 from reseed.analysis.barriers import barriers_between
 from reseed.analysis.children import SPAWNED, spawn_curve
+from reseed.analysis.cosines import beyond, null_of
 from reseed.analysis.evidence import nothing_known, too_few, weigh
 from reseed.analysis.intervals import band, interval
+from reseed.analysis.matched_cosines import held_against, matched_cosines
 from reseed.analysis.measure_records import measure_record, said_by, with_evidence
 from reseed.analysis.run_metrics import mean_metrics, run_metric
 from reseed.analysis.surrogates import surrogate_findings
-from reseed.analysis.tables import Pairs, floors_of, pairs_of, strictest, surrogate_pairs
+from reseed.analysis.tables import Pairs, floors_of, strictest, surrogate_pairs
 from reseed.findings import ConditionFindings, Interval, PairCurve, RunFindings, Verdict
 from reseed.measures import MEASURES
 from reseed.verdict import Limits, judge
 from reseed.verdict.disagreements import disagreements
 
 if TYPE_CHECKING:
+    from reseed.findings import Curve, MeasureFindings
     from reseed.floors import Floor
     from reseed.trajectory import Compared, PlannedCondition, RunRecord, StudyFolder, Trajectory
     from reseed.verdict import Evidence
@@ -63,15 +66,18 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         alone = _not_compared(folder, planned, runs, limits)
         spawn = spawn_curve(folder, children, floor=alone.floor, convergent=limits.convergent, level=level)
         return replace(alone, findings=alone.findings.model_copy(update={"spawn": spawn}))
-    pairs = pairs_of(about, table)
-    drawn = written.table("floors")
+    null = null_of(written, about)
+    pairs, drawn = held_against(null, about, table), beyond(written.table("floors"), null.beyond)
     surrogate = surrogate_pairs(written)
     found = {name: floors_of(MEASURES[name], pairs, about, drawn, surrogate) for name in about.measures}
     judged = _judged(planned, runs, about, pairs=pairs, floors=found, limits=limits, level=level)
-    spawn = spawn_curve(folder, children, floor=judged.floor, convergent=limits.convergent, level=level)
-    barriers = barriers_between(pairs, written.barriers(), level)
-    beside = surrogate_findings(folder, planned, surrogate, level=level)
-    findings = judged.findings.model_copy(update={"spawn": spawn, "barriers": barriers, "surrogate": beside})
+    beside = {
+        "spawn": spawn_curve(folder, children, floor=judged.floor, convergent=limits.convergent, level=level),
+        "barriers": barriers_between(pairs, written.barriers(), level),
+        "surrogate": surrogate_findings(folder, planned, surrogate, level=level),
+        "cosines": matched_cosines(null, about, table, pairs, level),
+    }
+    findings = judged.findings.model_copy(update=beside)
     return replace(judged, findings=findings)
 
 
@@ -100,6 +106,7 @@ def _judged(
     records["agreement"] = with_evidence(records["agreement"], evidence)
     memory = band(pairs.steps, statistics.memory(pairs.measures["agreement"], pairs.groups, level=level))
     half_life = statistics.half_life(torch.tensor(pairs.steps), torch.tensor(memory.value))
+    identity = _of_one_start(records.get("identity"))
     contraction = statistics.contraction(pairs.measures["agreement"], pairs.groups, level=level)
     findings = ConditionFindings(
         **_identity(planned, runs[0].record),
@@ -113,6 +120,8 @@ def _judged(
         metrics=mean_metrics(finished, pairs, level),
         memory=memory,
         half_life=half_life.value,
+        identity=identity,
+        identity_half_life=_identity_half_life(identity),
         contraction=interval(contraction),
         r2=_over_runs(finished, "r2", pairs, level),
         r2_error=_r2_error(finished),
@@ -124,6 +133,19 @@ def _judged(
         atom_norm_squared=_mean([run.atom_norm_squared for run in about.runs]),
     )
     return Analysed(findings, runs[0].record, pairs, run_metric(finished, "r2", pairs.steps), floor.value)
+
+
+def _of_one_start(identity: MeasureFindings | None) -> Curve | None:
+    """Identity over runs of one start; None where no two runs share one."""
+    curve = None if identity is None else identity.within.curve
+    return None if curve is None or all(math.isnan(value) for value in curve.value) else curve
+
+
+def _identity_half_life(identity: Curve | None) -> float:
+    if identity is None:
+        return math.nan
+    steps, values = torch.tensor(identity.steps), torch.tensor(identity.value)
+    return statistics.half_life(steps, values, of="identity").value
 
 
 def _verdict(

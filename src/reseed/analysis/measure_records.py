@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from reseed import statistics
@@ -30,23 +30,22 @@ _NO_PAIRS = {
     "within": "no two runs share a start, so there is no W: it takes runs_per_start = 2",
     "between": "all runs share one start, so there is no B: it takes other starts",
 }
-_OVER = {"within": statistics.within, "between": statistics.between}
+_CURVES = {"within": statistics.within_start, "between": statistics.between_start}
 
 
 def measure_record(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) -> MeasureFindings:
     """What one measure says: its curves with bands, its ends, its gain; its strictest floor is taken as known."""
-    matrices, floor = pairs.measures[name], strictest(floors)
-    ends = statistics.ends(statistics.between_start, matrices, pairs.groups, level=level)
-    gain = interval(ends.gain)
+    floor = strictest(floors)
+    born, gain = (interval(each) for each in _estimates(_born_and_gain, name, pairs, level))
     measure = MEASURES[name]
     return MeasureFindings(
         title=measure.title,
         short=measure.short,
         meaning=measure.meaning,
         role=measure.role,
-        within=_over("within", matrices, pairs, floor, level),
-        between=_over("between", matrices, pairs, floor, level),
-        born=interval(ends.first),
+        within=_over("within", name, pairs, floor, level),
+        between=_over("between", name, pairs, floor, level),
+        born=born,
         gain=gain,
         gain_adjusted=None if floor is None else scaled(gain, floor.value),
         floors=floors,
@@ -74,18 +73,31 @@ def said_by(name: str, pairs: Pairs, floors: tuple[Floor, ...], level: float) ->
     return MeasureEvidence(MEASURES[name].title, ends.last, ends.gain, beneath)
 
 
-def _over(
-    relation: str, matrices: Float[Tensor, "steps runs runs"], pairs: Pairs, floor: Floor | None, level: float
-) -> PairsFindings:
-    over: Callable[..., tuple[Estimate, ...]] = _OVER[relation]
-    curve = band(pairs.steps, over(matrices, pairs.groups, level=level))
-    last = interval(over(matrices[-1:], pairs.groups, level=level)[0])
+def _over(relation: str, name: str, pairs: Pairs, floor: Floor | None, level: float) -> PairsFindings:
+    estimates = _estimates(_CURVES[relation], name, pairs, level)
+    curve, last = band(pairs.steps, estimates), interval(estimates[-1])
     return PairsFindings(
         curve=curve,
         adjusted_curve=None if floor is None else adjusted_curve(curve, floor.value),
         last=last,
         adjusted=None if floor is None else adjusted(last, floor.value),
     )
+
+
+def _estimates(statistic: statistics.Statistic, name: str, pairs: Pairs, level: float) -> tuple[Estimate, ...]:
+    """Something about one measure, with the error of the null that it is held against where that is estimated."""
+    estimates = statistics.jackknife(statistic, pairs.measures[name], pairs.groups, level=level)
+    if name not in pairs.without:
+        return estimates
+    without = torch.stack([statistic(each, pairs.groups) for each in pairs.without[name]])
+    return tuple(statistics.widened(each, values) for each, values in zip(estimates, without.T, strict=True))
+
+
+def _born_and_gain(
+    matrices: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"]
+) -> Float[Tensor, " born_and_gain"]:
+    between = statistics.between_start(matrices, groups)
+    return torch.stack([between[0], statistics.gain(between)])
 
 
 def _with_reason(found: Interval, reason: str) -> Interval:

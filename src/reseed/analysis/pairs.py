@@ -24,10 +24,26 @@ if TYPE_CHECKING:
     from reseed.measures import ActivationCovariance
     from reseed.trajectory import Snapshot, Trajectory
 
-__all__ = ["FACTS", "MeasuredPairs", "OfPair", "Ready", "compared", "measure_pair", "measure_pairs", "ready", "see"]
+__all__ = [
+    "COSINES",
+    "FACTS",
+    "MeasuredPairs",
+    "OfPair",
+    "Ready",
+    "compared",
+    "measure_pair",
+    "measure_pairs",
+    "ready",
+    "see",
+    "table_of",
+]
 
 FACTS = ("gap", "zero_a", "zero_b", "mmcs_ab", "mmcs_ba")
 """Columns about the matching that are no measures: its proven gap, zero atoms, and best cosines each way."""
+
+COSINES = "cosines"
+"""The column with the cosines of all matched atoms, ascending, in float32: whatever share of them lies beyond a value
+can be counted when that value is known."""
 
 Pair = tuple["Trajectory", "Trajectory"]
 Ids = tuple[str, str]
@@ -36,8 +52,8 @@ Ids = tuple[str, str]
 class OfPair(NamedTuple):
     """What was measured of one pair of runs."""
 
-    values: dict[int, dict[str, float]]
-    """By step: `FACTS` and measures, by name."""
+    values: dict[int, dict[str, Any]]
+    """By step: `FACTS` and measures, by name, and `COSINES`."""
     matching: pl.DataFrame
     """At the last step: `row`, `col`, `cosine`."""
 
@@ -112,14 +128,22 @@ def ready(dictionary: Dictionary) -> Ready:
     return Ready(dictionary, {way: way(dictionary) for way in ways})
 
 
-def compared(matchings: Matchings, a: Ready, b: Ready) -> dict[str, float]:
-    """`FACTS` and every measure of two dictionaries, by name."""
+def compared(matchings: Matchings, a: Ready, b: Ready) -> dict[str, Any]:
+    """`FACTS` and every measure of two dictionaries, by name, and the `COSINES` of their atoms."""
     now, best = matchings.now, measures.mmcs(matchings.now)
     facts = (now.gap, now.zero_rows, now.zero_cols, best.forward, best.backward)
-    return dict(zip(FACTS, facts, strict=True)) | {
+    values = {
         name: measure.compare(matchings, a.parts[measure.prepare], b.parts[measure.prepare])
         for name, measure in MEASURES.items()
     }
+    return dict(zip(FACTS, facts, strict=True)) | values | {COSINES: now.cosines.sort().values.float().numpy()}
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
+    """The table of rows that hold what `compared` gives."""
+    numbers = [{name: value for name, value in row.items() if name != COSINES} for row in rows]
+    cosines = pl.Series(COSINES, [pl.Series(row[COSINES], dtype=pl.Float32) for row in rows], dtype=pl.List(pl.Float32))
+    return pl.DataFrame(numbers, infer_schema_length=None).with_columns(cosines)
 
 
 def _measured(
@@ -132,7 +156,7 @@ def _measured(
     advance: Callable[[int], None],
 ) -> dict[Ids, OfPair]:
     """Step after step, because persistence looks back at the matching before."""
-    found: dict[Ids, dict[int, dict[str, float]]] = {_ids(pair): {} for pair in pairs}
+    found: dict[Ids, dict[int, dict[str, Any]]] = {_ids(pair): {} for pair in pairs}
     last: Sequence[Matching] = ()
     for step, matchings, values in _by_step(pairs, steps, born, activations, pool):
         for pair, of_pair in zip(pairs, values, strict=True):
@@ -149,7 +173,7 @@ def _by_step(
     born: Mapping[str, Float[Tensor, "atoms d_model"]],
     activations: ActivationCovariance,
     pool: Executor,
-) -> Iterator[tuple[int, list[Matching], Iterator[dict[str, float]]]]:
+) -> Iterator[tuple[int, list[Matching], Iterator[dict[str, Any]]]]:
     """Each step with the matchings of all pairs, and what is measured of them as it is found."""
     runs = dict.fromkeys(run for pair in pairs for run in pair)
     firsts: list[Matching] = []

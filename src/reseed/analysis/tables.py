@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from reseed import floors, statistics
+from reseed.analysis.cosines import beyond, surrogate_null
 from reseed.floors import FLOORS, Floor, Sizes
+from reseed.measures import MEASURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,8 @@ class Pairs:
     """The init group of each run."""
     measures: dict[str, Float[Tensor, "steps runs runs"]]
     """By name; symmetric, nan on the diagonal."""
+    without: dict[str, Float[Tensor, "units steps runs runs"]] = field(default_factory=dict)
+    """Of measures that are held against a null which is estimated: the same with each unit of the null left out."""
 
     @cached_property
     def apart(self) -> Bool[Tensor, "runs runs"]:
@@ -43,13 +47,17 @@ class Pairs:
         return (self.groups[:, None] != self.groups[None, :]).triu(1)
 
 
-def pairs_of(about: Compared, table: pl.DataFrame) -> Pairs:
-    """The matrices of a table of pairs."""
-    return _pairs_of(about.runs, about.steps, about.measures, table)
+def pairs_of(about: Compared, table: pl.DataFrame, *, without: Sequence[pl.DataFrame] = ()) -> Pairs:
+    """The matrices of a table of pairs; `without` holds the same rows, found with each unit of a null left out."""
+    return _pairs_of(about.runs, about.steps, about.measures, table, without)
 
 
 def _pairs_of(
-    runs: Sequence[ComparedRun], all_steps: tuple[int, ...], names: Sequence[str], table: pl.DataFrame
+    runs: Sequence[ComparedRun],
+    all_steps: tuple[int, ...],
+    names: Sequence[str],
+    table: pl.DataFrame,
+    without: Sequence[pl.DataFrame] = (),
 ) -> Pairs:
     ids = tuple(run.id for run in runs)
     place = {run_id: number for number, run_id in enumerate(ids)}
@@ -62,14 +70,22 @@ def _pairs_of(
         if relation in {"within", "between"} and step in at and run_a in place and run_b in place
     ]
     rows, steps, i, j = (torch.tensor(part, dtype=torch.int64) for part in zip(*kept, strict=True))
-    matrices = {}
-    for name in names:
+
+    def matrix_of(name: str, found: pl.DataFrame) -> Float[Tensor, "steps runs runs"]:
         matrix = torch.full((len(all_steps), len(ids), len(ids)), torch.nan, dtype=torch.float64)
-        values = torch.tensor(table[name].to_list(), dtype=torch.float64)[rows]
+        values = torch.tensor(found[name].to_list(), dtype=torch.float64)[rows]
         matrix[steps, i, j] = values
         matrix[steps, j, i] = values
-        matrices[name] = matrix
-    return Pairs(all_steps, ids, torch.tensor([run.init_group for run in runs]), matrices)
+        return matrix
+
+    of_nulls = [name for name in names if MEASURES[name].beyond_null is not None] if without else []
+    return Pairs(
+        steps=all_steps,
+        ids=ids,
+        groups=torch.tensor([run.init_group for run in runs]),
+        measures={name: matrix_of(name, table) for name in names},
+        without={name: torch.stack([matrix_of(name, each) for each in without]) for name in of_nulls},
+    )
 
 
 def surrogate_pairs(written: ComparedFolder) -> Pairs | None:
@@ -78,12 +94,14 @@ def surrogate_pairs(written: ComparedFolder) -> Pairs | None:
     if about is None or len(about.surrogates) < 2:  # noqa: PLR2004 (a pair)
         return None
     table = written.table("surrogate")
+    null = surrogate_null(table)
+    table = table if null is None else beyond(table, null.beyond)
     ends = tuple(sorted(table["step"].unique()))
     return _pairs_of(about.surrogates, (ends[0], ends[-1]), about.measures, table)
 
 
 def floors_of(
-    measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.DataFrame, surrogate: Pairs | None
+    measure: Measure[Any], pairs: Pairs, about: Compared, table: pl.DataFrame, surrogate: Pairs | None = None
 ) -> tuple[Floor, ...]:
     """Every floor of one measure, in the order of `FLOORS`; none of one that says how the agreement came about."""
     if measure.role == "mechanism":

@@ -68,7 +68,12 @@ def _tail(c: np.ndarray, d_model: int) -> np.ndarray:
 
 
 def _exact(measure: str, sizes: Sizes) -> float | None:
-    """Of the matched agreement and what equals it in dictionaries without dead atoms, of MMCS, of subspaces."""
+    """Of the matched agreement and what equals it in dictionaries without dead atoms, of MMCS, of subspaces.
+
+    The replicated share is 0 at most: its c is what the best of as many random directions exceeds once in a hundred.
+    """
+    if measure == "replicated":
+        return 0.0
     if measure == "subspace":
         return subspace(sizes.rank, sizes.d_model)
     if measure in {"agreement", "mmcs", "alive", "mass"}:

@@ -19,10 +19,12 @@ from reseed.measures.covariance import (
 )
 from reseed.measures.excess import EXCESS
 from reseed.measures.explained import EXPLAINED, explained_by_retention, retention
+from reseed.measures.identity import IDENTITY, identity
 from reseed.measures.mass import MASS, firing_mass, mass_weighted_agreement
 from reseed.measures.mmcs import MMCS, Mmcs, mmcs
 from reseed.measures.persistence import PERSISTENCE, persistence
 from reseed.measures.projection import PROJECTION, projection_agreement
+from reseed.measures.replicated import REPLICATED, isotropic_beyond, replicated_share
 from reseed.measures.shape import mean_norm_squared, stable_rank
 from reseed.measures.shared import SHARED, shared_fraction, shared_pairs
 from reseed.measures.subspace import SUBSPACE, leading_directions, overlap, subspace_overlap
@@ -46,6 +48,8 @@ __all__ = [
     "dictionary",
     "explained_by_retention",
     "firing_mass",
+    "identity",
+    "isotropic_beyond",
     "leading_directions",
     "mass_weighted_agreement",
     "mean_norm_squared",
@@ -57,6 +61,7 @@ __all__ = [
     "projections",
     "projections_along",
     "r2",
+    "replicated_share",
     "retention",
     "shared_fraction",
     "shared_pairs",
@@ -71,6 +76,7 @@ __all__ = [
 
 _EVERY: tuple[Measure[Any], ...] = (
     AGREEMENT,
+    REPLICATED,
     CODE,
     MMCS,
     SHARED,
@@ -82,6 +88,7 @@ _EVERY: tuple[Measure[Any], ...] = (
     EXPLAINED,
     EXCESS,
     PERSISTENCE,
+    IDENTITY,
 )
 
 MEASURES: dict[str, Measure[Any]] = {measure.name: measure for measure in _EVERY}

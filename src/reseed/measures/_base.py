@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
+import numpy as np
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
@@ -92,6 +93,10 @@ class Measure(Generic[Prepared]):
     """How it is called in a line of text that says what the atoms did; empty where its title is short enough."""
     contradicts: bool = False
     """Whether it may contradict the matched agreement, in a sentence beside the verdict."""
+    beyond_null: Callable[[np.ndarray], np.ndarray] | None = None
+    """Of a measure that judging finds again, since it takes a null that is known only then: from the shares of matched
+    pairs whose cosines lie beyond the 99th percentile of the null's. What `compare` finds is held against random
+    directions, and stands where there is no other null; None for a measure that comparing finds once and for all."""
 
 
 def untouched(of: Dictionary) -> Any:  # noqa: ANN401 (for measures that need no more than a matching)

@@ -22,6 +22,7 @@ from reseed.statistics.jackknife import (
     jackknife,
     memory,
     over_runs,
+    widened,
     within,
 )
 from reseed.statistics.permutation import PermutationTest, permutation_test, smallest_p
@@ -54,6 +55,7 @@ __all__ = [
     "paired_contrast",
     "permutation_test",
     "smallest_p",
+    "widened",
     "within",
     "within_start",
 ]

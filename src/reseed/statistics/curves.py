@@ -72,17 +72,18 @@ def no_memory_reason(within: Float[Tensor, " steps"], between: Float[Tensor, " s
 
 
 @guarded(numbers="nan")
-def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"]) -> Reading:
-    """The training steps from which on init memory stays at or below 1/2, linear between two snapshots.
+def half_life(steps: Int[Tensor, " steps"], memory: Float[Tensor, " steps"], *, of: str = "init memory") -> Reading:
+    """The training steps from which on init memory, or identity, stays at or below 1/2, linear between two snapshots.
 
     A memory that dips in the first steps and comes back has not been lost: weights that melt at once and freeze again
-    where they were do that. Undefined where memory is undefined or is above 1/2 at the last step.
+    where they were do that. Undefined where it is undefined or is above 1/2 at the last step; `of` is how the reason
+    calls it.
     """
     if memory.isnan().any():
-        return Reading.undefined("init memory is undefined")
+        return Reading.undefined(f"{of} is undefined")
     above = (memory > 1 / 2).nonzero()
     if len(above) and int(above[-1]) == len(memory) - 1:
-        return Reading.undefined(f"init memory is still {memory[-1]:.2f} at the last step, {int(steps[-1])}")
+        return Reading.undefined(f"{of} is still {memory[-1]:.2f} at the last step, {int(steps[-1])}")
     before = int(above[-1]) if len(above) else 0
     after = min(before + 1, len(memory) - 1)
     drop = float(memory[before] - memory[after])

@@ -26,6 +26,7 @@ __all__ = [
     "jackknife",
     "memory",
     "over_runs",
+    "widened",
     "within",
 ]
 
@@ -140,6 +141,27 @@ def over_runs(
         return diagonals.diagonal(dim1=-2, dim2=-1).mean(dim=-1)
 
     return jackknife(mean_over_runs, torch.diag_embed(values), groups, level=level)
+
+
+@guarded(numbers="nan")
+def widened(estimate: Estimate, without: Float[Tensor, " units"]) -> Estimate:
+    """The estimate with the error of something that it was held against, such as a null, found from units of its own.
+
+    `without` is its value with each of these units left out in turn: the variance of eq. 39 over them is added to that
+    of the estimate, with the degrees of eq. 41 (docs/mathematics.md). The error is undefined where leaving one out
+    leaves nothing.
+    """
+    if not estimate.defined:
+        return estimate
+    n_units = len(without)
+    variance = ((n_units - 1) / n_units * (without - without.mean()).square().sum()).item()
+    own = estimate.standard_error**2
+    if math.isnan(variance):
+        few = f"what it is held against has {n_units} starts; {_STARTS_NEEDED} are needed for a spread"
+        return replace(estimate, standard_error=math.nan, reason=estimate.reason or few)
+    parts = own**2 / estimate.degrees + variance**2 / (n_units - 1) if variance else 0.0
+    degrees = (own + variance) ** 2 / parts if parts else estimate.degrees
+    return replace(estimate, standard_error=math.sqrt(own + variance), degrees=degrees)
 
 
 def _leave_out(

@@ -2,14 +2,15 @@
 
     about.json          which runs, at which steps, in which init groups, by which measures and draws of floors
     pairs.parquet       every pair of runs at every step: `step`, `run_a`, `run_b`, `relation`, `group_a`, `group_b`,
-                        facts of the matching, and one column per measure
+                        facts of the matching, one column per measure, and `cosines`, those of all matched atoms
     matchings.parquet   every pair at the last step: `run_a`, `run_b`, `step`, `row`, `col`, `cosine`
     surrogate.parquet   every pair of runs on the surrogate, with the columns of `pairs`
-    floors.parquet      every pair of draws of every floor: `floor`, `draw_a`, `draw_b`, and one column per measure
+    floors.parquet      every pair of draws of every floor: `floor`, `draw_a`, `draw_b`, then measures like `pairs`
     barriers.parquet    `run_a`, `run_b`, `matched`, `unmatched`, written while the held-out tokens are at hand
 
 COMPARED_VERSION history
   1  first version
+  2  the cosines of all matched atoms, in `pairs` and `floors`; what version 1 wrote is compared again
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPARED_VERSION", "Compared", "ComparedFolder", "ComparedRun", "DrawnFloor"]
 
-COMPARED_VERSION = 1
+COMPARED_VERSION = 2
 
 
 class ComparedRun(Document):
