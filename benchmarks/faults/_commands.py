@@ -26,6 +26,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # a name of a model that is nowhere is not a
 RIGHT = {
     "demo": ["--out", "out"],
     "collect": ["nothing", "--layer", "1", "--text", "text.txt", "--tokens", "9", "--out", "out"],
+    "surrogate": ["acts.npy", "--out", "out", "--quiet"],
     "geometry": ["acts.npy", "--atoms", "4", "--draws", "2", "--tokens", "50", "--preprocess", "none", "--quiet"],
     "init": ["new.toml"],
     "tune": ["study.toml", "--quiet"],
@@ -63,7 +64,7 @@ def commands(folder: Path) -> Iterator[Mistake]:
         right = RIGHT[name]
         yield _typed(folder, [name, *right, "one", "more"])
         yield _typed(folder, [name, *right, "--surprise"])
-        if name in {"run", "report", "tune", "collect", "reproduce"}:
+        if name in {"run", "report", "tune", "collect", "surrogate", "reproduce"}:
             yield _typed(folder, [name])
         for option in (each for each in command.params if each.opts[0].startswith("--")):
             yield from _of_option(folder, name, option)
@@ -93,7 +94,11 @@ def _of_option(folder: Path, name: str, option: object) -> Iterator[Mistake]:
 
 def _fits(name: str, word: str, value: str) -> bool:
     """Whether a value is none of the nonsense for this option."""
-    return (name, word, value) in {("report", "--require", ""), ("collect", "--layer", "0")}
+    return (name, word, value) in {
+        ("report", "--require", ""),
+        ("collect", "--layer", "0"),
+        ("surrogate", "--realisation", "0"),
+    }
 
 
 def _without(arguments: list[str], option: str) -> list[str]:

@@ -21,7 +21,15 @@ from reseed.errors import (
 TYPE_CHECKING = False  # importing typing takes as long as all the rest, and signals are heard only after it
 if TYPE_CHECKING:
     from reseed import floors, geometry, measures, statistics
-    from reseed.activations import Activations, collect, open_activations, preprocessed, read_texts
+    from reseed.activations import (
+        Activations,
+        collect,
+        open_activations,
+        preprocessed,
+        read_texts,
+        surrogate,
+        write_surrogate,
+    )
     from reseed.findings import Findings
     from reseed.floors import FLOORS
     from reseed.interop import READERS, read_dictionary
@@ -72,10 +80,12 @@ _HOMES = {
     "rejudge": "reseed.pipeline.rejudge",
     "run": "reseed.pipeline.run",
     "statistics": "reseed",
+    "surrogate": "reseed.activations",
     "table": "reseed.report.table",
     "preprocessed": "reseed.activations",
     "write_figure": "reseed.report.pictures",
     "write_report": "reseed.report.html",
+    "write_surrogate": "reseed.activations",
 }
 """Where each lazy name is from; the modules among them are from the package itself."""
 
@@ -118,9 +128,11 @@ __all__ = [
     "rejudge",
     "run",
     "statistics",
+    "surrogate",
     "table",
     "write_figure",
     "write_report",
+    "write_surrogate",
 ]
 
 

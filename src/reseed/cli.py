@@ -73,6 +73,14 @@ class StoredType(StrEnum):
     FP32 = "fp32"
 
 
+class SurrogateRows(StrEnum):
+    """What surrogate rows keep beside mean and covariance."""
+
+    ELLIPTICAL = "elliptical"
+    AXES = "axes"
+    GAUSSIAN = "gaussian"
+
+
 class TableFormat(StrEnum):
     """How findings are printed."""
 
@@ -177,6 +185,39 @@ def collect(
         progress=not quiet,
     )
     _say(f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}")
+
+
+@app.command()
+def surrogate(
+    acts: Annotated[Path, typer.Argument(help="A store, a .npy, .safetensors or .pt matrix, or a folder of matrices.")],
+    out: Annotated[Path, typer.Option(help="The folder of the store.")],
+    kind: Annotated[
+        SurrogateRows,
+        typer.Option(
+            metavar="KIND",
+            help="What is kept beside the moments: elliptical (lengths), axes (what lies along each) or gaussian.",
+        ),
+    ] = SurrogateRows.ELLIPTICAL,
+    realisation: Annotated[int, typer.Option(min=0, max=2**31, help="Another number draws other rows.")] = 0,
+    tensor: Tensor = None,
+    *,
+    transpose: Transpose = False,
+    quiet: Quiet = False,
+) -> None:
+    """Store rows with the moments of activations and no structure.
+
+    They keep mean, covariance and lengths, and nothing else: what a method makes of them it owes to these alone. The
+    same command goes on where it was stopped.
+    """
+    from reseed import activations
+
+    activations.check_destination(out)
+    real = activations.open_activations(acts, tensor=tensor, transpose=transpose)
+    store = activations.write_surrogate(real, out, kind.value, realisation=realisation, progress=not quiet)
+    _say(
+        f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}, "
+        f"which vary in {store.about['rank']} directions"
+    )
 
 
 @app.command()

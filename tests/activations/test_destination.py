@@ -127,7 +127,7 @@ def test_what_others_keep_in_a_store_is_left_alone(tmp_path, causal_model, texts
 
 def test_two_collections_do_not_write_into_one_folder(tmp_path, causal_model, texts):
     with alone(tmp_path / "s" / ".lock"):
-        refused("another reseed collect is writing into .*s: wait for it", causal_model, texts, tmp_path / "s")
+        refused("another reseed is writing into .*s: wait for it", causal_model, texts, tmp_path / "s")
     assert gather(causal_model, texts, tmp_path / "s").n_tokens == 1500
 
 

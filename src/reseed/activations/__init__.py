@@ -10,6 +10,7 @@ from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocess
 from reseed.activations.sizes import Sizes, sizes_of
 from reseed.activations.store import Activations, HeldOut, open_activations
 from reseed.activations.surrogate import surrogate, surrogate_fingerprint, surrogate_rank
+from reseed.activations.surrogate_store import write_surrogate
 from reseed.activations.texts import Documents, open_texts, read_texts
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "surrogate",
     "surrogate_fingerprint",
     "surrogate_rank",
+    "write_surrogate",
 ]

@@ -1,8 +1,7 @@
 """`reseed collect`: a language model reads texts, and its hidden states at one layer become a store."""
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -13,9 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed._support import stopping
-from reseed._support.files import alone
 from reseed.activations.bundled import resolve_model
-from reseed.activations.destination import begun, check_destination
+from reseed.activations.destination import begun, check_destination, writing_alone
 from reseed.activations.feasible import (
     check_context,
     check_counts,
@@ -151,7 +149,7 @@ def collect(
     plan = share(kept_per_window(windows, special, drops_first=reader.drops_first))
     # read before anything is written: what is wrong with a model's hidden states shows here
     heldout_tokens = _read_heldout(reader, plan) if found is None or found.heldout is None else None
-    with _alone(folder):
+    with writing_alone(folder):
         manifest = begin_store(folder, about=about, d_model=lm.d_model, dtype=precision)
         if manifest.heldout is None:
             manifest = _write_heldout(folder, manifest, heldout_tokens or _read_heldout(reader, plan), tokenizer)
@@ -161,17 +159,6 @@ def collect(
             manifest = finish_store(folder, manifest)
     _say_what_is_missing(manifest, plan)
     return open_activations(folder, verify=False)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    try:
-        with alone(folder / ".lock"):
-            yield
-    except BlockingIOError as error:
-        raise ActivationsError(
-            f"another reseed collect is writing into {folder}: wait for it, or choose another folder"
-        ) from error
 
 
 def _read_heldout(reader: Reader, plan: Plan) -> Tokens:

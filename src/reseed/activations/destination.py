@@ -1,12 +1,15 @@
 """The folder that a collection may write into: a new one, an empty one, or one of its own that was begun."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from reseed._support.files import alone
 from reseed.activations.manifest import MANIFEST, Manifest, read_manifest
 from reseed.errors import ActivationsError
 
-__all__ = ["begun", "check_destination"]
+__all__ = ["begun", "check_destination", "writing_alone"]
 
 
 def check_destination(out: str | Path) -> Path:
@@ -59,4 +62,16 @@ def begun(folder: Path) -> Manifest | None:
     except ActivationsError as error:
         raise ActivationsError(
             f"{folder} holds no collection that can go on ({error}): choose another folder, or delete this one"
+        ) from error
+
+
+@contextmanager
+def writing_alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a store. ActivationsError where another process does."""
+    try:
+        with alone(folder / ".lock"):
+            yield
+    except BlockingIOError as error:
+        raise ActivationsError(
+            f"another reseed is writing into {folder}: wait for it, or choose another folder"
         ) from error

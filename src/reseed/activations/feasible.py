@@ -16,6 +16,7 @@ __all__ = [
     "check_context",
     "check_counts",
     "check_design",
+    "check_disk",
     "check_reading",
     "check_room",
     "check_vocabulary",
@@ -80,7 +81,7 @@ def check_room(folder: Path, design: Design, precision: Dtype, *, rows: int) -> 
     """Raise ActivationsError unless the disk has room for the store, and memory for the model."""
     there = sum(file.stat().st_size for file in folder.glob("*.safetensors")) if folder.is_dir() else 0
     needed = rows * design.d_model * _SIZES[precision] + 8 * design.d_model**2
-    _check_disk(folder, needed - there, "ask for fewer --tokens or choose another disk")
+    check_disk(folder, needed - there, "ask for fewer --tokens or choose another disk")
     _check_memory(
         "the model", design.n_parameters * _SIZES[precision], "use --dtype bf16, a smaller model or a larger machine"
     )
@@ -108,7 +109,8 @@ def _check_memory(what: str, needed: int, advice: str) -> None:
         raise ActivationsError(f"{what} needs about {size(needed)} of memory, {size(has.free)} are free: {advice}")
 
 
-def _check_disk(folder: Path, needed: int, advice: str) -> None:
+def check_disk(folder: Path, needed: int, advice: str) -> None:
+    """Raise ActivationsError unless the disk of a folder has room for so many bytes more."""
     has = room(folder)
     if has is not None and needed > has.free:
         raise ActivationsError(f"{folder} will take {size(needed)} more, {size(has.free)} are free there: {advice}")

@@ -82,6 +82,11 @@ class Manifest(BaseModel):
         return self
 
     @property
+    def command(self) -> str:
+        """What wrote the store, and goes on with it."""
+        return "reseed surrogate" if "surrogate" in self.about else "reseed collect"
+
+    @property
     def files(self) -> tuple[FileRecord, ...]:
         """Every file of the store except the manifest."""
         others = (self.heldout, self.heldout_texts, self.moments)
@@ -160,12 +165,12 @@ def is_whole(folder: Path, file: FileRecord) -> bool:
     return path.is_file() and sha256_of_file(path) == file.sha256
 
 
-def verify_file(folder: Path, file: FileRecord) -> None:
+def verify_file(folder: Path, file: FileRecord, *, command: str = "reseed collect") -> None:
     """Raise ActivationsError unless a file of the store is there and holds the bytes that were written."""
     if not is_whole(folder, file):
         what = (
             "has changed since it was written (its checksum differs)" if (folder / file.file).exists() else "is missing"
         )
         raise ActivationsError(
-            f"{folder / file.file} {what}: copy the store again, or run the same reseed collect again to repair it"
+            f"{folder / file.file} {what}: copy the store again, or run the same {command} again to repair it"
         )

@@ -1,4 +1,4 @@
-"""Activations to read: a store that `reseed collect` wrote, a bare matrix, a folder of matrices, or a tensor."""
+"""Activations to read: a store that reseed wrote, a bare matrix, a folder of matrices, or a tensor."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -176,7 +176,7 @@ def complete_manifest(folder: Path) -> tuple[Manifest, FileRecord, FileRecord]:
     manifest = read_manifest(folder)
     if manifest.moments is None or manifest.heldout is None:
         raise ActivationsError(
-            f"{folder} is not complete: run the same reseed collect again and it continues where it stopped"
+            f"{folder} is not complete: run the same {manifest.command} again and it continues where it stopped"
         )
     return manifest, manifest.heldout, manifest.moments
 
@@ -185,7 +185,7 @@ def _from_store(folder: Path, *, check: bool) -> Activations:
     manifest, rows, moments_file = complete_manifest(folder)
     watch = Watch(folder / shard.file for shard in manifest.shards)
     for file in manifest.files if check else ():
-        verify_file(folder, file)
+        verify_file(folder, file, command=manifest.command)
     name, heldout = folder.resolve().name, _read_heldout(folder, manifest, rows)
     moments = _read_moments(folder / moments_file.file, manifest)
     opened = Activations(

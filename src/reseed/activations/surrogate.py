@@ -191,6 +191,16 @@ class Sample:
 
         return moments_from(self.each(write, range(part.n_blocks)), shift)
 
+    def moments_of(self, matrix: Matrix) -> Moments:
+        """The moments of training rows that were written elsewhere: to the bit what `fill` gives."""
+        part, shift = self.training, self.axes.mean
+
+        def read(number: int) -> Sums:
+            rows = part.slice(number)
+            return sums(torch.cat([block.rows for block in matrix.blocks(rows.start, rows.stop)]), shift)
+
+        return moments_from(self.each(read, range(part.n_blocks)), shift)
+
     def blocks(self, first: int = 0) -> Iterator[Float32[Tensor, "block d_model"]]:
         """The training rows in order, from block number `first` on."""
         return self._drawn(self.training, first)

@@ -1,6 +1,6 @@
 """Writing a store: begin, append shard by shard, finish. Every step leaves a folder that a later run can continue."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from reseed.activations.manifest import (
     write_manifest,
 )
 from reseed.activations.matrix import Matrix, check_finite, read_shard
-from reseed.activations.moments import moments_of
+from reseed.activations.moments import Moments, moments_of
 from reseed.errors import ActivationsError
 
 __all__ = ["append_shard", "begin_store", "check_same", "finish_store", "write_heldout"]
@@ -115,10 +115,13 @@ def write_heldout(
     return _written(folder, manifest.model_copy(update=update))
 
 
-def finish_store(folder: Path, manifest: Manifest) -> Manifest:
+def _moments(matrix: Matrix) -> Moments:
+    return moments_of(block.rows for block in matrix.blocks())
+
+
+def finish_store(folder: Path, manifest: Manifest, measure: Callable[[Matrix], Moments] = _moments) -> Manifest:
     """Compute the moments of the rows as they lie on disk, which completes the store."""
-    matrix = Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards))
-    moments = moments_of(block.rows for block in matrix.blocks())
+    moments = measure(Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards)))
     tensors = {"mean": moments.mean, "covariance": moments.covariance}
     update = {"moments": _write_tensors(folder, "moments.safetensors", tensors, moments.n_tokens)}
     return _written(folder, manifest.model_copy(update=update))
