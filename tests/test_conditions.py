@@ -350,7 +350,8 @@ def edge(tmp_path_factory):
         arm("a-topk", name="no-relaxation"),
         arm("ra-topk", name="zero-delta", delta=0.0),
     )
-    small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors={"draws": 3, "kmeans_steps": 2})
+    floors = {"draws": 3, "kmeans_steps": 2, "surrogate": "off"}
+    small = study(matrix(folder / "acts.npy"), *arms, steps=5, floors=floors)
     return reseed.run(small, folder / "study", quiet=True), StudyFolder.open(folder / "study")
 
 

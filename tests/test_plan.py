@@ -23,7 +23,7 @@ from reseed.spec import Floors, Training
 from reseed.starts import draw
 from reseed.training import stack
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, N_ATOMS, arm, context, little_memory, matrix, specs_of, study
+from studies import D_MODEL, N_ATOMS, WITHOUT, arm, context, little_memory, matrix, specs_of, study
 
 HUGE = Sizes("acts", 10**12, 4096, 4096)
 TINY = {"steps": 12, "batch_size": 31, "evenly": 2, "device": "cpu", "checkpoint_seconds": 0}
@@ -36,7 +36,7 @@ def acts(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(acts):
-    """Two arms that share their centroids, and children."""
+    """Two arms that share their centroids, with children and surrogates."""
     arms = arm("topk"), arm("ra-topk")
     return study(acts, *arms, spawn_at=(1,), preprocess=("whiten",), training=TINY, floors=Floors(draws=3))
 
@@ -97,7 +97,7 @@ def test_files_and_bytes_are_those_that_come(planned):
 def test_a_plan_of_a_finished_study_says_that_nothing_is_left(asked, planned):
     before, folder = planned
     after = reseed.plan(asked, folder, measure=False)
-    assert after.ended == after.runs + after.children == 12
+    assert after.ended == after.runs + after.children + after.surrogates == 18
     assert (after.disk.now, after.memory.most) == (machine.file_bytes(folder)[0], before.memory.most)
     assert after.wall_hours is None
     assert before.wall_hours > 0
@@ -109,7 +109,7 @@ def test_the_sizes_of_a_run_are_those_of_its_state_and_of_its_snapshot(acts, tmp
     with context(acts, tmp_path) as place:
         (spec, *_) = specs_of(study(acts, arm(kind, start=start)))
         found = shape_of(spec.method, spec.start, D_MODEL)
-        point = draw(spec.start, spec.method, place.activations, spec.rolls)
+        point = draw(spec.start, spec.method, place.seen(spec).activations, spec.rolls)
         state = spec.method.initialise(point, spec.rolls["encoder"])
     begun = stack.begin(spec, state)
     tensors = [*state.values(), begun.idle]
@@ -234,7 +234,7 @@ def test_a_dry_run_writes_nothing_and_its_json_is_its_table(asked, tmp_path, typ
     assert found["wall_hours"] == pytest.approx(sum(part["wall_hours"] for part in found["parts"]))
     assert 0 < found["memory"]["least"] < found["memory"]["most"] < found["memory"]["there"]
     told = typed("run", tmp_path / "study.toml", "--dry-run", "--quiet")
-    assert f"4; {found['snapshots']} snapshots, {found['pairs']} pairs of runs" in told.out
+    assert f"4, 3 on the surrogate; {found['snapshots']} snapshots, {found['pairs']} pairs of runs" in told.out
     assert told.err == ""
     assert [file.name for file in tmp_path.iterdir()] == ["study.toml"]
 
@@ -297,7 +297,13 @@ def test_memory_that_is_short_is_a_sentence_whichever_library_asks_for_it(ask):
 def test_memory_that_runs_out_in_training_is_told_and_the_same_study_goes_on(tmp_path):
     acts = matrix(tmp_path / "acts.npy", 12_000, d_model=5, n_atoms=4, active=1)
     start = {"kind": "data", "n_points": 10_000}
-    wide = study(acts, arm("ra-topk", start=start, n_atoms=100), starts=1, training=TINY, floors=Floors(draws=3))
+    wide = study(
+        acts,
+        arm("ra-topk", start=start, n_atoms=100),
+        starts=1,
+        training=TINY,
+        floors=WITHOUT.model_copy(update={"draws": 3}),
+    )
     with little_memory(2**25), pytest.raises(MemoryShortError, match="not enough memory for training ra-topk@centre; "):
         reseed.run(wide, tmp_path / "study", quiet=True)
     assert reseed.run(wide, tmp_path / "study", quiet=True).conditions

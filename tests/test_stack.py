@@ -22,7 +22,7 @@ def begun(kind, place):
     """Three runs of their own, at step 0, with states that tell them apart."""
     stacks = []
     for number, spec in enumerate(specs_of(study(place.folder.path.parent / "acts.npy", arm(kind)))[:3]):
-        point = draw(spec.start, spec.method, place.activations, spec.rolls)
+        point = draw(spec.start, spec.method, place.seen(spec).activations, spec.rolls)
         begun = stack.begin(spec, spec.method.initialise(point, spec.rolls["encoder"]))
         for tensor in begun.state.values():
             tensor.add_(number + 1)

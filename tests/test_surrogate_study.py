@@ -22,6 +22,7 @@ def whole(tmp_path_factory):
         arm("ra-topk"),
         starts=3,
         runs_per_start=1,
+        floors=Floors(),
     )
     return made, folder / "study", run(made, folder / "study", quiet=True)
 
@@ -96,7 +97,7 @@ def test_a_run_on_it_that_is_lost_is_made_again_to_the_same_bytes(whole):
 
 
 def test_without_it_nothing_is_trained_beside(tmp_path):
-    made = study(matrix(tmp_path / "acts.npy"), starts=3, runs_per_start=1, floors=Floors(surrogate="off"))
+    made = study(matrix(tmp_path / "acts.npy"), starts=3, runs_per_start=1)
     findings = run(made, tmp_path / "study", quiet=True)
     assert findings.conditions[0].surrogate is None
     assert len(list((tmp_path / "study" / "runs").iterdir())) == 3
@@ -104,8 +105,8 @@ def test_without_it_nothing_is_trained_beside(tmp_path):
 
 
 def test_a_study_that_had_none_gets_one_when_it_is_run_again(tmp_path):
-    made = study(matrix(tmp_path / "acts.npy"), starts=3, runs_per_start=1)
-    without = made.model_copy(update={"floors": Floors(surrogate="off")})
+    without = study(matrix(tmp_path / "acts.npy"), starts=3, runs_per_start=1)
+    made = without.model_copy(update={"floors": Floors()})
     run(without, tmp_path / "late", quiet=True)
     late = run(made, tmp_path / "late", quiet=True)
     assert late.conditions[0].surrogate is not None

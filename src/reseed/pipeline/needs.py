@@ -57,6 +57,8 @@ class OfCondition(NamedTuple):
     children: int
     surrogates: int
     """Runs on the surrogate that no condition before it has, too."""
+    beside: bool
+    """Whether it has runs on the surrogate, of its own or with another condition."""
     snapshots: int
     """Of each run and child; those on the surrogate have two."""
 
@@ -179,6 +181,7 @@ def _counted(study: Study, sizes: Sizes) -> tuple[OfCondition, ...]:
             runs=study.starts * study.runs_per_start,
             children=study.starts * len(study.spawn_at),
             surrogates=len(beside - known),
+            beside=bool(beside),
             snapshots=count_snapshots(study.training),
         )
         known |= beside
@@ -241,7 +244,7 @@ def _disk(
         "comparisons": pairs + 12_000 * len(conditions) + 200 * math.comb(n_draws, 2) * len(draws),
         "findings": 40_000 + sum(20_000 + 6_000 * each.snapshots + 250 * each.pairs for each in conditions),
     }
-    files = sum(4 * each.every + each.written + 5 for each in conditions)
+    files = sum(4 * each.every + each.written + 5 + each.beside for each in conditions)
     files += sum(count for _, count in points.values()) + n_draws * len(draws) + groups * len(hulls)
     files += len(study.preprocess) + 6
     least = snapshots + certain + disk["points"] + n_draws * sum(4 * n * d for _, n, _ in draws)
