@@ -104,9 +104,9 @@ class Dice(Settings):
 class Floors(Settings):
     """How nulls and references are made."""
 
-    draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=5, ge=3)
-    """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched. A floor's own error, which
-    every verdict carries, is twice as large with 3."""
+    draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=3, ge=3)
+    """Dictionaries per kind of reference and preprocessing; pairs of them are matched. References are shown and decide
+    nothing: three are enough to tell where they lie."""
     surrogate: Annotated[Literal["elliptical", "axes", "gaussian", "off"], NEUTRAL] = "elliptical"
     """The surrogate null: every arm is also trained on rows that keep the mean, the covariance and, with `elliptical`,
     the lengths of the activations (`axes`: every principal coordinate's distribution; `gaussian`: neither) and lose
@@ -114,4 +114,4 @@ class Floors(Settings):
     surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=100)
     """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
-    """Lloyd iterations of the k-means floor on 32 activations per centroid; five more follow on all of its sample."""
+    """Lloyd iterations of the k-means reference on 32 activations per centroid; two follow on all of its sample."""
