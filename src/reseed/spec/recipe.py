@@ -77,7 +77,10 @@ class Dice(Settings):
     renamed: ClassVar[dict[str, str]] = {"throw": "replicate"}
 
     replicate: int = Field(default=0, ge=0)
-    """Another number rolls all six dice anew: the same study, independently repeated."""
+    """Another number rolls all seven dice anew: the same study, independently repeated."""
+    data: Annotated[Scope, NEUTRAL] = "shared"
+    """Which activations training reads: all of them, or with `start` and `run` one of as many disjoint parts of one
+    size as there are starts, or runs. One arm that splits them makes every arm read parts of that size."""
     init: Scope = "start"
     """The dictionary at step 0."""
     encoder: Scope = "run"
@@ -92,13 +95,14 @@ class Dice(Settings):
     """The activations that replace dead atoms."""
 
     def rolls(self, start: int, run: int) -> dict[Die, int]:
-        """What the six dice show for run `run` of start `start`."""
+        """What the dice show for run `run` of start `start`; of `data` nothing where all runs share it."""
         scopes: dict[Scope, tuple[int, ...]] = {"shared": (), "start": (start,), "run": (start, run)}
-        return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in DICE}
+        thrown = (die for die in DICE if die != "data" or self.data != "shared")
+        return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in thrown}
 
     def surrogate_rolls(self, start: int) -> dict[Die, int]:
-        """What they show for the run of a start on the surrogate, which shares nothing with any other run."""
-        return {die: roll(die, self.replicate, "surrogate", start) for die in DICE}
+        """What they show for the run of a start on the surrogate, which shares nothing with others but what it reads."""
+        return {die: roll(die, self.replicate, "surrogate", start) for die in DICE if die != "data"}
 
 
 class Floors(Settings):
