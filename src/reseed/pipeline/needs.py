@@ -203,8 +203,8 @@ def _points(study: Study, conditions: Iterable[OfCondition]) -> dict[tuple[objec
         identity = (each.condition.preprocess, scope["data"], *points_identity(start, method, shown))
         found[identity] = (each, max(times[scope[die]] for die in dice))
         if each.surrogates:
-            recipe = ("surrogate", each.condition.preprocess, start.model_dump_json(), method.n_atoms)
-            found[recipe] = (each, 1 if same else each.surrogates)
+            recipe = ("surrogate", each.condition.preprocess, scope["data"], start.model_dump_json(), method.n_atoms)
+            found[recipe] = (each, 1 if start.entry.same_in_all_runs else each.surrogates)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from reseed.spec.arm import Arm, Tuned
 from reseed.spec.recipe import Dice, Floors, Scope, Thresholds, Training
-from reseed.spec.runs import Condition, Part, RunSpec, Spawn, Split
+from reseed.spec.runs import Condition, Part, Reads, RunSpec, Spawn, Split
 from reseed.spec.study import Study
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Dice",
     "Floors",
     "Part",
+    "Reads",
     "RunSpec",
     "Scope",
     "Spawn",

@@ -101,7 +101,7 @@ class Dice(Settings):
         return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in thrown}
 
     def surrogate_rolls(self, start: int) -> dict[Die, int]:
-        """What they show for the run of a start on the surrogate, which shares nothing with others but what it reads."""
+        """What they show for the run of a start on the surrogate, which shares nothing with any other."""
         return {die: roll(die, self.replicate, "surrogate", start) for die in DICE if die != "data"}
 
 

@@ -9,7 +9,7 @@ study folder that was begun then keeps the ids that it has (`RunSpec.kept_in`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -24,7 +24,7 @@ from reseed.trajectory import RunRecord
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Condition", "Part", "RunSpec", "Spawn", "Split"]
+__all__ = ["Condition", "Part", "Reads", "RunSpec", "Spawn", "Split"]
 
 
 class Spawn(Settings):
@@ -55,12 +55,21 @@ class Split(Settings):
     per_start: int
     """Parts for each start: 1, or as many as it has runs."""
 
+    @property
+    def n_parts(self) -> int:
+        """Parts of one size that the training rows are cut into."""
+        return self.starts * self.per_start
+
     def part(self, scope: Scope, start: int, run: int, *, replicate: int) -> Part:
         """That of run `run` of start `start`: the die `data` rolls which part comes first, which second, and so on."""
-        of = self.starts * self.per_start
+        of = self.n_parts
         order = torch.randperm(of, generator=generator(roll("data", replicate)))
         place = {"shared": 0, "start": start * self.per_start, "run": start * self.per_start + run}
         return Part(index=int(order[place[scope]]), of=of)
+
+
+Reads: TypeAlias = tuple[str, Part | None]
+"""The rows that a run reads: a fingerprint of activations, and the part of them; None for all."""
 
 
 class RunSpec(Settings):
@@ -120,6 +129,11 @@ class RunSpec(Settings):
 
     def _id(self, identity: dict[str, Any]) -> str:
         return f"{self.method.kind}-{self.start.kind}@{self.preprocess}.{self._place}.{_digest(identity)}"
+
+    @property
+    def reads(self) -> Reads:
+        """Equal for runs that read the same rows."""
+        return self.activations, self.part
 
     @property
     def first_id(self) -> str:
