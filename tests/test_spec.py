@@ -377,6 +377,20 @@ def test_a_child_reads_the_part_of_its_parent():
     assert [child.part for child in children] == parts(spawning)[0::2]
 
 
+def test_runs_on_the_surrogate_share_it_as_their_starts_share_the_activations():
+    for scope, n_read in (("shared", 1), ("start", 4)):
+        apart = TOPK | {"name": "apart", "dice": {"data": "start"}}
+        split = study(starts=4, arms=[TOPK | {"dice": {"data": scope}}, apart], floors={"surrogate_starts": 4})
+        beside = split.surrogates_of(split.conditions[0], activations="a")
+        assert [run.part for run in beside] == parts(split)[0::2]
+        assert len({run.rolls["data"] for run in beside}) == len({run.part for run in beside}) == n_read
+    more = study(starts=2, arms=[apart], floors={"surrogate_starts": 3})
+    beside = more.surrogates_of(more.conditions[0], activations="a")
+    assert [run.start_index for run in beside] == [0, 1, 2]
+    assert beside[2].part == beside[0].part != beside[1].part
+    assert "data" not in study().surrogates_of(study().conditions[0], activations="a")[0].rolls
+
+
 @pytest.mark.parametrize(
     ("start", "dice", "remedy"),
     [
