@@ -13,6 +13,7 @@ from reseed._support.mistakes import mistakes
 from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
 from reseed.analysis.dice_effects import dice_effects
+from reseed.analysis.question import answer, question
 from reseed.errors import TrajectoryError
 from reseed.findings import Findings, Geometry
 from reseed.statistics import spectrum
@@ -44,15 +45,18 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         judged += [] if each is None else [each]
         advance(1)
     conditions = tuple(each.findings for each in judged)
+    comparisons = compare_arms(judged, margin=limits.margin, level=level, study=study)
     findings = Findings(
         reseed=folder.manifest.reseed,
         study=study,
         activations=folder.manifest.activations,
         machine=folder.manifest.machine,
         headline=_headline(conditions),
+        question=question(conditions),
+        answer=answer(conditions, comparisons, (), limits),
         geometry=tuple(_geometry(folder, name) for name in _preprocessings(folder)),
         conditions=conditions,
-        comparisons=compare_arms(judged, margin=limits.margin, level=level, study=study),
+        comparisons=comparisons,
         shared_dice=dice_effects(judged, level=level),
         warnings=(*_changed_thresholds(folder, study), *_warnings(folder, conditions), *_missing(folder)),
         judged_from=folder.judged_from(),
