@@ -358,5 +358,5 @@ def test_it_goes_on_as_the_study_that_it_is_with_the_runs_that_it_has(tmp_path):
     after = StudyFolder.open(folder)
     assert sorted(after.manifest.planned) == sorted(ids.values())
     compared = {after.compared(condition.name).path for condition in after.manifest.conditions}
-    assert {*folder.glob("compared/*")} == compared
+    assert {*folder.glob("compared/*")} == {*compared, folder / "compared" / "across"}
     assert not list(folder.glob("barriers/*"))

@@ -49,6 +49,7 @@ _COMPARED = (
     "surrogate.parquet",
     "floors.parquet",
     "barriers.parquet",
+    "across.parquet",
 )
 _MOST_TOLD = 5
 _UNSUMMED = ("report.html", SUMS)

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from reseed._support.documents import UnreadableError, read_toml
 from reseed._support.mistakes import mistakes
+from reseed.analysis.across import across_arms, across_of
 from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
 from reseed.analysis.dice_effects import dice_effects
+from reseed.analysis.given import given_study
 from reseed.analysis.question import answer, question
+from reseed.analysis.same_ends import same_ends
 from reseed.errors import TrajectoryError
 from reseed.findings import Findings, Geometry
 from reseed.statistics import spectrum
@@ -36,7 +38,7 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         folder: a study whose runs have ended and are compared; what is unfinished is named in the warnings.
         advance: told after every condition.
     """
-    study = _study(folder)
+    study = given_study(folder)
     limits = _thresholds(folder, study)
     level = limits.level
     judged: list[Analysed] = []
@@ -46,6 +48,8 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         advance(1)
     conditions = tuple(each.findings for each in judged)
     comparisons = compare_arms(judged, margin=limits.margin, level=level, study=study)
+    across = across_of(folder)
+    alike = same_ends(judged, across, margin=limits.margin, level=level)
     findings = Findings(
         reseed=folder.manifest.reseed,
         study=study,
@@ -53,10 +57,12 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         machine=folder.manifest.machine,
         headline=_headline(conditions),
         question=question(conditions),
-        answer=answer(conditions, comparisons, (), limits),
+        answer=answer(conditions, comparisons, alike, limits),
         geometry=tuple(_geometry(folder, name) for name in _preprocessings(folder)),
         conditions=conditions,
         comparisons=comparisons,
+        across=across_arms(judged, across),
+        same_ends=alike,
         shared_dice=dice_effects(judged, level=level),
         warnings=(*_changed_thresholds(folder, study), *_warnings(folder, conditions), *_missing(folder)),
         judged_from=folder.judged_from(),
@@ -64,24 +70,6 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
     folder.write_text("findings.json", findings.to_json())
     folder.sums.settle()
     return findings
-
-
-def _study(folder: StudyFolder) -> dict[str, Any]:
-    """The study as it was given.
-
-    Raises:
-        TrajectoryError: `study.toml` is missing or damaged.
-    """
-    path = folder.path / "study.toml"
-    advice = "put it right, or run the study again"
-    try:
-        study = read_toml(path)
-    except UnreadableError as error:
-        raise TrajectoryError(f"{path} cannot be read as TOML ({error}): {advice}") from error
-    arms = study.get("arms")
-    if not isinstance(arms, list) or not all(isinstance(arm, dict) for arm in arms):
-        raise TrajectoryError(f"{path} is no study, for its arms are no list of tables: {advice}")
-    return study
 
 
 def _thresholds(folder: StudyFolder, study: Mapping[str, Any]) -> Thresholds:

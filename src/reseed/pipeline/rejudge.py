@@ -14,7 +14,7 @@ from reseed._support import progress, stopping
 from reseed._support.checksums import again, check_study, refuse
 from reseed._support.guard import guarded
 from reseed._support.threads import workers
-from reseed.analysis import compare_floors, compare_runs, is_compared, judge_study
+from reseed.analysis import compare_across, compare_floors, compare_runs, is_compared, judge_study
 from reseed.analysis.compare import first_of_groups
 from reseed.errors import SpecError
 from reseed.matching import match
@@ -52,6 +52,7 @@ def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
             n_pairs = math.comb(len(planned.runs), 2)
             compare_runs(folder, planned.name, pool, advance=show(f"compare {planned.name}", n_pairs))
             measure_floors(folder, planned.name, {run_id: run_id for run_id in planned.runs}, pool, shared)
+        compare_across(folder, pool)
         return judge_study(folder, advance=show("judge", len(folder.manifest.conditions)))
 
 

@@ -16,7 +16,14 @@ from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import preprocessed
 from reseed.activations.surrogate import surrogate, surrogate_fingerprint
-from reseed.analysis import compare_runs, forget_unfinished, is_compared, judge_study
+from reseed.analysis import (
+    compare_across,
+    compare_runs,
+    forget_unfinished,
+    forget_unfinished_across,
+    is_compared,
+    judge_study,
+)
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
@@ -129,6 +136,7 @@ def _run(
 ) -> Findings:
     device = torch.device(folder.manifest.machine["device"])
     forget_unfinished(folder)
+    forget_unfinished_across(folder)
     shared: FloorTables = {}
     if not _is_finished(folder, plan):
         kernels.prepare()
@@ -145,6 +153,8 @@ def _run(
             if planned.condition.preprocess == seen.name:
                 with enough_memory(f"comparing the runs of {name}", "starts, runs_per_start or n_atoms"):
                     _run_condition(name, planned, context, shared, show)
+    with enough_memory("comparing runs of different arms", "n_atoms"):
+        compare_across(folder, pool)
     return judge_study(folder, advance=show("judge", len(plan)))
 
 

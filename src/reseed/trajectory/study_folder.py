@@ -10,6 +10,7 @@ codes travel with every snapshot, and the moments and the draws of floors with t
       floors/<preprocessing>/<n_atoms>/<floor>-<i>.safetensors    untrained dictionaries of activations
       floors/of-runs/<key>/<floor>-<run id>.safetensors           untrained dictionaries of what a run ended with
       compared/<key>/                               what comparing the runs of a condition wrote: see `compared`
+      compared/across/across.parquet                what runs of different arms agree at the last step
       runs/<run id>/spec.json  step-000000.safetensors ...  metrics.parquet  state.safetensors  done
 """
 
@@ -33,11 +34,13 @@ from reseed._support.mistakes import shown
 from reseed.errors import TrajectoryError
 from reseed.trajectory.compared import ComparedFolder
 from reseed.trajectory.manifest import MANIFEST_VERSION, Manifest, PlannedCondition, of_version_1
-from reseed.trajectory.reading import damaged, fitted, read_header, read_json, read_tensors
+from reseed.trajectory.reading import damaged, fitted, read_header, read_json, read_table, read_tensors
 from reseed.trajectory.run import Trajectory
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 __all__ = ["LOCK", "Draw", "StudyFolder", "is_study", "points_name"]
 
@@ -180,6 +183,23 @@ class StudyFolder:
         """Remove all that was compared: another version of reseed may have measured otherwise."""
         for condition in self.manifest.conditions:
             self.compared(condition.name).forget()
+
+    def across(self) -> pl.DataFrame | None:
+        """Agreement of runs of different arms; None where none was measured.
+
+        Raises:
+            TrajectoryError: the file is damaged.
+        """
+        return read_table(self._across_path) if self._across_path.exists() else None
+
+    def write_across(self, table: pl.DataFrame) -> None:
+        """Write the agreement of runs of different arms, whole or not at all."""
+        with self.sums.replacing(self._across_path) as temporary:
+            table.write_parquet(temporary)
+
+    @property
+    def _across_path(self) -> Path:
+        return self.path / "compared" / "across" / "across.parquet"
 
     def moments(self, preprocess: str) -> dict[str, Tensor]:
         """`mean` and `covariance` of the training activations after one preprocessing, in float64."""
