@@ -14,6 +14,7 @@ __all__ = [
     "BORN_IDENTICAL",
     "at_r2",
     "between_start",
+    "contraction_ratio",
     "floor_adjusted",
     "gain",
     "half_life",
@@ -46,6 +47,13 @@ def between_start(pairs: Float[Tensor, "*steps runs runs"], groups: Int[Tensor, 
 def gain(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:
     """G = B(T) - B(0), the stabilization: how much agreement the last step has above step 0."""
     return curve[-1] - curve[0]
+
+
+@guarded(numbers="nan")
+def contraction_ratio(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:
+    """Kappa = (1 - B(T)) / (1 - B(0)) of a curve between starts; nan where B(0) is 1 to within rounding."""
+    apart = 1 - curve[0]
+    return (1 - curve[-1]) / torch.where(apart < BORN_IDENTICAL, math.nan, apart)
 
 
 @guarded(numbers="nan")
@@ -124,4 +132,6 @@ def at_r2(curve: Float[Tensor, " steps"], r2: Float[Tensor, " steps"], target: f
 
 
 def _pair_mean(pairs: Float[Tensor, "*steps runs runs"], related: Bool[Tensor, "runs runs"]) -> Float[Tensor, "*steps"]:
-    return pairs[..., related.triu(diagonal=1)].mean(dim=-1)  # the mean over no pairs is nan
+    place = torch.arange(len(related))
+    once = related & (place[:, None] < place[None, :])  # triu wakes all threads, however small the matrix
+    return pairs[..., once].mean(dim=-1)  # the mean over no pairs is nan

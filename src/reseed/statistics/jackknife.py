@@ -14,7 +14,15 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed._support.guard import guarded
-from reseed.statistics.curves import BORN_IDENTICAL, between_start, gain, init_memory, no_memory_reason, within_start
+from reseed.statistics.curves import (
+    BORN_IDENTICAL,
+    between_start,
+    contraction_ratio,
+    gain,
+    init_memory,
+    no_memory_reason,
+    within_start,
+)
 from reseed.statistics.estimate import Estimate, Unit
 
 __all__ = [
@@ -120,9 +128,7 @@ def contraction(
     """
 
     def kappa(p: Tensor, s: Tensor) -> Tensor:
-        first, last = between_start(p[[0, -1]], s)
-        apart = 1 - first
-        return ((1 - last) / torch.where(apart < BORN_IDENTICAL, math.nan, apart))[None]
+        return contraction_ratio(between_start(p[[0, -1]], s))[None]
 
     estimate = jackknife(kappa, pairs, groups, level=level)[0]
     first = between_start(pairs[0], groups)
