@@ -29,8 +29,8 @@ Rows = list[dict[str, Any]]
 MATRICES, BUILT = 20, 10  # for each trained study: pair matrices, and studies whose cosines are chosen
 LEAST = 0.93
 RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
-MORE = [(8, 10), (16, 10), (24, 10), (32, 5), (32, 10)]  # starts, and draws of the floor
-LOW, HIGH = 0.25, 0.75  # floors
+MORE = [(8, 8)]  # starts, and starts of the surrogate
+LOW, HIGH = 0.25, 0.75  # what the surrogate ends at
 
 
 def coverage(repeats: int) -> Rows:
@@ -64,12 +64,12 @@ def contrasts(repeats: int) -> Rows:
 def nulls(repeats: int) -> Rows:
     """Studies in which there is nothing to claim, built."""
     kinds = [(truth, "as measured", starts) for truth in claims.NULLS for starts in (3, 5)]
-    at_the_floor = next(truth for truth in claims.NULLS if truth.first < truth.last == truth.floor)
-    kinds += [(at_the_floor, spread, starts) for spread in ("starts only", "small") for starts in STARTS]
+    at_the_null = next(truth for truth in claims.NULLS if truth.first < truth.last == truth.null[1])
+    kinds += [(at_the_null, spread, starts) for spread in ("starts only", "small") for starts in STARTS]
     rows = []
     for truth, spread, starts in kinds:
         made, known = claims.false_claims(truth, spread, starts, repeats * BUILT)
-        about = {"truth": truth.name, "spread": spread, "starts": starts, "floor_known": known.value}
+        about = {"truth": truth.name, "spread": spread, "starts": starts, "null_known": known.value}
         rows.append(about | _rate(made))
     return rows
 
@@ -82,12 +82,12 @@ def noise(repeats: int) -> Rows:
 def power(repeats: int) -> Rows:
     """Studies in which a gain was planted."""
     rows = []
-    for margins, floor, alike in ((2.0, LOW, False), (4.0, LOW, False), (2.0, HIGH, True), (4.0, HIGH, True)):
-        truth = claims.gaining(margins, floor=floor, born_alike=alike)
-        sizes = [(starts, claims.DRAWS) for starts in STARTS] + (MORE if floor == HIGH else [])
-        for starts, draws in sizes:
-            rate = claims.power(truth, "as measured", starts, repeats * BUILT // 2, draws=draws)
-            rows.append({"margins": margins, "floor": floor, "starts": starts, "draws": draws} | _rate(rate))
+    for margins, null, alike in ((2.0, LOW, False), (4.0, LOW, False), (2.0, HIGH, True), (4.0, HIGH, True)):
+        truth = claims.gaining(margins, null=null, born_alike=alike)
+        sizes = [(starts, claims.SURROGATE_STARTS) for starts in STARTS] + (MORE if null == HIGH else [])
+        for starts, beside in sizes:
+            rate = claims.power(truth, "as measured", starts, repeats * BUILT // 2, beside=beside)
+            rows.append({"margins": margins, "null": null, "starts": starts, "surrogate_starts": beside} | _rate(rate))
     return rows
 
 

@@ -80,7 +80,7 @@ def _condition(found: ConditionFindings) -> Record:
         "between at step 0": agreement.born,
         "between": agreement.between.last,
         "between adjusted": agreement.between.adjusted,
-        "gain adjusted": agreement.gain_adjusted,
+        "gain": agreement.gain,
         "code between": found.measures["code"].between.last,
     }
     return {

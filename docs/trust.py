@@ -43,9 +43,9 @@ _NULLS = """\
 ## False claims
 
 What share of studies in which runs did not come together is called *stabilizing* or *convergent*? {repeats} studies of
-each kind: dictionaries whose cosines are chosen, with spreads between starts, runs and draws of the floor as they were
-measured (below). The evidence is weighed by the code of the analysis; tests hold it against the whole analysis of the
-same studies as files. The aim is at most .05; a claim needs one end of a 95 % interval on the right side of its
+each kind: dictionaries whose cosines are chosen, with spreads between starts and runs, on the surrogate too, as they
+were measured (below). The evidence is weighed by the code of the analysis; tests hold it against the whole analysis of
+the same studies as files. The aim is at most .05; a claim needs one end of a 95 % interval on the right side of its
 threshold, so that .025 is expected where the truth lies exactly at it.
 
 """
@@ -57,12 +57,11 @@ each), a share of {value} was called either word.
 """
 
 _KNOWN = """\
-### A floor taken as known
+### A surrogate taken as known
 
-A floor is a mean over the pairs of a few draws. The last column is what the same rules would claim with the interval of
-B(T) alone, as if the floor had no error: the more starts, and the less they differ, the more often. With three draws in
-place of five, up to a third of simulated studies exactly at their floor would be found beyond it. So [the interval of
-adjusted B(T) holds both errors](floors.md#the-error-of-a-floor).
+The surrogate is a mean over the pairs of three runs. The last column is what the same rules would claim with the errors
+of the runs alone, as if the surrogate had none: the more starts, and the less they differ, the more often. So [what
+B(T) and the contraction have beyond it holds both errors](floors.md#the-error-of-a-floor).
 
 """
 
@@ -70,10 +69,9 @@ _POWER = """\
 ## How often a gain is found
 
 How often is a gain that exists called *stabilizing* (or *convergent*)? The gain is planted in units of the margin (.03
-on the floor-adjusted scale), just beyond the floor, with B(T) spread over pairs of starts by .0055. Under a floor of
-.75 the scale stretches by four: twice the margin is then .015 of raw agreement, which is hardly more than the spread.
-B(0) is that of random starts under the low floor, and that of k-means starts, with a spread of .009, under the high
-one. *Draws* are those of the floor, whose error counts so close to it. {repeats} studies each.
+of raw agreement), just beyond a surrogate that does not come together, with B(T) spread over pairs of starts by .0055.
+B(0) is that of random starts under the low null, and that of k-means starts, with a spread of .009, under the high one.
+{repeats} studies each.
 
 """
 
@@ -194,37 +192,38 @@ def _cases(rows: Sequence[Figures]) -> str:
 
 def _nulls(rows: Sequence[Figures]) -> str:
     cells = (
-        (row["truth"], row["spread"], str(row["starts"]), rounded(row["value"], 3), rounded(row["floor_known"], 3))
+        (row["truth"], row["spread"], str(row["starts"]), rounded(row["value"], 3), rounded(row["null_known"], 3))
         for row in rows
     )
-    return _table(("truth", "spread", "starts", "false claims", "floor taken as known"), cells)
+    return _table(("truth", "spread", "starts", "false claims", "surrogate taken as known"), cells)
 
 
 def _power(rows: Sequence[Figures]) -> str:
     cells = (
         (
             f"{row['margins']:g} margins",
-            rounded(row["floor"]),
-            *map(str, (row["starts"], row["draws"])),
+            rounded(row["null"]),
+            *map(str, (row["starts"], row["surrogate_starts"])),
             rounded(row["value"]),
         )
         for row in rows
     )
-    return _table(("gain", "floor", "starts", "draws", "found"), cells)
+    return _table(("gain", "null", "starts", "starts of the surrogate", "found"), cells)
 
 
 def _reached(rows: Sequence[Figures]) -> str:
-    """From how many starts on 95 of 100 studies find a gain of twice the margin, by floor."""
+    """From how many starts on 95 of 100 studies find a gain of twice the margin, by null."""
     told = []
-    for floor in sorted({row["floor"] for row in rows}):
-        twice = [row for row in rows if row["margins"] == 2 and row["floor"] == floor]  # noqa: PLR2004 (the aim)
+    for null in sorted({row["null"] for row in rows}):
+        twice = [row for row in rows if row["margins"] == 2 and row["null"] == null]  # noqa: PLR2004 (the aim)
         enough = min((row for row in twice if row["value"] >= 0.95), key=lambda row: row["starts"], default=None)  # noqa: PLR2004 (the same)
         if enough is None:
             reached = f"not reached with {max(row['starts'] for row in twice)} starts"
         else:
-            more = f" and {enough['draws']} draws" if enough["draws"] > twice[0]["draws"] else ""
+            usual = enough["surrogate_starts"] == twice[0]["surrogate_starts"]
+            more = "" if usual else f" and {enough['surrogate_starts']} of the surrogate"
             reached = f"reached from {enough['starts']} starts{more} on"
-        told.append(f"{reached} under a floor of {rounded(floor)}")
+        told.append(f"{reached} over a null of {rounded(null)}")
     return ", and ".join(told)
 
 

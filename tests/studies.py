@@ -142,12 +142,13 @@ def begun_again(tmp_path_factory, folder):
     return folder / "study"
 
 
-def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
+def hand_made(folder, atoms, *, surrogates=None, heldout=None, status="finished", **metrics):
     """A study folder written by hand: for each condition and run, the atoms at every step.
 
     Args:
         folder: where it goes.
         atoms: condition -> run id -> step -> atoms. A run's encoder is its dictionary.
+        surrogates: run id -> step -> atoms, of runs on the surrogate that all conditions share.
         heldout: the tokens whose codes travel along; 40 random ones by default.
         status: how the runs ended.
         metrics: those that differ from what the atoms give, such as `r2`.
@@ -155,11 +156,13 @@ def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
     first = next(iter(next(iter(next(iter(atoms.values())).values())).values()))
     n_atoms, d_model = first.shape
     heldout = torch.randn(40, d_model, generator=generator(1)) if heldout is None else heldout
-    study_folder = StudyFolder(folder)
+    study_folder, beside = StudyFolder(folder), surrogates or {}
     arms = [arm("topk", name=name.split("@")[0], n_atoms=n_atoms, start={"kind": "random"}) for name in atoms]
     study_folder.write_text("study.toml", study("acts.npy", *arms, preprocess=("none",)).to_toml())
     conditions = [
-        PlannedCondition(name=name, arm=arm_name, preprocess=preprocess, key=name, runs=tuple(runs))
+        PlannedCondition(
+            name=name, arm=arm_name, preprocess=preprocess, key=name, runs=tuple(runs), surrogates=tuple(beside)
+        )
         for name, runs in atoms.items()
         for arm_name, preprocess in [name.split("@")]
     ]
@@ -174,10 +177,13 @@ def hand_made(folder, atoms, *, heldout=None, status="finished", **metrics):
     for name, runs in atoms.items():
         for number, (run_id, by_step) in enumerate(runs.items()):
             write_run(study_folder.run(run_id), name, number, by_step, heldout=heldout, status=status, metrics=metrics)
+    for number, (run_id, by_step) in enumerate(beside.items()):
+        run, name = study_folder.run(run_id), next(iter(atoms))
+        write_run(run, name, number, by_step, heldout=heldout, status="finished", metrics={}, surrogate="elliptical")
     return StudyFolder.open(folder)
 
 
-def write_run(run, condition, number, by_step, *, heldout, status, metrics):
+def write_run(run, condition, number, by_step, *, heldout, status, metrics, surrogate=None):
     """One run of a folder written by hand."""
     name, preprocess = condition.split("@")
     by_arm = arm("topk", name=name, n_atoms=len(by_step[0]), start={"kind": "random"})
@@ -188,6 +194,7 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics):
             run_index=0,
             rolls=Dice().rolls(number, 0),
             dice=("init", "order"),
+            surrogate=surrogate,
             **by_arm.model_dump(mode="json", include={"method", "start"}),
         )
     )

@@ -21,7 +21,7 @@ from reseed.measures import MEASURES
 from reseed.report.words import notes, verdict_row
 from reseed.thresholds import LEVEL, Limits
 from reseed.trajectory import StudyFolder
-from reseed.verdict import Outcome
+from reseed.verdict import Outcome, Reason
 from studies import N_ATOMS, arm, hand_made, matrix, study
 
 N, D, STARTS, RUNS = 12, 10, 3, 2
@@ -60,8 +60,13 @@ BORN_IDENTICAL = {
 }
 
 
-def analysed(folder, runs, **more):
-    made = hand_made(folder, {"topk@none": runs}, **more)
+def structureless(born=drawn, ended=drawn):
+    """Three runs on the surrogate, at both ends."""
+    return {f"surrogate{s}": {0: born(100, s), 10: ended(200, s)} for s in range(3)}
+
+
+def analysed(folder, runs, *, surrogates=structureless(), **more):  # noqa: B008 (read only)
+    made = hand_made(folder, {"topk@none": runs}, surrogates=surrogates, **more)
     with workers(1) as pool:
         compare_runs(made, "topk@none", pool)
         compare_floors(made, "topk@none", pool)
@@ -103,7 +108,7 @@ def test_runs_born_identical_get_theirs_and_no_contraction(tmp_path, outcome):
     assert math.isnan(findings.contraction.value)
     assert findings.contraction.reason == "the runs were born identical: they cannot stabilize or converge"
     assert all(math.isnan(value) for value in findings.agreement.between.curve.value)
-    assert [floor.name for floor in findings.agreement.floors] == ["isotropic", "data", "kmeans"]
+    assert [floor.name for floor in findings.agreement.floors] == ["isotropic", "surrogate", "data", "kmeans"]
 
 
 def test_curves_and_estimates_are_the_means_over_pairs(known):
@@ -125,53 +130,58 @@ def test_curves_and_estimates_are_the_means_over_pairs(known):
     assert findings.memory.value[0] == pytest.approx(1.0)
 
 
-def test_the_strictest_floor_judges(known):
+def test_the_strictest_null_judges(known):
     runs = KNOWN[Outcome.STABILIZING]
     whole = known(Outcome.STABILIZING)
     agreement = whole.findings.agreement
     floors = {floor.name: floor for floor in agreement.floors}
-    assert floors.keys() == {"isotropic", "data", "kmeans", "step 0"}
+    assert floors.keys() == {"isotropic", "surrogate", "data", "kmeans", "step 0"}
     assert floors["isotropic"].value == isotropic(D, N)
     assert floors["step 0"].value == pytest.approx(agreements(runs, 0)[1])
     drawn_from = {name: floor.n for name, floor in floors.items()}
-    assert drawn_from == {"isotropic": 0, "data": 3, "kmeans": 3, "step 0": STARTS}
-    assert agreement.strictest == max(floors, key=lambda name: floors[name].value)
+    assert drawn_from == {"isotropic": 0, "surrogate": 3, "data": 3, "kmeans": 3, "step 0": STARTS}
+    assert agreement.strictest == max(("isotropic", "surrogate"), key=lambda name: floors[name].value)
     assert whole.floor == agreement.floor.value == floors[agreement.strictest].value
     adjusted = (agreement.between.last.value - whole.floor) / (1 - whole.floor)
     assert agreement.between.adjusted.value == pytest.approx(adjusted)
-    assert agreement.gain_adjusted.value == pytest.approx(agreement.gain.value / (1 - whole.floor))
 
 
-def test_every_measure_is_adjusted_by_its_own_strictest_floor(known):
+def test_every_measure_is_adjusted_by_its_own_strictest_null(known):
     findings = known(Outcome.STABILIZING).findings
     assert findings.measures.keys() == MEASURES.keys()
     for name, record in findings.measures.items():
         assert bool(record.floors) == (MEASURES[name].role != "mechanism")
         if not record.floors:
-            assert record.floor is record.gain_adjusted is record.strictest is None
+            assert record.floor is record.strictest is None
         for relation in ("within", "between"):
             assert is_adjusted(record.pairs(relation), record)
 
 
 def is_adjusted(pairs, record):
-    """Whether curve and end are adjusted by the largest floor; not at all where there is none."""
-    if not record.floors:
+    """Whether curve and end are adjusted by the largest null; not at all where there is none."""
+    nulls = [floor.value for floor in record.floors if floor.role == "null"]
+    if not nulls:
         return pairs.adjusted is None and pairs.adjusted_curve is None
-    floor = max(floor.value for floor in record.floors)
+    floor = max(nulls)
     assert record.floor.value == floor
     adjusted = pairs.adjusted_curve
     for part in ("value", "low", "high"):
         expected = [(value - floor) / (1 - floor) for value in getattr(pairs.curve, part)]
         assert list(getattr(adjusted, part)) == pytest.approx(expected, nan_ok=True)
     assert pairs.adjusted.value == pytest.approx(adjusted.value[-1])
-    return pairs.adjusted.low == pytest.approx(adjusted.low[-1])
+    alone = pairs.last.standard_error / (1 - floor)
+    own_way = record.title == MEASURES["replicated"].title  # its estimates hold the error of the null themselves
+    if pairs is record.within or record.floor.standard_error == 0 or own_way:
+        assert pairs.adjusted.low == pytest.approx(adjusted.low[-1])
+        return pairs.adjusted.standard_error == pytest.approx(alone)
+    return pairs.adjusted.standard_error > alone  # the error of the null counts
 
 
 def test_floors_of_companions_are_those_of_the_same_untrained_dictionaries(known):
     findings = known(Outcome.STABILIZING).findings
     found = {name: {floor.name: floor.value for floor in record.floors} for name, record in findings.measures.items()}
     plain = found["agreement"]
-    assert set(found["code"]) == {"step 0"}  # an untrained dictionary has no codes
+    assert set(found["code"]) == {"surrogate", "step 0"}  # an untrained dictionary has no codes
     for measure in ("alive", "mass"):  # and no dead atoms either: all count alike
         kinds = ("isotropic", "data", "kmeans")
         assert {kind: found[measure][kind] for kind in kinds} == {kind: plain[kind] for kind in kinds}
@@ -209,8 +219,9 @@ def test_a_companion_that_contradicts_the_cosine_is_named_in_the_verdict(tmp_pat
     (sentence,) = (said for said in findings.verdict.disagreements if said.startswith("Code agreement"))
     between = findings.measures["code"].between.curve.value
     first, last = between[0], between[-1]
-    assert sentence.startswith(f"Code agreement says otherwise: between starts it is {rounded(last)} [")
-    assert f"below its step-0 floor of {rounded(first)}, while the matched agreement is" in sentence
+    assert sentence.startswith(f"Code agreement says otherwise: between starts it fell by {rounded(first - last)} [")
+    assert "while the matched agreement rose by" in sentence
+    assert findings.verdict.outcome not in {Outcome.CONVERGENT, Outcome.STABILIZING}
 
 
 def test_the_companions_that_may_contradict_are_asked_in_the_order_of_the_table(tmp_path, monkeypatch):
@@ -243,18 +254,51 @@ def test_the_error_of_a_floor_is_over_its_draws(known):
     assert floors["step 0"].standard_error == pytest.approx(whole.agreement.born.standard_error)
 
 
-def test_the_floor_at_step_0_is_left_out_with_its_runs(known):
-    runs = KNOWN[Outcome.DIVERGING]
-    whole = known(Outcome.DIVERGING).findings
-    assert whole.agreement.strictest == "step 0"
-    left = []
-    for start in range(STARTS):
-        kept = {name: run for name, run in runs.items() if not name.startswith(f"s{start}")}
-        first, last = agreements(kept, 0)[1], agreements(kept, 10)[1]
-        left.append((last - first) / (1 - first))
-    mean = math.fsum(left) / STARTS
-    expected = math.sqrt((STARTS - 1) / STARTS * sum((x - mean) ** 2 for x in left))
-    assert whole.agreement.between.adjusted.standard_error == pytest.approx(expected)
+def test_the_error_of_the_surrogate_is_over_its_starts_and_counts_beside_that_of_the_runs(known):
+    whole = known(Outcome.STABILIZING).findings.agreement
+    surrogate = next(floor for floor in whole.floors if floor.name == "surrogate")
+    ended = [runs[10] for runs in structureless().values()]
+    left = [match(ended[i], ended[j]).agreement for i, j in combinations(range(3), 2)]
+    mean = math.fsum(left) / 3
+    error = math.sqrt(2 / 3 * sum((x - mean) ** 2 for x in left))
+    assert (surrogate.value, surrogate.standard_error) == pytest.approx((mean, error))
+    last = whole.between.last
+    if whole.strictest == "surrogate":
+        share = (1 - last.value) / (1 - mean)
+        both = math.hypot(last.standard_error, share * error) / (1 - mean)
+        assert whole.between.adjusted.standard_error == pytest.approx(both)
+
+
+def test_without_a_surrogate_the_word_says_what_is_missing(tmp_path):
+    verdict = analysed(tmp_path, KNOWN[Outcome.STABILIZING], surrogates=None).findings.verdict
+    assert (verdict.outcome, verdict.because) == (Outcome.INCONCLUSIVE, Reason.NO_SURROGATE)
+    assert "floors.surrogate" in verdict.would_change
+
+
+def test_runs_that_come_as_far_as_those_on_the_surrogate_are_not_said_to_stabilize(tmp_path):
+    """The recipe takes structureless rows to one place, too."""
+    alike = structureless(ended=lambda *number: near(drawn(9), *number, amount=0.5))
+    verdict = analysed(tmp_path, KNOWN[Outcome.STABILIZING], surrogates=alike).findings.verdict
+    assert verdict.outcome in {Outcome.UNSTABLE, Outcome.INCONCLUSIVE}
+    assert verdict.because in {Reason.ONLY_AS_FAR, Reason.NULL_OPEN}
+
+
+def test_a_curve_that_rose_and_fell_again_turned_there(tmp_path):
+    runs = trajectories(drawn, lambda s, r: near(drawn(9), s, r, amount=0.7))
+    for number, run in enumerate(runs.values()):
+        run[4] = near(drawn(9), 300, number, amount=0.1)
+    findings = analysed(tmp_path, runs).findings
+    at = {step: agreements(runs, step)[1] for step in (0, 4, 10)}
+    assert findings.turn.step == 4
+    assert findings.turn.peak == pytest.approx(at[4])
+    assert findings.turn.fall.value == pytest.approx(at[4] - at[10])
+    assert findings.turn.fall.low > Limits().margin
+    assert "; it was highest at step 4" in findings.verdict.sentence
+    assert not findings.verdict.would_change.startswith("Longer")
+
+
+def test_a_curve_that_rises_to_its_end_has_not_turned(known):
+    assert known(Outcome.STABILIZING).findings.turn is None
 
 
 def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):

@@ -1,4 +1,4 @@
-"""A map of the verdict's words: where B(0) and B(T) lie on the floor-adjusted scale, as the rules see it."""  # noqa: INP001 (a folder of scripts)
+"""A map of the verdict's words: where B(0) and B(T) lie, as the rules see it."""  # noqa: INP001 (a folder of scripts)
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import svg
 
 from reseed.report.words import CLASSES
 from reseed.spec import Thresholds
-from reseed.statistics import Estimate
-from reseed.verdict import Evidence, Limits, Outcome, judge
+from reseed.statistics import Estimate, beyond, contrast
+from reseed.verdict import SURROGATE, Evidence, Limits, MeasureEvidence, Null, Outcome, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 WIDTH, HEIGHT = 640, 474
 LEFT, TOP = (56, 366), 84
-CELL, COLUMNS, ROWS = (10, 6), 23, 56
-LOWEST, STEP = -0.69, 0.03  # floor-adjusted agreement at the lower left corner, and per cell
-FLOOR, ERROR, N_STARTS = 0.5, 0.01, 4
+CELL, COLUMNS, ROWS = (5, 7), 46, 48
+LOWEST, STEP = 0.02, 0.02  # agreement at the lower left corner, and per cell
+SURROGATE_ENDS, ERROR, N_STARTS = (0.15, 0.4), 0.004, 4
 STRENGTH = {"convergent": 0.55, "stabilizing": 0.28, "inherited": 0.4, "diverging": 0.4, "unstable": 0.2}
-TICKS = (-0.5, 0, 0.5, 0.9)
+TICKS = (0.2, 0.4, 0.6, 0.8)
 
 
 def draw() -> str:
@@ -68,38 +68,51 @@ def _axes(left: float) -> Iterator[str]:
             at = (left + CELL[0] * cells, bottom + 16)
             yield svg.text(at, f"{tick:g}", look="muted small", anchor="middle")
     middle = left + CELL[0] * COLUMNS / 2
-    yield svg.text((middle, bottom + 34), "B(0), floor-adjusted", look="muted small", anchor="middle")
-    yield svg.text((left, TOP - 10), "B(T), floor-adjusted", look="muted small")
+    yield svg.text((middle, bottom + 34), "B(0)", look="muted small", anchor="middle")
+    yield svg.text((left, TOP - 10), "B(T)", look="muted small")
     zero = (left + CELL[0] * COLUMNS, bottom - CELL[1] * COLUMNS)
     yield svg.line((left, bottom), zero, "ink", dash="3 4")
 
 
 def _word(first: float, last: float, within: float | None) -> str:
-    """The word for these floor-adjusted agreements between starts, each known to the same standard error."""
-    between_first, between = (FLOOR + (1 - FLOOR) * value for value in (first, last))
-    within = min(1.0, between + 0.02) if within is None else max(within, between)
-    evidence = Evidence(
-        n_runs=2 * N_STARTS,
-        init_groups=N_STARTS,
-        r2=0.9,
+    """The word for these agreements between starts, each known to the same standard error."""
+    within = min(1.0, last + 0.02) if within is None else max(within, last)
+    between, born, contraction = _estimate(last), _estimate(first), _estimate((1 - last) / (1 - first), 1 / (1 - first))
+    agreement = MeasureEvidence(
+        title="matched agreement",
         within=_estimate(within),
-        between_first=_estimate(between_first),
-        between=_estimate(between),
-        gain=_estimate(between - between_first),
-        floor=FLOOR,
-        floor_name="k-means",
-        floor_error=0.0,
-        adjusted=_estimate(last),
-        adjusted_gain=_estimate(last - first),
-        retention=0.8,
-        memory=(within - between) / (1 - between_first),
+        first=born,
+        between=between,
+        gain=_estimate(last - first),
+        contraction=contraction,
+        memory=(within - last) / (1 - first),
+        halfway=0,
+        late=_estimate(last - first),
+        late_within=_estimate(within - 1),
+        nulls=(_surrogate(born, between, contraction),),
     )
+    evidence = Evidence(n_runs=2 * N_STARTS, init_groups=N_STARTS, r2=0.9, retention=0.8, agreement=agreement)
     limits = Thresholds().model_dump(exclude={"level"})
     return str(judge(evidence, Limits(**limits)).outcome)
 
 
-def _estimate(value: float) -> Estimate:
-    return Estimate(value, ERROR, N_STARTS - 1.0, N_STARTS, "start")
+def _surrogate(born: Estimate, between: Estimate, contraction: Estimate) -> Null:
+    first, last = SURROGATE_ENDS
+    known, own = _estimate(last), _estimate((1 - last) / (1 - first), 1 / (1 - first))
+    return Null(
+        name=SURROGATE,
+        gives="structureless rows",
+        value=last,
+        standard_error=ERROR,
+        adjusted=beyond(between, known),
+        born=beyond(born, known),
+        contraction=own.value,
+        slower=contrast(contraction, own),
+    )
+
+
+def _estimate(value: float, scale: float = 1.0) -> Estimate:
+    return Estimate(value, ERROR * scale, N_STARTS - 1.0, N_STARTS, "start")
 
 
 def _value(cell: int) -> float:

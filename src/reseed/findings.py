@@ -105,12 +105,12 @@ class PairsFindings(_Document):
     curve: Curve
     """W(t) or B(t) in this measure."""
     adjusted_curve: Curve | None
-    """The same, floor-adjusted by the strictest floor, taken as known; null where the measure has no floor."""
+    """The same, (A - null) / (1 - null) for the strictest null, taken as known; null where the measure has none."""
     last: Interval
     """At the last step."""
     adjusted: Interval | None
-    """The same, floor-adjusted. The interval of the matched agreement between starts holds the error of the floor, too;
-    all others take it as known."""
+    """The same on the scale of the strictest null. Between starts the interval holds the error of the null, too; within
+    them it takes it as known."""
 
 
 class Floor(_Document):
@@ -158,8 +158,6 @@ class MeasureFindings(_Document):
     """Between starts, at step 0."""
     gain: Interval
     """Between starts, at the last step less at step 0."""
-    gain_adjusted: Interval | None
-    """The same in units of 1 - floor; null where the measure has no floor."""
     floors: tuple[Floor, ...]
     """Its nulls, its origin and its references; a formula or untrained dictionaries may say nothing of a measure."""
     strictest: str | None

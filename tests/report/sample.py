@@ -260,7 +260,6 @@ def _measure(
         **pairs,
         born=_estimate(shape, born, half),
         gain=_estimate(shape, end - born, half),
-        gain_adjusted=_estimate(shape, (end - born) / scale, half / scale) if floors else None,
         floors=floors,
         strictest="kmeans" if floors else None,
     )
@@ -298,7 +297,6 @@ def _companion(
         **last,
         born=_estimate(shape, born + by, half),
         gain=_estimate(shape, end - born, half),
-        gain_adjusted=None,
         floors=floors,
         strictest="kmeans" if floors else None,
     )
@@ -426,7 +424,7 @@ def _runs(shape: Shape, drawn: np.random.Generator) -> tuple[RunFindings, ...]:
                     start_index=start,
                     run_index=run,
                     init_group=start if shape.runs_per_start > 1 else -1,
-                    rolls={die: roll(die, 0, *scopes.get(die, (start, run))) for die in DICE if die != "data"},
+                    rolls={die: roll(die, 0, *scopes.get(die, (start, run))) for die in DICE},
                     status="diverged" if diverged else "finished",
                     remedy="the loss is not finite: lower learning_rate of relu (now 0.001)" if diverged else None,
                     metrics=metrics,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float
@@ -16,14 +16,14 @@ from reseed import statistics
 from reseed.analysis.barriers import barriers_between
 from reseed.analysis.children import SPAWNED, spawn_curve
 from reseed.analysis.cosines import beyond, null_of
-from reseed.analysis.evidence import nothing_known, too_few, weigh
+from reseed.analysis.evidence import measured, nothing_known, too_few, weigh
 from reseed.analysis.intervals import band, interval
 from reseed.analysis.matched_cosines import held_against, matched_cosines
-from reseed.analysis.measure_records import measure_record, said_by, with_evidence
+from reseed.analysis.measure_records import measure_record
 from reseed.analysis.run_metrics import mean_metrics, run_metric
 from reseed.analysis.surrogates import surrogate_findings
 from reseed.analysis.tables import Pairs, floors_of, strictest, surrogate_pairs
-from reseed.findings import ConditionFindings, Interval, PairCurve, RunFindings, Verdict
+from reseed.findings import ConditionFindings, Interval, PairCurve, RunFindings, Turn, Verdict
 from reseed.measures import MEASURES
 from reseed.verdict import Limits, judge
 from reseed.verdict.disagreements import disagreements
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reseed.findings import Curve, MeasureFindings
     from reseed.floors import Floor
     from reseed.trajectory import Compared, PlannedCondition, RunRecord, StudyFolder, Trajectory
-    from reseed.verdict import Evidence
+    from reseed.verdict import Evidence, MeasureEvidence
 
 __all__ = ["Analysed", "judge_condition"]
 
@@ -70,7 +70,7 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
     pairs, drawn = held_against(null, about, table), beyond(written.table("floors"), null.beyond)
     surrogate = surrogate_pairs(written)
     found = {name: floors_of(MEASURES[name], pairs, about, drawn, surrogate) for name in about.measures}
-    judged = _judged(planned, runs, about, pairs=pairs, floors=found, limits=limits, level=level)
+    judged = _judged(planned, runs, about, pairs=pairs, floors=found, surrogate=surrogate, limits=limits, level=level)
     beside = {
         "spawn": spawn_curve(folder, children, floor=judged.floor, convergent=limits.convergent, level=level),
         "barriers": barriers_between(pairs, written.barriers(), level),
@@ -88,22 +88,27 @@ def _judged(
     *,
     pairs: Pairs,
     floors: dict[str, tuple[Floor, ...]],
+    surrogate: Pairs | None,
     limits: Limits,
     level: float,
 ) -> Analysed:
     finished = [run for run in runs if run.id in pairs.ids]
     floor = strictest(floors["agreement"])
     if floor is None:
-        raise ValueError(f"{planned.name}: no floor of the matched agreement is defined")
+        raise ValueError(f"{planned.name}: no null of the matched agreement is defined")
+    said = {
+        name: measured(name, pairs, floors[name], surrogate, level)
+        for name in about.measures
+        if MEASURES[name].role != "mechanism"
+    }
     evidence = weigh(
+        said,
         pairs,
-        floor,
+        floors,
         r2=min(run.metrics["r2"][-1] for run in finished),
         retention=_mean([run.metrics["retention"][-1] for run in finished]),
-        level=level,
     )
-    records = {name: measure_record(name, pairs, floors[name], level) for name in about.measures}
-    records["agreement"] = with_evidence(records["agreement"], evidence)
+    records = {name: measure_record(name, pairs, floors[name], said.get(name), level) for name in about.measures}
     memory = band(pairs.steps, statistics.memory(pairs.measures["agreement"], pairs.groups, level=level))
     half_life = statistics.half_life(torch.tensor(pairs.steps), torch.tensor(memory.value))
     identity = _of_one_start(records.get("identity"))
@@ -115,7 +120,7 @@ def _judged(
         d_model=about.d_model,
         init_groups=len(pairs.groups.unique()),
         steps=pairs.steps,
-        verdict=_verdict(evidence, pairs, floors, limits, level),
+        verdict=_verdict(evidence, said, limits),
         measures=records,
         metrics=mean_metrics(finished, pairs, level),
         memory=memory,
@@ -123,9 +128,9 @@ def _judged(
         identity=identity,
         identity_half_life=_identity_half_life(identity),
         contraction=interval(contraction),
+        turn=_turn(evidence, limits),
         r2=_over_runs(finished, "r2", pairs, level),
         r2_error=_r2_error(finished),
-        samples=_samples(finished),
         alive=_over_runs(finished, "alive", pairs, level),
         runs=_run_findings(runs, dict(zip(pairs.ids, pairs.groups.tolist(), strict=True))),
         pairs=_pair_curves(pairs),
@@ -149,14 +154,16 @@ def _identity_half_life(identity: Curve | None) -> float:
     return statistics.half_life(steps, values, of="identity").value
 
 
-def _verdict(
-    evidence: Evidence, pairs: Pairs, floors: dict[str, tuple[Floor, ...]], limits: Limits, level: float
-) -> Verdict:
+def _verdict(evidence: Evidence, said: Mapping[str, MeasureEvidence], limits: Limits) -> Verdict:
     judgement = judge(evidence, limits)
-    asked = [name for name, measure in MEASURES.items() if measure.contradicts and name in floors]
-    said = {name: said_by(name, pairs, floors[name], level) for name in ("agreement", *asked)}
-    otherwise = disagreements(said.pop("agreement"), said, margin=limits.margin)
+    asked = {name: said[name] for name, measure in MEASURES.items() if measure.contradicts and name in said}
+    otherwise = disagreements(said["agreement"], asked, margin=limits.margin)
     return Verdict(**vars(judgement), disagreements=otherwise)
+
+
+def _turn(evidence: Evidence, limits: Limits) -> Turn | None:
+    peak = evidence.deciding.turned(limits.margin)
+    return None if peak is None else Turn(step=peak.step, peak=peak.value, fall=interval(peak.fall))
 
 
 def _identity(planned: PlannedCondition, record: RunRecord) -> dict[str, Any]:
@@ -209,11 +216,6 @@ def _over_runs(runs: Sequence[Trajectory], name: str, pairs: Pairs, level: float
     return interval(statistics.over_runs(run_metric(runs, name, pairs.steps[-1:]), pairs.groups, level=level)[0])
 
 
-def _samples(runs: Sequence[Trajectory]) -> Literal["one", "several"]:
-    """Whether the runs read one sample of activations, or several disjoint parts of one."""
-    return "several" if len({run.record.part for run in runs}) > 1 else "one"
-
-
 def _r2_error(runs: Sequence[Trajectory]) -> float:
     """Of a run's R² over held-out text; nan where the runs are of before it was recorded."""
     return _mean([run.metrics["r2_error"][-1] for run in runs if "r2_error" in run.metrics.columns])
@@ -252,7 +254,6 @@ def _not_compared(
         contraction=interval(nothing),
         r2=alone("r2"),
         r2_error=_r2_error(finished),
-        samples=_samples(finished),
         alive=alone("alive"),
         runs=_run_findings(runs, {}),
         pairs=(),

@@ -12,7 +12,7 @@ from reseed.statistics import floor_adjusted
 if TYPE_CHECKING:
     from reseed.statistics import Estimate
 
-__all__ = ["adjusted", "adjusted_curve", "band", "interval", "scaled"]
+__all__ = ["adjusted", "adjusted_curve", "band", "interval"]
 
 _NUMBERS = ("value", "low", "high")
 
@@ -34,12 +34,6 @@ def adjusted(found: Interval, floor: float) -> Interval:
     """An interval on the floor-adjusted scale, the floor taken as known."""
     ends = {name: floor_adjusted(getattr(found, name), floor) for name in _NUMBERS}
     return found.model_copy(update={**ends, "standard_error": _in_units(found.standard_error, floor)})
-
-
-def scaled(found: Interval, floor: float) -> Interval:
-    """An interval of a difference in units of 1 - floor."""
-    numbers = {name: _in_units(getattr(found, name), floor) for name in (*_NUMBERS, "standard_error")}
-    return found.model_copy(update=numbers)
 
 
 def band(steps: Sequence[int], estimates: Sequence[Estimate]) -> Curve:

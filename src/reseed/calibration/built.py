@@ -22,7 +22,9 @@ from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, Stu
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Chosen", "write_study"]
+    from reseed.trajectory import Trajectory
+
+__all__ = ["N_ATOMS", "Chosen", "width_of", "write_study"]
 
 N_ATOMS, LAST_STEP, TOKENS = 6, 100, 8
 NAME, PREPROCESS = "built", "none"
@@ -39,7 +41,9 @@ class Chosen:
     last: Float64[Tensor, "runs runs"]
     """At the last step."""
     floors: Mapping[str, Float64[Tensor, "draws draws"]]
-    """Agreement of every two draws of the `data` and `kmeans` floors."""
+    """Agreement of every two draws of the `data` and `kmeans` references."""
+    surrogate: Float64[Tensor, "two starts starts"] | None = None
+    """Agreement of every two runs on the surrogate, at step 0 and at the last step; None where there are none."""
     r2: float = 0.9
     retention: float = 0.5
 
@@ -50,13 +54,25 @@ def write_study(folder: Path, chosen: Chosen) -> StudyFolder:
     The smallest eigenvalue of a matrix of agreements must not be below 0, or no dictionaries have these cosines: what
     is below is taken as 0.
     """
-    width = max(len(chosen.starts), *(len(matrix) for matrix in chosen.floors.values()))
+    width = width_of(chosen)
     made = StudyFolder(folder)
     _write_head(made, width * N_ATOMS, chosen)
     by_step = {0: _dictionaries(chosen.first, width), LAST_STEP: _dictionaries(chosen.last, width)}
-    for number in range(len(chosen.starts)):
-        _write_run(made, number, {step: atoms[number] for step, atoms in by_step.items()}, chosen)
+    for number, start in enumerate(chosen.starts.tolist()):
+        ends = {step: atoms[number] for step, atoms in by_step.items()}
+        _write_run(made.run(_run_id(number)), ends, chosen, place=(start, number))
+    if chosen.surrogate is not None:
+        first, last = (_dictionaries(matrix, width) for matrix in chosen.surrogate)
+        for number, atoms in enumerate(zip(first, last, strict=True)):
+            ends = dict(zip((0, LAST_STEP), atoms, strict=True))
+            _write_run(made.run(_surrogate_id(number)), ends, chosen, place=(number, 0), surrogate="elliptical")
     return StudyFolder.open(folder)
+
+
+def width_of(chosen: Chosen) -> int:
+    """Dimensions of each atom's own space: as many as there are dictionaries of a kind."""
+    beside = 0 if chosen.surrogate is None else chosen.surrogate.shape[-1]
+    return max(len(chosen.starts), beside, *(len(matrix) for matrix in chosen.floors.values()))
 
 
 def _dictionaries(agreements: Float64[Tensor, "runs runs"], width: int) -> Float[Tensor, "runs atoms d_model"]:
@@ -72,7 +88,15 @@ def _write_head(made: StudyFolder, d_model: int, chosen: Chosen) -> None:
     study = Study(activations="none", preprocess=(PREPROCESS,), arms=(ARM,))
     made.write_text("study.toml", study.to_toml())
     runs = tuple(_run_id(number) for number in range(len(chosen.starts)))
-    condition = PlannedCondition(name=f"{NAME}@{PREPROCESS}", arm=NAME, preprocess=PREPROCESS, key=NAME, runs=runs)
+    beside = range(0 if chosen.surrogate is None else chosen.surrogate.shape[-1])
+    condition = PlannedCondition(
+        name=f"{NAME}@{PREPROCESS}",
+        arm=NAME,
+        preprocess=PREPROCESS,
+        key=NAME,
+        runs=runs,
+        surrogates=tuple(map(_surrogate_id, beside)),
+    )
     made.write_manifest(Manifest(reseed="built", conditions=(condition,)))
     made.write_moments(PREPROCESS, {"mean": torch.zeros(d_model).double(), "covariance": torch.eye(d_model).double()})
     for floor, agreements in chosen.floors.items():
@@ -82,14 +106,20 @@ def _write_head(made: StudyFolder, d_model: int, chosen: Chosen) -> None:
 
 
 def _write_run(
-    made: StudyFolder, number: int, by_step: Mapping[int, Float[Tensor, "atoms d_model"]], chosen: Chosen
+    run: Trajectory,
+    by_step: Mapping[int, Float[Tensor, "atoms d_model"]],
+    chosen: Chosen,
+    *,
+    place: tuple[int, int],
+    surrogate: str | None = None,
 ) -> None:
-    run, start = made.run(_run_id(number)), int(chosen.starts[number])
+    start, number = place
     record = RunRecord(
         preprocess=PREPROCESS,
         start_index=start,
         run_index=number,
         rolls={str(die): shown for die, shown in Dice().rolls(start, number).items()},
+        surrogate=surrogate,
         **ARM.model_dump(mode="json", include={"method", "start"}),
     )
     run.write_record(record)
@@ -106,3 +136,7 @@ def _write_run(
 
 def _run_id(number: int) -> str:
     return f"run{number:02d}"
+
+
+def _surrogate_id(number: int) -> str:
+    return f"surrogate{number:02d}"

@@ -5,34 +5,33 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float64, Int
 from torch import Tensor
 
 from reseed import statistics
-from reseed.analysis.evidence import weigh
+from reseed.analysis.evidence import measured, weigh
 from reseed.analysis.tables import Pairs
-from reseed.calibration.built import LAST_STEP, Chosen, write_study
+from reseed.calibration.built import LAST_STEP, N_ATOMS, Chosen, width_of, write_study
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.matrices import Spread, drawn, starts_of
 from reseed.calibration.results import Rate
-from reseed.floors import Floor
+from reseed.floors import Floor, isotropic
 from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Thresholds
 from reseed.verdict import Limits, Outcome, judge
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings
-    from reseed.statistics import Estimate
-    from reseed.verdict import Evidence
+    from reseed.verdict import Evidence, MeasureEvidence, Null
 
 __all__ = [
-    "DRAWS",
     "LIMITS",
     "NULLS",
     "SPREADS",
+    "SURROGATE_STARTS",
     "Truth",
     "false_claims",
     "gaining",
@@ -44,7 +43,8 @@ __all__ = [
 
 MARGIN, CONVERGENT, LEVEL = Thresholds().margin, Thresholds().convergent, Thresholds().level
 LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
-DRAWS = 5
+SURROGATE_STARTS = 3
+DRAWS = 3
 APART = 0.02  # how much closer runs of one start end than runs of two
 
 SPREADS = {
@@ -54,8 +54,6 @@ SPREADS = {
 }
 """Of B(T), so that the means of pairs of starts spread by .0055, as on stored activations of two language models
 (.001 to .008, archetypal ones to .015)."""
-FLOOR_SPREAD = Spread(start=0.004, noise=0.0057)
-"""Of k-means floors of 512 atoms on activations of two language models, from 8 draws on each of four layers."""
 BORN_SPREADS = {True: Spread(start=0.004, pair=0.0065), False: Spread(noise=0.0002)}
 """Of B(0), for starts that are alike (k-means) or random."""
 
@@ -65,69 +63,81 @@ class Truth:
     """What is so on average over studies."""
 
     name: str
-    floor: float
     first: float
     """B(0)"""
     last: float
     """B(T)"""
+    null: tuple[float, float] = (0.15, 0.25)
+    """B(0) and B(T) of the runs on the surrogate."""
     claims: frozenset[Outcome] = frozenset({Outcome.CONVERGENT, Outcome.STABILIZING})
     """What would be claimed: falsely in a null study."""
     born_alike: bool = False
     """Whether starts are like those from k-means, which differ in how alike they are, or random."""
 
 
-def _at_the_threshold(floor: float) -> float:
-    return floor + CONVERGENT * (1 - floor)
-
+ONE = frozenset({Outcome.CONVERGENT})
+FARTHER = 0.75  # where the runs on the surrogate end, in most of what follows
 
 NULLS = (
-    Truth("never together", floor=0.75, first=0.15, last=0.15),
-    Truth("born beyond the floor, no gain", floor=0.75, first=0.8, last=0.8, born_alike=True),
-    Truth("at the strictest floor, after a large gain", floor=0.75, first=0.15, last=0.75),
-    Truth("gained exactly the margin", 0.75, first=0.8, last=0.8 + MARGIN * (1 - 0.8), born_alike=True),
-    Truth("exactly at the convergent threshold", 0.75, 0.15, _at_the_threshold(0.75), frozenset({Outcome.CONVERGENT})),
+    Truth("never together", first=0.15, last=0.15),
+    Truth("born beyond the null, no gain", first=0.8, last=0.8, null=(0.7, FARTHER), born_alike=True),
+    Truth("as far as the surrogate, after a large gain", first=0.15, last=FARTHER, null=(0.5, FARTHER)),
+    Truth("no faster than the surrogate, from further on", first=0.6, last=0.7, null=(0.4, 0.55), born_alike=True),
+    Truth("gained exactly the margin", first=0.6, last=0.6 + MARGIN, null=(0.5, 0.5), born_alike=True),
+    Truth(
+        "exactly at the convergent threshold", 0.15, FARTHER + CONVERGENT * (1 - FARTHER), (0.15, FARTHER), claims=ONE
+    ),
 )
 """Truths of which nothing in `claims` may be said."""
 
 
-def gaining(margins: float, *, floor: float, born_alike: bool) -> Truth:
-    """Starts that begin just beyond the floor and gain this many margins."""
-    first = floor + 0.01 * (1 - floor)
-    last = first + margins * MARGIN * (1 - first)
-    return Truth(f"a gain of {margins:g} margins over {floor:.2f}", floor, first, last, born_alike=born_alike)
+def gaining(margins: float, *, null: float, born_alike: bool) -> Truth:
+    """Starts that begin just beyond the surrogate, whose runs do not come together, and gain this many margins."""
+    first = null + 0.01
+    last = first + margins * MARGIN
+    return Truth(f"a gain of {margins:g} margins over {null:.2f}", first, last, (null, null), born_alike=born_alike)
 
 
 def false_claims(truth: Truth, spread: str, n_starts: int, repeats: int) -> tuple[Rate, Rate]:
-    """How often the claims of a null are made; and how often they would be, were its floor known without error."""
+    """How often the claims of a null are made; and how often they would be, were the surrogate known without error."""
     counts: Counter[str] = Counter()
     for chosen in studies(truth, SPREADS[spread], n_starts, repeats):
         evidence = weighed(chosen)
         counts["made"] += judge(evidence, LIMITS).outcome in truth.claims
-        counts["floor known"] += judge(_with_the_floor_known(evidence), LIMITS).outcome in truth.claims
+        counts["null known"] += judge(_with_the_null_known(evidence), LIMITS).outcome in truth.claims
     name = f"{truth.name}, {n_starts} starts, {spread}"
     return (
         Rate(f"{name}: false claims", counts["made"] / repeats, repeats, most=0.05),
-        Rate(f"{name}: with the floor taken as known", counts["floor known"] / repeats, repeats),
+        Rate(f"{name}: with the surrogate taken as known", counts["null known"] / repeats, repeats),
     )
 
 
-def power(truth: Truth, spread: str, n_starts: int, repeats: int, *, draws: int = DRAWS) -> Rate:
-    """How often what is so is claimed, with so many draws of the floor."""
-    chosen = studies(truth, SPREADS[spread], n_starts, repeats, draws=draws)
+def power(truth: Truth, spread: str, n_starts: int, repeats: int, *, beside: int = SURROGATE_STARTS) -> Rate:
+    """How often what is so is claimed, with so many starts of the surrogate."""
+    chosen = studies(truth, SPREADS[spread], n_starts, repeats, beside=beside)
     found = sum(judge(weighed(each), LIMITS).outcome in truth.claims for each in chosen)
-    return Rate(f"{truth.name}, {n_starts} starts, {draws} draws, {spread}: found", found / repeats, repeats)
+    return Rate(
+        f"{truth.name}, {n_starts} starts, {beside} of the surrogate, {spread}: found", found / repeats, repeats
+    )
 
 
-def studies(truth: Truth, spread: Spread, n_starts: int, repeats: int, *, draws: int = DRAWS) -> list[Chosen]:
-    """So many studies with this truth, two runs from each start."""
+def studies(
+    truth: Truth, spread: Spread, n_starts: int, repeats: int, *, beside: int = SURROGATE_STARTS
+) -> list[Chosen]:
+    """So many studies with this truth, two runs from each start, and one from each start of the surrogate."""
     starts = starts_of(n_starts, 2)
     name = (truth.name, n_starts, repr(spread))
     first = _between(truth.first, BORN_SPREADS[truth.born_alike], starts, repeats, *name, "first", within=1.0)
     last = _between(truth.last, spread, starts, repeats, *name, "last", within=truth.last + APART * (1 - truth.last))
-    floors = truth.floor + drawn(FLOOR_SPREAD, torch.arange(draws), repeats, *name, "floor")
-    data = torch.full((draws, draws), truth.floor / 2, dtype=torch.float64)
+    alone = starts_of(beside, 1)
+    ends = (
+        mean + drawn(spread_of, alone, repeats, *name, "surrogate", place)
+        for place, mean, spread_of in zip((0, 1), truth.null, (BORN_SPREADS[truth.born_alike], spread), strict=True)
+    )
+    surrogate = torch.stack(tuple(ends), dim=1)
+    draws = torch.full((DRAWS, DRAWS), 0.3, dtype=torch.float64)
     return [
-        Chosen(starts, first[number], last[number], {"data": data, "kmeans": floors[number]})
+        Chosen(starts, first[number], last[number], {"data": draws, "kmeans": draws}, surrogate[number])
         for number in range(repeats)
     ]
 
@@ -140,22 +150,34 @@ def read(chosen: Chosen) -> ConditionFindings:
 
 
 def weighed(chosen: Chosen) -> Evidence:
-    """The evidence that the analysis comes to, without the files: thousands of studies in the time of some dozens."""
-    stack = torch.stack([chosen.first, chosen.last])
-    ids = tuple(f"run{number}" for number in range(len(chosen.starts)))
-    pairs = Pairs((0, LAST_STEP), ids, chosen.starts, {"agreement": stack})
+    """The evidence that the analysis comes to, without the files: thousands of studies in the time of some dozens.
+
+    All atoms are alive, and fire alike; codes are left out.
+    """
+    pairs = _pairs(torch.stack([chosen.first, chosen.last]), chosen.starts)
+    random = isotropic(width_of(chosen) * N_ATOMS, N_ATOMS)
     floors = [
-        _floor(kind, statistics.between(draws[None], torch.arange(len(draws)))[0])
-        for kind, draws in chosen.floors.items()
+        Floor(name="isotropic", role="null", value=random, spread=0.0, standard_error=0.0, n=0, policy="exact"),
+        _floor("kmeans", "reference", chosen.floors["kmeans"]),
     ]
-    floors.append(_floor("step 0", statistics.between(stack[:1], chosen.starts)[0]))
-    strictest = max(floors, key=lambda floor: floor.value)
-    return weigh(pairs, strictest, r2=chosen.r2, retention=chosen.retention, level=LEVEL)
+    surrogate = None
+    if chosen.surrogate is not None:
+        surrogate = _pairs(chosen.surrogate, torch.arange(chosen.surrogate.shape[-1]))
+        floors.append(_floor("surrogate", "null", chosen.surrogate[-1]))
+    said = {"agreement": measured("agreement", pairs, floors, surrogate, LEVEL)}
+    return weigh(said, pairs, {"agreement": floors}, r2=chosen.r2, retention=chosen.retention)
 
 
-def _floor(name: Any, estimate: Estimate) -> Floor:  # noqa: ANN401 (one of the names of floors)
+def _pairs(stack: Float64[Tensor, "two runs runs"], starts: Int[Tensor, " runs"]) -> Pairs:
+    ids = tuple(f"run{number}" for number in range(len(starts)))
+    return Pairs((0, LAST_STEP), ids, starts, {"agreement": stack})
+
+
+def _floor(name: str, role: str, agreements: Float64[Tensor, "draws draws"]) -> Floor:
+    estimate = statistics.between(agreements[None], torch.arange(len(agreements)))[0]
     return Floor(
         name=name,
+        role=role,
         value=estimate.value,
         spread=math.nan,
         standard_error=estimate.standard_error,
@@ -164,12 +186,18 @@ def _floor(name: Any, estimate: Estimate) -> Floor:  # noqa: ANN401 (one of the 
     )
 
 
-def _with_the_floor_known(evidence: Evidence) -> Evidence:
-    """The same, with the interval of B(T) alone on the floor-adjusted scale."""
-    room = 1 - evidence.floor
-    error = evidence.between.standard_error / room
-    adjusted = replace(evidence.between, value=evidence.adjusted.value, standard_error=error)
-    return replace(evidence, adjusted=adjusted, floor_error=0.0)
+def _with_the_null_known(evidence: Evidence) -> Evidence:
+    """The same, with the errors of the runs alone."""
+    m = evidence.agreement
+    nulls = tuple(_known(null, m) for null in m.nulls)
+    return replace(evidence, agreement=replace(m, nulls=nulls))
+
+
+def _known(null: Null, m: MeasureEvidence) -> Null:
+    error = m.between.standard_error / (1 - null.value)
+    adjusted = replace(m.between, value=null.adjusted.value, standard_error=error)
+    slower = null.slower and replace(m.contraction, value=null.slower.value)
+    return replace(null, standard_error=0.0, adjusted=adjusted, slower=slower)
 
 
 def _between(

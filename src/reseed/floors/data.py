@@ -15,7 +15,7 @@ def _sampled(source: Source, n_atoms: int, draw: int) -> Float[Tensor, "atoms d_
 DATA = FloorKind(
     name="data",
     title="activations",
-    adjective="data",
+    gives="activations drawn at random",
     meaning="what having activations for atoms would give",
     policy="activations drawn at random, n_atoms of them for each dictionary",
     role="reference",

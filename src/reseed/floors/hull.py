@@ -34,7 +34,7 @@ def _mixed(ended: Ended) -> Float[Tensor, "atoms d_model"] | None:
 HULL = FloorKind(
     name="hull",
     title="hull",
-    adjective="hull",
+    gives="mixtures of the points",
     meaning="what mixing points in the way that was learnt would give, without learning which",
     policy="random mixtures of each start's own points, with the weights that training ended with",
     role="reference",

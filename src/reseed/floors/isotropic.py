@@ -84,7 +84,7 @@ def _exact(measure: str, sizes: Sizes) -> float | None:
 ISOTROPIC = FloorKind(
     name="isotropic",
     title="random directions",
-    adjective="random-direction",
+    gives="random directions",
     meaning="what random directions would give",
     policy="best of n_atoms random directions, exact",
     role="null",

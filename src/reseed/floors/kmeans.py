@@ -19,11 +19,10 @@ def _told(source: Source, n_atoms: int) -> str:
 KMEANS = FloorKind(
     name="kmeans",
     title="k-means",
-    adjective="k-means",
+    gives="k-means dictionaries",
     meaning="what clustering alone would give",
     policy="n_atoms k-means centroids, each dictionary from activations and a start of its own, untrained",
     role="reference",
     draw=_clustered,
-    commutes=True,
     told=_told,
 )

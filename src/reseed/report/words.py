@@ -69,8 +69,8 @@ CLASSES: dict[Outcome, str] = {
 
 ABOUT_THRESHOLDS = {
     "min_r2": "a condition with a run below this R² is not judged",
-    "margin": "the smallest difference that matters, floor-adjusted",
-    "convergent": "floor-adjusted agreement from which independent starts count as one dictionary",
+    "margin": "the smallest difference that matters, in raw agreement",
+    "convergent": "share of the way from the null to one dictionary, from which independent starts count as one",
     "frozen_retention": "mean cosine with their own step 0 from which atoms count as unmoved",
     "memory": "share of the start that is still there from which agreement counts as inherited",
     "level": "confidence of every interval",
@@ -204,11 +204,11 @@ HIGH_FLOOR = 0.9  # from here on the adjusted scale stretches tenfold and more
 def beside(condition: ConditionFindings) -> tuple[str, ...]:
     """What the verdict weighed that is not in its row, in a few words each."""
     found = condition.agreement
-    adjusted = (found.between.adjusted, found.gain_adjusted) if found else (None, None)
+    adjusted = found.between.adjusted if found else None
     return (
         runs_finished(condition),
         counted(condition.init_groups, "init group"),
-        f"floor-adjusted B(T) {estimated(adjusted[0])}, gain {estimated(adjusted[1], sign=True)}",
+        f"floor-adjusted B(T) {estimated(adjusted)}",
         f"half-life of init memory {steps(condition.half_life)}",
         f"κ {rounded(condition.contraction.value)}",
     )

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OF_A_MEASURE", "QUANTITIES", "measure_of", "quantities"]
 
-OF_A_MEASURE = ("within", "within.adjusted", "between", "between.adjusted", "born", "gain", "gain_adjusted")
+OF_A_MEASURE = ("within", "within.adjusted", "between", "between.adjusted", "born", "gain")
 """At the last step; of another measure than the matched agreement with its name before them: `mmcs.between`."""
 
 QUANTITIES = (*OF_A_MEASURE, "r2", "alive")
@@ -35,6 +35,6 @@ def measure_of(condition: ConditionFindings, quantity: str) -> MeasureFindings |
 def _of(measure: MeasureFindings) -> dict[str, Interval | None]:
     estimates = (
         *(measure.within.last, measure.within.adjusted, measure.between.last, measure.between.adjusted),
-        *(measure.born, measure.gain, measure.gain_adjusted),
+        *(measure.born, measure.gain),
     )
     return dict(zip(OF_A_MEASURE, estimates, strict=True))

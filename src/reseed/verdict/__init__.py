@@ -1,8 +1,19 @@
 """From evidence to one word and one sentence."""
 
 from reseed.thresholds import Limits
-from reseed.verdict.evidence import Evidence, MeasureEvidence
-from reseed.verdict.outcome import Judgement, Outcome
+from reseed.verdict.evidence import SURROGATE, Evidence, MeasureEvidence, Null, Peak
+from reseed.verdict.outcome import Judgement, Outcome, Reason
 from reseed.verdict.rules import judge
 
-__all__ = ["Evidence", "Judgement", "Limits", "MeasureEvidence", "Outcome", "judge"]
+__all__ = [
+    "SURROGATE",
+    "Evidence",
+    "Judgement",
+    "Limits",
+    "MeasureEvidence",
+    "Null",
+    "Outcome",
+    "Peak",
+    "Reason",
+    "judge",
+]

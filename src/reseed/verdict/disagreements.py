@@ -1,12 +1,11 @@
 """Where a companion measure says otherwise than the matched agreement. Pure: nothing is measured, read or printed here.
 
-Two measures are held against the strictest of the floors that both of them have: a floor that only one has would make
-them differ by the floor alone.
+Two measures are held against the strictest of the nulls that both of them have, each against its own value of it: a
+null that only one has would make them differ by that alone (docs/mathematics.md, eq. 49).
 """
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import interval, rounded
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from reseed.statistics import Estimate
-    from reseed.verdict.evidence import MeasureEvidence
+    from reseed.verdict.evidence import MeasureEvidence, Null
 
 __all__ = ["disagreements"]
 
@@ -26,28 +25,29 @@ def disagreements(
 ) -> tuple[str, ...]:
     """One sentence for each companion that contradicts the matched agreement.
 
-    It does where the two intervals of B(T) lie on opposite sides of their floors; or where one gain is more than
-    `margin` and the other less than -`margin`, with their whole intervals. What is undefined contradicts nothing.
+    It does where B(T) of one is beyond its null and that of the other below its own, with their whole intervals and the
+    errors of their nulls; or where one gain is more than `margin` and the other less than -`margin`, with their whole
+    intervals. What is undefined contradicts nothing.
 
     Args:
         cosine: what the matched agreement says.
         companions: those that may contradict it, by name; all of them are asked, in this order.
-        margin: the smallest difference that matters, floor-adjusted.
+        margin: the smallest difference that matters, in raw agreement.
     """
     said = (_disagreement(cosine, companion, margin) for companion in companions.values())
     return tuple(sentence for sentence in said if sentence)
 
 
 def _disagreement(cosine: MeasureEvidence, companion: MeasureEvidence, margin: float) -> str:
-    names = _common_floors(cosine, companion)
-    if not names:
-        return ""
-    (_, floor), (_, own) = strictest = [_strictest(each, names) for each in (cosine, companion)]
     called = companion.title[0].upper() + companion.title[1:]
-    if _side(cosine, floor) * _side(companion, own) < 0:
-        here, there = (_against(each, *its) for each, its in zip((companion, cosine), reversed(strictest), strict=True))
-        return f"{called} says otherwise: between starts it is {here}, while the matched agreement is {there}."
-    if _turn(cosine, floor, margin) * _turn(companion, own, margin) < 0:
+    names = {null.name for null in cosine.nulls} & {null.name for null in companion.nulls}
+    here, there = (_strictest(each.nulls, names) for each in (companion, cosine))
+    if here and there and _side(here) * _side(there) < 0:
+        return (
+            f"{called} says otherwise: between starts it is {_against(companion, here)}, while the matched agreement "
+            f"is {_against(cosine, there)}."
+        )
+    if _turn(cosine, margin) * _turn(companion, margin) < 0:
         return (
             f"{called} says otherwise: between starts it {_went(companion.gain)}, while the matched agreement "
             f"{_went(cosine.gain)}."
@@ -55,33 +55,23 @@ def _disagreement(cosine: MeasureEvidence, companion: MeasureEvidence, margin: f
     return ""
 
 
-def _common_floors(cosine: MeasureEvidence, companion: MeasureEvidence) -> Sequence[str]:
-    return [name for name in cosine.floors if _is_floor(cosine, name) and _is_floor(companion, name)]
+def _strictest(nulls: Sequence[Null], names: set[str]) -> Null | None:
+    return max((null for null in nulls if null.name in names), key=lambda null: null.value, default=None)
 
 
-def _is_floor(evidence: MeasureEvidence, name: str) -> bool:
-    return evidence.floors.get(name, math.nan) < 1  # at a floor of 1 nothing can be told, and nan is no floor
+def _side(null: Null) -> int:
+    """1: the whole interval of B(T) is beyond the null; -1: below it; 0: neither."""
+    return (null.adjusted.low > 0) - (null.adjusted.high < 0)
 
 
-def _strictest(evidence: MeasureEvidence, names: Sequence[str]) -> tuple[str, float]:
-    name = max(names, key=lambda each: evidence.floors[each])
-    return name, evidence.floors[name]
-
-
-def _side(evidence: MeasureEvidence, floor: float) -> int:
-    """1: the whole interval of B(T) is beyond the floor; -1: below it; 0: neither."""
-    return (evidence.between.low > floor) - (evidence.between.high < floor)
-
-
-def _turn(evidence: MeasureEvidence, floor: float, margin: float) -> int:
+def _turn(evidence: MeasureEvidence, margin: float) -> int:
     """1: the gain is surely more than the margin; -1: surely a loss of more; 0: neither."""
-    unit = margin * (1 - floor)
-    return (evidence.gain.low > unit) - (evidence.gain.high < -unit)
+    return (evidence.gain.low > margin) - (evidence.gain.high < -margin)
 
 
-def _against(evidence: MeasureEvidence, name: str, floor: float) -> str:
-    where = "beyond" if _side(evidence, floor) > 0 else "below"
-    return f"{with_interval(evidence.between)}, {where} its {name} floor of {rounded(floor)}"
+def _against(evidence: MeasureEvidence, null: Null) -> str:
+    where = "beyond" if _side(null) > 0 else "below"
+    return f"{with_interval(evidence.between)}, {where} what {null.gives} give ({rounded(null.value)})"
 
 
 def _went(gain: Estimate) -> str:
