@@ -46,7 +46,7 @@ def test_the_matrix_holds_what_runs_of_different_starts_agree_across_arms(tmp_pa
     ends = [[made.run(f"{name}{number}").snapshots[10].atoms for number in range(STARTS)] for name in "ab"]
     findings = judged(made)
     (across,) = findings.across
-    assert (across.preprocess, across.arms) == ("none", ("a", "b"))
+    assert (across.preprocess, across.arms, across.rows) == ("none", ("a", "b"), ("a", "b"))
     apart = [(i, j) for i in range(STARTS) for j in range(STARTS) if i != j]
     expected = sum(by_scipy(ends[0][i], ends[1][j]) for i, j in apart) / len(apart)
     assert across.agreement[0][1] == across.agreement[1][0] == pytest.approx(expected, abs=1e-6)
@@ -93,6 +93,9 @@ def test_many_arms_are_matched_with_the_reference_only(tmp_path):
     made = compared(a_study(tmp_path, **{name: near(name, starts=2) for name in names}))
     arms_of_runs = {frozenset(run_id[:-1] for run_id in pair) for pair in across_of(made)}
     assert arms_of_runs == {frozenset((names[0], other)) for other in names[1:]}
+    (across,) = judged(made).across
+    assert (across.rows, across.arms) == ((names[0],), tuple(names))
+    assert [len(row) for row in across.agreement] == [len(names)]
 
 
 def ends_of(folder, a, b, *, dice=None):

@@ -195,7 +195,7 @@ def test_many_arms_are_counted():
     outcomes = ["advantage"] * 3 + ["equivalent"] * 20 + ["inconclusive"] * 2
     told = answered(arms, [comparison(f"a{2 * i + 1}", "a0", 0, 0, each) for i, each in enumerate(outcomes)])
     assert told == (
-        "Independent runs of 1 of 100 arms become one dictionary (agreement .98); those of 99 of 100 arms do not. In "
+        "Independent runs of 1 of 100 arms become one dictionary (agreement .98); those of 99 do not. In "
         "25 comparisons of methods from starts of one kind the arm gains: 3 more, 20 as much, 2 undecided."
     )
 

@@ -468,9 +468,11 @@ class AcrossArms(_Document):
     preprocess: str
     """The preprocessing."""
     arms: tuple[str, ...]
-    """Arms with dictionaries of one size, in the order of rows and columns."""
+    """Arms with dictionaries of one size, in the order of the columns."""
+    rows: tuple[str, ...]
+    """Those that were matched with all of them, in the order of the rows: of up to 12 arms all, else the reference."""
     agreement: tuple[tuple[Number, ...], ...]
-    """Mean over pairs of runs that started apart, one of each arm; on the diagonal those of one arm."""
+    """Mean over pairs of runs that started apart, one of each arm; of an arm with itself, those of the arm."""
 
 
 class SameEnds(_Document):

@@ -137,8 +137,12 @@ def _matrix(members: Sequence[Analysed], across: Across) -> AcrossArms:
         values[i, j] = values[j, i] = sum(agreements) / len(agreements)
     for number, each in enumerate(members):
         values[number, number] = _within(each)
+    whole = [number for number, row in enumerate(values) if len(arms) <= MOST_ARMS or not row.isnan().any()]
     return AcrossArms(
-        preprocess=members[0].findings.preprocess, arms=tuple(arms), agreement=tuple(map(tuple, values.tolist()))
+        preprocess=members[0].findings.preprocess,
+        arms=tuple(arms),
+        rows=tuple(arms[number] for number in whole),
+        agreement=tuple(map(tuple, values[whole].tolist())),
     )
 
 

@@ -123,13 +123,14 @@ def _convergence(conditions: Sequence[ConditionFindings], limits: Limits) -> str
     named = len(conditions) <= NAMED
 
     def of(group: Sequence[ConditionFindings]) -> str:
-        return _and([each.arm for each in group]) if named else f"{len(group)} of {len(conditions)} arms"
+        return _and([each.arm for each in group]) if named else str(len(group))
 
     told = [f"those of {of(no)} do not" if no else "", f"of {of(unsaid)} it cannot be said" if unsaid else ""]
+    counted = "" if named else f" of {len(conditions)} arms"
     if yes:
-        lead = f"Independent runs of {of(yes)} become one dictionary ({_range(yes)})"
+        lead = f"Independent runs of {of(yes)}{counted} become one dictionary ({_range(yes)})"
         return f"{'; '.join(filter(None, (lead, *told)))}."
-    return f"Independent runs of {of(no)} do not become one dictionary{_closest(no)}; {told[1]}."
+    return f"Independent runs of {of(no)}{counted} do not become one dictionary{_closest(no)}; {told[1]}."
 
 
 def _closest(conditions: Sequence[ConditionFindings]) -> str:
