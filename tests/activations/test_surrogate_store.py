@@ -18,13 +18,13 @@ from reseed.activations.manifest import read_manifest
 from reseed.cli import main
 from reseed.errors import ActivationsError
 
-N, D = 9_000, 600  # a block holds 4,096 rows of this width
+N, D = 2_500, 600  # a block holds 1,024 rows of this width
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
     path = tmp_path_factory.mktemp("real") / "acts.npy"
-    rows = torch.randn(N, 8, generator=torch.Generator().manual_seed(0)).numpy().astype(np.float16)
+    rows = torch.randn(9_000, 8, generator=torch.Generator().manual_seed(0)).numpy().astype(np.float16)
     np.save(path, rows)
     return path
 
@@ -58,12 +58,12 @@ def test_rows_of_several_blocks_and_shards_are_those_of_the_sample(tmp_path, mon
     monkeypatch.setattr("reseed.activations.surrogate_store._BLOCKS", 1)
     real = open_activations(torch.randn(N, D, generator=torch.Generator().manual_seed(1)))
     drawn, stored = surrogate(real), write_surrogate(real, tmp_path / "s", progress=False)
-    assert [record.rows for record in read_manifest(tmp_path / "s").shards] == [4096, real.n_tokens - 4096]
+    assert [record.rows for record in read_manifest(tmp_path / "s").shards] == [1024, 1024, real.n_tokens - 2048]
     index = torch.arange(0, real.n_tokens, 7)
     assert torch.equal(drawn.rows(index), stored.rows(index))
     assert torch.equal(drawn.moments.covariance, stored.moments.covariance)
     whole = content(tmp_path / "s")
-    (tmp_path / "s" / "shard-00001.safetensors").write_bytes(b"spoilt")
+    (tmp_path / "s" / "shard-00002.safetensors").write_bytes(b"spoilt")
     write_surrogate(real, tmp_path / "s", progress=False)
     assert content(tmp_path / "s") == whole
 

@@ -20,7 +20,7 @@ from reseed.activations.writer import append_shard, begin_store, check_same, fin
 
 __all__ = ["write_surrogate"]
 
-_BLOCKS = 16  # in a shard: 256 MB
+_BLOCKS = 64  # in a shard: 256 MB
 
 
 @guarded(realisation=(0, 2**31))
