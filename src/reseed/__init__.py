@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from reseed.report.table import table
     from reseed.spec import Arm, Dice, Study, Training
     from reseed.starts import STARTS, Start
+    from reseed.statistics import birth_test
     from reseed.training import Interrupted
     from reseed.verdict import Outcome
 
@@ -67,6 +68,7 @@ _HOMES = {
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
+    "birth_test": "reseed.statistics",
     "collect": "reseed.activations",
     "figure": "reseed.report.figures",
     "floors": "reseed",
@@ -114,6 +116,7 @@ __all__ = [
     "Training",
     "TrajectoryError",
     "__version__",
+    "birth_test",
     "collect",
     "figure",
     "floors",

@@ -1,5 +1,6 @@
 """What the runs at hand say about runs in general: errors, contrasts and tests (docs/mathematics.md, section 6)."""
 
+from reseed.statistics.birth import SHARED_INDICES, BirthTest, birth_test
 from reseed.statistics.contrasts import Conclusion, Equivalence, beyond, contrast, equivalence, paired_contrast
 from reseed.statistics.curves import (
     BORN_IDENTICAL,
@@ -26,10 +27,13 @@ from reseed.statistics.jackknife import (
     widened,
     within,
 )
+from reseed.statistics.multiple import holm
 from reseed.statistics.permutation import PermutationTest, permutation_test, smallest_p
 
 __all__ = [
     "BORN_IDENTICAL",
+    "SHARED_INDICES",
+    "BirthTest",
     "Conclusion",
     "Ends",
     "Equivalence",
@@ -41,6 +45,7 @@ __all__ = [
     "between",
     "between_start",
     "beyond",
+    "birth_test",
     "contraction",
     "contraction_ratio",
     "contrast",
@@ -49,6 +54,7 @@ __all__ = [
     "floor_adjusted",
     "gain",
     "half_life",
+    "holm",
     "init_memory",
     "jackknife",
     "memory",
