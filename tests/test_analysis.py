@@ -58,7 +58,7 @@ def test_the_headline_counts_the_verdicts(two, tmp_path):
 
 def tables(folder):
     """Every table of every condition."""
-    named = ("pairs", "matchings", "floors")
+    named = ("pairs", "matchings", "births", "floors")
     return {
         (condition.name, name): folder.compared(condition.name).table(name)
         for condition in folder.manifest.conditions
@@ -98,7 +98,7 @@ def test_nothing_is_known_of_runs_that_have_not_ended(tmp_path):
     (folder.run("a.s0.r0").folder / "done").unlink()
     forget_unfinished(StudyFolder.open(folder.path))
     about_it = pl.any_horizontal(pl.col("run_a", "run_b") == "a.s0.r0")
-    for name in ("pairs", "matchings"):
+    for name in ("pairs", "matchings", "births"):
         assert tables(folder)["a@none", name].equals(whole["a@none", name].filter(~about_it))
         assert tables(folder)["b@none", name].equals(whole["b@none", name])
     assert is_compared(folder, "b@none")

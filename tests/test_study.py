@@ -55,7 +55,7 @@ def test_a_study_folder_holds_all_that_the_design_names(acts, tmp_path):
     assert len(runs) == 2 * 2 * 2
     compared = {name.split("/")[1] for name in files if name.startswith("compared/")}
     assert len(compared) == 2 * 2
-    for key, table in product(compared, ("about.json", "pairs", "matchings", "floors", "barriers")):
+    for key, table in product(compared, ("about.json", "pairs", "matchings", "births", "floors", "barriers")):
         assert f"compared/{key}/{table if '.' in table else f'{table}.parquet'}" in files
     for one, file in product(runs, ("spec.json", "metrics.parquet", "done", "step-000000.safetensors")):
         assert f"runs/{one}/{file}" in files

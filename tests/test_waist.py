@@ -288,7 +288,7 @@ def test_what_it_was_stays_as_it_was_beside_what_was_compared(first_version, jud
     new = {"findings.json"} | {
         f"compared/{condition}/{file}"
         for condition in RUNS
-        for file in ("about.json", "pairs.parquet", "matchings.parquet", "floors.parquet")
+        for file in ("about.json", *(f"{table}.parquet" for table in ("pairs", "matchings", "births", "floors")))
     }
     sums = {".lock", "SHA256SUMS"} | {f"runs/{run.name}/SHA256SUMS" for run in (first_version / "runs").iterdir()}
     assert after.keys() - judged[1].keys() == new | sums

@@ -239,6 +239,8 @@ class BornAlike(_Document):
     """Atoms matched to the atom of their own index."""
     p: Number
     """min(1, 2 min(p of the fixed points, p of the cosines by index)); null where the test was refused."""
+    found: bool = False
+    """Whether they share their indices: p < .001 by Holm over the pairs that could be tested."""
     refused: str = ""
     """Why the test says nothing of this pair; else empty."""
 
@@ -249,7 +251,7 @@ class BirthTests(_Document):
     pairs: tuple[BornAlike, ...]
     """Every pair of finished runs."""
     found: int
-    """Pairs that share their indices, p < .001 by Holm over the pairs that could be tested."""
+    """Pairs that share their indices."""
     of_shared: int
     """Pairs born identical among those that could be tested."""
     of_apart: int

@@ -46,6 +46,7 @@ _COMPARED = (
     "about.json",
     "pairs.parquet",
     "matchings.parquet",
+    "births.parquet",
     "surrogate.parquet",
     "floors.parquet",
     "barriers.parquet",

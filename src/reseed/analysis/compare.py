@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reseed import measures
 from reseed._support.version import VERSION
+from reseed.analysis.births import measure_births
 from reseed.analysis.children import SPAWNED, finished_children, measure_children
 from reseed.analysis.pairs import COSINES, FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready, table_of
 from reseed.floors import FLOORS
@@ -39,7 +40,7 @@ _TWO = 2
 def compare_runs(
     folder: StudyFolder, condition: str, pool: Executor, *, advance: Callable[[int], None] = lambda _: None
 ) -> Compared | None:
-    """Match the pairs of one condition that are not known yet, and write `pairs`, `matchings` and `surrogate`.
+    """Match the pairs of one condition that are not known yet, and write all tables but `floors` and `barriers`.
 
     Args:
         folder: a study; runs that have not finished take no part.
@@ -61,6 +62,8 @@ def compare_runs(
     children = measure_children(folder, condition, activations, pool, known=known)
     written.write_table("pairs", _pairs_table(measured, children, groups))
     written.write_table("matchings", _matchings_table(measured.pairs, children))
+    tested = written.table("births") if known and _births_written(written) else None
+    written.write_table("births", measure_births(runs, measured.steps[-1], pool, known=tested))
     surrogates = _compare_surrogates(folder, condition, activations, pool)
     about = _about(runs, measured, activations).model_copy(update={"surrogates": surrogates})
     before = written.about
@@ -117,9 +120,11 @@ def forget_unfinished(folder: StudyFolder) -> None:
             written.forget_barriers()
         if about is None or not unfinished:
             continue
-        for name in ("pairs", "matchings"):
-            table = written.table(name)
-            written.write_table(name, table.filter(~pl.any_horizontal(pl.col(*_PAIR).is_in(list(unfinished)))))
+        about_them = pl.any_horizontal(pl.col(*_PAIR).is_in(list(unfinished)))
+        written.write_table("pairs", written.table("pairs").filter(~about_them))
+        written.write_table("matchings", written.table("matchings").filter(~about_them))
+        if _births_written(written):
+            written.write_table("births", written.table("births").filter(~about_them))
         kept = tuple(run for run in about.runs if run.id not in unfinished)
         beside = tuple(run for run in about.surrogates if run.id not in unfinished)
         written.write_about(about.model_copy(update={"runs": kept, "surrogates": beside, "floors": ()}))
@@ -143,8 +148,14 @@ def is_compared(folder: StudyFolder, condition: str) -> bool:
         and about.steps == steps
         and [run.id for run in about.surrogates] == (beside if len(beside) >= _TWO else [])
         and children == told
+        and _births_written(written)
         and (not about.has_pairs or (about.floors != () and (written.path / "floors.parquet").exists()))
     )
+
+
+def _births_written(written: ComparedFolder) -> bool:
+    """Whether the birth tests stand beside the pairs; they are younger than those."""
+    return (written.path / "births.parquet").exists()
 
 
 def _finished(runs: Sequence[Trajectory]) -> list[Trajectory]:

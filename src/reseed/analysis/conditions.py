@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reseed import statistics
 from reseed.analysis.barriers import barriers_between
+from reseed.analysis.births import birth_tests
 from reseed.analysis.children import SPAWNED, spawn_curve
 from reseed.analysis.cosines import beyond, null_of
 from reseed.analysis.evidence import measured, nothing_known, too_few, weigh
@@ -76,6 +77,7 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         "barriers": barriers_between(pairs, written.barriers(), level),
         "surrogate": surrogate_findings(folder, planned, surrogate, level=level),
         "cosines": matched_cosines(null, about, table, pairs, level),
+        "births": birth_tests(about, written.table("births")),
     }
     findings = judged.findings.model_copy(update=beside)
     return replace(judged, findings=findings)

@@ -121,6 +121,8 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
         said = condition.agreement
         reasons = (said.between.last.reason, said.within.last.reason) if said else ()
         warnings += [f"{condition.name}: {reason}" for reason in dict.fromkeys(reasons) if reason]
+        if condition.births and any(pair.found and pair.relation == "between" for pair in condition.births.pairs):
+            warnings.append(f"{condition.name}: {condition.births.sentence}")
         if math.isnan(condition.contraction.value) and condition.contraction.reason:
             warnings.append(f"{condition.name}: {condition.contraction.reason}")
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]

@@ -4,13 +4,15 @@
     pairs.parquet       every pair of runs at every step: `step`, `run_a`, `run_b`, `relation`, `group_a`, `group_b`,
                         facts of the matching, one column per measure, and `cosines`, those of all matched atoms
     matchings.parquet   every pair at the last step: `run_a`, `run_b`, `step`, `row`, `col`, `cosine`
+    births.parquet      every pair at the last step: the birth test, `run_a`, `run_b`, `step`, and its numbers
     surrogate.parquet   every pair of runs on the surrogate, with the columns of `pairs`
     floors.parquet      every pair of draws of every floor: `floor`, `draw_a`, `draw_b`, then measures like `pairs`
     barriers.parquet    `run_a`, `run_b`, `matched`, `unmatched`, written while the held-out tokens are at hand
 
 COMPARED_VERSION history
   1  first version
-  2  the cosines of all matched atoms, in `pairs` and `floors`; what version 1 wrote is compared again
+  2  the cosines of all matched atoms, in `pairs` and `floors`; the birth test, in `births`; what version 1 wrote is
+     compared again
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ class ComparedFolder:
         """Write `about.json`; the last of the files, which says that the others are whole."""
         self.sums.write_text(self.path / "about.json", about.model_dump_json(indent=1) + "\n")
 
-    def table(self, name: Literal["pairs", "matchings", "surrogate", "floors"]) -> pl.DataFrame:
+    def table(self, name: Literal["pairs", "matchings", "births", "surrogate", "floors"]) -> pl.DataFrame:
         """One of the tables.
 
         Raises:
@@ -131,7 +133,7 @@ class ComparedFolder:
         return read_table(self.path / f"{name}.parquet")
 
     def write_table(
-        self, name: Literal["pairs", "matchings", "surrogate", "floors", "barriers"], table: pl.DataFrame
+        self, name: Literal["pairs", "matchings", "births", "surrogate", "floors", "barriers"], table: pl.DataFrame
     ) -> None:
         """Write one of the tables, whole or not at all."""
         with self.sums.replacing(self.path / f"{name}.parquet") as temporary:
