@@ -7,6 +7,7 @@ from functools import partial
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import polars as pl
 from jaxtyping import Float
 from torch import Tensor
@@ -140,9 +141,9 @@ def compared(matchings: Matchings, a: Ready, b: Ready) -> dict[str, Any]:
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> pl.DataFrame:
-    """The table of rows that hold what `compared` gives."""
+    """The table of rows that hold what `compared` gives of dictionaries of one size."""
     numbers = [{name: value for name, value in row.items() if name != COSINES} for row in rows]
-    cosines = pl.Series(COSINES, [pl.Series(row[COSINES], dtype=pl.Float32) for row in rows], dtype=pl.List(pl.Float32))
+    cosines = pl.Series(COSINES, np.stack([row[COSINES] for row in rows])).cast(pl.List(pl.Float32))
     return pl.DataFrame(numbers, infer_schema_length=None).with_columns(cosines)
 
 

@@ -145,8 +145,9 @@ def birth_test(
 
 @dataclass(frozen=True)
 class _Side:
-    """One dictionary: its atoms at length 1, which of them count, and what may have sorted them."""
+    """One dictionary: its atoms, also at length 1, which of them count, and what may have sorted them."""
 
+    atoms: Float[Tensor, "atoms d_model"]
     unit: Float64[Tensor, "atoms d_model"]
     alive: Bool[Tensor, " atoms"]
     norms: Float64[Tensor, " atoms"]
@@ -163,6 +164,7 @@ class _Side:
             raise ValueError(f"how often atoms fire is a number >= 0 for each of {len(atoms):,}, of shape (n_atoms,)")
         fires = torch.ones(len(atoms), dtype=torch.bool) if fired is None else fired.cpu() > 0
         return cls(
+            atoms=atoms,
             unit=unit_rows(atoms).cpu(),
             alive=fires & ~zero_atoms(atoms).cpu(),
             norms=norms_of(atoms).cpu().float().double(),
@@ -194,11 +196,13 @@ def _by_group(a: _Side, b: _Side) -> Iterator[tuple[tuple[_Side, slice], tuple[_
 
 
 def _part(a: tuple[_Side, slice], b: tuple[_Side, slice], sign: Sign, rolled: int) -> _Part:
-    (unit_a, index_a), (unit_b, index_b) = (_living(side, where) for side, where in (a, b))
-    common = sorted(set(index_a.tolist()) & set(index_b.tolist()))
-    fixed, agreement = _matched_by_index(unit_a, index_a, unit_b, index_b, sign=sign, rolled=rolled)
-    x, y = (unit[torch.isin(index, torch.tensor(common))] for unit, index in ((unit_a, index_a), (unit_b, index_b)))
-    total, mean, variance = _over_orders(x, y, sign)
+    (side_a, where_a), (side_b, where_b) = a, b
+    index_a, index_b = (side.alive[where].nonzero().flatten() for side, where in (a, b))
+    fixed, agreement = _matched_by_index(
+        side_a.atoms[where_a], index_a, side_b.atoms[where_b], index_b, sign=sign, rolled=rolled
+    )
+    common = index_a[torch.isin(index_a, index_b)]
+    total, mean, variance = _over_orders(side_a.unit[where_a][common], side_b.unit[where_b][common], sign)
     return _Part(
         n_common=len(common),
         n_largest=max(len(index_a), len(index_b)),
@@ -211,25 +215,25 @@ def _part(a: tuple[_Side, slice], b: tuple[_Side, slice], sign: Sign, rolled: in
     )
 
 
-def _living(side: _Side, where: slice) -> tuple[Float64[Tensor, "living d_model"], Int[Tensor, " living"]]:
-    index = side.alive[where].nonzero().flatten()
-    return side.unit[where][index], index
-
-
 def _matched_by_index(
-    a: Tensor, index_a: Int[Tensor, " a_atoms"], b: Tensor, index_b: Int[Tensor, " b_atoms"], *, sign: Sign, rolled: int
+    a: Tensor,
+    index_a: Int[Tensor, " a_living"],
+    b: Tensor,
+    index_b: Int[Tensor, " b_living"],
+    *,
+    sign: Sign,
+    rolled: int,
 ) -> tuple[int, float]:
-    """Atoms that are matched to their own index, and the matched agreement.
+    """Living atoms that are matched to their own index, and the matched agreement.
 
     Both are shuffled first: a solver that has to choose between equal cosines chooses by index.
     """
-    if not len(a) or not len(b):
+    if not len(index_a) or not len(index_b):
         return 0, math.nan
     chance = generator(rolled, "birth test")
-    order_a, order_b = (torch.randperm(len(each), generator=chance) for each in (a, b))
-    matching = match(a[order_a], b[order_b], sign=sign)
-    own = index_a[order_a][matching.rows] == index_b[order_b][matching.cols]
-    return int(own.sum()), matching.agreement
+    order_a, order_b = (index[torch.randperm(len(index), generator=chance)] for index in (index_a, index_b))
+    matching = match(a[order_a.to(a.device)], b[order_b.to(b.device)], sign=sign)
+    return int((order_a[matching.rows] == order_b[matching.cols]).sum()), matching.agreement
 
 
 def _over_orders(
@@ -243,18 +247,32 @@ def _over_orders(
     n = len(a)
     if n < 2:  # noqa: PLR2004 (one order only)
         return (float((a * b).sum()),) * 2 + (0.0,)
-    rows, columns, squares, total = torch.zeros(n).double(), torch.zeros(n).double(), 0.0, 0.0
-    at_a_time = max(1, _AT_A_TIME // n)
-    for first in range(0, n, at_a_time):
-        block = a[first : first + at_a_time] @ b.T
-        block = block.abs() if sign == "abs" else block
-        rows[first : first + at_a_time] = block.mean(dim=1)
-        columns += block.sum(dim=0) / n
-        squares += block.square().sum().item()
-        total += block.diagonal(offset=first).sum().item()
+    total = (a * b).sum(dim=1)
+    rows, columns, squares = _signed_moments(a, b) if sign == "signed" else _absolute_moments(a, b)
     mean = rows.mean()
-    variance = (squares - n * (rows.square().sum() + columns.square().sum() - n * mean.square()).item()) / (n - 1)
-    return total, n * mean.item(), max(variance, 0.0)
+    variance = (squares - n * (rows.square().sum() + columns.square().sum() - n * mean.square())) / (n - 1)
+    return (total if sign == "signed" else total.abs()).sum().item(), n * mean.item(), max(variance.item(), 0.0)
+
+
+_Moments = tuple[Float64[Tensor, " atoms"], Float64[Tensor, " atoms"], Float64[Tensor, ""]]
+"""Of all cosines: the means of the rows and of the columns, and the sum of squares."""
+
+
+def _signed_moments(a: Float64[Tensor, "atoms d_model"], b: Float64[Tensor, "atoms d_model"]) -> _Moments:
+    """Without a cosine of two atoms: the sum of squares of A B' is that of the products of A'A and B'B."""
+    return a @ b.mean(dim=0), b @ a.mean(dim=0), ((a.T @ a) * (b.T @ b)).sum()
+
+
+def _absolute_moments(a: Float64[Tensor, "atoms d_model"], b: Float64[Tensor, "atoms d_model"]) -> _Moments:
+    """Block by block, so that the cosines are never in memory together."""
+    rows, columns, squares = torch.zeros(len(a)).double(), torch.zeros(len(a)).double(), torch.zeros(()).double()
+    at_a_time = max(1, _AT_A_TIME // len(a))
+    for first in range(0, len(a), at_a_time):
+        block = (a[first : first + at_a_time] @ b.T).abs()
+        rows[first : first + at_a_time] = block.mean(dim=1)
+        columns += block.sum(dim=0) / len(a)
+        squares += block.square().sum()
+    return rows, columns, squares
 
 
 def _sorted(a: _Side, b: _Side) -> str:
