@@ -183,6 +183,11 @@ def looked_at(page: Path, browser: object) -> dict[str, list[str]]:
     opened.on("request", lambda request: said.append(request.url) if request.url.startswith("http") else None)
     opened.goto(page.as_uri())
     opened.wait_for_selector("html[data-figures=drawn]", state="attached", timeout=120_000)
+    opened.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    for top in range(0, opened.evaluate("document.documentElement.scrollHeight"), 800):
+        opened.evaluate(f"window.scrollTo(0, {top})")  # a figure is drawn when it is seen
+        opened.wait_for_timeout(60)
+    opened.wait_for_function("!document.querySelector('.plot:not(.js-plotly-plot)')", timeout=120_000)
     shown = opened.evaluate(_SHOWN)
     made = opened.evaluate(
         "() => [...document.querySelectorAll('body img, .plot a, .plot b, iframe')].map(e => e.outerHTML)"

@@ -400,6 +400,7 @@ def report(
     *,
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
     rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Print all of the text, not only what fits a screen.")] = False,
 ) -> None:
     """Print the verdicts of a study, or write its report as HTML."""
     from reseed.findings import Findings
@@ -429,7 +430,7 @@ def report(
         document = study / "findings.json" if study.is_dir() else study
         typer.echo(visible_json(document.read_text(encoding="utf-8")), nl=False)
     elif form == TableFormat.TEXT:
-        _print(findings)
+        _print(findings, full=full)
     else:
         from reseed.report.paper import written
 
@@ -513,10 +514,11 @@ def _show(findings: Findings, folder: Path) -> None:
         _say(f"no HTML report: {error}", err=True)
 
 
-def _print(findings: Findings) -> None:
+def _print(findings: Findings, *, full: bool = False) -> None:
     from reseed.report.text import render
 
-    typer.echo(render(findings, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()))
+    width, colour = shutil.get_terminal_size().columns, sys.stdout.isatty()
+    typer.echo(render(findings, width=width, colour=colour, full=full))
 
 
 @contextmanager

@@ -633,8 +633,8 @@ class Findings(_Document):
     def _repr_html_(self) -> str:
         """The verdicts as a small table: what a notebook shows."""
         rows = [_row(condition) for condition in self.conditions]
-        columns = ("condition", "verdict", "R²", "W(T)", "B(0)", "B(T)", "floor", "gain")
-        told = [self.headline, "Brackets are intervals over starts, or over runs."]
+        columns = ("condition", "verdict", "R²", "born identical", "apart, step 0", "apart, end", "null", "gain")
+        told = [self.answer or self.headline, "Agreement of runs; brackets are intervals over starts, or over runs."]
         told += [f"Warnings: {len(self.warnings)}"] if self.warnings else []
         return html_table(str(self.study.get("name") or "study"), told, columns, rows)
 

@@ -12,8 +12,11 @@ from sample_shapes import NAN, SHAPES, Shape
 
 from reseed.dice import DICE, roll
 from reseed.findings import (
+    AcrossArms,
     Barrier,
     Barriers,
+    BirthTests,
+    BornAlike,
     Comparison,
     ConditionFindings,
     Curve,
@@ -22,13 +25,17 @@ from reseed.findings import (
     Floor,
     Geometry,
     Interval,
+    MatchedCosines,
     MeasureFindings,
     PairCurve,
     PairsFindings,
     RunFindings,
+    SameEnds,
     SharedCell,
     SharedDice,
     SpawnCurve,
+    Surrogate,
+    Turn,
     Verdict,
 )
 from reseed.floors import FLOORS
@@ -46,6 +53,14 @@ COMPANIONS = {
     "alive": 0.01,
     "mass": 0.02,
 }
+LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+REPLICATED = {
+    "title": "replicated share",
+    "short": "replicated",
+    "meaning": "the share of matched pairs beyond the 99th percentile of the null's, less what the null gives",
+    "role": "companion",
+}
+SURROGATE = {"title": "surrogate", "role": "null"}
 
 
 def findings() -> Findings:
@@ -66,6 +81,10 @@ def findings() -> Findings:
         machine={"torch": "2.13.0+cpu", "device": "cpu", "threads": 2},
         headline="One condition of 10 came to agree beyond its floor without being born there; "
         "2 agree as far as they were born alike.",
+        question="Do independent runs of topk, ra-topk, a-topk and relu become one dictionary, from random, data, "
+        "k-means and Dirichlet starts?",
+        answer="Runs of topk-planted become one dictionary (.98). Runs of topk-random@centre came together, "
+        ".17 → .58, beyond what mean, covariance and lengths give (.23); no other arm's did.",
         geometry=(
             Geometry(
                 preprocess="none", mean_cosine=0.871, mean_over_spread=2.6, participation_ratio=2.4, top_share=0.63
@@ -83,6 +102,8 @@ def findings() -> Findings:
         ),
         conditions=tuple(_condition(shape, drawn) for shape in SHAPES),
         comparisons=_comparisons(),
+        across=(_across(),),
+        same_ends=(_same_ends(),),
         shared_dice=(_shared_dice(),),
         warnings=(
             "relu-random@centre: run s2 r1 diverged at step 812 and takes no part in the comparison.",
@@ -152,8 +173,15 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         memory=_curve(_path(1.0, memory, halfway=300.0), half, unit),
         subspace_rank=22,
         half_life=412.0 if memory < 0.5 else NAN,
+        identity=_curve(_path(1.0, max(memory, 0.2), halfway=900.0), half, unit),
+        identity_half_life=1210.0 if memory < 0.5 else NAN,
+        turn=_turn(shape) if shape.outcome is Outcome.DIVERGING else None,
+        surrogate=None if math.isnan(shape.null) else _surrogate(shape),
+        cosines=_cosines(shape),
+        births=_births(runs),
         contraction=_contraction(shape, (1 - end) / (1 - born) if several else NAN, half),
         r2=_estimate(shape, shape.r2, 0.004),
+        r2_error=0.0044,
         alive=_estimate(shape, 0.9996 if shape.kind == "topk" else 0.87, 0.0003),
         runs=runs,
         pairs=_pairs(shape, runs, drawn),
@@ -169,13 +197,77 @@ def _barrier(shape: Shape, *, exists: bool = True) -> Barrier:
     return Barrier(matched=_estimate(shape, matched, 0.01), unmatched=_estimate(shape, unmatched, 0.01))
 
 
+def _turn(shape: Shape) -> Turn:
+    return Turn(step=20, peak=shape.between[0] + 0.08, fall=_estimate(shape, 0.3, 0.02))
+
+
+def _surrogate(shape: Shape) -> Surrogate:
+    born = min(shape.null, 0.15 if shape.start == "random" else 0.38)
+    return Surrogate(
+        kind="elliptical",
+        runs=tuple(f"{shape.name}.surrogate.s{start}" for start in range(3)),
+        born=_interval(born, 0.002),
+        last=_interval(shape.null, 0.01),
+        contraction=_interval((1 - shape.null) / (1 - born), 0.012),
+        r2=0.31,
+        alive=0.93,
+        share=0.5,
+    )
+
+
+def _cosines(shape: Shape) -> MatchedCosines:
+    """Quantiles of a few that come back and many that do not."""
+
+    def quantiles(mean: float) -> tuple[float, ...]:
+        if math.isnan(mean):
+            return ()
+        return tuple(float(min(1.0, mean + 0.5 * (level - 0.5) * (1.05 - mean))) for level in LEVELS)
+
+    null = 0.2 if math.isnan(shape.null) else shape.null
+    return MatchedCosines(
+        levels=LEVELS,
+        born=quantiles(shape.between[0]),
+        between=quantiles(shape.between[1]),
+        within=quantiles(shape.within[1]),
+        null=quantiles(null),
+        beyond=quantiles(null)[LEVELS.index(0.99)],
+        beyond_of="isotropic" if math.isnan(shape.null) else "surrogate",
+        shares={
+            "0.7": _estimate(shape, max(0.0, shape.between[1] - 0.2), 0.02),
+            "0.9": _estimate(shape, max(0.0, shape.between[1] - 0.4), 0.02),
+        },
+    )
+
+
+def _births(runs: tuple[RunFindings, ...]) -> BirthTests:
+    pairs = tuple(
+        BornAlike(
+            run_a=a.id,
+            run_b=b.id,
+            relation="within" if a.init_group == b.init_group else "between",
+            fixed=310 if a.init_group == b.init_group else 1,
+            p=1e-12 if a.init_group == b.init_group else 0.61,
+        )
+        for a, b in combinations([run for run in runs if run.status == "finished"], 2)
+    )
+    shared = sum(pair.relation == "within" for pair in pairs)
+    return BirthTests(
+        pairs=pairs,
+        found=shared,
+        of_shared=shared,
+        of_apart=len(pairs) - shared,
+        sentence=f"By their last dictionaries alone, {shared} of {shared} pairs born identical share their indices, "
+        f"and none of {len(pairs) - shared} pairs that started apart do.",
+    )
+
+
 def _spawn(shape: Shape, half: float) -> SpawnCurve:
     agreed = {0: 0.61, 1: 0.62, 10: 0.78, 100: 0.96, 1000: 0.99}
-    adjusted = {step: (value - shape.floor) / (1 - shape.floor) for step, value in agreed.items()}
+    adjusted = {step: (value - shape.null) / (1 - shape.null) for step, value in agreed.items()}
     return SpawnCurve(
         steps=tuple(agreed),
         agreement=tuple(_estimate(shape, value, half) for value in agreed.values()),
-        adjusted=tuple(_estimate(shape, value, half / (1 - shape.floor)) for value in adjusted.values()),
+        adjusted=tuple(_estimate(shape, value, half / (1 - shape.null)) for value in adjusted.values()),
         determined=100,
     )
 
@@ -186,7 +278,7 @@ def _sentence(shape: Shape, half: float) -> str:
     born, end = shape.between
     return (
         f"{shape.said} between starts went from {born:.2f} to {end:.2f} [{end - half:.2f}, {end + half:.2f}]; "
-        f"the k-means floor is {shape.floor:.2f}."
+        f"mean, covariance and lengths of these activations give {shape.null:.2f}; k-means agrees {shape.kmeans:.2f}."
     )
 
 
@@ -218,6 +310,9 @@ def _measures(shape: Shape, half: float, unit: str) -> dict[str, MeasureFindings
         found[name] = _companion(
             name, shape, half, unit, paths=paths, by=by, floors=() if name == "code" else _shifted(floors, by)
         )
+    again = NAN if math.isnan(shape.between[1]) else max(0.0, shape.between[1] - 0.3)
+    replicated = (_path(1.0, shape.within[1]), _path(0.0, again))
+    found["replicated"] = _measure("replicated", shape, half, unit, replicated)
     kept = shape.retention**2
     explained = (_path(1.0, kept, halfway=250.0), _path(shape.between[0], shape.between[0] * kept, halfway=250.0))
     excess = (_path(0.0, shape.within[1] - kept, halfway=300.0), _path(0.0, shape.between[1] - kept, halfway=300.0))
@@ -230,6 +325,8 @@ def _measures(shape: Shape, half: float, unit: str) -> dict[str, MeasureFindings
 
 
 def _called(measure: str) -> dict[str, str]:
+    if measure == "replicated":
+        return REPLICATED
     known = MEASURES[measure]
     return {"title": known.title, "short": known.short, "meaning": known.meaning, "role": known.role}
 
@@ -243,14 +340,15 @@ def _measure(
     *,
     floors: tuple[Floor, ...] = (),
 ) -> MeasureFindings:
-    """One record; adjusted by the k-means floor where there is one."""
-    scale = 1 - shape.floor
+    """One record; adjusted by its strictest null where there is one."""
+    null = _strictest(floors)
+    scale = 1 - null.value if null else NAN
     pairs = {
         relation: PairsFindings(
             curve=_curve(path, half, unit),
-            adjusted_curve=_curve((path - shape.floor) / scale, half / scale, unit) if floors else None,
+            adjusted_curve=_curve((path - null.value) / scale, half / scale, unit) if null else None,
             last=_estimate(shape, path[-1], half),
-            adjusted=_estimate(shape, (path[-1] - shape.floor) / scale, half / scale) if floors else None,
+            adjusted=_estimate(shape, (path[-1] - null.value) / scale, half / scale) if null else None,
         )
         for relation, path in zip(("within", "between"), paths, strict=True)
     }
@@ -261,7 +359,7 @@ def _measure(
         born=_estimate(shape, born, half),
         gain=_estimate(shape, end - born, half),
         floors=floors,
-        strictest="kmeans" if floors else None,
+        strictest=null.name if null else None,
     )
 
 
@@ -276,7 +374,8 @@ def _companion(
     floors: tuple[Floor, ...],
 ) -> MeasureFindings:
     """Beside the agreement by as much everywhere; floor-adjusted between starts at the last step only."""
-    strictest = next((floor.value for floor in floors if floor.name == "kmeans"), NAN)
+    null = _strictest(floors)
+    strictest = null.value if null else NAN
     (within, end), born = (ends[1] for ends in (shape.within, shape.between)), shape.between[0]
     last = {
         "within": PairsFindings(
@@ -289,7 +388,7 @@ def _companion(
             curve=_curve(paths[1], half, unit),
             adjusted_curve=None,
             last=_estimate(shape, end + by, half),
-            adjusted=_estimate(shape, (end + by - strictest) / (1 - strictest), half) if floors else None,
+            adjusted=_estimate(shape, (end + by - strictest) / (1 - strictest), half) if null else None,
         ),
     }
     return MeasureFindings(
@@ -298,8 +397,12 @@ def _companion(
         born=_estimate(shape, born + by, half),
         gain=_estimate(shape, end - born, half),
         floors=floors,
-        strictest="kmeans" if floors else None,
+        strictest=null.name if null else None,
     )
+
+
+def _strictest(floors: tuple[Floor, ...]) -> Floor | None:
+    return max((floor for floor in floors if floor.role == "null"), key=lambda floor: floor.value, default=None)
 
 
 def _shifted(floors: tuple[Floor, ...], by: float) -> tuple[Floor, ...]:
@@ -307,16 +410,16 @@ def _shifted(floors: tuple[Floor, ...], by: float) -> tuple[Floor, ...]:
     return tuple(
         floor.model_copy(update={"value": min(floor.value + by, 0.99) if floor.name == "kmeans" else floor.value + by})
         for floor in floors
-        if floor.name in {"data", "kmeans", "step 0"}
+        if floor.name in {"data", "kmeans", "surrogate", "step 0"}
     )
 
 
 def _floor(name: str, value: float, spread: float, policy: str, *, n: int = 3) -> Floor:
-    known = FLOORS[name]
+    known = FLOORS.get(name)
     return Floor(
         name=name,
-        title=known.title,
-        role=known.role,
+        title=known.title if known else SURROGATE["title"],
+        role=known.role if known else SURROGATE["role"],
         value=value,
         spread=spread,
         standard_error=spread,
@@ -328,11 +431,13 @@ def _floor(name: str, value: float, spread: float, policy: str, *, n: int = 3) -
 def _floors(shape: Shape) -> tuple[Floor, ...]:
     floors = [
         _floor("isotropic", 0.148, 0.0, "best of n_atoms random directions, exact", n=0),
-        _floor("data", shape.floor - 0.13, 0.004, "Pairs of samples of 2048 activations."),
-        _floor("kmeans", shape.floor, 0.006, "k-means centroids of disjoint samples."),
+        _floor("data", shape.kmeans - 0.13, 0.004, "Pairs of samples of 2048 activations."),
+        _floor("kmeans", shape.kmeans, 0.006, "k-means centroids of disjoint samples."),
     ]
     if shape.kind in {"ra-topk", "a-topk"}:
-        floors.append(_floor("hull", shape.floor - 0.02, 0.004, "Mixtures of the points."))
+        floors.append(_floor("hull", shape.kmeans - 0.02, 0.004, "Mixtures of the points."))
+    if not math.isnan(shape.null):
+        floors.insert(1, _floor("surrogate", shape.null, 0.005, "The same recipe on an elliptical surrogate."))
     if shape.starts > 1:
         floors.append(_floor("step 0", shape.between[0], 0.003, "The starts, B(0).", n=shape.starts))
     return tuple(floors)
@@ -448,6 +553,26 @@ def _interval(value: float, half: float) -> Interval:
     """Over three starts: half a width is 4.3 standard errors."""
     return Interval(
         value=value, standard_error=half / 4.3, low=value - half, high=value + half, n_units=3, unit="start"
+    )
+
+
+def _across() -> AcrossArms:
+    return AcrossArms(
+        preprocess="centre",
+        arms=("topk-random", "topk-kmeans", "ra-topk-kmeans"),
+        agreement=((0.58, 0.51, 0.44), (0.51, 0.47, 0.43), (0.44, 0.43, NAN)),
+    )
+
+
+def _same_ends() -> SameEnds:
+    return SameEnds(
+        preprocess="centre",
+        arms=("topk-random", "topk-kmeans"),
+        starts=("random", "kmeans"),
+        difference=_interval(0.01, 0.015),
+        across=_interval(-0.005, 0.01),
+        outcome="same",
+        sentence="Runs of topk end alike from random and from kmeans starts: .58 and .57.",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import runpy
 from pathlib import Path
 
 import pytest
 
 from reseed._support.visible import visible
+from reseed.findings import Findings
 from reseed.report import theme
 from reseed.report.html import write_report
 
@@ -60,7 +62,13 @@ def test_all_figures_are_drawn_without_errors_or_requests(browser, url):
     page.wait_for_selector(DRAWN, state="attached", timeout=PATIENCE)
     places = page.locator(".plot")
     assert places.count() > 40
-    assert page.locator(".plot.js-plotly-plot").count() == places.count()
+    assert 0 < page.locator(".plot.js-plotly-plot").count() < places.count()  # those that are seen
+    page.click("#unfold")
+    for top in range(0, page.evaluate("document.documentElement.scrollHeight"), 800):
+        page.evaluate(f"window.scrollTo(0, {top})")
+        page.wait_for_timeout(60)
+    page.wait_for_function("document.querySelectorAll('.plot:not(.js-plotly-plot)').length === 0", timeout=PATIENCE)
+    page.wait_for_selector(DRAWN, state="attached", timeout=PATIENCE)
     assert page.evaluate(
         "() => [...document.querySelectorAll('.plot')].every(e => e.querySelector('path.js-line, .bars path'))"
     )
@@ -75,7 +83,9 @@ def test_the_page_never_scrolls_sideways_and_wide_tables_do(opened, url):
     for width in (820, 390, 360):
         page.set_viewport_size({"width": width, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") == width
+    page.click("#unfold")
     assert page.locator(".scroll").first.evaluate("each => each.scrollWidth > each.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.locator(".ledger").bounding_box()["width"] > 360
 
 
@@ -83,7 +93,7 @@ def test_figures_fit_a_phone(opened):
     page = opened(viewport={"width": 360, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     widths = page.eval_on_selector_all(
-        ".plot", "all => all.map(e => [e.clientWidth, e.querySelector('.main-svg').clientWidth])"
+        ".plot.js-plotly-plot", "all => all.map(e => [e.clientWidth, e.querySelector('.main-svg').clientWidth])"
     )
     assert all(250 < inner <= outer for outer, inner in widths)
 
@@ -128,11 +138,12 @@ def test_paper_is_white_whatever_the_screen_is(opened):
     page.set_viewport_size({"width": 700, "height": 900})
     wide = page.eval_on_selector_all(".plot", "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).length")
     assert wide == 0
-    assert page.locator("details").get_attribute("open") is not None
+    assert page.locator("details:not([open])").count() == 0
+    assert page.locator(".plot:not(.js-plotly-plot)").count() == 0
     page.emulate_media(media="screen", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert style(page, ".plot .main-svg", "backgroundColor") == rgb(theme.COLOURS["surface"].dark)
-    assert page.locator("details").get_attribute("open") is None
+    assert page.locator("details[open]").count() == 0
     assert page.pdf(print_background=True)[:5] == b"%PDF-"
 
 
@@ -154,11 +165,49 @@ def test_a_browser_that_cannot_inflate_is_told_so(browser, small_url):
 
 def test_the_ledger_shows_who_shares_a_throw(opened):
     page = opened(drawn=False)
+    page.click("#unfold")
     cell = page.locator(".roll").first
     cell.hover()
     alike = page.locator(".roll.alike")
     assert alike.count() > 1
     assert set(alike.evaluate_all("all => all.map(each => each.title)")) == {cell.get_attribute("title")}
+
+
+def test_a_link_into_what_is_folded_unfolds_it(opened):
+    page = opened()
+    assert not page.locator("#memory .plot").first.is_visible()
+    page.click("nav a[href='#memory']")
+    page.locator("#memory .plot.js-plotly-plot").first.wait_for(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(("ending", "start"), [("svg", b"<svg"), ("png", b"\x89PNG")])
+def test_a_figure_is_saved_as_a_file_with_its_title(opened, ending, start, small, tmp_path):
+    page = opened()
+    with page.expect_download(timeout=PATIENCE) as saved:
+        page.locator(f".panels.trajectory .files button:text-is('{ending.upper()}')").first.click()
+    saved.value.save_as(tmp_path / "figure")
+    content = (tmp_path / "figure").read_bytes()
+    assert content.startswith(start)
+    assert saved.value.suggested_filename == f"Agreement-from-step-0-to-the-end-{small.conditions[0].name}.{ending}"
+    if ending == "svg":
+        assert b"Agreement from step 0 to the end" in content
+        assert b"null: surrogate" in content  # the legend
+
+
+def test_a_table_is_saved_as_csv_and_the_findings_as_json(opened, small, tmp_path):
+    page = opened()
+    with page.expect_download(timeout=PATIENCE) as saved:
+        page.locator("#answer .files button").first.click()
+    saved.value.save_as(tmp_path / "table.csv")
+    rows = list(csv.reader((tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row[:3] for row in rows[1:]] == [
+        ["topk-random@centre", "stabilizing", ".17 → .58 [.56, .60]"],
+        ["ra-topk-shared@centre", "inherited", "one start"],
+    ]
+    with page.expect_download(timeout=PATIENCE) as saved:
+        page.click("#json")
+    saved.value.save_as(tmp_path / "findings.json")
+    assert Findings.read(tmp_path / "findings.json").model_dump_json() == small.model_dump_json()
 
 
 def test_hostile_names_are_shown_and_nothing_is_made_of_them(browser, small, tmp_path):
@@ -175,10 +224,12 @@ def test_hostile_names_are_shown_and_nothing_is_made_of_them(browser, small, tmp
 
 
 def test_text_that_runs_from_right_to_left_turns_nothing_else_round(browser, small, tmp_path):
-    named = small.model_copy(update={"study": {**small.study, "name": "\u05e9\u05dc\u05d5\u05dd 12 (W)"}})
+    named = small.model_copy(
+        update={"question": "", "study": {**small.study, "name": "\u05e9\u05dc\u05d5\u05dd 12 (W)"}}
+    )
     page = browser.new_page()
     page.goto(write_report(named, tmp_path / "report.html").as_uri())
     assert style(page, "h1", "direction") == "rtl"
-    assert style(page, "p.about bdi", "unicodeBidi") == "isolate"
+    assert style(page, ".about bdi", "unicodeBidi") == "isolate"
     assert style(page, "body", "direction") == "ltr"
     page.close()

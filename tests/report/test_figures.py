@@ -38,7 +38,7 @@ def test_every_kind_is_drawn_for_every_condition_or_has_no_traces(album, kind):
 
 
 def test_an_unknown_kind_or_condition_is_refused_with_what_there_is(findings):
-    with pytest.raises(ValueError, match="choose from trajectory, memory"):
+    with pytest.raises(ValueError, match="choose from trajectory, cosines"):
         figure(findings, MAIN, kind="pie")
     with pytest.raises(KeyError, match="this study has topk-planted@centre"):
         figure(findings, "nobody@none")
@@ -47,23 +47,57 @@ def test_an_unknown_kind_or_condition_is_refused_with_what_there_is(findings):
 def test_the_trajectory_shows_both_curves_from_step_0_to_the_last(findings):
     condition = findings.condition(MAIN)
     drawn = reseed.figure(findings, MAIN)
-    for relation, name in (("within", "W, born identical"), ("between", "B, started apart")):
+    for relation, name in (("within", "born identical"), ("between", "started apart")):
         assert trace(drawn, name).x == tuple(position(step) for step in STEPS)
         assert trace(drawn, name).y == condition.agreement.pairs(relation).curve.value
     assert position(0) == 0 < position(1) < position(2)
     assert drawn.layout.xaxis.ticktext[:3] == ("0", "1", "10")
 
 
-def test_beside_a_line_and_on_hovering_stands_its_floor_adjusted_value(findings):
-    adjusted = findings.condition(MAIN).agreement.between.adjusted_curve.value
+def test_on_hovering_stands_the_distance_over_that_of_the_null(findings):
+    found = findings.condition(MAIN).agreement
     drawn = figure(findings, MAIN)
-    assert f"({rounded(adjusted[-1])})" in next(
-        each.text for each in drawn.layout.annotations if each.text.startswith("<b>B</b>")
-    )
-    assert all(
-        f"floor-adjusted: {rounded(value, 3)}" in text
-        for text, value in zip(trace(drawn, "B, started apart").text, adjusted, strict=True)
-    )
+    assert "apart <b>.58</b>" in [each.text for each in drawn.layout.annotations]
+    for text, value in zip(trace(drawn, "started apart").text, found.between.curve.value, strict=True):
+        assert f"distance over the null's: {rounded((1 - value) / (1 - found.floor.value), 3)}" in text
+
+
+def test_the_surrogate_is_marked_where_somebody_looked(findings):
+    found = findings.condition(MAIN).surrogate
+    marked = trace(figure(findings, MAIN), "the same recipe on the surrogate")
+    assert marked.x == (position(0), position(STEPS[-1]))
+    assert marked.y == (found.born.value, found.last.value)
+
+
+def test_matched_cosines_are_drawn_against_those_of_the_null(findings):
+    found = findings.condition(MAIN).cosines
+    drawn = figure(findings, MAIN, kind="cosines")
+    assert trace(drawn, "null: surrogate").y == found.null
+    assert trace(drawn, "null: surrogate").line.dash == "dash"
+    assert trace(drawn, "started apart, at the end").y == found.between
+    assert "beyond the null from" in drawn.layout.annotations[0].text
+
+
+def test_memory_and_identity_are_drawn_with_both_half_lives(findings):
+    condition = findings.condition(MAIN)
+    drawn = figure(findings, MAIN, kind="memory")
+    assert trace(drawn, "identity").y == condition.identity.value
+    said = [each.text for each in drawn.layout.annotations]
+    assert {"half-life 412 steps", "half-life 1,210 steps"} <= set(said)
+
+
+def test_a_figure_keeps_its_title(findings):
+    assert figure(findings, MAIN).layout.title.text == f"Agreement from step 0 to the end: {MAIN}"
+
+
+def test_of_very_many_pairs_the_least_and_the_most_are_drawn_and_those_between_evenly(findings):
+    condition = findings.condition(MAIN)
+    pair = next(each for each in condition.pairs if each.relation == "between")
+    many = tuple(pair.model_copy(update={"agreement": (*pair.agreement[:-1], i / 1000)}) for i in range(1000))
+    crowded = findings.model_copy(update={"conditions": (condition.model_copy(update={"pairs": many}),)})
+    ends = trace(figure(crowded, MAIN), "pairs started apart").y[len(STEPS) - 1 :: len(STEPS) + 1]
+    assert len(ends) == 60
+    assert (ends[0], ends[-1]) == (0.0, 0.999)
 
 
 def test_mechanisms_show_what_all_methods_have_and_what_one_says_about_itself(findings):
@@ -82,14 +116,17 @@ def test_hovering_names_the_two_runs_of_a_pair(findings):
     assert said.count("s0 r0 and s1 r0") == len(STEPS)
     assert len([y for y in trace(drawn, "pairs started apart").y if y is not None]) == len(between) * len(STEPS)
     lowest = min(pair.agreement[-1] for pair in between)
-    assert f"least: {rounded(lowest, 3)}" in trace(drawn, "B, started apart").text[-1]
+    assert f"least: {rounded(lowest, 3)}" in trace(drawn, "started apart").text[-1]
 
 
-def test_every_floor_is_drawn_and_only_the_strictest_is_dashed(findings):
+def test_nulls_are_dashed_references_dotted_and_the_origin_is_where_the_curve_begins(findings):
     condition = findings.condition(MAIN)
-    floors = [each for each in figure(findings, MAIN).data if (each.name or "").startswith("floor: ")]
-    assert [each.y[0] for each in floors] == [floor.value for floor in condition.agreement.floors]
-    assert [each.name for each in floors if each.line.dash == "dash"] == ["floor: k-means"]
+    across = [each for each in figure(findings, MAIN).data if (each.name or "").startswith(("null: ", "reference: "))]
+    shown = [floor for floor in condition.agreement.floors if floor.role != "origin"]
+    assert [each.y[0] for each in across] == [floor.value for floor in shown]
+    assert [each.line.dash for each in across] == ["dash" if floor.role == "null" else "dot" for floor in shown]
+    widest = max(across, key=lambda each: each.line.width)
+    assert widest.name == "null: surrogate"
 
 
 def test_panels_of_one_study_share_the_vertical_axis(album):
@@ -98,15 +135,16 @@ def test_panels_of_one_study_share_the_vertical_axis(album):
 
 def test_undefined_values_leave_gaps(findings):
     drawn = figure(findings, "ra-topk-shared@centre")
-    assert not [each for each in drawn.data if each.name == "B, started apart"]
+    assert not [each for each in drawn.data if each.name == "started apart"]
     assert not figure(findings, "ra-topk-shared@centre", kind="memory").data
     assert "NaN" not in drawn.to_json()
 
 
-def test_attribution_has_three_bars_with_intervals_per_comparison(findings):
+def test_attribution_has_bars_with_intervals_for_the_gap_its_parts_and_what_is_tested(findings):
     drawn = figure(findings, "ra-topk-kmeans@centre", kind="attribution")
-    assert [each.name for each in drawn.data] == ["gap at the end", "born: there at step 0", "earned in training"]
-    gap, born, earned = drawn.data
+    gap, born, earned, tested = drawn.data
+    assert tested.x == tuple(comparison.gain_difference.value for comparison in findings.comparisons)
+    assert "not compared" in drawn.layout.annotations[0].text
     assert gap.x == tuple(comparison.gap.value for comparison in findings.comparisons)
     for end, start, made in zip(gap.x, born.x, earned.x, strict=True):
         assert math.isclose(end, start + made)

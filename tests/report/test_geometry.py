@@ -63,18 +63,18 @@ def test_colour_repeats_what_words_say():
 
 def test_the_figure_has_a_dot_for_every_floor_and_a_line_for_the_agreement():
     drawn = worth(geometry(*BOTH, pair=PAIR))
-    assert [each.name for each in drawn.data] == ["none", "centre"]
-    assert list(drawn.data[0].x) == [0.127, 0.914, 0.5, 0.4]
-    assert list(drawn.data[0].error_x.array) == [0.0, 0.0123, 0.0001, 0.0]
-    assert [each.x0 for each in drawn.layout.shapes][-1] == 0.5
-    assert "k-means: none .914 ± .012, centre .760 ± .012" in drawn.layout.meta["alt"]
+    assert [each["name"] for each in drawn.data] == ["none", "centre"]
+    assert list(drawn.data[0]["x"]) == [0.127, 0.914, 0.5, 0.4]
+    assert list(drawn.data[0]["error_x"]["array"]) == [0.0, 0.0123, 0.0001, 0.0]
+    assert [each["x0"] for each in drawn.layout["shapes"]][-1] == 0.5
+    assert "k-means: none .914 ± .012, centre .760 ± .012" in drawn.layout["meta"]["alt"]
     assert "NaN" not in drawn.to_json()
 
 
 def test_the_figure_knows_every_preprocessing_and_uses_the_themes_colours():
     drawn = worth(geometry(*(view(name, 0.5) for name in PREPROCESSINGS)))
     assert sorted(SYMBOLS) == sorted(PREPROCESSINGS)
-    assert len({each.marker.color for each in drawn.data}) == len(PREPROCESSINGS)
+    assert len({each["marker"]["color"] for each in drawn.data}) == len(PREPROCESSINGS)
     used = set(re.findall(r"#[0-9a-f]{6}|rgba?\([^)]*\)", json.dumps(json.loads(drawn.to_json()))))
     assert used <= {shade.light for shade in theme.COLOURS.values()}
 

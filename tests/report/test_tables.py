@@ -49,7 +49,7 @@ def test_the_page_has_its_rows_columns_and_meanings(grown):
     assert '<th scope="row">late agreement</th>' in document
     assert "<dt>late agreement</dt><dd>agreement that came late</dd>" in document
     assert '<th scope="col" class="number">delay of matching</th>' in document
-    assert '<th scope="col" class="number">a slow walk</th>' in document
+    assert '<th scope="col" class="number">a slow walk <small>reference</small></th>' in document
     assert ".123</span> <small>± .010, 6 pairs</small>" in document
     assert "<dt>a slow walk</dt><dd>By walking slowly.</dd>" in document
 
@@ -60,11 +60,11 @@ def test_figures_have_its_panels_and_lines(grown):
 
     assert titles("companions")[-1] == "late agreement"
     assert titles("mechanisms")[-1] == "delay of matching"
-    assert "floor: a slow walk" in [each.name for each in figure(grown, CONDITION).data]
+    assert "reference: a slow walk" in [each.name for each in figure(grown, CONDITION).data]
 
 
 def test_the_text_tells_what_it_says_of_the_atoms(grown):
-    text = " ".join(render(grown, width=160, colour=False).split())
+    text = " ".join(render(grown, width=160, colour=False, full=True).split())
     assert text.count("· persistence W .97, B .80 · delay W .26, B .22") == 1
 
 
@@ -77,7 +77,7 @@ def test_the_tidy_table_has_its_rows_and_columns(grown):
 
 def test_a_floor_that_is_not_registered_here_has_its_title_and_its_column_all_the_same(grown, monkeypatch):
     monkeypatch.delitem(FLOORS, "slow walk")
-    assert '<th scope="col" class="number">a slow walk</th>' in page(grown)
+    assert '<th scope="col" class="number">a slow walk <small>reference</small></th>' in page(grown)
     assert set(reseed.table(grown)["floor_slow_walk"].drop_nulls()) == {0.123}
 
 

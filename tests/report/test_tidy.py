@@ -54,23 +54,26 @@ def test_floors_stand_beside_the_measure_they_belong_to(findings):
     condition = findings.condition("topk-kmeans@centre")
     table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     agreement = table.filter(pl.col("measure") == "agreement").row(0, named=True)
-    assert agreement["floor_kmeans"] == condition.agreement.floor.value
+    assert agreement["floor_surrogate"] == condition.agreement.floor.value
     mmcs = table.filter(pl.col("measure") == "mmcs").row(0, named=True)
-    assert mmcs["floor_kmeans"] == condition.measures["mmcs"].floor.value
+    assert mmcs["floor_surrogate"] == condition.measures["mmcs"].floor.value
     assert mmcs["floor_isotropic"] is None
-    assert (agreement["strictest"], mmcs["strictest"]) == ("kmeans", "kmeans")
+    assert (agreement["strictest"], mmcs["strictest"]) == ("surrogate", "surrogate")
     code = table.filter(pl.col("measure") == "code").row(0, named=True)
-    assert (code["strictest"], code["adjusted"]) == (None, None)
+    assert (code["strictest"], code["ratio"]) == (None, None)
     assert table.filter(pl.col("measure") == "memory").row(0, named=True)["floor_kmeans"] is None
 
 
-def test_adjusted_values_stand_beside_the_raw_ones(findings):
+def test_the_distance_over_the_nulls_stands_beside_the_value(findings):
     condition = findings.condition("topk-kmeans@centre")
+    null = condition.agreement.floor.value
     table = reseed.table(findings).filter(pl.col("condition") == condition.name)
     rows = table.filter(pl.col("measure") == "agreement", pl.col("pairs") == "between")
-    assert rows["adjusted"].to_list() == list(condition.agreement.between.adjusted_curve.value)
-    assert rows["adjusted_low"].to_list() == list(condition.agreement.between.adjusted_curve.low)
-    assert not any("adjusted" in measure for measure in set(table["measure"]))
+    for ratio, value in zip(rows["ratio"], rows["value"], strict=True):
+        assert ratio == pytest.approx((1 - value) / (1 - null))
+    assert (rows["ratio_low"] <= rows["ratio"]).all()
+    assert (rows["ratio"] <= rows["ratio_high"]).all()
+    assert rows["ratio"].min() > 0
 
 
 def test_every_metric_of_every_run_is_there(findings):

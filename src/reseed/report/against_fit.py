@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import rounded
-from reseed.report._plotly import go
 from reseed.report.axes import agreement_range, base_layout, round_ticks, value_axis
+from reseed.report.drawing import Drawing, scatter
 from reseed.report.lines import RELATIONS, SYMBOLS, curves_of, shown
 from reseed.report.theme import colour
 
@@ -17,18 +18,19 @@ if TYPE_CHECKING:
 __all__ = ["against_fit"]
 
 HEIGHT = 260
+MOST_OTHERS = 12  # arms beside the one
 R2 = (-0.03, 1.03)  # the axis; a start below 0 lies left of the panel
 
 
-def against_fit(findings: Findings, condition: ConditionFindings) -> go.Figure:
-    """W and B of one condition over its R², and B of the other arms under the same preprocessing as thin lines."""
-    drawn = go.Figure(layout=base_layout(HEIGHT, alt=_alt(condition)))
+def against_fit(findings: Findings, condition: ConditionFindings) -> Drawing:
+    """W and B of one condition over its R², and B of the first other arms under the same preprocessing, thin."""
+    drawn = Drawing(base_layout(HEIGHT, alt=_alt(condition)))
     fit = shown(condition.metrics.get("r2"))
     if fit is None:
         return drawn
-    for other in findings.conditions:
-        if other.preprocess == condition.preprocess and other.name != condition.name:
-            _add(drawn, other, "between", "run", f"{other.arm}, started apart")
+    others = (each for each in findings.conditions if each.preprocess == condition.preprocess)
+    for other in islice((each for each in others if each.name != condition.name), MOST_OTHERS):
+        _add(drawn, other, "between", "run", f"{other.arm}, started apart")
     for relation, said in RELATIONS.items():
         _add(drawn, condition, relation, relation, f"{condition.arm}, {said}")
     span = agreement_range(findings.conditions)
@@ -40,13 +42,13 @@ def against_fit(findings: Findings, condition: ConditionFindings) -> go.Figure:
     )
 
 
-def _add(drawn: go.Figure, condition: ConditionFindings, relation: Relation, role: str, name: str) -> None:
+def _add(drawn: Drawing, condition: ConditionFindings, relation: Relation, role: str, name: str) -> None:
     curve, fit = curves_of(condition.agreement).get(relation), shown(condition.metrics.get("r2"))
     if curve is None or fit is None:
         return
     others = role == "run"
     drawn.add_trace(
-        go.Scatter(
+        scatter(
             x=[value if math.isfinite(value) else None for value in fit.value],
             y=[value if math.isfinite(value) else None for value in curve.value],
             name=name,

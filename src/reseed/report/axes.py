@@ -100,7 +100,6 @@ def agreement_range(conditions: Iterable[ConditionFindings]) -> tuple[float, flo
 def base_layout(height: int, *, alt: str) -> dict[str, Any]:
     """What all figures share; `meta.alt` says in words what the figure shows, as plain text."""
     return {
-        "template": "none",
         "height": height,
         "autosize": True,
         "margin": {"l": 38, "r": LABEL_WIDTH, "t": 10, "b": 44},

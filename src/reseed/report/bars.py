@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from reseed.report._plotly import go
 from reseed.report.axes import base_layout, round_ticks, value_axis
+from reseed.report.drawing import Drawing, Trace, bars
 from reseed.report.theme import colour
 from reseed.report.words import estimated, versus
 
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 __all__ = ["attribution"]
 
-PARTS = {"gap": "gap at the end", "born": "born: there at step 0", "earned": "earned in training"}
-ROW = 86  # pixels per comparison: a line of words and three bars
-_BAR = 0.2
-_SHIFT = {"gap": 0.16, "born": -0.06, "earned": -0.28}  # of each bar from the middle of its row
+PARTS = {
+    "gap": "gap at the end",
+    "born": "born: there at step 0",
+    "earned": "earned in training",
+    "gain_difference": "tested: gains between independent starts",
+}
+ROLES = {"gain_difference": "tested"}  # colours that are not called like their part
+ROW = 100  # pixels per comparison: a line of words and four bars
+_BAR = 0.17
+_SHIFT = {"gap": 0.18, "born": 0.0, "earned": -0.18, "gain_difference": -0.36}  # of each bar from the middle of its row
 
 
-def attribution(comparisons: Sequence[Comparison]) -> go.Figure:
-    """Three bars with intervals per comparison, gap = born + earned; without traces where nothing was compared."""
-    drawn = go.Figure(layout=base_layout(ROW * max(1, len(comparisons)) + 60, alt=_alt(comparisons)))
+def attribution(comparisons: Sequence[Comparison]) -> Drawing:
+    """Bars with intervals per comparison: gap = born + earned, and what is tested; without traces where none is."""
+    drawn = Drawing(base_layout(ROW * max(1, len(comparisons)) + 60, alt=_alt(comparisons)))
     if not comparisons:
         return drawn
     for part, name in PARTS.items():
@@ -48,15 +54,15 @@ def attribution(comparisons: Sequence[Comparison]) -> go.Figure:
     return drawn
 
 
-def _bars(comparisons: Sequence[Comparison], part: str, name: str) -> go.Bar:
+def _bars(comparisons: Sequence[Comparison], part: str, name: str) -> Trace:
     found = [getattr(comparison, part) for comparison in comparisons]
-    return go.Bar(
+    return bars(
         x=[_or_none(each.value) for each in found],
         y=[_SHIFT[part] - row for row in range(len(found))],
         width=_BAR,
         orientation="h",
         name=name,
-        marker={"color": colour(part)},
+        marker={"color": colour(ROLES.get(part, part))},
         error_x={
             "type": "data",
             "symmetric": False,
@@ -99,7 +105,8 @@ def _span(comparisons: Sequence[Comparison]) -> tuple[float, float]:
 def _alt(comparisons: Sequence[Comparison]) -> str:
     said = [
         f"{versus(each)}: gap {estimated(each.gap, sign=True)}, born {estimated(each.born, sign=True)}, "
-        f"earned {estimated(each.earned, sign=True)}, {each.outcome}"
+        f"earned {estimated(each.earned, sign=True)}, gains of independent starts differ by "
+        f"{estimated(each.gain_difference, sign=True)}: {each.outcome}"
         for each in comparisons
     ]
     return f"Gaps between arms, split into born and earned. {'; '.join(said) or 'There are no two arms to compare'}."

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import rounded
-from reseed.report._plotly import go
 from reseed.report.axes import base_layout, round_ticks, value_axis
+from reseed.report.drawing import Drawing, Trace, scatter
 from reseed.report.geometry_words import called, estimated, floor_rows
 from reseed.report.theme import colour
 
@@ -30,11 +30,11 @@ SYMBOLS = {
 _DOTS, _WORDS = -0.18, 0.24  # above the middle of a row
 
 
-def worth(geometry: Geometry) -> go.Figure:
+def worth(geometry: Geometry) -> Drawing:
     """The floors of every preprocessing with their spread, and the agreement of two dictionaries as a line, if any."""
     views = geometry.views
     names = list(floor_rows(views))
-    drawn = go.Figure(layout=base_layout(ROW * max(1, len(names)) + 92, alt=_alt(geometry)))
+    drawn = Drawing(base_layout(ROW * max(1, len(names)) + 92, alt=_alt(geometry)))
     if not views:
         return drawn
     for view in views:
@@ -52,8 +52,8 @@ def worth(geometry: Geometry) -> go.Figure:
     return drawn
 
 
-def _dots(view: ViewGeometry) -> go.Scatter:
-    return go.Scatter(
+def _dots(view: ViewGeometry) -> Trace:
+    return scatter(
         x=[floor.value if math.isfinite(floor.value) else None for floor in view.floors],
         y=[_DOTS - row for row in range(len(view.floors))],
         mode="markers",

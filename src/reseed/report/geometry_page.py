@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from reseed._support.files import write_text
 from reseed._support.visible import visible_document
 from reseed.report import geometry_words
-from reseed.report._plotly import literal
 from reseed.report.dots import worth
+from reseed.report.drawing import literal
 from reseed.report.html import rendered
 
 if TYPE_CHECKING:

@@ -1,16 +1,19 @@
 """Findings as one HTML file that opens offline: template, figures as data, and the plotting library, each once.
 
-The file asks the network for nothing, and its content security policy forbids it to. The library and the figures'
-data are gzip in base64; the page inflates them, and says so plainly where the browser cannot.
+The file asks the network for nothing, and its content security policy forbids it to. The library, the findings and the
+figures' data, kind by kind, are gzip in base64; the page inflates what it shows, and says so plainly where the browser
+cannot.
 """
 
 from __future__ import annotations
 
 import base64
 import gzip
+import html
 import json
+import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,30 +23,40 @@ import tomli_w
 from reseed._support.files import write_text
 from reseed._support.guard import guarded
 from reseed._support.visible import visible_document
-from reseed.report import called, theme, words
-from reseed.report._plotly import layout, literal
+from reseed.errors import MissingExtraError
+from reseed.report import called, citing, theme, words
 from reseed.report.bars import attribution
+from reseed.report.drawing import literal
 from reseed.report.environment import environment
 from reseed.report.figures import KINDS
+from reseed.report.paths import trajectory
 from reseed.report.stamp import stamped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from reseed.findings import Comparison, Findings
-    from reseed.report._plotly import go
+    from reseed.findings import Comparison, ConditionFindings, Findings
+    from reseed.report.drawing import Drawing
 
 __all__ = ["Plot", "page", "rendered", "write_report"]
+
+PANEL = 216  # pixels of a trajectory on the first screen
+EMBEDDED = 1_600_000  # bytes of packed findings in the page, at most
+MOST_COMPARISONS = 40  # drawn for one preprocessing; the table has all
 
 
 @dataclass(frozen=True)
 class Plot:
     """A figure's place in the page."""
 
+    kind: str
+    """Which of the embedded lists of figures it is in."""
     number: int
-    """Which of the embedded figures it is."""
+    """Its place in that list."""
     alt: str
     height: int
+    title: str
+    """What stands above it in a file of its own."""
 
 
 @guarded()
@@ -61,6 +74,8 @@ def write_report(findings: Findings, path: str | Path) -> Path:
 def page(findings: Findings) -> str:
     """The report as one HTML document."""
     findings = visible_document(findings)
+    findings = findings.model_copy(update={"conditions": words.ordered(findings.conditions)})
+    told, left_out = _embedded(findings)
     return rendered(
         "page.html.j2",
         _figures(findings),
@@ -73,41 +88,82 @@ def page(findings: Findings) -> str:
         companions=called.measures_shown(findings.conditions, "companion"),
         mechanisms=called.measures_shown(findings.conditions, "mechanism"),
         diagnostics=called.diagnostics(findings.conditions),
+        anchors={each.name: f"condition-{i}" for i, each in enumerate(findings.conditions)},
+        findings_json=told,
+        left_out=left_out,
+        methods=citing.methods(findings),
+        bibtex=citing.bibtex(findings.reseed),
     )
 
 
-def rendered(template: str, figures: Mapping[Any, go.Figure], **names: Any) -> str:  # noqa: ANN401 (whatever it shows)
-    """A page with its figures and all that draws them; the template finds a figure in `plots` under its key."""
-    plots = {
-        place: Plot(number, layout(drawn).meta["alt"], layout(drawn).height)
-        for number, (place, drawn) in enumerate(figures.items())
-    }
+def rendered(template: str, figures: Mapping[Any, Drawing], **names: Any) -> str:  # noqa: ANN401 (whatever it shows)
+    """A page with its figures and all that draws them; the template finds a figure in `plots` under its key.
+
+    The first word of a key of several is the kind: figures of one kind are inflated together, when one of them is seen.
+    """
+    kinds: dict[str, list[Drawing]] = {}
+    plots = {}
+    for place, drawn in figures.items():
+        kind = place[0] if isinstance(place, tuple) else "figure"
+        about = drawn.layout["meta"]
+        alike = kinds.setdefault(kind, [])
+        plots[place] = Plot(kind, len(alike), about["alt"], drawn.layout["height"], about.get("title", ""))
+        alike.append(drawn)
+    packed = {kind: _packed(f"[{','.join(map(_small, alike))}]".encode()) for kind, alike in kinds.items()}
     return (
         environment()
         .get_template(template)
         .render(
-            **names,
+            **{"findings_json": "", **names},
             plots=plots,
             light=theme.css("light"),
             dark=theme.css("dark"),
             roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
-            figures=_packed(f"[{','.join(drawn.to_json() for drawn in figures.values())}]".encode()),
+            figures=packed,
             plotly=_plotly_js(),
         )
     )
 
 
-def _figures(findings: Findings) -> dict[tuple[str, str], go.Figure]:
+def _small(drawn: Drawing) -> str:
+    """A figure as JSON, numbers with as many digits as a screen can show."""
+    return _NUMBER.sub(lambda number: f"{float(number[0]):.5g}", drawn.to_json())
+
+
+_NUMBER = re.compile(r"(?<=[\[,:])-?\d+\.\d{6,}(?:e-?\d+)?(?=[\],}])")
+
+
+def _embedded(findings: Findings) -> tuple[str, str]:
+    """The findings, packed, and what was left out so that the page stays small."""
+    packed = _packed(findings.to_json().encode())
+    if len(packed) <= EMBEDDED:
+        return packed, ""
+    told = findings.model_copy(update={"conditions": tuple(map(_without_singles, findings.conditions))})
+    packed = _packed(_NUMBER.sub(lambda number: f"{float(number[0]):.5g}", told.model_dump_json()).encode())
+    if len(packed) <= EMBEDDED:
+        return packed, "single pairs and the metrics of single runs, and digits after the fifth"
+    return "", "all of it"
+
+
+def _without_singles(condition: ConditionFindings) -> ConditionFindings:
+    births = condition.births and condition.births.model_copy(update={"pairs": ()})
+    runs = tuple(run.model_copy(update={"metrics": {}}) for run in condition.runs)
+    return condition.model_copy(update={"pairs": (), "births": births, "runs": runs})
+
+
+def _figures(findings: Findings) -> dict[tuple[str, str], Drawing]:
     """By kind and condition, or preprocessing for the attribution; without those that have nothing to draw."""
     drawn = literal(findings)
     named = list(zip(findings.conditions, drawn.conditions, strict=True))
-    kinds = {name: kind for name, kind in KINDS.items() if name != "attribution"}
-    figures = {(name, each.name): kind.draw(drawn, seen) for name, kind in kinds.items() for each, seen in named}
+    kinds = {name: kind.draw for name, kind in KINDS.items() if name != "attribution"}
+    kinds["trajectory"] = partial(trajectory, height=PANEL)
+    figures = {(name, each.name): draw(drawn, seen) for name, draw in kinds.items() for each, seen in named}
     groups = zip(_by_preprocess(findings), _by_preprocess(drawn).values(), strict=True)
-    figures |= {("attribution", name): attribution(group) for name, group in groups}
+    figures |= {("attribution", name): attribution(group[:MOST_COMPARISONS]) for name, group in groups}
     shown = {place: each for place, each in figures.items() if each.data}
-    for each in shown.values():
-        each.update_layout(showlegend=False)  # the page has one legend per section
+    for (kind, name), each in shown.items():
+        title = f"{KINDS[kind].title}: {html.escape(name, quote=False)}"
+        each.update_layout(showlegend=False, meta={**each.layout["meta"], "title": title})  # the page has legends
     return shown
 
 
@@ -124,7 +180,10 @@ def _packed(content: bytes) -> str:
 
 @cache
 def _plotly_js() -> str:
-    return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
+    try:
+        return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
+    except ImportError as error:
+        raise MissingExtraError("plotly", "report") from error
 
 
 def _json(value: object) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reseed._support.visible import visible_document
-from reseed.report.words import estimated, title, verdict_row
+from reseed.report.words import estimated, ordered, ratio, title, verdict_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +48,8 @@ def written(findings: Findings, form: str) -> str:
 
 def _tables(findings: Findings) -> list[_Table]:
     about = f"{title(findings)}: {findings.headline}"
-    columns = ("condition", "verdict", "R²", "W(T)", "B(0)", "B(T)", "floor", "adjusted B(T)", "gain")
-    tables = [_Table(about, columns, tuple(map(_verdict, findings.conditions)), n_words=2)]
+    columns = ("condition", "verdict", "R²", "W(T)", "B(0)", "B(T)", "null", "distance over the null's", "gain")
+    tables = [_Table(about, columns, tuple(map(_verdict, ordered(findings.conditions))), n_words=2)]
     if findings.comparisons:
         columns = ("arms", "preprocessing", "gap", "born", "earned", "difference of gains", "outcome")
         caption = "The gap between two arms at the end is what it was born with and what was earned in training."
@@ -61,18 +61,23 @@ def _verdict(condition: ConditionFindings) -> tuple[str, ...]:
     row, found = verdict_row(condition), condition.agreement
     if found is None:
         return (row.condition, row.outcome, row.r2, *("n/a",) * 6)
-    floor = f"{row.floor} {row.floor_name}".rstrip()
+    null = f"{row.null} {row.null_name}".rstrip()
     estimates = (found.within.last, found.born, found.between.last)
     return (
         *(row.condition, row.outcome, row.r2),
-        *(*map(estimated, estimates), floor, estimated(found.between.adjusted), estimated(found.gain, sign=True)),
+        *(*map(estimated, estimates), null, estimated(ratio(found.between)), estimated(found.gain, sign=True)),
     )
 
 
 def _comparison(comparison: Comparison) -> tuple[str, ...]:
     parts = (comparison.gap, comparison.born, comparison.earned, comparison.gain_difference)
     arms = f"{comparison.first} \N{MINUS SIGN} {comparison.second}"
-    return (arms, comparison.preprocess, *(estimated(part, sign=True) for part in parts), comparison.outcome)
+    return (
+        arms,
+        comparison.preprocess,
+        *(estimated(part, sign=True) for part in parts),
+        comparison.outcome,
+    )
 
 
 def _markdown(table: _Table) -> str:

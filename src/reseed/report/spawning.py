@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from reseed.findings import Curve
-from reseed.report._plotly import go
 from reseed.report.axes import base_layout, step_axis, value_axis
+from reseed.report.drawing import Drawing
 from reseed.report.lines import band, floor_line, line
-from reseed.report.words import spawned, strictest_floor
+from reseed.report.words import spawned, strictest_null
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings, Findings, SpawnCurve
@@ -19,14 +19,14 @@ __all__ = ["spawn"]
 HEIGHT = 240  # pixels of the panel
 
 
-def spawn(_: Findings, condition: ConditionFindings) -> go.Figure:
+def spawn(_: Findings, condition: ConditionFindings) -> Drawing:
     """Agreement at the last step against the step of spawning; without traces where nothing was spawned."""
     said = spawned(condition) or "there are no children"
-    drawn = go.Figure(layout=base_layout(HEIGHT, alt=f"Spawned runs of {condition.name}: {said}."))
+    drawn = Drawing(base_layout(HEIGHT, alt=f"Spawned runs of {condition.name}: {said}."))
     if condition.spawn is None:
         return drawn
     curve = _curve(condition.spawn)
-    floor = strictest_floor(condition)
+    floor = strictest_null(condition)
     if floor is not None and math.isfinite(floor.value):
         drawn.add_trace(floor_line(curve.steps, floor, strictest=True))
     drawn.add_trace(band(curve, "plain"))

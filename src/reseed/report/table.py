@@ -5,8 +5,8 @@ One row per condition, snapshot and measure, for two kinds of rows:
 - estimates over the runs of a condition (`run` is null): `value` with its interval `low`, `high`, and the `unit`, run
   or start, that the interval is over. `measure` is `agreement` or one of its companions, with `pairs` saying which
   pairs of runs it is a mean over (`within`: born identical, `between`: started apart); or one that is not of pairs,
-  such as `retention`, `memory` or `r2`. The measure's floors, and what value and interval are when adjusted by the
-  strictest of them, stand beside it; null where there is none.
+  such as `retention`, `memory`, `identity` or `r2`. The measure's floors, and its distance in units of that of the
+  strictest null, stand beside it; null where there is none.
 - the metrics of single runs (`run` is the run's id): `r2`, `l0`, `alive`, `loss` and the method's own diagnostics.
 
 | column | |
@@ -15,9 +15,9 @@ One row per condition, snapshot and measure, for two kinds of rows:
 | `step` | of the snapshot |
 | `measure`, `pairs`, `run` | what was measured, on what |
 | `value`, `low`, `high`, `unit` | the number and its interval; null where it is not defined |
-| `adjusted`, `adjusted_low`, `adjusted_high` | the same, floor-adjusted by the measure's own strictest floor |
+| `ratio`, `ratio_low`, `ratio_high` | (1 - value) / (1 - null), of the strictest null; 0: one dictionary |
 | `floor_isotropic`, …, `floor_step_0`: one for each of `FLOORS`, and others found | the measure's floors |
-| `strictest` | which floor the measure is adjusted by; for the matched agreement the one that the verdict used |
+| `strictest` | the null of `ratio`: the largest |
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ _BEFORE_FLOORS = {
     "low": pl.Float64,
     "high": pl.Float64,
     "unit": pl.String,
-    "adjusted": pl.Float64,
-    "adjusted_low": pl.Float64,
-    "adjusted_high": pl.Float64,
+    "ratio": pl.Float64,
+    "ratio_low": pl.Float64,
+    "ratio_high": pl.Float64,
 }
 
 
-FLOORS = ("isotropic", "data", "kmeans", "hull", "step 0")
+FLOORS = ("isotropic", "surrogate", "step 0", "data", "kmeans", "hull")
 """Floors that have a column in every table, so that tables of several studies can be stacked: those of `reseed.FLOORS`,
 which are named here again because reading findings loads no torch. Others have one where the findings have them."""
 
@@ -126,8 +126,9 @@ def _rows(condition: ConditionFindings) -> Iterator[Row]:
     }
     for measure, found in condition.measures.items():
         yield from (about | {"measure": measure} | row for row in _measure_rows(found))
-    memory = {"memory": condition.memory} if condition.memory else {}
-    for measure, curve in (memory | condition.metrics).items():
+    named = {"memory": condition.memory, "identity": condition.identity}
+    kept = {name: curve for name, curve in named.items() if curve is not None}
+    for measure, curve in (kept | condition.metrics).items():
         yield from (about | {"measure": measure, "unit": curve.unit} | row for row in _curve_rows(curve, None))
     for run in condition.runs:
         yield from (about | row for row in _run_rows(run))
@@ -149,7 +150,8 @@ def _curve_rows(curve: Curve, adjusted: Curve | None) -> Iterator[Row]:
     for i, step in enumerate(curve.steps):
         row = {"value": curve.value[i], "low": curve.low[i], "high": curve.high[i]}
         if adjusted is not None:
-            row |= {"adjusted": adjusted.value[i], "adjusted_low": adjusted.low[i], "adjusted_high": adjusted.high[i]}
+            ends = {"ratio": adjusted.value[i], "ratio_low": adjusted.high[i], "ratio_high": adjusted.low[i]}
+            row |= {name: 1 - end if math.isnan(end) else max(0.0, 1 - end) for name, end in ends.items()}
         yield {"step": step} | {name: _or_null(value) for name, value in row.items()}
 
 

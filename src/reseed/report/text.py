@@ -1,9 +1,12 @@
-"""Findings as text: the verdict table first, then the sentences behind it. Colour only repeats what the words say."""
+"""Findings as text: question, answer, a line for each condition, and as many of the sentences as fit a screen.
+
+`full` adds all that the page has. Colour only repeats what the words say.
+"""
 
 from __future__ import annotations
 
 import io
-import textwrap
+import math
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -18,42 +21,53 @@ from reseed.report.words import (
     CLASSES,
     barriers,
     beside,
+    counted,
     estimated,
     factor,
     mechanisms,
     notes,
     of_the_alive,
+    ordered,
     spawned,
+    surrogate,
     title,
     tuned,
+    turned,
     verdict_row,
     versus,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from rich.console import RenderableType
 
-    from reseed.findings import Comparison, ConditionFindings, Findings, SharedDice
+    from reseed.findings import AcrossArms, Comparison, ConditionFindings, Findings, SharedDice
 
 __all__ = ["printed", "render"]
 
-ONE_LINE = 120  # columns from which a condition's evidence fits on one line
+ONE_LINE = 120  # columns from which intervals stand beside their estimates
+ALL_COLUMNS = 160  # and from which gain, runs born identical and living atoms have columns of their own
+LINES = 40  # of the short report, unless the conditions alone are more
+MOST_ROWS = 150  # conditions that have a line in the short report
+NAME = 27  # columns of a condition's name where there are few
 MINUS = "\N{MINUS SIGN}"
-NAME = 12  # columns of a condition's name where it does not
 STYLES = {"together": "green", "born": "yellow", "apart": "red", "open": "cyan"}
 
 
-def render(findings: Findings, *, width: int, colour: bool) -> str:
-    """The whole report as text that is at most `width` columns wide.
+def render(findings: Findings, *, width: int, colour: bool, full: bool = False) -> str:
+    """The report as text that is at most `width` columns wide.
 
     Args:
         findings: what to say.
         width: of the terminal, in columns; made for 80 and wider.
         colour: whether to add ANSI colours.
+        full: say all of it; else at most 40 lines, or as many as a line for each condition takes, up to 200.
     """
-    return printed(_parts(visible_document(findings), width), width=width, colour=colour)
+    findings = visible_document(findings)
+    if full:
+        return printed(_all(findings, width), width=width, colour=colour)
+    return _short(findings, width=width, colour=colour)
 
 
 def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
@@ -76,16 +90,57 @@ def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
 
 
-def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
+def _short(findings: Findings, *, width: int, colour: bool) -> str:
+    """The head, and sentences as long as there is room for them."""
+    text = printed(_head(findings, findings.conditions[:MOST_ROWS], width), width=width, colour=colour)
+    closing = 3 + bool(findings.warnings)
+    left = list(ordered(findings.conditions))
+    while left:
+        sentence = printed(_sentence(left[0]), width=width, colour=colour)
+        if text.count("\n") + sentence.count("\n") + closing > LINES:
+            break
+        text += sentence
+        left.pop(0)
+    return text + printed(_closing(findings, len(left)), width=width, colour=colour)
+
+
+def _head(findings: Findings, conditions: Sequence[ConditionFindings], width: int) -> Iterator[RenderableType]:
     yield Text(title(findings), style="bold")
-    yield _verdict_table(findings, wide=width >= ONE_LINE)
-    yield Text(_KEY, style="dim")
+    if findings.question:
+        yield Text(findings.question)
+    yield Text(findings.answer or findings.headline, style="bold")
     yield Text()
+    yield _verdict_table(findings, conditions, width)
+    if more := len(findings.conditions) - len(conditions):
+        yield Text(f"and {counted(more, 'condition')} more")
+    yield Text(_key(findings), style="dim")
+    yield Text()
+
+
+def _closing(findings: Findings, unsaid: int) -> Iterator[RenderableType]:
+    yield Text()
+    if findings.warnings:
+        yield Text(f"{counted(len(findings.warnings), 'warning')} to read before believing the numbers")
+    sentences = f"{counted(unsaid, 'more sentence')}, " if unsaid else ""
+    yield Text(f"{sentences}comparisons, mechanisms, warnings: reseed report STUDY --full", style="dim")
+
+
+def _sentence(condition: ConditionFindings) -> Iterator[RenderableType]:
+    yield Text.assemble((condition.name, "bold"), f"  {condition.verdict.sentence}")
+
+
+def _all(findings: Findings, width: int) -> Iterator[RenderableType]:
+    yield from _head(findings, findings.conditions, width)
     yield Text(findings.headline, style="bold")
-    for condition in findings.conditions:
+    for condition in ordered(findings.conditions):
         yield from _sentences(condition)
     if findings.comparisons:
         yield from _attribution(findings, wide=width >= ONE_LINE)
+    if findings.same_ends:
+        yield _heading("Same end from other starts?")
+        yield from (_indented(f"@{each.preprocess}  {each.sentence}") for each in findings.same_ends)
+    for across in findings.across:
+        yield from _across(across)
     for family in findings.shared_dice:
         yield from _shared_dice(family)
     if tuned(findings):
@@ -96,44 +151,53 @@ def _parts(findings: Findings, width: int) -> Iterator[RenderableType]:
         yield from (Padding(f"! {warning}", (0, 0, 0, 2)) for warning in findings.warnings)
 
 
-_KEY = (
-    "W: agreement of runs born identical. B: of runs that started apart. T: the last step, [confidence interval]. "
-    "floor: the strictest, what agreement would be without shared learning. adjusted: B(T) where that floor is 0 and "
-    "full agreement 1. gain: B(T) less B(0)."
-)
-
-
-def _verdict_table(findings: Findings, *, wide: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("condition", overflow="fold", ratio=None)
-    table.add_column("verdict", no_wrap=True)
-    for name in ("R²", "alive", "W(T)", "B(0) → B(T)", "floor", *(("adjusted",) if wide else ()), "gain"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for condition in findings.conditions:
-        table.add_row(*_cells(condition, wide=wide))
-    return table
-
-
-def _cells(condition: ConditionFindings, *, wide: bool) -> tuple[str | Text, ...]:
-    row = verdict_row(condition)
-    apart = " " if wide else "\n"
-    name = row.condition if wide else _broken(condition)
+def _key(findings: Findings) -> str:
+    """The columns in words."""
+    replicated = " replicated: share of atoms with a partner beyond the null's." if _replicated(findings) else ""
     return (
-        name,
-        _word(condition),
-        row.r2,
-        row.alive,
-        row.within,
-        f"{row.path}{apart}{row.between_interval}".strip() + ("" if wide else f"\nadj. {row.adjusted}"),
-        f"{row.floor}{apart}{row.floor_name}".strip(),
-        *((row.adjusted,) if wide else ()),
-        f"{row.gain}{apart}{row.gain_interval}".strip(),
+        "started apart: agreement of runs that started apart, at step 0 → at the end (1: one dictionary). null: what "
+        f"it would be without common structure.{replicated} R²: held-out."
     )
 
 
-def _broken(condition: ConditionFindings) -> str:
-    """The condition's name on lines of few columns, broken after hyphens."""
-    return "\n".join([*textwrap.wrap(condition.arm, NAME), f"@{condition.preprocess}"])
+def _replicated(findings: Findings) -> bool:
+    return any("replicated" in condition.measures for condition in findings.conditions)
+
+
+def _verdict_table(findings: Findings, conditions: Sequence[ConditionFindings], width: int) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column("condition", overflow="fold", max_width=NAME if width < ONE_LINE else None)
+    table.add_column("verdict", no_wrap=True)
+    replicated = ("replicated",) if _replicated(findings) else ()
+    more = ("gain", "born identical", "alive") if width >= ALL_COLUMNS else ()
+    for name in ("started apart", "null", *replicated, *more, "R²"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for condition in ordered(conditions):
+        cells = _wide_cells(condition, everything=bool(more)) if width >= ONE_LINE else _cells(condition)
+        table.add_row(*(cell for i, cell in enumerate(cells) if replicated or i != REPLICATED))
+    return table
+
+
+REPLICATED = 4  # which cell of a row is the replicated share
+
+
+def _cells(condition: ConditionFindings) -> tuple[str | Text, ...]:
+    row = verdict_row(condition)
+    return (row.condition, _word(condition), row.path, row.null, row.replicated.partition(" [")[0], row.r2)
+
+
+def _wide_cells(condition: ConditionFindings, *, everything: bool) -> tuple[str | Text, ...]:
+    """The same with intervals and the name of the null."""
+    row = verdict_row(condition)
+    return (
+        row.condition,
+        _word(condition),
+        f"{row.path} {row.between_interval}".strip(),
+        f"{row.null} {row.null_name}".strip(),
+        row.replicated,
+        *((f"{row.gain} {row.gain_interval}".strip(), row.within, row.alive) if everything else ()),
+        row.r2,
+    )
 
 
 def _word(condition: ConditionFindings) -> Text:
@@ -148,9 +212,12 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield from (_indented(sentence) for sentence in condition.verdict.disagreements)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
-    yield from (_indented(words) for words in (barriers(condition), spawned(condition)) if words)
+    told = (turned(condition), surrogate(condition), barriers(condition), spawned(condition))
+    yield from (_indented(words) for words in told if words)
+    if condition.births is not None:
+        yield _indented(condition.births.sentence)
     if done := mechanisms(condition):
-        yield _indented(f"Mechanisms: {' · '.join(done)}")
+        yield _indented(f"Mechanisms (W: born identical, B: started apart): {' · '.join(done)}")
     if alive := of_the_alive(condition):
         yield _indented(f"Note: {alive}")
     yield from (_indented(f"Note: {note}") for note in notes(condition))
@@ -172,6 +239,17 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
         yield Text()
         yield Text(f"{versus(comparison)} @{comparison.preprocess}", style="bold")
         yield _indented(comparison.sentence)
+
+
+def _across(across: AcrossArms) -> Iterator[RenderableType]:
+    yield _heading(f"Agreement of runs of different arms, @{across.preprocess} (on the diagonal: of one arm, apart)")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=True)
+    table.add_column("", overflow="fold")
+    for i, _ in enumerate(across.arms):
+        table.add_column(str(i + 1), justify="right", no_wrap=True)
+    for i, (arm, row) in enumerate(zip(across.arms, across.agreement, strict=True)):
+        table.add_row(f"{i + 1} {arm}", *("" if math.isnan(value) else rounded(value) for value in row))
+    yield Padding(table, (0, 0, 0, 2))
 
 
 def _shared_dice(family: SharedDice) -> Iterator[RenderableType]:

@@ -33,13 +33,17 @@ COLOURS: dict[str, Shade] = {
     "between-pair": Shade("rgba(31,95,176,0.34)", "rgba(121,177,255,0.40)"),
     "plain": Shade("#6a3fa0", "#c3a2f2"),
     "plain-band": Shade("rgba(106,63,160,0.15)", "rgba(195,162,242,0.20)"),
+    "identity": Shade("#0b6e7f", "#5cc8da"),
+    "identity-band": Shade("rgba(11,110,127,0.15)", "rgba(92,200,218,0.20)"),
     "run": Shade("rgba(89,98,110,0.55)", "rgba(161,171,184,0.60)"),
+    # nulls, dashed, and references, dotted
     "floor": Shade("#3c434c", "#c4ccd6"),
     "other-floor": Shade("#878f9a", "#7d8794"),
     # parts of a published gap
     "gap": Shade("#5a6370", "#a3adba"),
     "born": Shade("#a25d01", "#eca749"),
     "earned": Shade("#0a7358", "#45c79c"),
+    "tested": Shade("#6a3fa1", "#c3a2f3"),
     # activations as preprocessings show them
     "seen-none": Shade("#b0413e", "#ff9a8f"),
     "seen-centre": Shade("#1f5fb1", "#79b1fe"),

@@ -21,35 +21,48 @@ if TYPE_CHECKING:
         Floor,
         Interval,
         MeasureFindings,
+        PairsFindings,
         Relation,
         RunFindings,
     )
 
 __all__ = [
     "ABOUT_THRESHOLDS",
+    "CENTRED",
     "CLASSES",
+    "RUNS_OF",
     "VerdictRow",
     "barriers",
     "beside",
+    "capital",
     "counted",
     "defined_floors",
+    "dice",
     "estimated",
     "factor",
     "floor_policies",
     "last",
+    "lives",
     "mechanisms",
+    "no_answer",
     "notes",
+    "nulls_and_references",
     "of_pairs",
     "of_the_alive",
+    "ordered",
     "pairs_behind",
+    "ratio",
     "run_labels",
     "runs_finished",
     "signed",
     "spawned",
     "steps",
-    "strictest_floor",
+    "strictest_null",
+    "surrogate",
+    "times_as_far",
     "title",
     "tuned",
+    "turned",
     "verdict_row",
     "versus",
 ]
@@ -67,6 +80,12 @@ CLASSES: dict[Outcome, str] = {
 }
 """Outcomes that share an accent: came together, born that way, stayed or went apart, cannot be said."""
 
+CENTRED = frozenset({"centre", "centre-scale", "standardise", "whiten"})
+"""Preprocessings that take the mean away, which makes every cosine smaller: they are shown before the others."""
+
+RUNS_OF: dict[Relation, str] = {"within": "born identical", "between": "started apart"}
+"""What the runs of a pair have in common."""
+
 ABOUT_THRESHOLDS = {
     "min_r2": "a condition with a run below this R² is not judged",
     "margin": "the smallest difference that matters, in raw agreement",
@@ -80,49 +99,91 @@ ABOUT_THRESHOLDS = {
 
 @dataclass(frozen=True)
 class VerdictRow:
-    """The cells of one condition in the verdict table; the defaults are those of one in which no runs were compared."""
+    """The cells of one condition in the first table; what is not defined says in a few words why."""
 
     condition: str
     outcome: str
     r2: str
     alive: str
-    within: str = "n/a"
-    path: str = "n/a"
-    """B(0) -> B(T)."""
-    between_interval: str = ""
-    floor: str = "n/a"
-    floor_name: str = ""
-    adjusted: str = "n/a"
-    """B(T), floor-adjusted."""
-    gain: str = "n/a"
-    gain_interval: str = ""
+    within: str
+    """Agreement of runs born identical, at the last step."""
+    path: str
+    """Agreement of runs that started apart, at step 0 and at the last step."""
+    between_interval: str
+    """Interval of the latter; empty where it has none."""
+    null: str
+    """The strictest null."""
+    null_name: str
+    """How it is called; empty where there is none."""
+    ratio: str
+    """Distance of runs that started apart over that of the null."""
+    replicated: str
+    """Share of atoms that come back in runs that started apart."""
+    gain: str
+    gain_interval: str
 
 
 def verdict_row(condition: ConditionFindings) -> VerdictRow:
     """One condition's evidence in a line."""
+    found = condition.agreement
+    why = no_answer(condition)
+    null = strictest_null(condition)
+    last, gain = (found.between.last, found.gain) if found else (None, None)
+    replicated = condition.measures.get("replicated")
     return VerdictRow(
         condition=condition.name,
         outcome=str(condition.verdict.outcome),
-        r2=rounded(condition.r2.value),
+        r2=_or(condition.r2, "none"),
         alive=percent(condition.alive.value),
-        **(_agreement_cells(condition.agreement) if condition.agreement else {}),
+        within=_or(found.within.last if found else None, "no two runs" if found is None else "one run a start"),
+        path=why or (f"{rounded(found.born.value)} → {rounded(last.value)}" if found and last else why),
+        between_interval=interval(last.low, last.high) if last else "",
+        null=rounded(null.value) if null else "none",
+        null_name=floor_title(null) if null else "",
+        ratio=why or (estimated(ratio(found.between)) if found and null else "no null"),
+        replicated=why or (estimated(replicated.between.last) if replicated else "unmeasured"),
+        gain=why or (signed(gain.value) if gain else why),
+        gain_interval=interval(gain.low, gain.high) if gain else "",
     )
 
 
-def _agreement_cells(found: MeasureFindings) -> dict[str, str]:
-    """What the matched agreement says, in the fields of `VerdictRow`."""
-    born, between, adjusted = rounded(found.born.value), found.between.last, found.between.adjusted
-    floor = found.floor
-    return {
-        "within": rounded(found.within.last.value),
-        "path": born if born == rounded(between.value) == "n/a" else f"{born} → {rounded(between.value)}",
-        "between_interval": interval(between.low, between.high),
-        "floor": rounded(floor.value) if floor else "n/a",
-        "floor_name": floor_title(floor) if floor else "",
-        "adjusted": rounded(adjusted.value) if adjusted else "n/a",
-        "gain": signed(found.gain.value),
-        "gain_interval": interval(found.gain.low, found.gain.high),
-    }
+def no_answer(condition: ConditionFindings) -> str:
+    """Why nothing can be said of runs that started apart, in two words; empty where something can."""
+    found = condition.agreement
+    if found is None:
+        return "no two runs"
+    if math.isfinite(found.between.last.value):
+        return ""
+    return "one start" if condition.init_groups <= 1 else "unmeasured"
+
+
+def _or(found: Interval | None, otherwise: str) -> str:
+    """The value, or what is said where it is not defined."""
+    return rounded(found.value) if found is not None and not math.isnan(found.value) else otherwise
+
+
+def ordered(conditions: Iterable[ConditionFindings]) -> tuple[ConditionFindings, ...]:
+    """Centred activations first, else as they come."""
+    return tuple(sorted(conditions, key=lambda each: each.preprocess not in CENTRED))
+
+
+def ratio(pairs: PairsFindings) -> Interval | None:
+    """(1 - A) / (1 - null): 1 as far apart as the strictest null, 0 one dictionary; None where there is no null."""
+    shown = pairs.adjusted
+    if shown is None:
+        return None
+    ends = {"value": 1 - shown.value, "low": max(0.0, 1 - shown.high), "high": 1 - shown.low}
+    return shown.model_copy(update={name: end if math.isnan(end) else max(0.0, end) for name, end in ends.items()})
+
+
+def times_as_far(pairs: PairsFindings, null: Floor | None) -> str:
+    """The distance of the runs in units of that of the null, in words; empty where it is not defined."""
+    found = ratio(pairs)
+    if found is None or null is None or math.isnan(found.value):
+        return ""
+    if found.value > 1:
+        return f"{estimated(found)} times as far apart as the null ({floor_title(null)})"
+    return f"distance {estimated(found)} of the null's ({floor_title(null)})"
 
 
 def estimated(estimate: Interval | None, *, sign: bool = False) -> str:
@@ -139,14 +200,19 @@ def signed(value: float) -> str:
     return f"+{text}" if value > 0 and text[0] not in "<>" else text
 
 
-def strictest_floor(condition: ConditionFindings) -> Floor | None:
-    """The floor that the verdict used."""
+def strictest_null(condition: ConditionFindings) -> Floor | None:
+    """The largest of the nulls of the matched agreement."""
     return condition.agreement.floor if condition.agreement else None
 
 
 def defined_floors(found: MeasureFindings) -> tuple[Floor, ...]:
     """The floors of a measure that have a value."""
     return tuple(floor for floor in found.floors if math.isfinite(floor.value))
+
+
+def nulls_and_references(found: MeasureFindings) -> tuple[Floor, ...]:
+    """The same without the origin, where the curve begins."""
+    return tuple(floor for floor in defined_floors(found) if floor.role != "origin")
 
 
 def pairs_behind(floor: Floor, condition: ConditionFindings) -> int:
@@ -166,6 +232,17 @@ def floor_policies(conditions: Iterable[ConditionFindings]) -> dict[tuple[str, s
     }
 
 
+def dice(findings: Findings) -> tuple[str, ...]:
+    """The dice that runs threw, in the order of the first run."""
+    runs = (run for each in findings.conditions for run in each.runs)
+    return tuple(dict.fromkeys(die for run in runs for die in run.rolls))
+
+
+def capital(said: str) -> str:
+    """With a capital letter at its beginning."""
+    return said[:1].upper() + said[1:]
+
+
 def run_labels(condition: ConditionFindings) -> dict[str, str]:
     """Short names of the runs: run id -> `s0 r1`, start 0 run 1."""
     return {run.id: _run_label(run) for run in condition.runs}
@@ -174,7 +251,11 @@ def run_labels(condition: ConditionFindings) -> dict[str, str]:
 def notes(condition: ConditionFindings) -> tuple[str, ...]:
     """Why something in the condition's row is undefined, each reason once, and what ended runs early."""
     found = condition.agreement
-    named = [("B", found.between.last), ("W", found.within.last), ("gain", found.gain)] if found else []
+    named = (
+        [("started apart", found.between.last), ("born identical", found.within.last), ("gain", found.gain)]
+        if found
+        else []
+    )
     named += [("R²", condition.r2), ("alive", condition.alive)]
     by_reason: dict[str, list[str]] = {}
     for name, estimate in named:
@@ -182,35 +263,57 @@ def notes(condition: ConditionFindings) -> tuple[str, ...]:
             by_reason.setdefault(estimate.reason, []).append(name)
     reasons = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
     ended = [f"{_run_label(run)} {run.status}: {run.remedy}" for run in condition.runs if run.remedy]
-    return (*reasons, *_stretched(condition), *ended)
-
-
-def _stretched(condition: ConditionFindings) -> tuple[str, ...]:
-    """What a difference is worth where the floor leaves little room."""
-    floor = strictest_floor(condition)
-    if floor is None or not HIGH_FLOOR <= floor.value < 1:
-        return ()
-    worth = rounded(0.01 / (1 - floor.value))
-    return (
-        f"the floor is {rounded(floor.value)}: .01 of agreement is {worth} when floor-adjusted, so read both scales",
-    )
+    return (*reasons, *ended)
 
 
 TEN = 10  # from here on the second digit after the point says nothing, and of steps the first
 HARDLY_ANY_DEAD = 0.99  # alive share from which dead atoms move no number that is shown
-HIGH_FLOOR = 0.9  # from here on the adjusted scale stretches tenfold and more
 
 
 def beside(condition: ConditionFindings) -> tuple[str, ...]:
-    """What the verdict weighed that is not in its row, in a few words each."""
+    """What the verdict weighed that is not in its sentence, in a few words each."""
     found = condition.agreement
-    adjusted = found.between.adjusted if found else None
+    far = times_as_far(found.between, strictest_null(condition)) if found else ""
+    closer = condition.contraction
     return (
         runs_finished(condition),
         counted(condition.init_groups, "init group"),
-        f"floor-adjusted B(T) {estimated(adjusted)}",
-        f"half-life of init memory {steps(condition.half_life)}",
-        f"κ {rounded(condition.contraction.value)}",
+        *([far] if far else []),
+        *([f"distance at the end over that at step 0 (κ) {estimated(closer)}"] if closer.value == closer.value else []),
+        *lives(condition),
+    )
+
+
+def lives(condition: ConditionFindings) -> tuple[str, ...]:
+    """For how many steps which dictionary comes out, and who is who, depends on the start."""
+    if condition.memory is None or math.isnan(condition.memory.value[-1]):
+        return ()
+    told = [f"init memory ends at {last(condition.memory)}, half-life {steps(condition.half_life)}"]
+    if condition.identity is not None:
+        told.append(f"identity ends at {last(condition.identity)}, half-life {steps(condition.identity_half_life)}")
+    return tuple(told)
+
+
+def turned(condition: ConditionFindings) -> str:
+    """Where the curve between starts rose and fell again; empty where it did not."""
+    turn = condition.turn
+    if turn is None:
+        return ""
+    return (
+        f"runs that started apart agreed most at step {turn.step:,} ({rounded(turn.peak)}) and fell by "
+        f"{estimated(turn.fall)} until the last step"
+    )
+
+
+def surrogate(condition: ConditionFindings) -> str:
+    """What the same recipe did on structureless rows, in one line; empty where it was not trained there."""
+    found = condition.surrogate
+    if found is None:
+        return ""
+    return (
+        f"the same recipe on the {found.kind} surrogate ({counted(len(found.runs), 'run')}): "
+        f"agreement {rounded(found.born.value)} → {estimated(found.last)}, κ {estimated(found.contraction)}, "
+        f"R² {rounded(found.r2)}, {percent(found.alive)} of its atoms alive"
     )
 
 
@@ -297,9 +400,9 @@ def counted(count: int, noun: str) -> str:
 
 
 def steps(count: float) -> str:
-    """`412 steps`, `1.3 steps`, or `n/a`."""
+    """`412 steps`, `1.3 steps`, or `not reached`."""
     if not math.isfinite(count):
-        return "n/a"
+        return "not reached"
     return f"{count:,.0f} steps" if count >= TEN else f"{rounded(count, 1)} steps"
 
 
