@@ -131,6 +131,7 @@ def rgb(colour):
 
 def test_paper_is_white_whatever_the_screen_is(opened):
     page = opened(color_scheme="dark", viewport={"width": 1200, "height": 900})
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=PATIENCE)  # all figures are unpacked
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     assert style(page, ".plot .main-svg", "backgroundColor") == "rgb(255, 255, 255)"

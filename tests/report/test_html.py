@@ -200,3 +200,17 @@ def test_methods_and_citation_can_be_copied(findings, document):
     assert "elliptical surrogates of the activations" in words
     assert "@software{reseed," in words
     assert "eprint = {2606.02061}" in words
+
+
+def test_of_very_many_conditions_the_page_has_verdicts_and_curves_and_says_where_the_rest_is(small, monkeypatch):
+    monkeypatch.setattr("reseed.report.html.DETAILED", 1)
+    document = page(small)
+    first, second = (each.name for each in small.conditions)
+    kinds = dict(re.findall(r'class="figures" data-kind="([\w-]+)">([^<]*)</script>', document))
+    assert len(json.loads(unpacked(kinds["trajectory"]))) == 2
+    assert len(json.loads(unpacked(kinds["fit"]))) == 1
+    words = said(document)
+    assert "The first 1 of 2 conditions; the others are in findings.json" in words
+    assert f'reseed.figure(findings, "{second}", kind="fit")' in words
+    assert f'reseed.figure(findings, "{first}"' not in words
+    assert small.condition(second).verdict.sentence in words

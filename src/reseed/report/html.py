@@ -42,6 +42,7 @@ __all__ = ["Plot", "page", "rendered", "write_report"]
 
 PANEL = 216  # pixels of a trajectory on the first screen
 EMBEDDED = 1_600_000  # bytes of packed findings in the page, at most
+DETAILED = 60  # conditions that have more than a trajectory, a verdict and a line of each table in the page
 MOST_COMPARISONS = 40  # drawn for one preprocessing; the table has all
 
 
@@ -89,6 +90,7 @@ def page(findings: Findings) -> str:
         mechanisms=called.measures_shown(findings.conditions, "mechanism"),
         diagnostics=called.diagnostics(findings.conditions),
         anchors={each.name: f"condition-{i}" for i, each in enumerate(findings.conditions)},
+        LINES=DETAILED,
         findings_json=told,
         left_out=left_out,
         methods=citing.methods(findings),
@@ -157,7 +159,11 @@ def _figures(findings: Findings) -> dict[tuple[str, str], Drawing]:
     named = list(zip(findings.conditions, drawn.conditions, strict=True))
     kinds = {name: kind.draw for name, kind in KINDS.items() if name != "attribution"}
     kinds["trajectory"] = partial(trajectory, height=PANEL)
-    figures = {(name, each.name): draw(drawn, seen) for name, draw in kinds.items() for each, seen in named}
+    figures = {
+        (name, each.name): draw(drawn, seen)
+        for name, draw in kinds.items()
+        for each, seen in (named if name == "trajectory" else named[:DETAILED])
+    }
     groups = zip(_by_preprocess(findings), _by_preprocess(drawn).values(), strict=True)
     figures |= {("attribution", name): attribution(group[:MOST_COMPARISONS]) for name, group in groups}
     shown = {place: each for place, each in figures.items() if each.data}

@@ -72,13 +72,13 @@ def _add_agreement(drawn: Drawing, condition: ConditionFindings, found: MeasureF
         drawn.add_trace(pair_lines(condition, relation))
     for floor in nulls_and_references(found):
         drawn.add_trace(floor_line(condition.steps, floor, strictest=floor.name == found.strictest))
+    if condition.surrogate is not None:
+        drawn.add_trace(_surrogate(condition.surrogate, condition.steps))
     labels = []
     for relation, curve in curves.items():
         more = _more(ratio_words(found.pairs(relation).adjusted_curve), extreme_pairs(condition, relation))
         drawn.add_trace(line(curve, relation, RELATIONS[relation], more=more))
         labels.append(_end(ENDS[relation], curve, relation))
-    if condition.surrogate is not None:
-        drawn.add_trace(_surrogate(condition.surrogate, condition.steps))
     if found.floor:
         labels.append(Label(f"{floor_title(found.floor)}: {rounded(found.floor.value)}", found.floor.value, "floor"))
     return labels

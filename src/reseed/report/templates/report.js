@@ -145,6 +145,7 @@
     if (document.querySelectorAll(".plot").length <= MOST_ON_PAPER) {
       // printing cannot wait for anything to be unpacked
       for (const { dataset } of document.querySelectorAll(".figures")) await figuresOf(dataset.kind);
+      root.dataset.ready = "";
     }
   }
 
