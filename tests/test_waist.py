@@ -285,7 +285,7 @@ def test_its_floors_are_those_of_its_draws_and_k_means_names_its_tokens(judged):
 def test_what_it_was_stays_as_it_was_beside_what_was_compared(first_version, judged):
     after = contents(first_version)
     assert {name: after[name] for name in judged[1]} == judged[1]
-    new = {"findings.json"} | {
+    new = {"findings.json", "compared/across/across.parquet"} | {
         f"compared/{condition}/{file}"
         for condition in RUNS
         for file in ("about.json", *(f"{table}.parquet" for table in ("pairs", "matchings", "births", "floors")))
