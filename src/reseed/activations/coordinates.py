@@ -72,7 +72,11 @@ class Part:
 
     def lengths(self) -> Float64[Tensor, "rows"]:
         """How long these are."""
-        return torch.cat(list(self.each(lambda rows: self.axes.whitened(rows).norm(dim=1), self.real())))
+        found, start = torch.empty(self.n_rows, dtype=torch.float64), 0
+        for block in self.each(lambda rows: self.axes.whitened(rows).norm(dim=1), self.real()):
+            found[start : start + len(block)] = block  # kept in blocks they would keep what lies around them in memory
+            start += len(block)
+        return found
 
 
 def _elliptical(part: Part) -> Coordinates:
