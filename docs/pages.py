@@ -108,7 +108,7 @@ take the first `n_atoms` of them, as does `weights = "identity"`.
 
 _DICE = """\
 `shared`: all runs share the roll. `start`: the runs of one start share it. `run`: every run has its own.
-An arm's own `dice` table overrides this one. See [starts, runs and six dice](concepts/dice.md).
+An arm's own `dice` table overrides this one. See [starts, runs and seven dice](concepts/dice.md).
 
 """
 

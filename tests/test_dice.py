@@ -13,8 +13,8 @@ scopes = st.lists(st.one_of(st.integers(0, 50), st.sampled_from(["floor", "data"
 exhaustively = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 
 
-def test_there_are_six_dice_and_none_is_called_seed():
-    assert DICE == ("init", "encoder", "points", "kmeans", "order", "resample")
+def test_there_are_seven_dice_and_none_is_called_seed():
+    assert DICE == ("data", "init", "encoder", "points", "kmeans", "order", "resample")
 
 
 @exhaustively

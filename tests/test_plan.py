@@ -143,7 +143,7 @@ IMPOSSIBLE = {
     "atoms": (
         {"n_atoms": 2**24},
         {},
-        r"drawing the floors: k-means of 536,870,912 activations, .* TB .* reduce n_atoms",
+        r"(drawing the floors|training topk@centre): .* TB .* reduce .*n_atoms",
     ),
     "points": (
         {"n_points": 2**24},

@@ -71,7 +71,7 @@ def test_steps_0_1_and_the_last_one_always_have_a_snapshot(steps, evenly):
 
 def shares(given_study, die):
     """Which pairs of the runs s0r0, s0r1, s1r0 share a roll of this die: within the start, between starts."""
-    first, sibling, stranger = (runs(given_study)[index].rolls[die] for index in (0, 1, 2))
+    first, sibling, stranger = (runs(given_study)[index].rolls.get(die) for index in (0, 1, 2))
     return first == sibling, first == stranger
 
 
@@ -80,13 +80,13 @@ def shares(given_study, die):
     ("scope", "expected"), [("shared", (True, True)), ("start", (True, False)), ("run", (False, False))]
 )
 def test_a_die_is_shared_as_far_as_the_study_says(die, scope, expected):
-    assert shares(study(dice={die: scope}), die) == expected
+    assert shares(study(arms=[TOPK], dice={die: scope}), die) == expected
 
 
 def test_by_default_runs_of_one_start_share_what_decides_the_dictionary_and_nothing_else():
     shared = {die for die in DICE if shares(study(), die) == (True, False)}
     assert shared == {"init", "points", "kmeans"}
-    assert {shares(study(), die) for die in set(DICE) - shared} == {(False, False)}
+    assert {shares(study(), die) for die in set(DICE) - shared - {"data"}} == {(False, False)}
 
 
 def test_an_arm_can_share_dice_otherwise_than_the_study_does():
@@ -100,7 +100,8 @@ def test_the_same_run_of_two_arms_throws_the_same_dice():
 
 
 def test_another_replicate_is_another_roll_of_every_die():
-    first, second = runs(study())[0].rolls, runs(study(dice={"replicate": 1}))[0].rolls
+    split = {"data": "start"}
+    first, second = runs(study(dice=split))[0].rolls, runs(study(dice=split | {"replicate": 1}))[0].rolls
     assert all(first[die] != second[die] for die in DICE)
 
 
@@ -322,10 +323,88 @@ def test_a_condition_has_a_key_without_names():
     assert key(study(), activations="b" * 64) != key(study())
 
 
-def test_an_identity_is_json_with_six_dice():
-    identity = json.loads(json.dumps(runs(study())[0].identity))
-    assert set(identity["rolls"]) == set(DICE)
-    assert identity == runs(study())[0].identity
+def test_an_identity_is_json_with_the_dice_that_are_thrown():
+    for given_study, thrown in ((study(), set(DICE) - {"data"}), (study(dice={"data": "start"}), set(DICE))):
+        identity = json.loads(json.dumps(runs(given_study)[0].identity))
+        assert set(identity["rolls"]) == thrown
+        assert identity == runs(given_study)[0].identity
+
+
+# Parts of the activations.
+
+
+def parts(given_study, arm=0):
+    return [run.part for run in runs(given_study, arm)]
+
+
+def test_who_reads_all_activations_is_the_run_it_was_before_there_were_parts():
+    ids = ["topk-random@none.s0.r0.99ed9fbb57", "topk-random@none.s0.r1.11afa54e8a"]
+    assert [run.id for run in runs(study(starts=1))] == ids
+    assert key(study(), arm=2) == "ra-topk-kmeans@none.89a0cbcbf4"
+    assert "part" not in runs(study())[0].identity
+
+
+def test_starts_or_runs_read_parts_of_their_own_that_the_die_deals_out():
+    by_start = parts(study(starts=4, dice={"data": "start"}))
+    assert [part.of for part in by_start] == [4] * 8
+    assert sorted({part.index for part in by_start}) == [0, 1, 2, 3]
+    assert by_start[0::2] == by_start[1::2]  # both runs of a start
+    by_run = parts(study(starts=4, arms=[TOPK], dice={"data": "run"}))
+    assert sorted(part.index for part in by_run) == list(range(8))
+    again = parts(study(starts=4, dice={"data": "start", "replicate": 2}))
+    assert again != by_start
+
+
+def test_one_arm_that_splits_the_activations_makes_all_arms_read_parts_of_that_size():
+    arms = [TOPK, TOPK | {"name": "apart", "dice": {"data": "start"}}]
+    mixed = study(starts=4, arms=arms)
+    together, apart = parts(mixed, 0), parts(mixed, 2)
+    assert {part.of for part in together + apart} == {4}
+    assert len({part.index for part in together}) == 1
+    assert together[0] == apart[0]
+    shown = [run.rolls["data"] for run in runs(mixed, 0)]
+    assert len(set(shown)) == 1
+    assert all("data" in run.dice for run in (*runs(mixed, 0), *runs(mixed, 2)))
+    assert mixed.conditions[0].key(activations="a") != study(starts=4).conditions[0].key(activations="a")
+    finer = study(starts=4, arms=[*arms, TOPK | {"name": "runs", "dice": {"data": "run"}}])
+    assert {part.of for part in parts(finer, 0) + parts(finer, 2) + parts(finer, 4)} == {8}
+    assert len({part.index for part in parts(finer, 2)}) == 4
+
+
+def test_a_child_reads_the_part_of_its_parent():
+    spawning = study(spawn_at=[1], dice={"data": "start"})
+    children = spawning.children_of(spawning.conditions[0], activations="a")
+    assert [child.part for child in children] == parts(spawning)[0::2]
+
+
+def test_runs_on_the_surrogate_share_it_as_their_starts_share_the_activations():
+    for scope, n_read in (("shared", 1), ("start", 4)):
+        apart = TOPK | {"name": "apart", "dice": {"data": "start"}}
+        split = study(starts=4, arms=[TOPK | {"dice": {"data": scope}}, apart], floors={"surrogate_starts": 4})
+        beside = split.surrogates_of(split.conditions[0], activations="a")
+        assert [run.part for run in beside] == parts(split)[0::2]
+        assert len({run.rolls["data"] for run in beside}) == len({run.part for run in beside}) == n_read
+    more = study(starts=2, arms=[apart], floors={"surrogate_starts": 3})
+    beside = more.surrogates_of(more.conditions[0], activations="a")
+    assert [run.start_index for run in beside] == [0, 1, 2]
+    assert beside[2].part == beside[0].part != beside[1].part
+    assert "data" not in study().surrogates_of(study().conditions[0], activations="a")[0].rolls
+
+
+@pytest.mark.parametrize(
+    ("start", "dice", "remedy"),
+    [
+        ("kmeans", {"data": "run"}, 'points = "run" as well, or data = "start"'),
+        ("data", {"data": "start", "points": "shared"}, 'points = "start" as well, or data = "shared"'),
+        ("kmeans-permuted", {"data": "start"}, 'dice = { data = "shared" } for this arm'),
+    ],
+)
+def test_points_that_runs_share_cannot_come_from_different_activations(start, dice, remedy):
+    with pytest.raises(SpecError) as refused:
+        study(arms=[RA_TOPK | {"start": {"kind": start}, "dice": dice}])
+    assert "ra: with data" in str(refused.value)
+    assert remedy in str(refused.value)
+    study(arms=[TOPK | {"dice": {"data": "run"}}, RA_TOPK | {"dice": {"data": "run", "points": "run"}}])
 
 
 # TOML.

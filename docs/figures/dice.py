@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 STARTS, RUNS = 3, 2
 LEFT, TOP, CELL, ROW = 92, 74, 80, 34
-WIDTH, HEIGHT = 740, 352
+WIDTH, HEIGHT = 740, 386
 DECIDES = {
+    "data": "which part is read",
     "init": "what else step 0 draws",
     "encoder": "a random encoder",
     "points": "activations looked at",
@@ -46,7 +47,7 @@ def _heads() -> Iterator[str]:
 
 def _row(row: int, die: str) -> Iterator[str]:
     top = TOP + ROW * row
-    rolls = [Dice().rolls(start, run)[die] for start, run in _columns()]
+    rolls = [Dice().rolls(start, run).get(die) for start, run in _columns()]
     yield svg.text((LEFT - 14, top + 17), die, look="strong", anchor="end")
     column = 0
     for _, equal in groupby(rolls):

@@ -1,10 +1,11 @@
-"""Six dice, never one seed.
+"""Seven dice, never one seed.
 
 Each random choice in the life of a run belongs to one die, and every draw comes from a generator of that die.
 A *roll* is the number a die shows: two runs that share a roll make the same draws of that kind.
 
 | die        | what it decides                                             |
 |------------|-------------------------------------------------------------|
+| `data`     | which part of the activations a run reads, where not all of them |
 | `init`     | the dictionary at step 0 (random rows, mixing weights, row order) |
 | `encoder`  | an encoder that does not start as the decoder's transpose   |
 | `points`   | which activations k-means or an archetypal hull gets to see |
@@ -22,7 +23,7 @@ import torch
 
 __all__ = ["DICE", "Die", "generator", "roll"]
 
-Die = Literal["init", "encoder", "points", "kmeans", "order", "resample"]
+Die = Literal["data", "init", "encoder", "points", "kmeans", "order", "resample"]
 DICE: tuple[Die, ...] = get_args(Die)
 
 _BITS = 63  # the largest roll that TOML, JSON and torch all hold as a signed integer

@@ -529,7 +529,7 @@ def _runs(shape: Shape, drawn: np.random.Generator) -> tuple[RunFindings, ...]:
                     start_index=start,
                     run_index=run,
                     init_group=start if shape.runs_per_start > 1 else -1,
-                    rolls={die: roll(die, 0, *scopes.get(die, (start, run))) for die in DICE},
+                    rolls={die: roll(die, 0, *scopes.get(die, (start, run))) for die in DICE if die != "data"},
                     status="diverged" if diverged else "finished",
                     remedy="the loss is not finite: lower learning_rate of relu (now 0.001)" if diverged else None,
                     metrics=metrics,

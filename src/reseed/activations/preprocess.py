@@ -75,6 +75,11 @@ class Preprocess:
         linear = self.linear.to(rows)
         return rows @ linear if linear.ndim == 2 else rows * linear  # noqa: PLR2004 (a matrix)
 
+    @property
+    def keeps_shapes(self) -> bool:
+        """Whether all distances change by one factor: then k-means finds the same clusters before and afterwards."""
+        return self.linear.ndim == 0 and not self.unit_norm
+
     def moments(self, before: Moments) -> Moments:
         """Moments of the rows afterwards, exactly, from those before; unit norms are another matter (ValueError)."""
         if self.unit_norm:

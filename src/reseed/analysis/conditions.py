@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -133,6 +133,7 @@ def _judged(
         turn=_turn(evidence, limits),
         r2=_over_runs(finished, "r2", pairs, level),
         r2_error=_r2_error(finished),
+        samples=_samples(finished),
         alive=_over_runs(finished, "alive", pairs, level),
         runs=_run_findings(runs, dict(zip(pairs.ids, pairs.groups.tolist(), strict=True))),
         pairs=_pair_curves(pairs),
@@ -218,6 +219,11 @@ def _over_runs(runs: Sequence[Trajectory], name: str, pairs: Pairs, level: float
     return interval(statistics.over_runs(run_metric(runs, name, pairs.steps[-1:]), pairs.groups, level=level)[0])
 
 
+def _samples(runs: Sequence[Trajectory]) -> Literal["one", "several"]:
+    """Whether the runs read one sample of activations, or several disjoint parts of one."""
+    return "several" if len({run.record.part for run in runs}) > 1 else "one"
+
+
 def _r2_error(runs: Sequence[Trajectory]) -> float:
     """Of a run's R² over held-out text; nan where the runs are of before it was recorded."""
     return _mean([run.metrics["r2_error"][-1] for run in runs if "r2_error" in run.metrics.columns])
@@ -256,6 +262,7 @@ def _not_compared(
         contraction=interval(nothing),
         r2=alone("r2"),
         r2_error=_r2_error(finished),
+        samples=_samples(finished),
         alive=alone("alive"),
         runs=_run_findings(runs, {}),
         pairs=(),

@@ -1,4 +1,4 @@
-"""How much each of the six dice contributes: factorial contrasts over arms that share different dice."""
+"""How much each of the seven dice contributes: factorial contrasts over arms that share different dice."""
 
 from __future__ import annotations
 

@@ -88,6 +88,8 @@ class FloorKind:
     """The value of one measure, by a formula; None for a measure that it says nothing of."""
     draw: Callable[[Source, int, int], Float[Tensor, "atoms d_model"]] | None = None
     """Draws one dictionary of activations: from the activations, with so many atoms, by the number of the draw."""
+    commutes: bool = False
+    """Whether what is drawn moves with the activations where all of these are shifted, and stretched by one factor."""
     of_run: Callable[[Ended], Float[Tensor, "atoms d_model"] | None] | None = None
     """Draws one dictionary of what a run of this condition ended with; None where it has nothing to draw from."""
     trained: bool = False

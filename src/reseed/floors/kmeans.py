@@ -24,5 +24,6 @@ KMEANS = FloorKind(
     policy="n_atoms k-means centroids, each dictionary from activations and a start of its own, untrained",
     role="reference",
     draw=_clustered,
+    commutes=True,
     told=_told,
 )

@@ -71,7 +71,7 @@ def measure(
         draws: untrained dictionaries behind each measured floor.
         preprocess: names of preprocessings.
         tokens: tokens sampled for the mean cosine and for the spectrum-matched floor, or all there are.
-        kmeans_steps: Lloyd iterations on 32 tokens per centroid; five more follow on all of a draw's tokens.
+        kmeans_steps: Lloyd iterations on 32 tokens per centroid; two follow on all of a draw's tokens.
         sign: `abs` where an atom and its negative are one feature (ICA, PCA), of the dictionaries and of the floors.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.

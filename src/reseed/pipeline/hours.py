@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from reseed.pipeline.draws import CENTRED
 from reseed.pipeline.rates import Rate
 from reseed.training.untrained import kmeans_tokens, kmeans_visits
 
@@ -68,7 +69,7 @@ def _floors(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> Ite
     draws, read = study.floors.draws, study.training.steps * study.training.batch_size
     for seen, n_atoms, floor in needs.draws:
         rate = rates[seen, n_atoms]
-        if floor == "kmeans":
+        if floor == "kmeans" and not _is_moved(study, seen):
             tokens = kmeans_tokens(sizes.n_tokens, sizes.d_model, n_atoms, seen=read)
             visits = kmeans_visits(tokens, n_atoms, steps=study.floors.kmeans_steps)
             yield rate.read.times(draws * tokens)
@@ -77,6 +78,11 @@ def _floors(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> Ite
     for each, rate in measured:
         if each.condition.arm.method.mixes_points:
             yield rate.compare.times(math.comb(each.starts, 2))
+
+
+def _is_moved(study: Study, seen: str) -> bool:
+    """Whether centroids under this preprocessing are those of centred activations, moved."""
+    return seen in {"none", "centre-scale"} and CENTRED in study.preprocess
 
 
 def _comparisons(measured: Measured) -> Iterator[Rate]:

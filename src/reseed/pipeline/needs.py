@@ -198,14 +198,13 @@ def _points(study: Study, conditions: Iterable[OfCondition]) -> dict[tuple[objec
         if not start.entry.makes_points:
             continue
         dice = [die for die in start.entry.dice if die != "init"]
-        same = start.entry.same_in_all_runs
-        scope = {die: "shared" if die in same else getattr(each.condition.dice, die) for die in dice}
+        scope = each.condition.scopes
         shown: dict[Die, int] = {die: list(times).index(scope[die]) for die in dice}
-        identity = (each.condition.preprocess, *points_identity(start, method, shown))
+        identity = (each.condition.preprocess, scope["data"], *points_identity(start, method, shown))
         found[identity] = (each, max(times[scope[die]] for die in dice))
         if each.surrogates:
-            recipe = ("surrogate", each.condition.preprocess, start.model_dump_json(), method.n_atoms)
-            found[recipe] = (each, 1 if same else each.surrogates)
+            recipe = ("surrogate", each.condition.preprocess, scope["data"], start.model_dump_json(), method.n_atoms)
+            found[recipe] = (each, 1 if start.entry.same_in_all_runs else each.surrogates)
     return found
 
 

@@ -149,7 +149,7 @@ def _born(each: OfCondition, seen: Preprocessed, context: Context, threads: int)
     count = min(each.every, threads) if on_cpu else each.every
     condition = each.condition
     training = condition.training.model_copy(update={"steps": 1000, "evenly": 1})
-    condition = condition.model_copy(update={"training": training})
+    condition = condition.model_copy(update={"training": training, "split": None})  # parts are read as fast as all
     specs = [condition.run(number, 0, activations=seen.activations.fingerprint) for number in range(max(2, count))]
     alone = list(context.workers.map(lambda spec: _begun(spec, seen, context.device), specs))
     return alone if on_cpu else [stack.join(alone)]

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ import torch
 
 from reseed._support.bus_errors import telling_of
 from reseed._support.visible import visible_lines
-from reseed.activations import batch_rows, open_activations, preprocessed, sizes_of
+from reseed.activations import open_activations, preprocessed, sizes_of
 from reseed.activations.preprocess import check_trainable
-from reseed.errors import SpecError
+from reseed.errors import ActivationsError, SpecError
+from reseed.pipeline.sample import about_sample
 from reseed.trajectory import LOCK, is_study
 
 if TYPE_CHECKING:
@@ -33,20 +35,31 @@ def check_sizes(study: Study, activations: Sizes) -> None:
     """Refuse before anything is written what training or the floors would refuse later.
 
     Raises:
-        SpecError: more atoms or points than training tokens.
+        SpecError: more atoms or points than training tokens, of a part where runs read parts.
         ActivationsError: fewer tokens than a batch.
     """
-    batch_rows(activations.n_tokens, study.training.batch_size, 0, roll=0)
+    split, batch_size = study.split, study.training.batch_size
+    n_tokens, each, has = activations.n_tokens, "", f"{activations.name} has"
+    if split is not None:
+        n_tokens = max(0, activations.part(split.n_parts))
+        each, has = f" in each of {split.n_parts:,} parts", f"each of {split.n_parts:,} parts of {activations.name} has"
+    if n_tokens < batch_size:
+        fewer = (
+            "collect more tokens or use a smaller batch"
+            if split is None
+            else ('collect more tokens, use a smaller batch, fewer starts, or data = "shared"')
+        )
+        raise ActivationsError(f"{n_tokens:,} training tokens{each} are too few for a batch of {batch_size:,}: {fewer}")
     needed = {
         f"{what} = {count} of {arm.name}": count
         for arm in study.arms
         for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
     }
     most = max(needed, key=lambda what: needed[what])
-    if needed[most] > activations.n_tokens:
+    if needed[most] > n_tokens:
         raise SpecError(
-            f"{most}: {activations.name} has {activations.n_tokens} training tokens, and each of them can be one data "
-            "or k-means point; use fewer, or more activations"
+            f"{most}: {has} {n_tokens} training tokens, and each of them can be one data or k-means point; use fewer, "
+            "or more activations"
         )
 
 
@@ -133,6 +146,8 @@ def reading(
         each_seen = [preprocessed(activations, name) for name in preprocess]
         for seen in each_seen:
             check_trainable(seen)
+        said = (*activations.warnings, *about_sample(study, activations, each_seen))
+        activations = replace(activations, warnings=said)
         for warning in () if quiet else activations.warnings:
             print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)
         yield activations, each_seen

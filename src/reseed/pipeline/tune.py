@@ -213,7 +213,8 @@ def _grid(
 
     def at(rate: float) -> RunSpec:
         alone = study.model_copy(update={"arms": (_at_rate(arm, rate),), "preprocess": (preprocess,)})
-        return alone.conditions[0].run(0, 0, activations=activations)
+        condition = alone.conditions[0].model_copy(update={"split": study.split})  # as many tokens as in the study
+        return condition.run(0, 0, activations=activations)
 
     return {rate: at(rate) for rate in rates}
 

@@ -2,7 +2,7 @@
 
 from reseed.spec.arm import Arm, Tuned
 from reseed.spec.recipe import Dice, Floors, Scope, Thresholds, Training
-from reseed.spec.runs import Condition, RunSpec, Spawn
+from reseed.spec.runs import Condition, Part, Reads, RunSpec, Spawn, Split
 from reseed.spec.study import Study
 
 __all__ = [
@@ -10,9 +10,12 @@ __all__ = [
     "Condition",
     "Dice",
     "Floors",
+    "Part",
+    "Reads",
     "RunSpec",
     "Scope",
     "Spawn",
+    "Split",
     "Study",
     "Thresholds",
     "Training",

@@ -77,7 +77,10 @@ class Dice(Settings):
     renamed: ClassVar[dict[str, str]] = {"throw": "replicate"}
 
     replicate: int = Field(default=0, ge=0)
-    """Another number rolls all six dice anew: the same study, independently repeated."""
+    """Another number rolls all seven dice anew: the same study, independently repeated."""
+    data: Annotated[Scope, NEUTRAL] = "shared"
+    """Which activations training reads: all of them, or with `start` and `run` one of as many disjoint parts of one
+    size as there are starts, or runs. One arm that splits them makes every arm read parts of that size."""
     init: Scope = "start"
     """The dictionary at step 0."""
     encoder: Scope = "run"
@@ -92,21 +95,22 @@ class Dice(Settings):
     """The activations that replace dead atoms."""
 
     def rolls(self, start: int, run: int) -> dict[Die, int]:
-        """What the six dice show for run `run` of start `start`."""
+        """What the dice show for run `run` of start `start`; of `data` nothing where all runs share it."""
         scopes: dict[Scope, tuple[int, ...]] = {"shared": (), "start": (start,), "run": (start, run)}
-        return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in DICE}
+        thrown = (die for die in DICE if die != "data" or self.data != "shared")
+        return {die: roll(die, self.replicate, *scopes[getattr(self, die)]) for die in thrown}
 
     def surrogate_rolls(self, start: int) -> dict[Die, int]:
-        """What they show for the run of a start on the surrogate, which shares nothing with any other run."""
-        return {die: roll(die, self.replicate, "surrogate", start) for die in DICE}
+        """What they show for the run of a start on the surrogate, which shares nothing with any other."""
+        return {die: roll(die, self.replicate, "surrogate", start) for die in DICE if die != "data"}
 
 
 class Floors(Settings):
     """How nulls and references are made."""
 
-    draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=5, ge=3)
-    """Untrained dictionaries per kind of floor and preprocessing; pairs of them are matched. A floor's own error, which
-    every verdict carries, is twice as large with 3."""
+    draws: Annotated[int, AtMost(1000, _pairs)] = Field(default=3, ge=3)
+    """Dictionaries per kind of reference and preprocessing; pairs of them are matched. References are shown and decide
+    nothing: three are enough to tell where they lie."""
     surrogate: Annotated[Literal["elliptical", "axes", "gaussian", "off"], NEUTRAL] = "elliptical"
     """The surrogate null: every arm is also trained on rows that keep the mean, the covariance and, with `elliptical`,
     the lengths of the activations (`axes`: every principal coordinate's distribution; `gaussian`: neither) and lose
@@ -114,4 +118,4 @@ class Floors(Settings):
     surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=100)
     """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
-    """Lloyd iterations of the k-means floor on 32 activations per centroid; five more follow on all of its sample."""
+    """Lloyd iterations of the k-means reference on 32 activations per centroid; two follow on all of its sample."""

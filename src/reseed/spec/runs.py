@@ -9,20 +9,22 @@ study folder that was begun then keeps the ids that it has (`RunSpec.kept_in`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
 
 from reseed._support.files import canonical_json, sha256_of_text
 from reseed._support.settings import Settings
-from reseed.dice import DICE, Die, roll
+from reseed.dice import DICE, Die, generator, roll
 from reseed.spec.arm import AnyMethod, Arm
-from reseed.spec.recipe import Dice, Training
+from reseed.spec.recipe import Dice, Scope, Training
 from reseed.starts import Start, start_identity
 from reseed.trajectory import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Condition", "RunSpec", "Spawn"]
+__all__ = ["Condition", "Part", "Reads", "RunSpec", "Spawn", "Split"]
 
 
 class Spawn(Settings):
@@ -34,6 +36,40 @@ class Spawn(Settings):
     """The updates that the child shares with its parent."""
     order: int
     """What the order die shows from then on."""
+
+
+class Part(Settings):
+    """Which of several disjoint parts of the activations a run reads."""
+
+    index: int
+    """The part, from 0."""
+    of: int
+    """How many parts there are, all of one size."""
+
+
+class Split(Settings):
+    """How a study shares out its activations: into a part for each start, or for each run."""
+
+    starts: int
+    """Starts per condition."""
+    per_start: int
+    """Parts for each start: 1, or as many as it has runs."""
+
+    @property
+    def n_parts(self) -> int:
+        """Parts of one size that the training rows are cut into."""
+        return self.starts * self.per_start
+
+    def part(self, scope: Scope, start: int, run: int, *, replicate: int) -> Part:
+        """That of run `run` of start `start`: the die `data` rolls which part comes first, which second, and so on."""
+        of = self.n_parts
+        order = torch.randperm(of, generator=generator(roll("data", replicate)))
+        place = {"shared": 0, "start": start * self.per_start, "run": start * self.per_start + run}
+        return Part(index=int(order[place[scope]]), of=of)
+
+
+Reads: TypeAlias = tuple[str, Part | None]
+"""The rows that a run reads: a fingerprint of activations, and the part of them; None for all."""
 
 
 class RunSpec(Settings):
@@ -51,7 +87,9 @@ class RunSpec(Settings):
     training: Training
     rolls: dict[Die, int]
     activations: str
-    """The fingerprint of the activations."""
+    """The fingerprint of the activations, of which it may read a part."""
+    part: Part | None = None
+    """The part of them that it reads; None for all."""
     spawn: Spawn | None = None
     """Set for a child: it is its parent up to a step, and reads the data in another order from there on."""
     surrogate: str | None = None
@@ -69,6 +107,7 @@ class RunSpec(Settings):
     def _identity(self, start: dict[str, Any]) -> dict[str, Any]:
         spawn = {} if self.spawn is None else {"spawn": self.spawn.identity}
         surrogate = {} if self.surrogate is None else {"surrogate": self.surrogate}
+        part = {} if self.part is None else {"part": self.part.identity}
         return {
             "preprocess": self.preprocess,
             "start_index": self.start_index,
@@ -78,6 +117,7 @@ class RunSpec(Settings):
             "training": self.training.identity,
             "rolls": dict(self.rolls),
             "activations": self.activations,
+            **part,
             **spawn,
             **surrogate,
         }
@@ -89,6 +129,11 @@ class RunSpec(Settings):
 
     def _id(self, identity: dict[str, Any]) -> str:
         return f"{self.method.kind}-{self.start.kind}@{self.preprocess}.{self._place}.{_digest(identity)}"
+
+    @property
+    def reads(self) -> Reads:
+        """Equal for runs that read the same rows."""
+        return self.activations, self.part
 
     @property
     def first_id(self) -> str:
@@ -129,7 +174,8 @@ class RunSpec(Settings):
     @property
     def dice(self) -> tuple[Die, ...]:
         """The dice that change anything for this method and start; those of the others may be shared or not."""
-        matter = self.method.dice | self.start.dice
+        read: set[Die] = set() if self.part is None else {"data"}
+        matter = self.method.dice | self.start.dice | read
         return tuple(die for die in DICE if die in matter)
 
     def record(self, *, points: str | None) -> RunRecord:
@@ -165,14 +211,23 @@ class Condition(Settings):
     preprocess: str
     dice: Dice
     training: Training
+    split: Split | None = None
+    """How the study shares out its activations; None where every run reads all of them."""
 
     @property
     def name(self) -> str:
         """`arm@preprocessing`: a label."""
         return f"{self.arm.name}@{self.preprocess}"
 
+    @property
+    def scopes(self) -> dict[Die, Scope]:
+        """Who shares each die, some of which a start of this kind has all runs share."""
+        same = self.arm.start.entry.same_in_all_runs
+        return {die: "shared" if die in same else getattr(self.dice, die) for die in DICE}
+
     def key(self, *, activations: str) -> str:
         """What the condition is on activations with this fingerprint, whatever it is called: equal keys, equal runs."""
+        split = {} if self.split is None else {"split": self.split.identity}
         identity = {
             "method": self.arm.method.identity,
             "start": start_identity(self.arm.start, self.arm.method),
@@ -180,6 +235,7 @@ class Condition(Settings):
             "preprocess": self.preprocess,
             "dice": self.dice.identity,
             "activations": activations,
+            **split,
         }
         return f"{self.arm.method.kind}-{self.arm.start.kind}@{self.preprocess}.{_digest(identity)}"
 
@@ -196,15 +252,21 @@ class Condition(Settings):
             training=self.training,
             rolls=self._rolls(start, run),
             activations=activations,
+            part=self.split and self.split.part(self.dice.data, start, run, replicate=self.dice.replicate),
         )
 
     def on_surrogate(self, start: int, *, kind: str, activations: str) -> RunSpec:
-        """The run of a start on a surrogate with this fingerprint: the same recipe, by rolls that no other run has."""
+        """The run of a start on a surrogate with this fingerprint: the same recipe, by rolls that no other run has.
+
+        It reads the part that the first run of its start reads; with more starts than parts, some read one part.
+        """
         rolls = self.dice.surrogate_rolls(start)
         same = self.dice.surrogate_rolls(0)
         rolls |= {die: same[die] for die in self.arm.start.entry.same_in_all_runs}
-        spec = self.run(start, 0, activations=activations)
-        return spec.model_copy(update={"surrogate": kind, "rolls": rolls})
+        spec = self.run(start if self.split is None else start % self.split.starts, 0, activations=activations)
+        if spec.part is not None:
+            rolls["data"] = roll("data", self.dice.replicate, "surrogate", spec.part.index)
+        return spec.model_copy(update={"start_index": start, "surrogate": kind, "rolls": rolls})
 
     def child(self, parent: RunSpec, step: int) -> RunSpec:
         """The run that leaves a parent after some updates, to read the data in an order of its own."""
@@ -212,10 +274,9 @@ class Condition(Settings):
         return parent.model_copy(update={"spawn": Spawn(parent=parent.id, step=step, order=order)})
 
     def _rolls(self, start: int, run: int) -> dict[Die, int]:
-        rolls = self.dice.rolls(start, run)
-        same = self.arm.start.entry.same_in_all_runs
-        shared = self.dice.model_copy(update=dict.fromkeys(same, "shared")).rolls(start, run)
-        return rolls | {die: shared[die] for die in same}
+        same_part: dict[Die, int] = {"data": roll("data", self.dice.replicate)} if self.split else {}
+        scopes = {str(die): scope for die, scope in self.scopes.items()}
+        return same_part | self.dice.model_copy(update=scopes).rolls(start, run)
 
 
 def _digest(identity: dict[str, Any]) -> str:

@@ -1,13 +1,13 @@
 """A study: arms x preprocessings, each trained G starts x R runs per start; from TOML, and to it.
 
-An arm seen through one preprocessing is a condition. Nothing here is called a seed: `Dice` says which of the six dice
+An arm seen through one preprocessing is a condition. Nothing here is called a seed: `Dice` says which of the seven dice
 each run rolls for itself, which it shares with the other runs of its start, and which all runs share.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_args
 
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -21,13 +21,15 @@ from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
-from reseed.spec.recipe import Dice, Floors, Thresholds, Training
-from reseed.spec.runs import Condition, RunSpec
+from reseed.spec.recipe import Dice, Floors, Scope, Thresholds, Training
+from reseed.spec.runs import Condition, RunSpec, Split
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["MOST_RUNS", "Study"]
+
+_SCOPES = get_args(Scope)  # from all runs to one
 
 MOST_RUNS = 10_000
 """Runs and children of one condition: 50 million pairs to compare at every snapshot."""
@@ -101,7 +103,13 @@ class Study(Settings):
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         """What no field can say alone; all of it at once."""
-        complaints = (*self._of_names(), *self._of_comparisons(), *self._of_children(), *self._of_runs())
+        complaints = (
+            *self._of_names(),
+            *self._of_comparisons(),
+            *self._of_children(),
+            *self._of_runs(),
+            *self._of_parts(),
+        )
         if complaints:
             raise SpecError("; ".join(complaints))
         return self
@@ -145,6 +153,21 @@ class Study(Settings):
                 f"condition to compare at every snapshot: at most {MOST_RUNS:,} runs per condition"
             )
 
+    def _of_parts(self) -> Iterator[str]:
+        for condition in self.conditions[:: len(self.preprocess) or 1]:
+            scopes, arm = condition.scopes, condition.arm
+            if "points" in arm.start.entry.dice and _SCOPES.index(scopes["points"]) < _SCOPES.index(scopes["data"]):
+                if "points" in arm.start.entry.same_in_all_runs:
+                    remedy = (
+                        f'dice = {{ data = "shared" }} for this arm, since all runs of {arm.start.kind} share points'
+                    )
+                else:
+                    remedy = f'points = "{scopes["data"]}" as well, or data = "{scopes["points"]}"'
+                yield (
+                    f'{arm.name}: with data = "{scopes["data"]}" its runs read different activations, so its points '
+                    f'cannot be those of points = "{scopes["points"]}": use {remedy}'
+                )
+
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The study in a TOML file; a relative `activations` path is resolved against the file's folder.
@@ -187,8 +210,21 @@ class Study(Settings):
     def digest(self) -> str:
         """SHA-256 of the study, without the path of its activations and without what changes no result."""
         known = dict.fromkeys({"activations", *self.outside_identity}, True)
-        outside = {**known, "training": self.training.outside_identity, "floors": self.floors.outside_identity}
+        outside = {
+            **known,
+            "training": self.training.outside_identity,
+            "dice": self.dice.outside_identity,
+            "floors": self.floors.outside_identity,
+        }
         return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude=outside)))
+
+    @property
+    def split(self) -> Split | None:
+        """How the activations are shared out; None where every run of every arm reads all of them."""
+        scopes = {arm.dice.get("data", self.dice.data) for arm in self.arms}
+        if scopes == {"shared"}:
+            return None
+        return Split(starts=self.starts, per_start=self.runs_per_start if "run" in scopes else 1)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -199,6 +235,7 @@ class Study(Settings):
                 preprocess=preprocess,
                 dice=self.dice.model_copy(update={**arm.dice}),
                 training=self.training,
+                split=self.split,
             )
             for arm in self.arms
             for preprocess in self.preprocess

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from reseed.activations import Preprocessed
-    from reseed.spec import RunSpec
+    from reseed.spec import Reads, RunSpec
     from reseed.training.stack import Stack
     from reseed.trajectory import StudyFolder
 
@@ -72,8 +72,11 @@ class Context:
         return replace(self, sources={**self.sources, seen.activations.fingerprint: source})
 
     def seen(self, spec: RunSpec) -> Seen:
-        """What a run reads."""
-        return self.sources[spec.activations]
+        """What a run reads: all of its activations, or its part of them."""
+        source = self.sources[spec.activations]
+        if spec.part is None:
+            return source
+        return replace(source, activations=source.activations.part(spec.part.index, spec.part.of))
 
 
 def train(
@@ -134,13 +137,13 @@ def _pace(each: Stack) -> tuple[int, str, str]:
     return each.step, each.method.model_dump_json(), each.specs[0].activations
 
 
-def batches_of(specs: Sequence[RunSpec], context: Context) -> dict[str, Batches]:
+def batches_of(specs: Sequence[RunSpec], context: Context) -> dict[Reads, Batches]:
     """The batches of everything that the runs read."""
     training = specs[0].training
-    read = {spec.activations: context.seen(spec).activations for spec in specs}
+    read = {spec.reads: context.seen(spec).activations for spec in specs}
     return {
-        name: Batches(seen, context.device, batch_size=training.batch_size, steps=training.steps)
-        for name, seen in read.items()
+        rows: Batches(seen, context.device, batch_size=training.batch_size, steps=training.steps)
+        for rows, seen in read.items()
     }
 
 
@@ -177,12 +180,12 @@ def _points_identity(spec: RunSpec, context: Context) -> tuple[object, ...]:
     return (context.seen(spec).activations.fingerprint, *points_identity(spec.start, spec.method, spec.rolls))
 
 
-def stepped(each: Stack, step: int, batches: Mapping[str, Batches], context: Context) -> Stack:
+def stepped(each: Stack, step: int, batches: Mapping[Reads, Batches], context: Context) -> Stack:
     """The stack after the update at `step`, without the runs that diverged in it."""
     if each.step != step:
         return each
     training = each.specs[0].training
-    x = torch.stack([batches[spec.activations].batch(spec.order_at(step), step) for spec in each.specs])
+    x = torch.stack([batches[spec.reads].batch(spec.order_at(step), step) for spec in each.specs])
     schedule = Schedule(each.step, training.steps, warmup_steps=training.warmup_steps, decay=training.decay)
     outcome = each.method.update(each.state, x, schedule)
     each.step += 1

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["RECORD_VERSION", "RunEnd", "RunRecord", "Spawned", "Trajectory"]
+__all__ = ["RECORD_VERSION", "PartRead", "RunEnd", "RunRecord", "Spawned", "Trajectory"]
 
 RECORD_VERSION = 2
 SNAPSHOT_VERSION = 1
@@ -41,6 +41,15 @@ class Spawned(Document):
     """The updates that the child shares with its parent."""
     order: int
     """What the order die shows from then on."""
+
+
+class PartRead(Document):
+    """Which of several disjoint parts of the activations a run reads."""
+
+    index: int
+    """The part, from 0."""
+    of: int
+    """How many parts there are, all of one size."""
 
 
 class RunRecord(Document):
@@ -61,9 +70,11 @@ class RunRecord(Document):
     training: dict[str, Any] = Field(default_factory=dict)
     """The recipe."""
     rolls: dict[str, int]
-    """What each of the dice showed."""
+    """What each of the dice showed; `data` only where the runs of the study read parts of the activations."""
     activations: str = ""
     """The fingerprint of the activations."""
+    part: PartRead | None = None
+    """The part of them that it reads; null for all."""
     spawn: Spawned | None = None
     """Set for a child."""
     surrogate: str | None = None

@@ -311,11 +311,12 @@ class StudyFolder:
 
     def remember_draw(
         self, path: Path, policy: str, recipe: Mapping[str, Any], make: Callable[[], Float[Tensor, "atoms d_model"]]
-    ) -> None:
-        """Make and write an untrained dictionary where the study does not have it yet by this policy and recipe."""
+    ) -> Draw:
+        """A dictionary of a floor, made and written where the study does not have it yet by this policy and recipe."""
         header = {"format_version": TENSORS_VERSION, "policy": policy, "recipe": dict(recipe)}
         if not path.exists() or read_header(path) != header:
             self.sums.write_tensors(path, {"atoms": make()}, header)
+        return Draw(path, policy, dict(recipe))
 
     def draws(self, preprocess: str, n_atoms: int, floor: str) -> list[Draw]:
         """The untrained dictionaries of one floor of activations, in order."""
