@@ -70,7 +70,7 @@ def test_a_surrogate_without_pairs_is_no_null_and_one_of_two_starts_has_no_error
     two = surrogate_null(table({"x": 0, "y": 1}))
     assert [math.isnan(each) for each in two.without] == [True, True]
     pairs = held_against(two, ABOUT, table(RUNS))
-    last = measure_record("replicated", pairs, (), 0.95).between.last
+    last = measure_record("replicated", pairs, (), None, 0.95).between.last
     assert math.isfinite(last.value)
     assert math.isnan(last.low)
     assert "2 starts; 3 are needed" in last.reason
@@ -93,7 +93,7 @@ def test_no_share_is_replicated_where_the_null_itself_is_as_good_as_1():
 
 def test_the_error_of_the_null_is_part_of_the_interval():
     rows, null = table(RUNS), surrogate_null(SURROGATE)
-    record = measure_record("replicated", held_against(null, ABOUT, rows), (), 0.95)
+    record = measure_record("replicated", held_against(null, ABOUT, rows), (), None, 0.95)
 
     def between(without_group, cosine):
         """Mean over pairs that started apart, from the table."""
@@ -111,7 +111,7 @@ def test_the_error_of_the_null_is_part_of_the_interval():
     assert last.value == pytest.approx(between(None, null.beyond))
     assert last.standard_error == pytest.approx(math.sqrt(over_starts + over_null))
     assert record.between.curve.high[-1] == last.high
-    alone = measure_record("replicated", replace(held_against(null, ABOUT, rows), without={}), (), 0.95)
+    alone = measure_record("replicated", replace(held_against(null, ABOUT, rows), without={}), (), None, 0.95)
     assert alone.between.last.standard_error == pytest.approx(math.sqrt(over_starts))
 
 

@@ -225,7 +225,7 @@ def registered():
     kind = FloorKind(
         name="sphere",
         title="sphere",
-        adjective="sphere",
+        gives="spheres",
         meaning="what a sphere would give",
         policy="by the formula of a test",
         role="null",
@@ -260,7 +260,7 @@ def atoms(which):
 
 
 def floor_of(name, value):
-    return Floor(name=name, value=value, spread=0.0, standard_error=0.0, n=0, policy="by hand")
+    return Floor(name=name, role="null", value=value, spread=0.0, standard_error=0.0, n=0, policy="by hand")
 
 
 def test_the_strictest_floor_is_the_largest_and_the_first_of_equal_ones():

@@ -40,7 +40,7 @@ def weigh(
         floors: the nulls, origins and references of its measures.
         r2: of the worst run.
         retention: mean over the runs.
-        samples: whether all runs read one sample of activations.
+        samples: whether all runs read one sample of activations, or disjoint ones.
     """
     agreement, alive, code = (said.get(name) for name in ("agreement", "alive", "code"))
     if agreement is None:
