@@ -3,6 +3,7 @@
 import math
 
 from reseed.geometry import DictionaryGeometry, Dimension, Floor, Geometry, PairGeometry, Standing, ViewGeometry
+from reseed.geometry.document import role_of
 
 
 def floor(name, value, **more):
@@ -46,7 +47,7 @@ def pair(agreement, *standings):
         shared_mean=0.2,
         floors=(floor("isotropic", 0.127),),
         standings=tuple(
-            Standing(against=where, floor=name, value=value, adjusted=(agreement - value) / (1 - value))
+            Standing(against=where, role=role_of(name), floor=name, value=value, ratio=(1 - agreement) / (1 - value))
             for where, name, value in standings
         ),
     )

@@ -227,12 +227,14 @@ def geometry(
     ] = None,
     dictionaries: Annotated[
         tuple[Path, Path] | None,
-        typer.Option(metavar="A B", help="Two dictionaries to hold against the floors: matrices, snapshots or runs."),
+        typer.Option(
+            metavar="A B", help="Two dictionaries to hold against nulls and references: matrices, snapshots or runs."
+        ),
     ] = None,
     atoms: Annotated[
-        int | None, typer.Option(min=1, help="Atoms of the untrained dictionaries; default: 512, or as A and B have.")
+        int | None, typer.Option(min=1, help="Atoms of the dictionaries drawn; default: 512, or as A and B have.")
     ] = None,
-    draws: Annotated[int, typer.Option(min=2, help="Untrained dictionaries behind each floor.")] = 3,
+    draws: Annotated[int, typer.Option(min=2, help="Dictionaries behind each null and reference.")] = 3,
     preprocess: Annotated[str, typer.Option(help="Preprocessings, with commas.")] = "none,centre,standardise",
     tokens: Annotated[int, typer.Option(min=2, help="Tokens sampled for mean cosine and covariance.")] = 16384,
     html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
@@ -245,10 +247,10 @@ def geometry(
     json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure how far dictionaries agree before any training.
+    """Measure what agreement is held against, before anything is trained.
 
-    What agreement is worth on some activations, under each preprocessing; and what that of two dictionaries of your
-    own is worth.
+    Nulls and references on some activations, under each preprocessing; and how the agreement of two dictionaries of
+    your own stands beside them.
     """
     from reseed.geometry import measure
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from reseed.activations.synthetic import planted
 from reseed.floors import isotropic
 from reseed.geometry import measure
 
@@ -70,3 +71,26 @@ def test_activations_tell_which_side_of_a_dictionary_is_as_long_as_they_are(tmp_
     found = measure(normal(400, D_MODEL, rolled=3), dictionaries=given, draws=2, preprocess=("none",))
     assert found.pair.alike == N_ATOMS
     assert any("its columns were read as atoms, as only they have" in warning for warning in found.warnings)
+
+
+def test_two_dictionaries_that_share_most_of_what_was_planted_are_not_told_that_nothing_was_learnt():
+    """102 and 101 of 128 planted atoms, 85 of them in both, where k-means finds and agrees on more than they do."""
+    made = planted(16_000, 32, n_atoms=128, active=2, noise=0.05)
+    first, second = normal(128, 32, rolled=5), normal(128, 32, rolled=6)
+    first[:102] = made.atoms[:102]
+    second[:85], second[85:101] = made.atoms[:85], made.atoms[102:118]
+    found = measure(made.rows, dictionaries=(first, second.roll(1, dims=0)), draws=2, preprocess=("none",))
+    pair, said = found.pair, " ".join(found.recommendation)
+    kmeans = next(each for each in pair.standings if each.floor == "kmeans")
+    assert 85 <= pair.alike <= 95
+    assert kmeans.role == "reference"
+    assert kmeans.value > pair.agreement + 0.02  # which was called no evidence of learning
+    assert kmeans.ratio == pytest.approx((1 - pair.agreement) / (1 - kmeans.value))
+    assert kmeans.ratio > 1
+    assert pair.standings[0].role == "null"
+    assert pair.standings[0].ratio < 0.5
+    assert "evidence" not in said
+    assert "untrained" not in said
+    assert "\N{MINUS SIGN}" not in said
+    assert "times as far apart as those are" in said
+    assert "needs training, on what `reseed surrogate` makes" in said

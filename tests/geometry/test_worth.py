@@ -67,7 +67,7 @@ def test_a_mean_alone_is_worth_the_published_floor(share, expected):
     assert floors["mean-shift"] == pytest.approx(expected, abs=0.01)
     assert pair.mmcs == pytest.approx(expected, abs=0.01)
     assert floors["spectrum"] == pytest.approx(pair.agreement, abs=0.01)
-    assert pair.standings[0].adjusted == pytest.approx(0, abs=0.03)
+    assert pair.standings[0].ratio == pytest.approx(1, abs=0.05)
 
 
 def test_tokens_around_a_mean_are_worth_the_mean_until_they_are_centred():
@@ -118,9 +118,20 @@ def test_dictionaries_are_held_against_floors_of_their_own_and_of_the_activation
     a, b = normal(20, 24, rolled=8), normal(33, 24, rolled=9)
     found = measure(rows, dictionaries=(a, b), preprocess=("none", "standardise"))
     assert found.n_atoms == (20, 33)
-    assert [each.against for each in found.pair.standings] == ["dictionaries", "none", "standardise"]
-    assert found.pair.standings[1].floor == "kmeans"
-    assert found.pair.standings[1].adjusted < 0  # random directions agree less than what follows the activations
+    assert [(each.against, each.role) for each in found.pair.standings] == [
+        ("dictionaries", "null"),
+        *((name, role) for name in ("none", "standardise") for role in ("null", "reference")),
+    ]
+    assert found.pair.standings[2].floor == "kmeans"
+    assert found.pair.standings[2].ratio > 1  # random directions agree less than what follows the activations
+    assert {each.name: each.role for each in found.views[0].floors} == {
+        "isotropic": "null",
+        "mean-shift": "reference",
+        "spectrum": "null",
+        "data": "reference",
+        "kmeans": "reference",
+        "hull": "reference",
+    }
     assert floors_of(found.views[0])["isotropic", None, None].value == isotropic(24, 33)  # the best of the larger one
     assert (found.pair.first.n_atoms, found.pair.second.n_atoms) == (20, 33)
 
@@ -129,7 +140,7 @@ def test_a_dictionary_agrees_with_itself_in_any_order_above_every_floor():
     a = normal(30, 16)
     pair = measure(dictionaries=(a, a[torch.randperm(30, generator=torch.Generator().manual_seed(0))])).pair
     assert pair.agreement == 1
-    assert pair.standings[0].adjusted == 1
+    assert pair.standings[0].ratio == pytest.approx(0, abs=1e-6)
 
 
 def test_atoms_have_the_mean_and_the_ranks_that_they_were_drawn_with():

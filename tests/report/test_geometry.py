@@ -40,10 +40,10 @@ def test_text_has_values_with_their_spread_and_the_rogue_dimensions_by_index():
 
 def test_text_of_two_dictionaries_alone_has_no_table_of_activations():
     text = render(geometry(pair=PAIR), width=80, colour=False)
-    assert "before any training" not in text
+    assert "nulls and references" not in text
     assert re.search(r"^atoms +512 +1,024, 3 of them zero$", text, flags=re.MULTILINE)
     assert re.search(r"^random directions +\.127$", text, flags=re.MULTILINE)
-    assert re.search(r"^their own +random directions +\.127 +\.427$", text, flags=re.MULTILINE)
+    assert re.search(r"^null: random directions +\.127 +\.573$", text, flags=re.MULTILINE)
     assert "matched agreement .500, best cosine (MMCS) .550" in text
 
 
@@ -84,7 +84,15 @@ def test_the_page_says_what_the_text_says_and_asks_the_network_for_nothing(tmp_p
     path = write_html(document, tmp_path / "page.html")
     made = path.read_text(encoding="utf-8")
     assert made == page(document)
-    for said in ("Do this.", "And know that.", "Careful.", ".914 ± .012", "100: 37 %", "a.npy", "untrained @none"):
+    for said in (
+        "Do this.",
+        "And know that.",
+        "Careful.",
+        ".914 ± .012",
+        "100: 37 %",
+        "a.npy",
+        "reference: k-means @none",
+    ):
         assert said in made
     assert 'src="http' not in made
     assert 'href="http' not in made

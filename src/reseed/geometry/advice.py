@@ -1,7 +1,8 @@
 """What to do about the geometry, in sentences: rules on the numbers of the document, and nothing else.
 
-The strictest floor is what agreement is measured against: mostly what clustering gives without any training. Advice
-names the simplest preprocessing under which it is about as low as anywhere.
+A null says what chance, or mean and covariance alone, would give; a reference says what other dictionaries of the same
+tokens agree, k-means above all, and is no bar to be cleared: k-means is a learner too. Advice names the simplest
+preprocessing under which agreement has about as much room above both as anywhere.
 """
 
 from __future__ import annotations
@@ -10,19 +11,29 @@ import math
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import digits_apart, percent, rounded
-from reseed.geometry.document import strictest
+from reseed.geometry.document import largest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from reseed.geometry.document import PairGeometry, Standing, ViewGeometry
+    from reseed.geometry.document import Floor, PairGeometry, Standing, ViewGeometry
 
-__all__ = ["BORN", "BY_CHANCE", "MATERIAL", "SIMPLEST_FIRST", "floor_of", "recommendation", "recommended"]
+__all__ = [
+    "BORN",
+    "BY_CHANCE",
+    "MATERIAL",
+    "NULLS",
+    "SIMPLEST_FIRST",
+    "SURROGATE",
+    "level_of",
+    "recommendation",
+    "recommended",
+]
 
 MATERIAL = 0.05
-"""A difference of floors below this is no reason to prefer one preprocessing to another."""
+"""A difference of levels below this is no reason to prefer one preprocessing to another."""
 LITTLE_ROOM = 0.9
-"""A floor from here on leaves the raw agreement little room above it."""
+"""A level from here on leaves the raw agreement little room above it."""
 
 BY_CHANCE = 5
 """Pairs at the same index that chance may make: one is expected."""
@@ -45,64 +56,79 @@ def recommendation(views: Sequence[ViewGeometry], pair: PairGeometry | None) -> 
 
 
 def recommended(views: Sequence[ViewGeometry]) -> ViewGeometry:
-    """The simplest preprocessing whose strictest floor is at most .05 above the lowest one."""
-    lowest = min(floor_of(view) for view in views)
-    enough = [view for view in views if floor_of(view) <= lowest + MATERIAL]
+    """The simplest preprocessing whose level is at most .05 above the lowest one."""
+    lowest = min(level_of(view) for view in views)
+    enough = [view for view in views if level_of(view) <= lowest + MATERIAL]
     return min(enough, key=lambda view: SIMPLEST_FIRST.index(view.preprocess))
 
 
-def floor_of(view: ViewGeometry) -> float:
-    """The strictest floor of a view."""
-    return strictest(view.floors).value
+def level_of(view: ViewGeometry) -> float:
+    """The largest null or reference of a view: what agreement is there without the training in question."""
+    return _highest(view).value
+
+
+def _highest(view: ViewGeometry) -> Floor:
+    found = largest(view.floors)
+    if found is None:
+        raise ValueError(f"the view of {view.preprocess} has neither nulls nor references")
+    return found
 
 
 def _about_views(views: Sequence[ViewGeometry]) -> Iterator[str]:
     best = recommended(views)
     yield _choice(views, best)
-    if floor_of(best) >= LITTLE_ROOM:
+    if level_of(best) >= LITTLE_ROOM:
         yield (
-            f"A floor of {rounded(floor_of(best))} leaves agreement little room: read it floor-adjusted, and code "
-            "agreement beside it."
+            f"Where {_made(best)} agree {rounded(level_of(best))}, agreement has little room: read how far apart "
+            "dictionaries are as a ratio to that, and code agreement beside it."
         )
+    yield NULLS
     yield from (_rogue(view) for view in views if view in (_reference(views), best) and _is_ruled(view))
 
 
 def _choice(views: Sequence[ViewGeometry], best: ViewGeometry) -> str:
-    reference, lowest = _reference(views), min(views, key=floor_of)
-    already = f"{best.preprocess}: {_untrained(reference)} already agree"
+    reference, lowest = _reference(views), min(views, key=level_of)
+    already = f"{best.preprocess}: {_made(reference)} agree"
     if len(views) == 1:
-        return f"{already} {rounded(floor_of(best))} here; an agreement is worth what it has above that."
+        return f"{already} {rounded(level_of(best))} here; show that beside an agreement."
     if best != reference:
-        digits = digits_apart(floor_of(reference), floor_of(best))
-        before, after = rounded(floor_of(reference), digits), rounded(floor_of(best), digits)
-        others = "" if _untrained(best) == _untrained(reference) else f"{_untrained(best)} "
+        digits = digits_apart(level_of(reference), level_of(best))
+        before, after = rounded(level_of(reference), digits), rounded(level_of(best), digits)
+        others = "" if _made(best) == _made(reference) else f"{_made(best)} "
         return (
             f"{already} {before} {_seen(reference)}, {others}{after} {_seen(best)}{_centred(views, reference, best)}."
         )
     if lowest == best:
-        return f"{already} {rounded(floor_of(best))} {_seen(best)}, and no other preprocessing here lowers that."
-    digits = digits_apart(floor_of(best), floor_of(lowest))
-    to = f"{rounded(floor_of(lowest), digits)} {_seen(lowest)}"
-    return f"{already} {rounded(floor_of(best), digits)} {_seen(best)}, and it would be hardly less, {to}."
+        return f"{already} {rounded(level_of(best))} {_seen(best)}, and no other preprocessing here lowers that."
+    digits = digits_apart(level_of(best), level_of(lowest))
+    to = f"{rounded(level_of(lowest), digits)} {_seen(lowest)}"
+    return f"{already} {rounded(level_of(best), digits)} {_seen(best)}, and it would be hardly less, {to}."
 
 
-def _untrained(view: ViewGeometry) -> str:
-    return _MADE[strictest(view.floors).name]
+def _made(view: ViewGeometry) -> str:
+    return _MADE[_highest(view).name]
 
 
 _MADE = {
-    "kmeans": "untrained k-means dictionaries",
+    "kmeans": "k-means dictionaries",
     "data": "dictionaries of random tokens",
     "spectrum": "Gaussian dictionaries with the tokens' mean and covariance",
     "isotropic": "dictionaries of random directions",
 }
-"""By the name of the floor, what was never trained."""
+"""By the name of a null or reference, what it is made of."""
+
+NULLS = (
+    "K-means is another learner, a reference and no null. The null that a method has to clear, what it gives on rows "
+    "with the same mean, covariance and lengths, needs training: `reseed surrogate` makes such rows, and `reseed run` "
+    "trains on them by itself."
+)
+"""What nulls and references mean."""
 
 
 def _centred(views: Sequence[ViewGeometry], *named: ViewGeometry) -> str:
     """What centring alone gives, where another preprocessing is better still."""
     centred = next((view for view in views if view.preprocess == "centre" and view not in named), None)
-    return f" (after centre {rounded(floor_of(centred))})" if centred else ""
+    return f" (after centre {rounded(level_of(centred))})" if centred else ""
 
 
 def _reference(views: Sequence[ViewGeometry]) -> ViewGeometry:
@@ -141,18 +167,26 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _about_pair(pair: PairGeometry) -> Iterator[str]:
-    own, *others = pair.standings
-    alone = "random directions" if own.floor == "isotropic" else "their own means and covariances"
     agree = f"agree {rounded(pair.agreement)}" + (" up to sign" if pair.sign == "abs" else "")
-    yield f"The two dictionaries {agree}; {alone} alone would give {rounded(own.value)}: {_worth(own)}."
-    for each in others:
-        seen = "on raw activations" if each.against == "none" else f"after {each.against}"
-        yield (
-            f"If they were trained {seen}, they have to beat {rounded(each.value)}, which {_MADE[each.floor]} agree: "
-            f"{_worth(each)}."
-        )
+    own = next(each for each in pair.standings if each.against == "dictionaries")
+    alone = "random directions" if own.floor == "isotropic" else "their own means and covariances"
+    by_chance = f"{alone} alone would give {rounded(own.value)}"
+    yield f"The two dictionaries {agree}; {by_chance}: {_apart(own, 'those would be')}."
+    for each in pair.standings:
+        if each.role == "reference":
+            seen = "on raw activations" if each.against == "none" else f"after {each.against}"
+            made = f"{_MADE[each.floor]} agree {rounded(each.value)} {seen}"
+            yield f"For reference, {made}: {_apart(each, 'those are')}."
     pairs = min(pair.first.n_atoms, pair.second.n_atoms)
     yield f"{pair.alike:,} of {pairs:,} pairs have a cosine above .7{_by_index(pair)}."
+    yield SURROGATE
+
+
+SURROGATE = (
+    "What their recipe would give on rows with nothing but the activations' mean, covariance and lengths is not known "
+    "here: it needs training, on what `reseed surrogate` makes."
+)
+"""The null that two finished dictionaries do not bring along."""
 
 
 def _by_index(pair: PairGeometry) -> str:
@@ -165,8 +199,14 @@ def _by_index(pair: PairGeometry) -> str:
     )
 
 
-def _worth(standing: Standing) -> str:
-    if math.isnan(standing.adjusted):
-        return "nothing can be above that"
-    told = f"floor-adjusted {rounded(standing.adjusted)}"
-    return told if standing.adjusted > 0 else f"{told}, no evidence of learning"
+def _apart(standing: Standing, others: str) -> str:
+    """How far apart the two are, as a share or a multiple of what `others` are."""
+    ratio = standing.ratio
+    if math.isnan(ratio):
+        return "nothing can be closer than that"
+    if ratio == 0:
+        return "they are one dictionary"
+    if ratio < 1:
+        return f"the two are {percent(ratio)} as far apart as {others}"
+    farther = f"the two are {rounded(ratio)} times as far apart as {others}"
+    return f"{farther}, no closer than chance" if standing.role == "null" else farther

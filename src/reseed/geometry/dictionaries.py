@@ -1,14 +1,15 @@
-"""Two dictionaries: how far they agree, and what of it their own means and covariances would give."""
+"""Two dictionaries: how far they agree, and what their own means and covariances would give."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed import measures, statistics
-from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing, strictest
+from reseed import measures
+from reseed.geometry.document import DictionaryGeometry, PairGeometry, Standing, largest, role_of
 from reseed.geometry.worth import formula_floors, own_floor
 from reseed.matching import match, unit_rows, zero_atoms
 from reseed.statistics import spectrum
@@ -33,7 +34,7 @@ def pair_geometry(
     plan: Plan,
     pool: Executor,
 ) -> PairGeometry:
-    """Two dictionaries of as many dimensions each, against the floors of their own and those of `views`."""
+    """Two dictionaries of as many dimensions each, against nulls of their own and what there is in `views`."""
     matching = match(*dictionaries, sign=plan.sign)
     same, alike = matching.rows == matching.cols, matching.cosines > ALIKE
     means = [_unit(atoms).mean(dim=0) for atoms in dictionaries]
@@ -51,7 +52,12 @@ def pair_geometry(
         mmcs=measures.mmcs(matching).forward,
         shared_mean=shared_mean,
         floors=floors,
-        standings=tuple(_standing(matching.agreement, against, kind) for against, kind in kinds.items()),
+        standings=tuple(
+            _standing(matching.agreement, against, found)
+            for against, kind in kinds.items()
+            for role in ("null", "reference")
+            if (found := largest(kind, role)) is not None
+        ),
     )
 
 
@@ -73,7 +79,8 @@ def _unit(atoms: Float[Tensor, "atoms d_model"]) -> Float[Tensor, "alive d_model
     return unit_rows(atoms)[~zero_atoms(atoms)]
 
 
-def _standing(matched: float, against: str, floors: Sequence[Floor]) -> Standing:
-    floor = strictest(floors)
-    adjusted = statistics.floor_adjusted(matched, floor.value)
-    return Standing(against=against, floor=floor.name, value=floor.value, adjusted=adjusted)
+def _standing(matched: float, against: str, floor: Floor) -> Standing:
+    apart = 1 - floor.value
+    ratio = max(0.0, 1 - matched) / apart if apart > 0 else math.nan
+    role = role_of(floor.name)
+    return Standing(against=against, role=role, floor=floor.name, value=floor.value, ratio=ratio)

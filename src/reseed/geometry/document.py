@@ -4,6 +4,7 @@ GEOMETRY_VERSION history
   1  first version
   2  a floor is the one class of `reseed.floors`, with its standard error; its `n` counts dictionaries, not pairs
   3  the sign policy of a pair, and how many of its pairs are alike or stand at one index
+  4  nulls and references apart, each floor with its role; a pair's distance as a ratio, no floor-adjusted agreement
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ __all__ = [
     "PairGeometry",
     "Standing",
     "ViewGeometry",
-    "strictest",
+    "largest",
+    "role_of",
 ]
 
-GEOMETRY_VERSION = 3
+GEOMETRY_VERSION = 4
 
 
 class Floor(floors.Floor):
-    """What the matched agreement of two dictionaries would be without any learning.
+    """A null or a reference of the matched agreement of two dictionaries.
 
     Its name is `isotropic`, `mean-shift`, `spectrum`, `data`, `kmeans` or `hull`.
     """
@@ -41,13 +43,24 @@ class Floor(floors.Floor):
     """Of the hull: whether both dictionaries mix the same points, or each its own."""
 
 
-MEASURED_AGAINST = ("isotropic", "spectrum", "data", "kmeans")
-"""The floors an agreement has to beat: those of the hull are of archetypal dictionaries, mean-shift is of MMCS."""
+Role = Literal["null", "reference"]
+
+_NULLS = ("isotropic", "spectrum")
+_OF_ANY_PAIR = (*_NULLS, "data", "kmeans")
 
 
-def strictest(floors: Sequence[Floor]) -> Floor:
-    """The largest floor that applies to any two dictionaries."""
-    return max((floor for floor in floors if floor.name in MEASURED_AGAINST), key=lambda floor: floor.value)
+def role_of(name: str) -> Role:
+    """`null` for what needs no training and has no structure beyond two moments, else `reference`."""
+    return "null" if name in _NULLS else "reference"
+
+
+def largest(found: Sequence[Floor], role: Role | None = None) -> Floor | None:
+    """The largest of these that any two dictionaries can be held against, of one role or of both; None for none.
+
+    Those of the hull are of archetypal dictionaries, and mean-shift is of MMCS.
+    """
+    of_role = [floor for floor in found if floor.name in _OF_ANY_PAIR and role in {None, role_of(floor.name)}]
+    return max(of_role, key=lambda floor: floor.value, default=None)
 
 
 class Dimension(Document):
@@ -64,7 +77,7 @@ class Dimension(Document):
 
 
 class ViewGeometry(Document):
-    """The activations as one preprocessing shows them, and what agreement is worth there."""
+    """The activations as one preprocessing shows them, and what agreement is held against there."""
 
     preprocess: str
     """The preprocessing."""
@@ -89,7 +102,7 @@ class ViewGeometry(Document):
     without_rogue: Number
     """`mean_cosine` with the rogue dimensions left out; null where there are none."""
     floors: tuple[Floor, ...]
-    """What the agreement of untrained dictionaries is here."""
+    """Nulls and references of agreement here."""
 
 
 class DictionaryGeometry(Document):
@@ -112,16 +125,19 @@ class DictionaryGeometry(Document):
 
 
 class Standing(Document):
-    """Where the agreement of two dictionaries stands against the strictest floor of one kind."""
+    """How far apart two dictionaries are, held against the largest null or the largest reference of one kind."""
 
     against: str
-    """`dictionaries`: floors from their own mean and covariance. Else a preprocessing: untrained dictionaries there."""
+    """`dictionaries`: from their own means and covariances. Else a preprocessing: from the activations there."""
+    role: Role
+    """`null`: what chance, or two moments alone, would give; `reference`: what other dictionaries of the same tokens
+    agree, which forbids nothing."""
     floor: str
-    """The name of the strictest floor among these."""
+    """The name of the largest one."""
     value: Number
     """What it is."""
-    adjusted: Number
-    """(A - floor) / (1 - floor): 0 at the floor, 1 at full agreement."""
+    ratio: Number
+    """(1 - A) / (1 - value), at least 0: 1 where the two are as far apart, 0 where they are one dictionary."""
 
 
 class PairGeometry(Document):
@@ -148,11 +164,11 @@ class PairGeometry(Document):
     floors: tuple[Floor, ...]
     """From the two dictionaries alone."""
     standings: tuple[Standing, ...]
-    """A against the strictest of these floors, and against that of every preprocessing."""
+    """A held against the largest null, and the largest reference, of these and of every preprocessing."""
 
 
 class Geometry(Document):
-    """What agreement is worth before any training."""
+    """What agreement is held against, before anything is trained."""
 
     geometry_version: int = GEOMETRY_VERSION
     """Version of this document's format."""
@@ -163,9 +179,9 @@ class Geometry(Document):
     d_model: int
     """Dimensions of an activation, and of an atom."""
     n_atoms: tuple[int, ...]
-    """Atoms of the two untrained dictionaries that are compared: two numbers."""
+    """Atoms of the two dictionaries that nulls and references compare: two numbers."""
     draws: int
-    """Untrained dictionaries behind each measured floor."""
+    """Dictionaries behind each measured null or reference."""
     views: tuple[ViewGeometry, ...]
     """The activations, per preprocessing."""
     pair: PairGeometry | None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["measure"]
 
 N_ATOMS = 512
-"""Of the untrained dictionaries, where no trained ones say how many."""
+"""Of those that are drawn, where no trained ones say how many."""
 _MOSTLY = 0.5  # a share of tokens that two independent samples had better not have in common
 _EQUAL = 1e-12  # a variance below this share of the energy is rounding
 
@@ -62,17 +62,17 @@ def measure(
     transpose: bool = False,
     quiet: bool = True,
 ) -> Geometry:
-    """What agreement is worth before any training: on some activations, for two dictionaries, or for both together.
+    """What agreement is held against before anything is trained: on activations, for two dictionaries, or for both.
 
     Args:
         activations: whatever `open_activations` opens.
-        dictionaries: whatever `reseed.read_dictionary` reads; they say how many atoms the untrained ones have.
-        n_atoms: how many the untrained ones have where there are no dictionaries; default 512.
-        draws: untrained dictionaries behind each measured floor.
+        dictionaries: whatever `reseed.read_dictionary` reads; they say how many atoms nulls and references have.
+        n_atoms: how many these have where there are no dictionaries; default 512.
+        draws: dictionaries behind each measured null or reference.
         preprocess: names of preprocessings.
-        tokens: tokens sampled for the mean cosine and for the spectrum-matched floor, or all there are.
+        tokens: tokens sampled for the mean cosine and for the spectrum-matched null, or all there are.
         kmeans_steps: Lloyd iterations on 32 tokens per centroid; two follow on all of a draw's tokens.
-        sign: `abs` where an atom and its negative are one feature (ICA, PCA), of the dictionaries and of the floors.
+        sign: `abs` where an atom and its negative are one feature (ICA, PCA), everywhere.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.
         quiet: no progress bars on stderr.
@@ -237,7 +237,7 @@ def _warnings(opened: Activations, plan: Plan, views: Sequence[ViewGeometry]) ->
     if shared > _MOSTLY:
         yield (
             f"every k-means sample is {percent(shared)} of the {opened.n_tokens:,} training tokens, and two of them "
-            "share as much of theirs: the k-means floors may be too high; use fewer atoms or more activations"
+            "share as much of theirs: the k-means references may be too high; use fewer atoms or more activations"
         )
     for seen in views:
         if seen.zero_tokens:

@@ -1,4 +1,4 @@
-"""What agreement is worth: that of untrained dictionaries of the same size, by the code that matches trained ones."""
+"""Nulls and references of agreement: dictionaries of the same size, matched by the code that matches trained ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from reseed import floors
 from reseed.dice import roll
-from reseed.geometry.document import Floor
+from reseed.geometry.document import Floor, role_of
 from reseed.matching import Sign, match
 from reseed.training.untrained import data_atoms, kmeans_atoms, kmeans_tokens
 
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 __all__ = ["MIXTURES", "Plan", "formula_floors", "measured_floors", "own_floor"]
 
 MIXTURES = (1, 4, 16, 64)
-"""Points that atoms of the hull floors are the means of."""
+"""Points that atoms of the hull references are the means of."""
 
 Atoms = Float[Tensor, "atoms d_model"]
 Make = Callable[[int, int, int], Atoms]
 """Draws a dictionary: number of atoms, number of the draw, and which of the two sizes it is for (0 or 1)."""
 Draw = tuple[Float[Tensor, "_ d_model"], Float[Tensor, "_ d_model"]]
-"""Untrained dictionaries of both sizes; the same one twice where the sizes are equal."""
+"""Dictionaries of both sizes; the same one twice where the sizes are equal."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How untrained dictionaries are drawn."""
+    """How dictionaries are drawn."""
 
     sizes: tuple[int, int]
     """Atoms of the two dictionaries that are compared."""
     draws: int
-    """Draws behind each floor; every two of them make a pair."""
+    """Draws behind each of them; every two of them make a pair."""
     kmeans_steps: int
     sign: Sign = "signed"
     """Whether an atom and its negative are one feature (`abs`)."""
@@ -54,12 +54,12 @@ class Plan:
 
     @property
     def n_measured(self) -> int:
-        """How many floors `measured_floors` gives."""
+        """How many nulls and references `measured_floors` gives."""
         return 3 + 2 * len(self.mixtures)
 
 
 def formula_floors(share: float, d_model: int, plan: Plan) -> tuple[Floor, Floor]:
-    """The two floors that need no draws.
+    """The null and the reference that need no draws.
 
     `share` is the mean cosine of two tokens, or of an atom of one dictionary with one of the other. An atom looks for
     its best partner among those of the larger dictionary.
@@ -81,14 +81,14 @@ def measured_floors(
     pool: Executor,
     advance: Callable[[int], None] = lambda _: None,
 ) -> tuple[Floor, ...]:
-    """The floors of activations seen through one preprocessing.
+    """Nulls and references of activations seen through one preprocessing.
 
     Args:
         view: the activations.
         rows: a sample of them, for mean and covariance.
         plan: sizes and draws.
         pool: threads that dictionaries are drawn and matched on.
-        advance: told after every floor.
+        advance: told after each of them.
     """
 
     def spectrum(n_atoms: int, draw: int, side: int) -> Atoms:
@@ -123,7 +123,7 @@ def measured_floors(
 
 
 def own_floor(dictionaries: Sequence[Float[Tensor, "_ d_model"]], plan: Plan, pool: Executor) -> Floor:
-    """The floor that two dictionaries' own means and covariances give."""
+    """The null that two dictionaries' own means and covariances give."""
 
     def spectrum(draw: int, side: int) -> Atoms:
         return floors.spectrum_atoms(dictionaries[side], rolled=_points("own spectrum", draw, side))
@@ -183,9 +183,18 @@ def _measured(
     found = pool.map(lambda pair: match(draws[pair[0]][0], draws[pair[1]][1], sign=sign).agreement, pairs)
     agreements = dict(zip(pairs, found, strict=True))
     floor = floors.from_pairs(agreements, n_draws=len(draws), policy=policy, name=name)
-    return Floor(**dict(floor), mixed=mixed, points=points)
+    return Floor(**dict(floor) | {"role": role_of(name)}, mixed=mixed, points=points)
 
 
 def _formula(name: str, value: float, policy: str) -> Floor:
     reason = "there is no mean cosine" if math.isnan(value) else ""
-    return Floor(name=name, value=value, spread=0.0, standard_error=0.0, n=0, policy=policy, reason=reason)
+    return Floor(
+        name=name,
+        value=value,
+        spread=0.0,
+        standard_error=0.0,
+        n=0,
+        policy=policy,
+        reason=reason,
+        role=role_of(name),
+    )

@@ -1,4 +1,4 @@
-"""What agreement is worth before any training: a row for each floor, a dot for each preprocessing."""
+"""Nulls and references before anything is trained: a row for each, a dot for each preprocessing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["worth"]
 
-ROW = 36  # pixels per floor: a line of words and a line of dots
+ROW = 36  # pixels per row: a line of words and a line of dots
 SYMBOLS = {
     "none": "circle",
     "centre": "square",
@@ -31,7 +31,7 @@ _DOTS, _WORDS = -0.18, 0.24  # above the middle of a row
 
 
 def worth(geometry: Geometry) -> Drawing:
-    """The floors of every preprocessing with their spread, and the agreement of two dictionaries as a line, if any."""
+    """Nulls and references of every preprocessing with their spread; the agreement of two dictionaries as a line."""
     views = geometry.views
     names = list(floor_rows(views))
     drawn = Drawing(base_layout(ROW * max(1, len(names)) + 92, alt=_alt(geometry)))
@@ -43,7 +43,7 @@ def worth(geometry: Geometry) -> Drawing:
     axis = value_axis(low - 0.02, 1.02, ticks=round_ticks(low, 1.0))
     drawn.update_layout(
         margin={"l": 12, "r": 14, "t": 40, "b": 44},
-        xaxis={**axis, "title": {"text": "matched agreement of untrained dictionaries", "font": {"size": 11}}},
+        xaxis={**axis, "title": {"text": "matched agreement of nulls and references", "font": {"size": 11}}},
         yaxis={"range": [-len(names) + 0.5, 0.5], "visible": False, "fixedrange": True},
         annotations=[_label(name, row) for row, name in enumerate(names)],
         shapes=[*(_reach(views, row) for row in range(len(names))), *_agreed(geometry)],
@@ -117,4 +117,4 @@ def _alt(geometry: Geometry) -> str:
         f"{floor}: {', '.join(f'{name} {value}' for name, value in zip(names, cells, strict=True))}"
         for floor, cells in floor_rows(geometry.views).items()
     ]
-    return f"Matched agreement of untrained dictionaries. {'; '.join(rows) or 'There are no activations'}."
+    return f"Matched agreement of nulls and references. {'; '.join(rows) or 'There are no activations'}."

@@ -51,7 +51,8 @@ def _parts(geometry: Geometry, width: int) -> Iterator[RenderableType]:
 
 
 _KEY = (
-    "Agreement of untrained dictionaries, ± standard deviation over pairs of draws; the first two are formulas. "
+    "Matched agreement ± standard deviation over pairs of draws; the first two are formulas. Nulls are random "
+    "directions and the Gaussian; all others are references, other dictionaries of the same tokens. "
     "Hull: atoms are means of random k-means points, the same ones for both dictionaries, or each its own."
 )
 
@@ -59,15 +60,15 @@ _KEY = (
 def _views(views: Sequence[ViewGeometry]) -> Iterator[RenderableType]:
     names = [view.preprocess for view in views]
     yield _table("the activations", names, shape_rows(views))
-    yield _table("agreement before any training", names, floor_rows(views))
+    yield _table("nulls and references", names, floor_rows(views))
 
 
 def _pair(pair: PairGeometry) -> Iterator[RenderableType]:
     yield _table("two dictionaries", ["first", "second"], pair_rows(pair))
     yield Text(f"first: {pair.first.name}\nsecond: {pair.second.name}\n{agreed(pair)}", style="dim")
-    yield _table("floors of their own", ["value"], own_rows(pair))
-    rows = {where: cells for where, *cells in standing_rows(pair)}
-    yield _table("their agreement against", ["strictest floor", "value", "floor-adjusted"], rows)
+    yield _table("from them alone", ["value"], own_rows(pair))
+    rows = {against: cells for against, *cells in standing_rows(pair)}
+    yield _table("their agreement against", ["value", "distance ratio"], rows)
 
 
 def _table(called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Padding:

@@ -35,7 +35,7 @@ CALLED = {
     "data": "tokens",
     "kmeans": "k-means",
 }
-"""How floors are called in tables and figures; those of the hull say how many points they mix."""
+"""How nulls and references are called in tables and figures; those of the hull say how many points they mix."""
 
 ABOUT = {
     "mean cosine": "of two tokens of the sample, over all pairs",
@@ -68,7 +68,7 @@ def sizes(geometry: Geometry) -> tuple[str, ...]:
 
 
 def called(floor: Floor) -> str:
-    """The name of a floor."""
+    """The name of a null or reference."""
     if floor.name != "hull":
         return CALLED[floor.name]
     own = ", own points" if floor.points == "own" else ""
@@ -97,7 +97,7 @@ def shape_rows(views: Sequence[ViewGeometry]) -> dict[str, tuple[str, ...]]:
 
 
 def floor_rows(views: Sequence[ViewGeometry]) -> dict[str, tuple[str, ...]]:
-    """What agreement is worth: a cell for each view."""
+    """Nulls and references: a cell for each view."""
     return {
         called(floors[0]): tuple(map(estimated, floors))
         for floors in zip(*(view.floors for view in views), strict=True)
@@ -105,7 +105,7 @@ def floor_rows(views: Sequence[ViewGeometry]) -> dict[str, tuple[str, ...]]:
 
 
 def floor_policies(views: Sequence[ViewGeometry]) -> dict[str, str]:
-    """How each floor was made; those of the hull differ in what they mix only."""
+    """How each of them was made; those of the hull differ in what they mix only."""
     hulls = {"same": "hull", "own": "hull, own points", None: ""}
     return {hulls[floor.points] or called(floor): floor.policy for view in views[:1] for floor in view.floors}
 
@@ -127,14 +127,13 @@ def own_rows(pair: PairGeometry) -> dict[str, tuple[str]]:
     return {called(floor): (estimated(floor),) for floor in pair.floors}
 
 
-def standing_rows(pair: PairGeometry) -> list[tuple[str, str, str, str]]:
-    """What two dictionaries' agreement is held against: where, by which floor, its value, the adjusted agreement."""
+def standing_rows(pair: PairGeometry) -> list[tuple[str, str, str]]:
+    """What two dictionaries' agreement is held against: null or reference, its value, and the ratio of distances."""
     return [
         (
-            "their own" if each.against == "dictionaries" else f"untrained @{each.against}",
-            CALLED[each.floor],
+            f"{each.role}: {CALLED[each.floor]}" + ("" if each.against == "dictionaries" else f" @{each.against}"),
             rounded(each.value, 3),
-            rounded(each.adjusted, 3),
+            rounded(each.ratio, 3),
         )
         for each in pair.standings
     ]
