@@ -307,7 +307,7 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
         for floor in condition.measures["agreement"].floors
         if floor.name == "kmeans"
     }
-    assert policy.endswith("untrained; of 540 activations")
+    assert policy.endswith("its own; of 540 activations")
 
 
 # End to end, with known answers.

@@ -277,8 +277,7 @@ def test_its_floors_are_those_of_its_draws_and_k_means_names_its_tokens(judged):
             assert floors[kind].n == 3
         assert floors["data"].policy == "activations drawn at random, n_atoms of them for each dictionary"
         assert floors["kmeans"].policy == (
-            "n_atoms k-means centroids, each dictionary from activations and a start of its own, untrained; "
-            "of 1,270 activations"
+            "n_atoms k-means centroids, each dictionary from activations and a start of its own; of 1,270 activations"
         )
 
 

@@ -1,4 +1,4 @@
-"""A floor that is measured: the mean over pairs of untrained dictionaries, with its error over the draws."""
+"""A null or reference that is measured: the mean over pairs of drawn dictionaries, with its error over the draws."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Draw = TypeVar("Draw")
 def from_draws(
     dictionaries: Sequence[Float[Tensor, "atoms d_model"]], *, policy: str, name: str = "drawn", sign: Sign = "signed"
 ) -> Floor:
-    """The matched agreement of untrained dictionaries: random activations, k-means centroids, or the starts at step 0.
+    """The matched agreement of drawn dictionaries: random activations, k-means centroids, or the starts at step 0.
 
     The mean over all pairs of draws, measured by the same `match` as trained dictionaries.
     """
