@@ -362,7 +362,7 @@ def test_a_single_run_still_tells_how_well_it_fits(tmp_path):
     assert math.isnan(findings.r2.low)
     assert "R², alive: one run: no spread" in notes(findings)
     none = analysed(tmp_path / "none", trajectories(drawn, drawn, starts=1, runs=1), status="diverged").findings
-    assert verdict_row(none).r2 == verdict_row(none).alive == "n/a"
+    assert verdict_row(none).r2 == verdict_row(none).alive == "none"
 
 
 def test_diverged_runs_are_named_and_not_compared(tmp_path):

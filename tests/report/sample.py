@@ -560,6 +560,7 @@ def _across() -> AcrossArms:
     return AcrossArms(
         preprocess="centre",
         arms=("topk-random", "topk-kmeans", "ra-topk-kmeans"),
+        rows=("topk-random", "topk-kmeans", "ra-topk-kmeans"),
         agreement=((0.58, 0.51, 0.44), (0.51, 0.47, 0.43), (0.44, 0.43, NAN)),
     )
 

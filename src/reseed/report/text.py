@@ -242,13 +242,15 @@ def _attribution(findings: Findings, *, wide: bool) -> Iterator[RenderableType]:
 
 
 def _across(across: AcrossArms) -> Iterator[RenderableType]:
-    yield _heading(f"Agreement of runs of different arms, @{across.preprocess} (on the diagonal: of one arm, apart)")
+    yield _heading(f"Agreement of runs of different arms, @{across.preprocess} (of an arm with itself: started apart)")
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=True)
     table.add_column("", overflow="fold")
     for i, _ in enumerate(across.arms):
         table.add_column(str(i + 1), justify="right", no_wrap=True)
-    for i, (arm, row) in enumerate(zip(across.arms, across.agreement, strict=True)):
-        table.add_row(f"{i + 1} {arm}", *("" if math.isnan(value) else rounded(value) for value in row))
+    for arm, row in zip(across.rows, across.agreement, strict=True):
+        table.add_row(
+            f"{across.arms.index(arm) + 1} {arm}", *("" if math.isnan(value) else rounded(value) for value in row)
+        )
     yield Padding(table, (0, 0, 0, 2))
 
 

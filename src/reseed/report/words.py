@@ -134,7 +134,7 @@ def verdict_row(condition: ConditionFindings) -> VerdictRow:
         condition=condition.name,
         outcome=str(condition.verdict.outcome),
         r2=_or(condition.r2, "none"),
-        alive=percent(condition.alive.value),
+        alive="none" if math.isnan(condition.alive.value) else percent(condition.alive.value),
         within=_or(found.within.last if found else None, "no two runs" if found is None else "one run a start"),
         path=why or (f"{rounded(found.born.value)} → {rounded(last.value)}" if found and last else why),
         between_interval=interval(last.low, last.high) if last else "",
