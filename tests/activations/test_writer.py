@@ -79,3 +79,24 @@ def test_an_unfinished_store_cannot_be_opened(tmp_path):
     write(tmp_path / "store", stop=3)
     with pytest.raises(ActivationsError, match="is not complete: run the same reseed collect again"):
         open_activations(tmp_path / "store")
+
+
+def test_held_out_rows_that_occur_in_training_are_counted_and_said(tmp_path):
+    rows, heldout = torch.cat(shards()[:3]), shards()[3].clone()
+    heldout[3], heldout[7], heldout[8], heldout[9] = rows[5], rows[100], rows[100], 0.0
+    for folder in (tmp_path / "whole", tmp_path / "resumed"):
+        for stop in (1, None) if folder.name == "resumed" else (None,):
+            manifest = begin_store(folder, about=ABOUT, d_model=5, dtype="bf16")
+            if manifest.heldout is None:
+                manifest = write_heldout(folder, manifest, heldout)
+            for shard in (torch.cat([rows[:60], torch.zeros(1, 5)]), rows[60:])[len(manifest.shards) : stop]:
+                manifest = append_shard(folder, manifest, shard)
+        finish_store(folder, manifest)
+    store = open_activations(tmp_path / "whole")
+    assert store.about["heldout_copies"] == 3  # of equal numbers in bf16; zeros do not count
+    assert store.warnings[0].startswith("whole: 3 of 20 held-out rows occur in training")
+    manifests = [(tmp_path / name / "manifest.json").read_bytes() for name in ("whole", "resumed")]
+    assert manifests[0] == manifests[1]
+    begin_store(tmp_path / "whole", about=ABOUT, d_model=5, dtype="bf16")  # the same collection still
+    write(tmp_path / "without")
+    assert "heldout_copies" not in open_activations(tmp_path / "without").about

@@ -20,7 +20,7 @@ from reseed.activations.matrix import Matrix, Shard, check_matrix, read_shard
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.parts import Part
 from reseed.activations.split import Split
-from reseed.activations.survey import Survey, about_heldout
+from reseed.activations.survey import Survey, about_copies, about_heldout
 from reseed.activations.unchanged import UNWATCHED, Watch
 from reseed.errors import ActivationsError
 
@@ -197,7 +197,10 @@ def _from_store(folder: Path, *, check: bool) -> Activations:
         moments=moments,
         heldout=heldout,
         matrix=Matrix(tuple(_stored_shard(folder, shard, manifest.d_model) for shard in manifest.shards)),
-        warnings=tuple(about_heldout(name, heldout.rows, moments)),
+        warnings=(
+            *about_copies(name, manifest.about.get("heldout_copies"), len(heldout.rows)),
+            *about_heldout(name, heldout.rows, moments),
+        ),
         watch=watch,
     )
     watch.accept(lambda: _from_store(folder, check=True).fingerprint == opened.fingerprint)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from reseed.activations.moments import Moments
 
-__all__ = ["Survey", "about_heldout"]
+__all__ = ["Copies", "Survey", "about_copies", "about_heldout"]
 
 _LONG = 10.0  # times the median norm
 _UNLIKE = 0.1  # of the variance, that the held-out mean may be off
@@ -72,6 +72,36 @@ def _copies(name: str, hashes: np.ndarray, heldout: np.ndarray) -> Iterator[str]
         yield (
             f"{name}: {n_copies:,} of {len(hashes):,} rows repeat another one{leak}: remove repeated rows, or what is "
             "held out is no test of what was learnt"
+        )
+
+
+class Copies:
+    """Which held-out rows occur among training rows that come by."""
+
+    def __init__(self, heldout: Float[Tensor, "tokens d_model"] | None) -> None:
+        """Take down the held-out rows, those of zeros left out: padding says nothing about copies."""
+        rows = None if heldout is None else heldout[heldout.bool().any(dim=1)].float()
+        self._heldout = np.zeros(0, np.uint64) if rows is None else _hashes(rows.numpy())
+        self._found = np.zeros(len(self._heldout), bool)
+
+    def looked_for(self, rows: Float[Tensor, "rows d_model"]) -> Float[Tensor, "rows d_model"]:
+        """The same rows, after they were held against those that are held out."""
+        self._found |= np.isin(self._heldout, _hashes(rows.numpy()))
+        return rows
+
+    @property
+    def count(self) -> int:
+        """Held-out rows of which a copy came by."""
+        return int(self._found.sum())
+
+
+def about_copies(name: str, copies: object, n_heldout: int) -> Iterator[str]:
+    """What is said of a store whose collection counted so many held-out rows among those for training."""
+    if isinstance(copies, int) and copies:
+        yield (
+            f"{name}: {copies:,} of {n_heldout:,} held-out rows occur in training: leave out texts that repeat, or "
+            "choose a later layer (an embedding is the same wherever its token stands), or what is held out is no test "
+            "of what was learnt"
         )
 
 

@@ -21,13 +21,15 @@ from reseed.activations.manifest import (
 )
 from reseed.activations.matrix import Matrix, check_finite, read_shard
 from reseed.activations.moments import Moments, moments_of
+from reseed.activations.survey import Copies
 from reseed.errors import ActivationsError
 
 __all__ = ["append_shard", "begin_store", "check_same", "finish_store", "write_heldout"]
 
 _FILES = (MANIFEST, "shard-*.safetensors", "heldout.safetensors", "heldout-texts.json", "moments.safetensors")
 _TEXTS = "heldout-texts.json"
-_SAID = {"noticed"}  # entries of `about` that follow from the others
+_COPIES = "heldout_copies"
+_SAID = {"noticed", _COPIES}  # entries of `about` that follow from the others
 _LONG = 40  # characters of a value that an error message shows
 _SHARD_VERSION = 1  # in the header of every shard: their bytes are what a store's fingerprint is made of
 _NOT_FINITE = "NaN or infinity: remove such texts, or collect with --dtype fp32"
@@ -115,15 +117,22 @@ def write_heldout(
     return _written(folder, manifest.model_copy(update=update))
 
 
-def _moments(matrix: Matrix) -> Moments:
-    return moments_of(block.rows for block in matrix.blocks())
+def finish_store(folder: Path, manifest: Manifest, measure: Callable[[Matrix], Moments] | None = None) -> Manifest:
+    """Compute the moments of the rows as they lie on disk, which completes the store.
 
-
-def finish_store(folder: Path, manifest: Manifest, measure: Callable[[Matrix], Moments] = _moments) -> Manifest:
-    """Compute the moments of the rows as they lie on disk, which completes the store."""
-    moments = measure(Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards)))
+    In the same pass the held-out rows that occur among them are counted; where there are any, `about` says how many.
+    With a `measure` of its own whoever collects knows that there are none.
+    """
+    matrix = Matrix(tuple(read_shard(folder / shard.file) for shard in manifest.shards))
+    copies = Copies(None if manifest.heldout is None else read_shard(folder / manifest.heldout.file).tensor)
+    if measure is None:
+        moments = moments_of(copies.looked_for(block.rows) for block in matrix.blocks())
+    else:
+        moments = measure(matrix)
     tensors = {"mean": moments.mean, "covariance": moments.covariance}
-    update = {"moments": _write_tensors(folder, "moments.safetensors", tensors, moments.n_tokens)}
+    update: dict[str, object] = {"moments": _write_tensors(folder, "moments.safetensors", tensors, moments.n_tokens)}
+    if copies.count:
+        update["about"] = manifest.about | {_COPIES: copies.count}
     return _written(folder, manifest.model_copy(update=update))
 
 
