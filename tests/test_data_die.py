@@ -107,6 +107,8 @@ def test_on_heavy_tailed_noise_all_agreement_that_training_makes_is_the_shared_s
     found = run(both, tmp_path / "study", quiet=True)
     shared, apart = found.conditions
     assert (shared.samples, apart.samples) == ("one", "several")
+    assert "on one sample of activations" in shared.verdict.sentence
+    assert "on several samples of activations" in apart.verdict.sentence
     (family,) = found.shared_dice
     (effect,) = family.effects
     assert effect.dice == ("data",)
