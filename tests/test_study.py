@@ -301,13 +301,16 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
     kmeans = folder.draws("centre", N_ATOMS, "kmeans")[0]
     assert kmeans.recipe == {"replicate": 0, "tokens_per_run": 30 * 31, "kmeans_steps": 10, "passes": 2}
     assert kmeans.policy.endswith("of 540 activations")  # fewer than 32 per centroid: all
-    (policy,) = {
-        floor.policy
+    policies = {
+        condition.arm: floor.policy.partition("its own; ")[2]
         for condition in Findings.read(folder.path).conditions
         for floor in condition.measures["agreement"].floors
         if floor.name == "kmeans"
     }
-    assert policy.endswith("its own; of 540 activations")
+    assert policies == {
+        "topk": "of 540 activations; less the decoder bias of one run each",
+        "ra-topk": "of 540 activations",
+    }
 
 
 # End to end, with known answers.

@@ -269,7 +269,7 @@ def test_its_barriers_are_found_where_they_lie(judged):
 def test_its_floors_are_those_of_its_draws_and_k_means_names_its_tokens(judged):
     for condition in judged[0].conditions:
         floors = {floor.name: floor for floor in condition.agreement.floors}
-        assert list(floors) == ["isotropic", "data", "kmeans", "step 0"]
+        assert list(floors) == ["isotropic", "step 0", "data", "kmeans"]
         for kind in ("data", "kmeans"):
             draws = [drawn(draw, kind) for draw in range(3)]
             agreed = [match(a, b).agreement for a, b in combinations(draws, 2)]
