@@ -35,7 +35,7 @@ asks [the same questions](../commands/selfcheck.md) of your installation, with f
 _ANSWERS = """\
 ## Studies with a known answer
 
-Small studies on planted activations, trained and judged like any other. All nine words occur.
+Small studies on planted activations, trained and judged like any other. All words but *unstable* occur.
 
 """
 
