@@ -15,7 +15,7 @@ from reseed.measures._base import Dictionary, Matchings, Measure
 
 __all__ = ["SUBSPACE", "leading_directions", "overlap", "subspace_overlap"]
 
-_DENSE = 128  # dimensions up to which all eigenvectors are found, and not only the leading ones
+_DENSE = 1024  # dimensions up to which all eigenvectors are found, and not only the leading ones
 _FEW = 8  # and the part of them, one in so many, from which finding all is as fast
 _ROUNDING = 1e-12  # relative size below which an eigenvalue is rounding
 

@@ -71,7 +71,7 @@ def collect_bundled(model: str, out: Path, *, tokens: int, quiet: bool) -> None:
 
 def demo_study(model: str, activations: str) -> Study:
     """TopK from random starts, TopK from k-means, and the archetypal dictionary from the same k-means points."""
-    kmeans = Start(kind="kmeans", n_points=N_POINTS, kmeans_steps=10)
+    kmeans = Start(kind="kmeans", n_points=N_POINTS, kmeans_steps=6)
     topk = TopK(n_atoms=N_ATOMS, k=ACTIVE, decoder_bias=False)
     archetypal = RATopK(n_atoms=N_ATOMS, k=ACTIVE)
     return Study(
@@ -83,5 +83,5 @@ def demo_study(model: str, activations: str) -> Study:
             Arm(name="topk-kmeans", method=topk, start=kmeans),
             Arm(name="ra-topk-kmeans", method=archetypal, start=kmeans),
         ),
-        training=Training(steps=400, batch_size=1024),
+        training=Training(steps=320, batch_size=1024),
     )

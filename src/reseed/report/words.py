@@ -129,7 +129,6 @@ def verdict_row(condition: ConditionFindings) -> VerdictRow:
     why = no_answer(condition)
     null = strictest_null(condition)
     last, gain = (found.between.last, found.gain) if found else (None, None)
-    replicated = condition.measures.get("replicated")
     return VerdictRow(
         condition=condition.name,
         outcome=str(condition.verdict.outcome),
@@ -141,10 +140,23 @@ def verdict_row(condition: ConditionFindings) -> VerdictRow:
         null=rounded(null.value) if null else "none",
         null_name=floor_title(null) if null else "",
         ratio=why or (estimated(ratio(found.between)) if found and null else "no null"),
-        replicated=why or (estimated(replicated.between.last) if replicated else "unmeasured"),
+        replicated=why or _come_back(condition),
         gain=why or (signed(gain.value) if gain else why),
         gain_interval=interval(gain.low, gain.high) if gain else "",
     )
+
+
+def _come_back(condition: ConditionFindings) -> str:
+    """The replicated share, clipped at 0, which it may miss by chance; or why there is none."""
+    replicated = condition.measures.get("replicated")
+    if replicated is None:
+        return "unmeasured"
+    last = replicated.between.last
+    if math.isnan(last.value):
+        return "null too near 1"
+    ends = {name: getattr(last, name) for name in ("value", "low", "high")}
+    clipped = {name: end if math.isnan(end) else max(0.0, end) for name, end in ends.items()}
+    return estimated(last.model_copy(update=clipped))
 
 
 def no_answer(condition: ConditionFindings) -> str:
