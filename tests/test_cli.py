@@ -574,4 +574,4 @@ def test_a_report_on_findings_of_another_version_says_which(folder, tmp_path, ty
     (tmp_path / "findings.json").write_text(json.dumps(document))
     code, _, err = typed("report", tmp_path)
     assert code == 1
-    assert "has findings version 99; this reseed reads version 3: judge the study again with" in err
+    assert "has findings version 99; this reseed reads version 4: judge the study again with" in err

@@ -345,4 +345,5 @@ def test_the_command_line_runs_children(acts, tmp_path):
     small(acts).write(tmp_path / "study.toml")
     process = command_line("run", tmp_path / "study.toml", "--quiet")
     assert process.returncode == 0, process.stderr_text
+    process = command_line("report", tmp_path / "study", "--full")
     assert "children of step 0 agree" in " ".join(process.stdout_text.split())

@@ -16,10 +16,10 @@ from reseed.dice import generator
 from reseed.errors import ActivationsError, SpecError, TrajectoryError
 from reseed.findings import Findings
 from reseed.pipeline.rejudge import rejudge
-from reseed.spec import Study
+from reseed.spec import Floors, Study
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome
-from studies import N_ATOMS, arm, contents, finished, matrix, study
+from studies import N_ATOMS, WITHOUT, arm, contents, finished, matrix, study
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,8 @@ TINY = {"steps": 2, "batch_size": 20, "evenly": 1, "device": "cpu"}
 
 def tiny(acts, *arms, **changes):
     """A study of a second: two steps of two runs."""
-    known = {"starts": 2, "runs_per_start": 1, "training": TINY, "floors": {"draws": 3, "kmeans_steps": 1}}
+    floors = {"draws": 3, "kmeans_steps": 1, "surrogate": "off"}
+    known = {"starts": 2, "runs_per_start": 1, "training": TINY, "floors": floors}
     return study(acts, *(arms or (arm("topk", start=RANDOM),)), **known | changes)
 
 
@@ -54,8 +55,10 @@ def test_a_study_folder_holds_all_that_the_design_names(acts, tmp_path):
     assert {f"floors/{name}/{N_ATOMS}" for name in ("none", "whiten")} <= folders
     assert len(runs) == 2 * 2 * 2
     compared = {name.split("/")[1] for name in files if name.startswith("compared/")}
-    assert len(compared) == 2 * 2
-    for key, table in product(compared, ("about.json", "pairs", "matchings", "births", "floors", "barriers")):
+    assert len(compared - {"across"}) == 2 * 2
+    for key, table in product(
+        compared - {"across"}, ("about.json", "pairs", "matchings", "births", "floors", "barriers")
+    ):
         assert f"compared/{key}/{table if '.' in table else f'{table}.parquet'}" in files
     for one, file in product(runs, ("spec.json", "metrics.parquet", "done", "step-000000.safetensors")):
         assert f"runs/{one}/{file}" in files
@@ -316,12 +319,17 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
 # End to end, with known answers.
 
 
-def learn(rows, folder, *, n_atoms, k, steps, starts=4):
+def learn(rows, folder, *, n_atoms, k, steps, starts=4, floors=None):
     np.save(folder / "acts.npy", rows.numpy())
     method = {"n_atoms": n_atoms, "k": k, "learning_rate": 0.01}
     training = {"steps": steps, "batch_size": 64, "evenly": 1, "decay": 0.3, "device": "cpu"}
     small = study(
-        folder / "acts.npy", arm("topk", start=RANDOM, **method), preprocess=("none",), starts=starts, runs_per_start=1
+        folder / "acts.npy",
+        arm("topk", start=RANDOM, **method),
+        preprocess=("none",),
+        starts=starts,
+        runs_per_start=1,
+        floors=floors or WITHOUT,
     )
     findings = reseed.run(
         Study.model_validate(small.model_dump() | {"training": training}), folder / "study", quiet=True
@@ -331,7 +339,7 @@ def learn(rows, folder, *, n_atoms, k, steps, starts=4):
 
 def test_independent_starts_come_together_on_the_dictionary_that_was_planted(tmp_path):
     made = planted(4096, 32, n_atoms=16, active=4, noise=0.1)
-    condition, runs = learn(made.rows, tmp_path, n_atoms=16, k=4, steps=300, starts=7)
+    condition, runs = learn(made.rows, tmp_path, n_atoms=16, k=4, steps=300, starts=7, floors=Floors())
     assert condition.verdict.outcome in {Outcome.STABILIZING, Outcome.CONVERGENT}
     assert condition.init_groups == 7
     assert condition.measures["agreement"].born.value < 0.35

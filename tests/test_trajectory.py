@@ -69,7 +69,7 @@ def test_moments_floors_and_points_travel_with_the_study(folder):
     moments = folder.moments("centre")
     assert moments["mean"].norm() < 1e-5
     assert moments["covariance"].shape == (D_MODEL, D_MODEL)
-    assert all(len(folder.draws("centre", N_ATOMS, floor)) == 5 for floor in ("data", "kmeans"))
+    assert all(len(folder.draws("centre", N_ATOMS, floor)) == 3 for floor in ("data", "kmeans"))
     (run, *_) = folder.runs("ra-topk@centre")
     assert folder.points(run.record.points).shape == (N_ATOMS, D_MODEL)
 

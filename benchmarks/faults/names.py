@@ -70,6 +70,7 @@ SEPARATORS = {"\r", "\n", "\t"}
 WORDS = {
     *("within", "between", "run", "start", "signed", "abs", "agreement", "companion", "mechanism", "null", "origin"),
     *("reference", "finished", "diverged", "unfinished", "advantage", "equivalent", "disadvantage", "inconclusive", ""),
+    *("one", "several", "same", "different", "not compared"),
 }
 """What a findings.json may only say in these words."""
 

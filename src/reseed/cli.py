@@ -247,7 +247,7 @@ def geometry(
     json: Annotated[bool, typer.Option("--json", help="Print the document instead of the tables.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure what agreement is held against, before anything is trained.
+    """Measure nulls and references of agreement before any training.
 
     Nulls and references on some activations, under each preprocessing; and how the agreement of two dictionaries of
     your own stands beside them.

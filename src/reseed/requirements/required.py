@@ -157,14 +157,14 @@ def _estimate(condition: ConditionFindings, required: Required) -> Met:
 
 
 def _beside(condition: ConditionFindings, quantity: str) -> str:
-    """What an agreement is not told without: where it began, and its strictest floor."""
+    """What an agreement is not told without: where it began, and its strictest null."""
     measure = measure_of(condition, quantity)
     if measure is None:
         return ""
     identical = quantity.removesuffix(".adjusted").endswith("within")
     born = "born identical" if identical else f"{rounded(measure.born.value)} at step 0"
-    floor = "no floor" if measure.floor is None else f"{measure.floor.name} floor {rounded(measure.floor.value)}"
-    return f" ({born}, {floor})"
+    null = "no null" if measure.floor is None else f"{measure.floor.name} null {rounded(measure.floor.value)}"
+    return f" ({born}, {null})"
 
 
 def _stands(found: Interval, required: Required, *, holds: bool) -> str:
