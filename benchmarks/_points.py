@@ -24,11 +24,12 @@ from reseed.methods import METHODS, StartPoint
 from reseed.spec import Arm, RunSpec, Study, Training
 from reseed.starts import Start
 from reseed.starts.lloyd import kmeans
-from reseed.training import Context, stack, train
+from reseed.training import Context, Seen, stack, train
 from reseed.training.loop import write_down
 from reseed.trajectory import StudyFolder, Trajectory
 
 MIB = 2**20
+PLANTED = "planted"  # stands for the fingerprint of the activations, whatever store they are in
 BETWEEN_LOOKS = 0.005
 """Seconds; what is in memory for a shorter time than that can be missed."""
 REPEATED = 3
@@ -167,7 +168,7 @@ def _specs(task: Task) -> list[RunSpec]:
         arms=(Arm(name="arm", method=METHODS[task["kind"]](**settings), start=Start(**start)),),
         training=Training(steps=task["steps"], batch_size=task["batch_size"], evenly=1, device="cpu"),
     )
-    return list(study.runs_of(study.conditions[0], activations="planted"))
+    return list(study.runs_of(study.conditions[0], activations=PLANTED))
 
 
 def _seen(task: Task) -> Preprocessed:
@@ -175,7 +176,8 @@ def _seen(task: Task) -> Preprocessed:
 
 
 def _context(task: Task, seen: Preprocessed, pool: Any) -> Context:  # noqa: ANN401 (an executor)
-    return Context.of_one(seen, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
+    source = Seen(seen, seen.heldout.rows)
+    return Context({PLANTED: source}, StudyFolder(Path(task["study"])), torch.device("cpu"), pool)
 
 
 def _runs(task: Task) -> list[Trajectory]:

@@ -44,14 +44,14 @@ def test_findings_hold_every_condition_in_the_order_of_the_study(two):
     _, findings = two
     assert [condition.name for condition in findings.conditions] == ["a@none", "b@none"]
     assert {name: verdict.outcome for name, verdict in findings.verdicts.items()} == {
-        "a@none": "convergent",
+        "a@none": "inconclusive",  # it has no surrogate
         "b@none": "unstable",
     }
     assert [(each.first, each.second) for each in findings.comparisons] == [("b", "a")]
 
 
 def test_the_headline_counts_the_verdicts(two, tmp_path):
-    assert two[1].headline == "2 conditions: 1 convergent, 1 unstable."
+    assert two[1].headline == "2 conditions: 1 inconclusive, 1 unstable."
     one = analysed(hand_made(tmp_path, {"b@none": TWO["b@none"]}))
     assert one.headline == "1 condition: 1 unstable."
 

@@ -84,7 +84,7 @@ def test_a_study_without_runs_says_so(spoilt):
     shutil.rmtree(folder / "runs")
     findings = rejudge(folder, quiet=True)
     assert findings.headline == "Nothing can be said: no run of this study has a step 0."
-    assert len(findings.warnings) == 8
+    assert len(findings.warnings) == 9
 
 
 def test_a_study_of_an_older_reseed_is_judged_by_the_thresholds_of_today(spoilt):
