@@ -60,7 +60,8 @@ MOMENTS = [
 STARTING, LOADING = "python starts", "loading"
 PHASES = [STARTING, LOADING, "floors", "starts", "training", "compare", "floors of runs", "barriers", "judge", "report"]
 TALK = re.compile(
-    r"reseed: stopped.*; the same command goes on from here|report: .*|finished already: .*|.*: [\d,]+ of [\d,]+.*"
+    r"reseed: stopped.*; the same command goes on from here|report: .*|finished already: .*|.*: [\d,]+ of [\d,]+.*|"
+    r"reseed: acts: 540 training tokens are .*"
 )
 
 

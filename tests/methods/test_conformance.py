@@ -127,7 +127,7 @@ def test_training_reconstructs_better_than_the_start(method, tokens):
     state = born(method, tokens)
     x = batch(tokens, size=1000)
     start = r2(method, state, x)
-    assert r2(method, updated(method, state, tokens, steps=60), x) > start
+    assert r2(method, updated(method, state, tokens, steps=120), x) > start
 
 
 def test_only_the_dice_that_a_method_names_change_what_it_learns_from_one_start(method, tokens):
