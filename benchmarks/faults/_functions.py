@@ -164,7 +164,7 @@ CASES = (
         undefined=True,
     ),
     Case(floors.from_pairs, {"values": {(0, 1): 0.5}, "n_draws": 2, "policy": "any"}, undefined=True),
-    Case(measures.alive_only, {"a": GOOD, "b": GOOD, "alive_a": KEPT > 0, "alive_b": KEPT > 0}),
+    Case(measures.alive_cosines, {"matching": MATCHING, "alive_a": KEPT > 0, "alive_b": KEPT > 0}),
     Case(
         measures.code_correlations, {"matching": MATCHING, "codes_a": GOOD.T.tile(2, 1), "codes_b": GOOD.T.tile(2, 1)}
     ),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reseed.matching import match
 from reseed.measures import (
-    alive_only,
+    alive_cosines,
     code_agreement,
     firing_mass,
     mass_weighted_agreement,
@@ -183,13 +183,18 @@ def test_mmcs_is_never_below_the_matched_agreement():
         assert min(mmcs(match(a, b))) >= match(a, b).agreement
 
 
-def test_dead_atoms_are_left_out_of_alive_only_numbers():
+def test_dead_atoms_are_matched_and_left_out_of_the_mean():
+    """By hand from the permutation: a dead atom may take the partner of a living one, and then neither counts."""
     alive = torch.tensor([True] * 5 + [False] * 3)
-    moved = Side(first.atoms.roll(1, dims=1), first.encoder, first.codes)
-    half_trained = torch.where(alive[:, None], first.atoms, moved.atoms.flip(1))
-    a, b = alive_only(first.atoms, half_trained, alive, alive)
-    assert (len(a), len(b)) == (5, 5)
-    assert match(a, b).distance == 0
-    assert match(first.atoms, half_trained).agreement < 1
+    moved = first.atoms.roll(1, dims=1).flip(1)
+    half_trained = torch.where(alive[:, None], first.atoms, moved)
+    matching = match(first.atoms, half_trained)
+    kept = [
+        float(first.atoms[i].double() @ half_trained[j].double() / first.atoms[i].norm() / half_trained[j].norm())
+        for i, j in zip(matching.rows.tolist(), matching.cols.tolist(), strict=True)
+        if alive[i] and alive[j]
+    ]
+    assert alive_cosines(matching, alive, alive).tolist() == pytest.approx(kept, abs=1e-6)
+    assert len(alive_cosines(matching, alive, torch.ones(8, dtype=torch.bool))) == 5
     with pytest.raises((ValueError, TypeError), match="8"):
-        alive_only(first.atoms, half_trained, alive[:3], alive)
+        alive_cosines(matching, alive[:3], alive)

@@ -4,7 +4,7 @@ from typing import Any
 
 from reseed.measures._base import Dictionary, Matchings, Measure, Need, dictionary
 from reseed.measures.agreement import AGREEMENT
-from reseed.measures.alive import ALIVE, alive_only
+from reseed.measures.alive import ALIVE, alive_cosines
 from reseed.measures.code import CODE, code_agreement, code_correlations
 from reseed.measures.codes import StandardCodes, r2, standard_correlations, standardise, standardise_active
 from reseed.measures.covariance import (
@@ -41,7 +41,7 @@ __all__ = [
     "Projections",
     "StandardCodes",
     "activation_covariance",
-    "alive_only",
+    "alive_cosines",
     "carrying_rank",
     "code_agreement",
     "code_correlations",

@@ -1,48 +1,49 @@
-"""Agreement of the atoms that fire: matched without the dead ones (docs/mathematics.md, eq. 21)."""
+"""Agreement of the pairs in which both atoms fire, all atoms being matched (docs/mathematics.md, eq. 66)."""
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from reseed._support.guard import guarded
-from reseed.matching import match
+from reseed.matching import Matching
 from reseed.measures._base import Dictionary, Matchings, Measure
 
-__all__ = ["ALIVE", "alive_only"]
+__all__ = ["ALIVE", "alive_cosines"]
 
 
 @guarded()
-def alive_only(
-    a: Float[Tensor, "a_atoms d_model"],
-    b: Float[Tensor, "b_atoms d_model"],
-    alive_a: Bool[Tensor, " a_atoms"],
-    alive_b: Bool[Tensor, " b_atoms"],
-) -> tuple[Float[Tensor, "a_alive d_model"], Float[Tensor, "b_alive d_model"]]:
-    """The two dictionaries (or encoders) without their dead atoms, to be matched and measured like any others."""
-    for name, atoms, alive in (("first", a, alive_a), ("second", b, alive_b)):
-        if len(alive) != len(atoms):
-            raise ValueError(f"the {name} dictionary has {len(atoms)} atoms, but {len(alive)} are marked alive or dead")
-    return a[alive_a], b[alive_b]
+def alive_cosines(
+    matching: Matching, alive_a: Bool[Tensor, " a_atoms"], alive_b: Bool[Tensor, " b_atoms"]
+) -> Float64[Tensor, " pairs"]:
+    """The cosines of the matched pairs in which both atoms are alive; the dead ones take part in the matching.
+
+    Raises ValueError for other numbers of atoms than the matched ones.
+    """
+    if (len(alive_a), len(alive_b)) != (matching.n_rows, matching.n_cols):
+        raise ValueError(
+            f"the matching is of {matching.n_rows} with {matching.n_cols} atoms, "
+            f"but {len(alive_a)} and {len(alive_b)} are marked alive or dead"
+        )
+    return matching.cosines[alive_a[matching.rows] & alive_b[matching.cols]]
 
 
-def _itself(of: Dictionary) -> Dictionary:
-    return of
+def _alive(of: Dictionary) -> Bool[Tensor, " atoms"] | None:
+    return of.alive
 
 
-def _of_the_alive(matchings: Matchings, a: Dictionary, b: Dictionary) -> float:
-    """The matched agreement itself where no atom is dead, as in untrained dictionaries."""
-    if a.alive is None or b.alive is None or (a.alive.all() and b.alive.all()):
+def _of_the_alive(matchings: Matchings, a: Tensor | None, b: Tensor | None) -> float:
+    """The matched agreement itself in untrained dictionaries, in which no atom is dead; nan where no pair is alive."""
+    if a is None or b is None:
         return matchings.now.agreement
-    alive = alive_only(a.atoms, b.atoms, a.alive, b.alive)
-    return match(*alive, sign=matchings.now.sign).agreement
+    return alive_cosines(matchings.now, a, b).mean().item()
 
 
 ALIVE = Measure(
     name="alive",
-    title="agreement of alive atoms",
-    meaning="matched agreement of the atoms that fire on the held-out tokens; mind how many these are",
+    title="agreement of alive pairs",
+    meaning="mean cosine of the matched pairs in which both atoms fire on the held-out tokens; mind how many these are",
     low=-1.0,
     high=1.0,
-    prepare=_itself,
+    prepare=_alive,
     compare=_of_the_alive,
     needs=("held-out codes",),
     untrained=True,
