@@ -6,6 +6,7 @@ from reseed.analysis.question import answer, question
 from reseed.findings import (
     Comparison,
     ConditionFindings,
+    Floor,
     Interval,
     MeasureFindings,
     PairsFindings,
@@ -26,7 +27,9 @@ def condition(arm, path, outcome="unstable", *, kind="topk", start="random", pre
     if path:
         adjusted = about((path[1] - null) / (1 - null))
         between = PairsFindings.model_construct(last=about(path[1]), adjusted=adjusted)
-        measures = {"agreement": MeasureFindings.model_construct(born=about(path[0]), between=between)}
+        held = Floor(name="surrogate", role="null", value=null, spread=0.0, standard_error=0.0, n=3, policy="")
+        said = {"born": about(path[0]), "between": between, "floors": (held,), "strictest": "surrogate"}
+        measures = {"agreement": MeasureFindings.model_construct(**said)}
     return ConditionFindings.model_construct(
         name=f"{arm}@{preprocess}",
         arm=arm,
@@ -106,22 +109,30 @@ def test_a_published_lead_is_told_as_what_was_born_and_what_training_took():
         comparison("ra-topk", "topk-kmeans", 0.0, 0.1, "disadvantage", difference=-0.11),
     ]
     assert answered(three_arms(), comparisons) == (
-        "No arm's independent runs become one dictionary; those of topk-random (.12 at step 0, .67 at the end) came "
-        "closer together. The lead of ra-topk over topk-random as it would be published (.48) was there at step 0 "
-        "(.88); training took .40 of it; from starts of one kind ra-topk gains less than topk-kmeans "
-        "(\N{MINUS SIGN}.11 [\N{MINUS SIGN}.13, \N{MINUS SIGN}.09])."
+        "No arm's independent runs become one dictionary; those of topk-random (.12 at step 0, .67 [.65, .69] at "
+        "the end, .20 without common structure) came closer together. The lead of ra-topk over topk-random as it would "
+        "be published (.48 [.46, .50]) was there at step 0 (.88); training took .40 of it; from starts of one "
+        "kind ra-topk gains less than topk-kmeans (\N{MINUS SIGN}.11 [\N{MINUS SIGN}.13, \N{MINUS SIGN}.09])."
     )
 
 
 @pytest.mark.parametrize(
     ("born", "earned", "said"),
     [
-        (0.2, 0.3, "The lead of x over y as it would be published (.50) is .20 from step 0 and .30 from training."),
-        (0.0, 0.3, "(.30) was made in training."),
-        (-0.1, 0.3, "(.20) was made in training, from .10 behind at step 0."),
-        (0.3, 0.0, "(.30) was there at step 0."),
-        (-0.2, -0.3, "The lead of y over x as it would be published (.50) is .20 from step 0 and .30 from training."),
-        (0.3, -0.29, "As it would be published, x and y end alike (+.01 [\N{MINUS SIGN}.01, .03])."),
+        (
+            0.2,
+            0.3,
+            "The lead of x over y as it would be published (.50 [.48, .52]) is .20 from step 0 and .30 from training.",
+        ),
+        (0.0, 0.3, "(.30 [.28, .32]) was made in training."),
+        (-0.1, 0.3, "(.20 [.18, .22]) was made in training, from .10 behind at step 0."),
+        (0.3, 0.0, "(.30 [.28, .32]) was there at step 0."),
+        (
+            -0.2,
+            -0.3,
+            "The lead of y over x as it would be published (.50 [.48, .52]) is .20 from step 0 and .30 from training.",
+        ),
+        (0.3, -0.29, "As it would be published, x has no lead over y (+.01 [\N{MINUS SIGN}.01, .03])."),
         (math.nan, math.nan, ""),
     ],
 )
@@ -134,8 +145,14 @@ def test_a_gap_is_told_of_the_arm_that_leads(born, earned, said):
 
 def test_one_dictionary_everywhere_is_a_yes_with_its_numbers():
     arms = [condition(name, (0.1, end), "convergent") for name, end in (("a", 0.96), ("b", 0.98))]
-    assert answered(arms) == "Yes: independent runs of every arm become one dictionary (agreement .96 to .98)."
-    assert answered(arms[:1]) == "Yes: independent runs of a become one dictionary (agreement .96)."
+    assert answered(arms) == (
+        "Yes: independent runs of every arm become one dictionary (.10 at step 0, .96 to .98 at the end, at most .20 "
+        "without common structure)."
+    )
+    assert answered(arms[:1]) == (
+        "Yes: independent runs of a become one dictionary (.10 at step 0, .96 [.94, .98] at the end, .20 without "
+        "common structure)."
+    )
 
 
 def test_arms_of_which_some_become_one_dictionary_are_told_apart():
@@ -145,21 +162,24 @@ def test_arms_of_which_some_become_one_dictionary_are_told_apart():
         condition("c", None, "not testable"),
     ]
     assert answered(arms) == (
-        "Independent runs of a become one dictionary (agreement .97); those of b do not; of c it cannot be said."
+        "Independent runs of a become one dictionary (.10 at step 0, .97 [.95, .99] at the end, .20 without common "
+        "structure); those of b do not; of c it cannot be said."
     )
 
 
 def test_one_arm_says_how_far_its_runs_came():
     assert answered([condition("a", (0.12, 0.3))]) == (
-        "Independent runs of a do not become one dictionary (.12 at step 0, .30 at the end)."
+        "Independent runs of a do not become one dictionary (.12 at step 0, .30 [.28, .32] at the end, .20 without "
+        "common structure)."
     )
-    assert "; they came closer, .12 at step 0, .67 at the end." in answered(three_arms()[:1])
+    assert "; they came closer, .12 at step 0, .67 [.65, .69] at the end, .20 without" in answered(three_arms()[:1])
 
 
 def test_where_nothing_comes_together_the_closest_are_named():
     told = answered([condition("a", (0.1, 0.3)), condition("b", (0.1, 0.4))])
     assert told == (
-        "No arm's independent runs become one dictionary; the closest are those of b (.10 at step 0, .40 at the end)."
+        "No arm's independent runs become one dictionary; the closest are those of b (.10 at step 0, .40 [.38, .42] "
+        "at the end, .20 without common structure)."
     )
 
 
@@ -195,8 +215,9 @@ def test_many_arms_are_counted():
     outcomes = ["advantage"] * 3 + ["equivalent"] * 20 + ["inconclusive"] * 2
     told = answered(arms, [comparison(f"a{2 * i + 1}", "a0", 0, 0, each) for i, each in enumerate(outcomes)])
     assert told == (
-        "Independent runs of 1 of 100 arms become one dictionary (agreement .98); those of 99 do not. In "
-        "25 comparisons of methods from starts of one kind the arm gains: 3 more, 20 as much, 2 undecided."
+        "Independent runs of 1 of 100 arms become one dictionary (.10 at step 0, .98 [.96, 1.00] at the end, .20 "
+        "without common structure); those of 99 do not. In 25 comparisons of methods from starts of one kind the arm "
+        "gains: 3 more, 20 as much, 2 undecided."
     )
 
 

@@ -148,14 +148,29 @@ def _closest(conditions: Sequence[ConditionFindings]) -> str:
 
 
 def _path(condition: ConditionFindings) -> str:
+    """The start, the end with its spread, and the null."""
     found = condition.agreement
-    return f"{rounded(found.born.value)} at step 0, {rounded(found.between.last.value)} at the end" if found else ""
+    if found is None:
+        return ""
+    null = f", {rounded(found.floor.value)} without common structure" if found.floor else ""
+    return f"{rounded(found.born.value)} at step 0, {_told(found.between.last)} at the end{null}"
 
 
 def _range(conditions: Iterable[ConditionFindings]) -> str:
-    ends = sorted(each.agreement.between.last.value for each in conditions if each.agreement)
-    texts = dict.fromkeys(map(rounded, (ends[0], ends[-1])))
-    return f"agreement {' to '.join(texts)}"
+    """From where to where they came: of one arm in full, of several the least and the most."""
+    found = [each for each in conditions if each.agreement]
+    if len(found) == 1:
+        return _path(found[0])
+    starts = _from_to(each.agreement.born.value for each in found if each.agreement)
+    ends = _from_to(each.agreement.between.last.value for each in found if each.agreement)
+    nulls = [each.agreement.floor.value for each in found if each.agreement and each.agreement.floor]
+    beneath = f", at most {rounded(max(nulls))} without common structure" if nulls else ""
+    return f"{starts} at step 0, {ends} at the end{beneath}"
+
+
+def _from_to(values: Iterable[float]) -> str:
+    found = sorted(values)
+    return " to ".join(dict.fromkeys(map(rounded, (found[0], found[-1]))))
 
 
 def _unsaid(conditions: Sequence[ConditionFindings], one: str) -> str:
@@ -193,8 +208,8 @@ def _lead(found: Comparison, limits: Limits) -> str:
     leader, other = (found.first, found.second)[::sign]
     gap, born, earned = (sign * part.value for part in (found.gap, found.born, found.earned))
     if gap <= limits.margin:
-        return f"As it would be published, {found.first} and {found.second} end alike ({_signed(found.gap)})"
-    lead = f"The lead of {leader} over {other} as it would be published ({rounded(gap)})"
+        return f"As it would be published, {found.first} has no lead over {found.second} ({_signed(found.gap)})"
+    lead = f"The lead of {leader} over {other} as it would be published ({_told(found.gap, sign)})"
     if abs(earned) < HALF_A_HUNDREDTH:
         return f"{lead} was there at step 0"
     if earned < 0:
@@ -224,6 +239,12 @@ def _tally(alike: Sequence[Comparison]) -> str:
     told = [f"{counts[outcome]} {word}" for outcome, word in words.items() if counts[outcome]]
     compared = f"{len(alike)} comparison{'' if len(alike) == 1 else 's'} of methods from starts of one kind"
     return f"In {compared} the arm gains: {', '.join(told)}." if told else ""
+
+
+def _told(found: Interval, sign: int = 1) -> str:
+    """The value with its interval, or those of its negative."""
+    low, high = sorted((sign * found.low, sign * found.high))
+    return f"{rounded(sign * found.value)} {interval(low, high)}".rstrip()
 
 
 def _signed(found: Interval) -> str:

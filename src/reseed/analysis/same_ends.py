@@ -177,7 +177,8 @@ def _sentence(members: Sequence[Analysed], outcome: str, widest: Estimate, furth
         method=members[0].findings.kind,
         starts=f"{', from '.join(others)} and from {last}",
         numbers=f"{ends}; across {rounded(furthest.agreement)}",
-        tests=f"the ends differ by {_told(widest)}, and across arms runs agree by {_told(furthest.across)} more{few}",
+        tests=f"the ends differ by {_size(widest)}, and runs of two arms agree {_size(furthest.across)} "
+        f"{'less' if furthest.across.value < 0 else 'more'} than runs of one{few}",
     )
 
 
@@ -189,5 +190,8 @@ def _groups(each: Analysed) -> Tensor:
     return each.pairs.groups if each.pairs else torch.empty(0)
 
 
-def _told(estimate: Estimate) -> str:
-    return f"{rounded(estimate.value)} {in_brackets(estimate.low, estimate.high)}".rstrip()
+def _size(estimate: Estimate) -> str:
+    """How large a difference is, whatever its direction."""
+    sign = -1 if estimate.value < 0 else 1
+    low, high = sorted((sign * estimate.low, sign * estimate.high))
+    return f"{rounded(sign * estimate.value)} {in_brackets(low, high)}".rstrip()
