@@ -180,6 +180,10 @@ class Surrogate(_Document):
     """`elliptical`, `axes` or `gaussian`: what else the rows keep."""
     runs: tuple[str, ...]
     """Ids of the runs on them, one for each start."""
+    rank: int
+    """Dimensions in which the rows vary: principal directions above a millionth of the average variance."""
+    dimensions_per_token: Number
+    """Dimensions of the rows over their number: as it comes near 1, all lengths become alike."""
     born: Interval
     """Matched agreement between its starts at step 0."""
     last: Interval

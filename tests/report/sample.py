@@ -206,6 +206,8 @@ def _surrogate(shape: Shape) -> Surrogate:
     return Surrogate(
         kind="elliptical",
         runs=tuple(f"{shape.name}.surrogate.s{start}" for start in range(3)),
+        rank=576,
+        dimensions_per_token=576 / 225_904,
         born=_interval(born, 0.002),
         last=_interval(shape.null, 0.01),
         contraction=_interval((1 - shape.null) / (1 - born), 0.012),

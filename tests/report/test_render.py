@@ -125,7 +125,7 @@ def test_what_the_second_edition_adds_is_told_in_full(findings):
     assert findings.same_ends[0].sentence in text
     assert "the same recipe on the elliptical surrogate (3 runs): agreement .15 → .23 [.22, .24]" in text
     assert "agreed most at step 20 (.91) and fell by .30 [.28, .32] until the last step" in text
-    assert "half-life 412 steps · identity ends at .20, half-life 1,210 steps" in text
+    assert "half-life 412 steps); 20 % of the atoms still sit at their birth index (half-life 1,210 steps)" in text
     assert "2 topk-kmeans .51 .47 .43 3 ra-topk-kmeans .44 .43" in text
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["bound", "digits_apart", "interval", "percent", "rounded", "size"]
+__all__ = ["bound", "digits_apart", "interval", "percent", "rounded", "size", "steps"]
 
+_WHOLE = 10  # steps from here on are told without a digit after the point
 _UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB", "EB")
 
 MINUS = "\N{MINUS SIGN}"
@@ -61,6 +62,13 @@ def size(n_bytes: int) -> str:
         power += 1
     value = n_bytes / 1000**power
     return f"{value:,.0f} {_UNITS[power]}" if power == 0 or value >= 100 else f"{value:.1f} {_UNITS[power]}"  # noqa: PLR2004 (three digits)
+
+
+def steps(count: float) -> str:
+    """`412 steps`, `1.3 steps`, or `not reached`."""
+    if not math.isfinite(count):
+        return "not reached"
+    return f"{count:,.0f} steps" if count >= _WHOLE else f"{rounded(count, 1)} steps"
 
 
 def _bare(value: float, digits: int) -> str:

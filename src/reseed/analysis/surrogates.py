@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reseed import statistics
 from reseed.analysis.intervals import interval
+from reseed.errors import TrajectoryError
 from reseed.findings import Surrogate
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def surrogate_findings(
         return None
     runs = [folder.run(run_id) for run_id in pairs.ids]
     first = runs[0].record
-    if first.surrogate is None:
-        raise ValueError(f"{runs[0].id} is listed as a run on the surrogate, and its spec.json names none")
+    if first.surrogate is None or first.surrogate_rank is None or first.dimensions_per_token is None:
+        raise TrajectoryError(f"{runs[0].id} is listed as a run on the surrogate, and its spec.json says of none")
     matched = pairs.measures["agreement"]
     ends = statistics.ends(statistics.between_start, matched, pairs.groups, level=level)
     last = [run.metrics.tail(1).to_dicts()[0] for run in runs]
@@ -39,6 +40,8 @@ def surrogate_findings(
     return Surrogate(
         kind=first.surrogate,
         runs=pairs.ids,
+        rank=first.surrogate_rank,
+        dimensions_per_token=first.dimensions_per_token,
         born=interval(ends.first),
         last=interval(ends.last),
         contraction=interval(statistics.contraction(matched, pairs.groups, level=level)),

@@ -38,6 +38,7 @@ def environment() -> jinja2.Environment:
         "shown": _shown,
         "abbreviated": _abbreviated,
         "steps": words.steps,
+        "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "thousands": lambda number: f"{number:,}",
     }
     names: dict[str, Any] = {"words": words, "called": called, "asset": _template, "nan": math.nan}

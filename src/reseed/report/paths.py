@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from reseed._support.numbers import rounded
+from reseed._support.numbers import rounded, steps
 from reseed.report.axes import (
     Label,
     agreement_range,
@@ -30,7 +30,7 @@ from reseed.report.lines import (
     shown,
 )
 from reseed.report.theme import colour
-from reseed.report.words import estimated, nulls_and_references, steps
+from reseed.report.words import estimated, nulls_and_references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

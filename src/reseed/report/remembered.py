@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from reseed._support.numbers import percent, rounded
-from reseed.report.words import steps
+from reseed._support.numbers import percent, rounded, steps
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reseed._support.numbers import interval, percent, rounded
+from reseed._support.numbers import interval, percent, rounded, steps
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
+from reseed.report.remembered import remembered
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
@@ -42,7 +43,6 @@ __all__ = [
     "factor",
     "floor_policies",
     "last",
-    "lives",
     "mechanisms",
     "no_answer",
     "notes",
@@ -52,6 +52,7 @@ __all__ = [
     "ordered",
     "pairs_behind",
     "ratio",
+    "remembered",
     "run_labels",
     "runs_finished",
     "signed",
@@ -278,7 +279,7 @@ def notes(condition: ConditionFindings) -> tuple[str, ...]:
     return (*reasons, *ended)
 
 
-TEN = 10  # from here on the second digit after the point says nothing, and of steps the first
+TEN = 10  # from here on the second digit after the point says nothing
 HARDLY_ANY_DEAD = 0.99  # alive share from which dead atoms move no number that is shown
 
 
@@ -286,24 +287,14 @@ def beside(condition: ConditionFindings) -> tuple[str, ...]:
     """What the verdict weighed that is not in its sentence, in a few words each."""
     found = condition.agreement
     far = times_as_far(found.between, strictest_null(condition)) if found else ""
-    closer = condition.contraction
+    closer, left = condition.contraction, remembered(condition)
     return (
         runs_finished(condition),
         counted(condition.init_groups, "init group"),
         *([far] if far else []),
         *([f"distance at the end over that at step 0 (κ) {estimated(closer)}"] if closer.value == closer.value else []),
-        *lives(condition),
+        *([left] if left else []),
     )
-
-
-def lives(condition: ConditionFindings) -> tuple[str, ...]:
-    """For how many steps which dictionary comes out, and who is who, depends on the start."""
-    if condition.memory is None or math.isnan(condition.memory.value[-1]):
-        return ()
-    told = [f"init memory ends at {last(condition.memory)}, half-life {steps(condition.half_life)}"]
-    if condition.identity is not None:
-        told.append(f"identity ends at {last(condition.identity)}, half-life {steps(condition.identity_half_life)}")
-    return tuple(told)
 
 
 def turned(condition: ConditionFindings) -> str:
@@ -325,7 +316,8 @@ def surrogate(condition: ConditionFindings) -> str:
     return (
         f"the same recipe on the {found.kind} surrogate ({counted(len(found.runs), 'run')}): "
         f"agreement {rounded(found.born.value)} → {estimated(found.last)}, κ {estimated(found.contraction)}, "
-        f"R² {rounded(found.r2)}, {percent(found.alive)} of its atoms alive"
+        f"R² {rounded(found.r2)}, {percent(found.alive)} of its atoms alive; rows of rank {found.rank:,}, "
+        f"{1 / found.dimensions_per_token:,.0f} for each dimension; {percent(found.share)} of the runs' cost on top"
     )
 
 
@@ -409,13 +401,6 @@ def runs_finished(condition: ConditionFindings) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 run`, `2 runs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def steps(count: float) -> str:
-    """`412 steps`, `1.3 steps`, or `not reached`."""
-    if not math.isfinite(count):
-        return "not reached"
-    return f"{count:,.0f} steps" if count >= TEN else f"{rounded(count, 1)} steps"
 
 
 def versus(comparison: Comparison) -> str:

@@ -22,7 +22,7 @@ from reseed.starts import Start, start_identity
 from reseed.trajectory import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 __all__ = ["Condition", "Part", "Reads", "RunSpec", "Spawn", "Split"]
 
@@ -178,10 +178,12 @@ class RunSpec(Settings):
         matter = self.method.dice | self.start.dice | read
         return tuple(die for die in DICE if die in matter)
 
-    def record(self, *, points: str | None) -> RunRecord:
+    def record(self, *, points: str | None, about: Mapping[str, Any] | None = None) -> RunRecord:
         """What the study folder says of the run: its identity, and what a reader needs to know of method and start.
 
-        `points` is the name under which the folder keeps the points that the run starts from.
+        Args:
+            points: the name under which the folder keeps the points that the run starts from.
+            about: what the activations say about themselves, of which a surrogate's rank and size are told.
         """
         identity = self.identity
         if self.kept_parent is not None:
@@ -192,6 +194,8 @@ class RunSpec(Settings):
             dice=self.dice,
             shared_when_published=self.start.entry.shared_when_published,
             points=points,
+            surrogate_rank=(about or {}).get("rank") if self.surrogate else None,
+            dimensions_per_token=(about or {}).get("dimensions_per_token") if self.surrogate else None,
         )
 
     @property

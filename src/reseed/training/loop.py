@@ -160,7 +160,8 @@ def _born(spec: RunSpec, context: Context) -> Stack:
         name: tensor.to(context.device) for name, tensor in method.initialise(point, spec.rolls["encoder"]).items()
     }
     points = points_name(_points_identity(spec, context)) if spec.start.entry.makes_points else None
-    context.folder.run(spec.id).write_record(spec.record(points=points))
+    about = context.seen(spec).activations.activations.about
+    context.folder.run(spec.id).write_record(spec.record(points=points, about=about))
     born = stack.begin(spec, state)
     write_down(born, context)
     return born

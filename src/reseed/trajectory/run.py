@@ -79,6 +79,10 @@ class RunRecord(Document):
     """Set for a child."""
     surrogate: str | None = None
     """Set for a run on a surrogate of the activations: its kind."""
+    surrogate_rank: int | None = None
+    """Dimensions in which the rows of the surrogate vary."""
+    dimensions_per_token: float | None = None
+    """Dimensions of its rows over their number."""
     points: str | None = None
     """The name of the points that its start was made from."""
     sign: Literal["signed", "abs"] = "signed"
@@ -91,7 +95,15 @@ class RunRecord(Document):
     @property
     def identity(self) -> dict[str, Any]:
         """What decides what the run becomes, of what is written here."""
-        for_readers = {"format_version", "points", "sign", "dice", "shared_when_published"}
+        for_readers = {
+            "format_version",
+            "surrogate_rank",
+            "dimensions_per_token",
+            "points",
+            "sign",
+            "dice",
+            "shared_when_published",
+        }
         return self.model_dump(mode="json", exclude=for_readers)
 
 
