@@ -24,6 +24,8 @@ from reseed.calibration.results import Case
 from reseed.calibration.trained import train_study
 from reseed.matching import match
 from reseed.methods import ReLU, TopK
+from reseed.spec import Floors
+from reseed.starts import Start
 from reseed.verdict import Outcome
 
 __all__ = ["answers"]
@@ -50,6 +52,11 @@ def _noise() -> Iterator[Case]:
     yield verdict_case("noise, one start, atoms that move little", findings, "keeps", Outcome.INHERITED)
     yield verdict_case("noise, one start, a high rate", findings, "comes-apart", Outcome.DIVERGING)
     yield verdict_case("noise, independent starts", findings, "never-meets", Outcome.UNSTABLE, Outcome.INCONCLUSIVE)
+    as_far = arm_of("as-far", TopK(n_atoms=24, k=3, learning_rate=3e-3), Start(kind="data"))
+    many = {"starts": 10, "runs_per_start": 1, "floors": Floors(kmeans_steps=5, surrogate_starts=10)}
+    with passing_folder() as folder:
+        findings = train_study(folder, rows, as_far, steps=200, **many)
+    yield verdict_case("noise, ten starts that share their activations", findings, "as-far", Outcome.UNSTABLE)
 
 
 def _identifiable() -> Iterator[Case]:

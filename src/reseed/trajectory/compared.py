@@ -13,6 +13,7 @@ COMPARED_VERSION history
   1  first version
   2  the cosines of all matched atoms, in `pairs` and `floors`; the birth test, in `births`; what version 1 wrote is
      compared again
+  3  `alive` is of all matched pairs in which both atoms fire, not of another matching; compared again likewise
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPARED_VERSION", "Compared", "ComparedFolder", "ComparedRun", "DrawnFloor"]
 
-COMPARED_VERSION = 2
+COMPARED_VERSION = 3
 
 
 class ComparedRun(Document):
