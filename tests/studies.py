@@ -179,12 +179,13 @@ def hand_made(folder, atoms, *, surrogates=None, heldout=None, status="finished"
             write_run(study_folder.run(run_id), name, number, by_step, heldout=heldout, status=status, metrics=metrics)
     for number, (run_id, by_step) in enumerate(beside.items()):
         run, name = study_folder.run(run_id), next(iter(atoms))
-        write_run(run, name, number, by_step, heldout=heldout, status="finished", metrics={}, surrogate="elliptical")
+        of = {"surrogate": "elliptical", "surrogate_rank": d_model, "dimensions_per_token": d_model / len(heldout)}
+        write_run(run, name, number, by_step, heldout=heldout, status="finished", metrics={}, of=of)
     return StudyFolder.open(folder)
 
 
-def write_run(run, condition, number, by_step, *, heldout, status, metrics, surrogate=None):
-    """One run of a folder written by hand."""
+def write_run(run, condition, number, by_step, *, heldout, status, metrics, of=None):
+    """One run of a folder written by hand; `of` is what its record says of the surrogate that it was trained on."""
     name, preprocess = condition.split("@")
     by_arm = arm("topk", name=name, n_atoms=len(by_step[0]), start={"kind": "random"})
     run.write_record(
@@ -194,8 +195,8 @@ def write_run(run, condition, number, by_step, *, heldout, status, metrics, surr
             run_index=0,
             rolls=Dice().rolls(number, 0),
             dice=("init", "order"),
-            surrogate=surrogate,
             **by_arm.model_dump(mode="json", include={"method", "start"}),
+            **(of or {}),
         )
     )
     rows = []

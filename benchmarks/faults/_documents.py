@@ -116,7 +116,7 @@ def _may_be(kind: Kind, name: str, value: object, document: dict[str, Any]) -> b
 def kinds(folder: Path) -> tuple[Kind, ...]:
     """Of a folder from `made`."""
     study = folder / "study"
-    run = next((study / "runs").iterdir())
+    run = min((study / "runs").iterdir())
     about = next((study / "compared").glob("*/about.json"))
     return (
         Kind("study.toml", folder / "study.toml", lambda at: Study.read(at / "study.toml")),
@@ -145,6 +145,8 @@ def kinds(folder: Path) -> tuple[Kind, ...]:
                 "activations",
                 "spawn",
                 "surrogate",
+                "surrogate_rank",
+                "dimensions_per_token",
                 "points",
                 "sign",
                 "dice",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jaxtyping import Float, Float64, Int
@@ -65,7 +65,8 @@ def write_study(folder: Path, chosen: Chosen) -> StudyFolder:
         first, last = (_dictionaries(matrix, width) for matrix in chosen.surrogate)
         for number, atoms in enumerate(zip(first, last, strict=True)):
             ends = dict(zip((0, LAST_STEP), atoms, strict=True))
-            _write_run(made.run(_surrogate_id(number)), ends, chosen, place=(number, 0), surrogate="elliptical")
+            of = {"surrogate": "elliptical", "surrogate_rank": width * N_ATOMS, "dimensions_per_token": 0.0}
+            _write_run(made.run(_surrogate_id(number)), ends, chosen, place=(number, 0), of=of)
     return StudyFolder.open(folder)
 
 
@@ -111,16 +112,17 @@ def _write_run(
     chosen: Chosen,
     *,
     place: tuple[int, int],
-    surrogate: str | None = None,
+    of: Mapping[str, Any] | None = None,
 ) -> None:
+    """One run with its ends; `of` is what its record says of the surrogate that it was trained on."""
     start, number = place
     record = RunRecord(
         preprocess=PREPROCESS,
         start_index=start,
         run_index=number,
         rolls={str(die): shown for die, shown in Dice().rolls(start, number).items()},
-        surrogate=surrogate,
         **ARM.model_dump(mode="json", include={"method", "start"}),
+        **(of or {}),
     )
     run.write_record(record)
     codes = torch.ones(TOKENS, N_ATOMS) + torch.eye(TOKENS, N_ATOMS)
