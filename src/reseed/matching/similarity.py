@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
-from reseed._support.guard import guarded, is_plain_matrix
+from reseed._support.guard import all_finite, guarded, is_plain_matrix
 from reseed._support.mistakes import shown
 
 __all__ = ["Sign", "check_dictionaries", "check_sign", "cosines", "is_zero", "row_cosines", "unit_rows", "zero_atoms"]
@@ -41,9 +41,9 @@ def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
 @guarded()
 def unit_rows(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, "atoms d_model"]:
     """The atoms at length 1 in float64; zero atoms as zeros, so that every cosine with them is 0."""
-    rows, zero = atoms.to(torch.float64), zero_atoms(atoms)
-    norms = norms_of(rows).masked_fill(zero, 1.0)
-    return (rows / norms[:, None]).masked_fill(zero[:, None], 0.0)
+    norms = norms_of(atoms)
+    zero = is_zero(norms)
+    return (atoms.to(torch.float64) / norms.masked_fill(zero, 1.0)[:, None]).masked_fill(zero[:, None], 0.0)
 
 
 def cosines(
@@ -94,8 +94,8 @@ def _check_dictionary(name: str, atoms: Tensor) -> None:
             f"the {name} dictionary is {given}; a dictionary is a matrix of floats (n_atoms, d_model), dense and of "
             "16, 32 or 64 bits"
         )
-    broken = (~atoms.isfinite()).any(dim=1).nonzero()
-    if len(broken):
+    if not all_finite(atoms):
+        broken = (~atoms.isfinite()).any(dim=1).nonzero()
         raise ValueError(f"the {name} dictionary has NaN or inf in {len(broken)} atoms, first in atom {int(broken[0])}")
 
 
