@@ -1,10 +1,12 @@
 """A study and its surrogate: trained beside the runs, kept, shared, judged as a null."""
 
 import math
+import shutil
 
 import numpy as np
 import pytest
 
+from reseed.errors import TrajectoryError
 from reseed.pipeline.run import run
 from reseed.spec import Floors
 from reseed.trajectory import StudyFolder
@@ -94,6 +96,18 @@ def test_a_run_on_it_that_is_lost_is_made_again_to_the_same_bytes(whole):
     lost.rmdir()
     run(made, folder, quiet=True)
     assert contents(folder) == before
+
+
+def test_a_run_on_it_that_does_not_say_so_is_told_and_the_advice_mends_it(whole, tmp_path):
+    made, folder, findings = whole
+    mute = shutil.copytree(folder, tmp_path / "mute")
+    first = StudyFolder.open(mute).run(findings.conditions[2].surrogate.runs[0])
+    first.write_record(first.record.model_copy(update={"surrogate_rank": None}))
+    with pytest.raises(TrajectoryError, match=f"does not say of which kind, rank and size: delete {first.folder} and"):
+        run(made, mute, quiet=True)
+    shutil.rmtree(first.folder)
+    run(made, mute, quiet=True)
+    assert contents(mute / "runs") == contents(folder / "runs")
 
 
 def test_without_it_nothing_is_trained_beside(tmp_path):

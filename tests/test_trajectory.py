@@ -5,13 +5,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 import reseed
 from reseed._support.files import write_json
 from reseed.errors import TrajectoryError
 from reseed.spec import Study
-from reseed.trajectory import RunEnd, RunRecord, StudyFolder, Trajectory, pack_codes, points_name, read_header
+from reseed.trajectory import RunEnd, StudyFolder, Trajectory, pack_codes, points_name, read_header
 from studies import D_MODEL, LAST_STEP, N_ATOMS, SNAPSHOTS, begun_again, contents, finished
 
 
@@ -171,12 +170,3 @@ def test_specs_are_json_that_anybody_can_read(folder):
     assert spec["method"]["kind"] == "topk"
     assert spec["training"]["steps"] == LAST_STEP
     assert "threads" not in spec["training"]
-
-
-@pytest.mark.parametrize("left_out", ["surrogate", "surrogate_rank", "dimensions_per_token"])
-def test_a_record_says_all_of_its_surrogate_or_nothing(folder, left_out):
-    of = {"surrogate": "elliptical", "surrogate_rank": 5, "dimensions_per_token": 0.1}
-    record = folder.runs("topk@centre")[0].record.model_dump() | of
-    assert RunRecord(**record).surrogate_rank == of["surrogate_rank"]
-    with pytest.raises(ValidationError, match="go together"):
-        RunRecord(**record | {left_out: None})

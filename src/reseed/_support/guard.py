@@ -177,9 +177,10 @@ class _Check:
                 f"of {_words(hint)} with shape ({', '.join(axes)})"
             )
         self._shape(tuple(value.shape), axes)
-        if value.is_floating_point() and self.numbers != "any" and not all_finite(value):
-            if self.numbers == "finite" or value.isinf().any():
-                raise ValueError(f"{self.name} holds {'infinity' if self.numbers == 'nan' else 'NaN or infinity'}")
+        if self.numbers == "any" or not value.is_floating_point() or all_finite(value):
+            return
+        if self.numbers == "finite" or value.isinf().any():
+            raise ValueError(f"{self.name} holds {'infinity' if self.numbers == 'nan' else 'NaN or infinity'}")
 
     def _shape(self, shape: tuple[int, ...], axes: list[str]) -> None:
         """Raise ValueError unless a shape is that of the axes, with the sizes that these have in other arguments."""

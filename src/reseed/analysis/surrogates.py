@@ -29,7 +29,10 @@ def surrogate_findings(
     runs = [folder.run(run_id) for run_id in pairs.ids]
     first = runs[0].record
     if first.surrogate is None or first.surrogate_rank is None or first.dimensions_per_token is None:
-        raise TrajectoryError(f"{runs[0].id} is listed as a run on the surrogate, and its spec.json says of none")
+        raise TrajectoryError(
+            f"{runs[0].folder / 'spec.json'} is of a run on the surrogate, and does not say of which kind, rank and "
+            f"size: delete {runs[0].folder} and run the same study again"
+        )
     matched = pairs.measures["agreement"]
     ends = statistics.ends(statistics.between_start, matched, pairs.groups, level=level)
     last = [run.metrics.tail(1).to_dicts()[0] for run in runs]

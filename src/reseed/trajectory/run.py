@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from reseed._support.checksums import Checksums
 from reseed._support.documents import Document
@@ -91,13 +91,6 @@ class RunRecord(Document):
     """The dice that change anything for this method and start."""
     shared_when_published: bool = False
     """Whether published work gives all its runs one and the same start of this kind."""
-
-    @model_validator(mode="after")
-    def _a_surrogate_is_told_whole(self) -> Self:
-        told = (self.surrogate, self.surrogate_rank, self.dimensions_per_token)
-        if None in told and any(each is not None for each in told):
-            raise ValueError("surrogate, surrogate_rank and dimensions_per_token go together: all three or none")
-        return self
 
     @property
     def identity(self) -> dict[str, Any]:
