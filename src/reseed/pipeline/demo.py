@@ -83,5 +83,5 @@ def demo_study(model: str, activations: str) -> Study:
             Arm(name="topk-kmeans", method=topk, start=kmeans),
             Arm(name="ra-topk-kmeans", method=archetypal, start=kmeans),
         ),
-        training=Training(steps=320, batch_size=1024),
+        training=Training(steps=300, batch_size=1024),
     )

@@ -134,7 +134,8 @@ def keep(stack: Stack, runs: Sequence[int]) -> Stack:
 def finite(stack: Stack) -> Bool[Tensor, " runs"]:
     """Which runs are made of finite numbers throughout; an overflow in Adam's moments would freeze what it touches."""
     flat = [tensor.reshape(len(stack), -1) for tensor in _tensors(stack).values()]
-    return torch.stack([rows.isfinite().all(dim=1) for rows in flat]).all(dim=0)
+    sums = torch.stack([rows.sum(dim=1) for rows in flat]).isfinite().all(dim=0)  # a finite sum proves finite numbers
+    return sums if sums.all() else torch.stack([rows.isfinite().all(dim=1) for rows in flat]).all(dim=0)
 
 
 def _tensors(stack: Stack) -> dict[str, Tensor]:
