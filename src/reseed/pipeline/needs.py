@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Needs", "OfCondition", "Phase", "count_snapshots", "needs_of"]
 
-LIBRARIES = 300 * 2**20  # what torch, numba and the others hold before anything is done
+LIBRARIES = 260 * 2**20  # what torch, numba and the others hold before anything is done
 KEPT = 80 * 2**20  # what they may hold more once they have worked
 SLACK = 1.4  # of temporary memory: what an allocator keeps of earlier phases without needing it
 _GPU_ONCE = 2**28
