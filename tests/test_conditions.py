@@ -330,12 +330,14 @@ def test_runs_know_their_group_their_dice_and_their_metrics(known):
     assert findings.runs[0].metrics["step"] == (0, 4, 10)
 
 
-def test_the_spread_is_over_starts_from_three_on_and_over_runs_below(tmp_path):
-    for starts, unit in ((3, "start"), (2, "run")):
-        runs = trajectories(drawn, lambda s, r: near(drawn(9), s, r), starts=starts)
-        findings = analysed(tmp_path / str(starts), runs).findings
-        assert findings.agreement.between.last.unit == unit
-        assert findings.verdict.outcome == (Outcome.CONVERGENT if unit == "start" else Outcome.INCONCLUSIVE)
+def test_two_starts_with_many_runs_have_a_gain_and_no_word(tmp_path):
+    for starts, runs in ((3, 2), (2, 6)):
+        known = trajectories(drawn, lambda s, r: near(drawn(9), s, r), starts=starts, runs=runs)
+        findings = analysed(tmp_path / str(starts), known).findings
+        last = findings.agreement.between.last
+        assert (last.unit, last.n_units, math.isnan(last.low)) == ("start", starts, starts == 2)
+        assert findings.verdict.outcome == (Outcome.CONVERGENT if starts == 3 else Outcome.INCONCLUSIVE)
+        assert findings.verdict.because == (Reason.NONE if starts == 3 else Reason.FEW_STARTS)
 
 
 @pytest.mark.parametrize(("starts", "runs"), [(1, 2), (2, 1), (3, 1), (1, 3)])

@@ -97,13 +97,13 @@ class _Tested:
 
 
 def _tested(difference: Estimate, margin: float, *, alike: bool) -> _Tested:
-    """Over the runs of two starts nothing is known about other starts; unlike arms differ in more than their method."""
+    """Of fewer than three starts there is no spread; unlike arms differ in more than their method."""
     if not alike:
         return _Tested(difference, "not compared")
-    if difference.unit != "start":
+    if not difference.defined:
         return _Tested(difference, "inconclusive", would_decide="at least three starts per arm")
     test = statistics.equivalence(difference, margin=margin, alpha=1 - difference.level)
-    if test.outcome != "inconclusive" or not difference.defined:
+    if test.outcome != "inconclusive":
         return _Tested(difference, test.outcome)
     most = max(MOST_STARTS, 2 * difference.n_units)  # a spread over few starts foretells no more
     needed = test.runs_to_decide

@@ -151,8 +151,6 @@ def _across_by_start(x: Analysed, y: Analysed, starts: Sequence[int], across: Ac
 
 
 def _tested(difference: Estimate, margin: float) -> Conclusion:
-    if difference.unit != "start":
-        return "inconclusive"
     return statistics.equivalence(difference, margin=margin, alpha=1 - difference.level).outcome
 
 
@@ -172,7 +170,7 @@ _TOLD = {
 def _sentence(members: Sequence[Analysed], outcome: str, widest: Estimate, furthest: _Two) -> str:
     *others, last = [start_called(each.findings.start_kind) for each in members]
     ends = " / ".join(rounded(statistics.between_start(_last(each), _groups(each)).item()) for each in members)
-    few = "" if widest.unit == "start" else "; three starts are needed for a spread over starts"
+    few = "" if widest.defined else "; three starts are needed for a spread over starts"
     return _TOLD[outcome].format(
         method=members[0].findings.kind,
         starts=f"{', from '.join(others)} and from {last}",

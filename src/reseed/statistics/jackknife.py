@@ -38,7 +38,9 @@ __all__ = [
     "within",
 ]
 
-_STARTS_NEEDED = 3  # leaving out one of two starts leaves no pair between starts
+_STARTS_NEEDED = (
+    3  # without one of two starts there is no pair of runs that started apart, and no spread between starts
+)
 
 Statistic = Callable[[Float[Tensor, "*stack runs runs"], Int[Tensor, " runs"]], Float[Tensor, " values"]]
 """A function of a stack of pair matrices and the runs' init groups, computable for any subset of the runs."""
@@ -54,9 +56,10 @@ def jackknife(
 ) -> tuple[Estimate, ...]:
     """One estimate per value of `statistic`, with standard errors from leaving out one unit at a time.
 
-    se^2 = (U-1)/U sum_u (theta_without_u - mean)^2, with U - 1 degrees. The unit is the start where there are at least
-    3 starts, else the run, and then each estimate's `reason` says so. What too few runs leave undefined is nan with a
-    reason. Raises ValueError for a matrix that is not symmetric or does not fit `groups`.
+    se^2 = (U-1)/U sum_u (theta_without_u - mean)^2, with U - 1 degrees. The unit is the start; where all runs have one
+    start it is the run, and each estimate's `reason` says so. What too few starts or runs leave undefined is nan with a
+    reason: of two starts nothing between starts has a spread, however many runs they have. Raises ValueError for a
+    matrix that is not symmetric or does not fit `groups`.
     """
     pairs = _checked(pairs, groups)
     unit, units, caveat = _units(groups)
@@ -178,18 +181,18 @@ def _leave_out(
 
 
 def _units(groups: Int[Tensor, " runs"]) -> tuple[Unit, Int[Tensor, " runs"], str]:
-    n_starts = len(groups.unique())
-    if n_starts >= _STARTS_NEEDED:
+    if len(groups.unique()) > 1:
         return "start", groups, ""
-    few = f"{n_starts} start{'s are' if n_starts > 1 else ' is'} too few to leave one out ({_STARTS_NEEDED} are needed)"
-    return "run", torch.arange(len(groups)), f"{few}: the spread is over runs and says nothing about other starts"
+    only = "all runs have one start: the spread is over runs and says nothing about other starts"
+    return "run", torch.arange(len(groups)), only
 
 
 def _estimate(value: float, error: float, *, n_units: int, unit: Unit, level: float, caveat: str) -> Estimate:
     if math.isnan(value):
         caveat = "there is no such pair of runs, or one was not measured"
     elif math.isnan(error):
-        caveat = f"leaving out one {unit} of {n_units} leaves nothing to average: more {unit}s are needed for a spread"
+        needed = f"{_STARTS_NEEDED} starts" if unit == "start" and n_units < _STARTS_NEEDED else f"more {unit}s"
+        caveat = f"leaving out one {unit} of {n_units} leaves nothing to average: {needed} are needed for a spread"
     return Estimate(
         value=value,
         standard_error=error,

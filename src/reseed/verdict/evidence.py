@@ -136,5 +136,5 @@ class Evidence:
 
     @property
     def many_starts(self) -> bool:
-        """Whether the spread is over starts, as stabilize and converge need; of two starts none can be left out."""
+        """Whether there is a spread over starts, as stabilize and converge need; of two starts none can be left out."""
         return self.apart and self.deciding.between.unit == "start"

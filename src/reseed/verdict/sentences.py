@@ -213,10 +213,9 @@ def _say_no_room(e: Evidence, limits: Limits) -> str:
 
 
 def _say_few_starts(e: Evidence, limits: Limits) -> str:
-    if e.apart:
+    if e.init_groups > 1:
         return f"Runs that started apart went {_course(e, limits)}; but {e.deciding.between.reason}"
-    reason = "all runs were born identical" if e.init_groups == 1 else e.deciding.between.reason
-    return f"Too little evidence to decide {_sample(e)}: {reason or 'all runs were born identical'}"
+    return f"Too little evidence to decide {_sample(e)}: all runs were born identical"
 
 
 def _say_gain_open(e: Evidence, limits: Limits) -> str:
