@@ -58,5 +58,5 @@ SHARED = Measure(
     prepare=_encoder,
     compare=_shared,
     needs=("encoder",),
-    untrained=True,
 )
+"""Untrained dictionaries have no encoder, and so no share: a centroid is none."""
