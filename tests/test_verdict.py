@@ -40,22 +40,22 @@ def null(first, between, contraction, *, value, born=None, name="surrogate", err
     )
 
 
-def measured(within, born, between, *, surrogate=(0.15, 0.25), half_width=0.01, unit="start", error=0.001, **more):
+def measured(within, born, between, *, surrogate=(0.15, 0.25), half_width=0.01, error=0.001, **more):
     """A measure that went from `born` to `between`, on a surrogate from one value to another; None is no surrogate."""
-    first, last = about(born, half_width, unit=unit), about(between, half_width, unit=unit)
+    first, last = about(born, half_width), about(between, half_width)
     room = max(1 - born, 1e-9)
-    contraction = about((1 - between) / room, half_width / room, unit=unit)
+    contraction = about((1 - between) / room, half_width / room)
     known = {
         "title": "matched agreement",
-        "within": about(within, half_width, unit=unit),
+        "within": about(within, half_width),
         "first": first,
         "between": last,
-        "gain": about(between - born, half_width, unit=unit),
+        "gain": about(between - born, half_width),
         "contraction": contraction,
         "memory": (within - between) / room,
         "halfway": 50,
-        "late": about(0.1, half_width, unit=unit),
-        "late_within": about(0.0, half_width, unit=unit),
+        "late": about(0.1, half_width),
+        "late_within": about(0.0, half_width),
     } | more
     ends = (known["first"], known["between"], known["contraction"])
     nulls = [null(*ends, value=0.1, name="isotropic", error=0.0)]
@@ -73,18 +73,18 @@ def codes(between=0.6, gain=0.5, *, surrogate=0.07, half_width=0.02):
 CONDITION = ("n_runs", "init_groups", "r2", "retention", "alive", "code", "kmeans", "samples")
 
 
-def evidence(within, born, between, *, unit="start", **more):
+def evidence(within, born, between, **more):
     """Four starts of two runs, all of whose atoms are alive and used alike."""
     known = {
         "n_runs": 8,
-        "init_groups": 4 if unit == "start" else 2,
+        "init_groups": 4,
         "r2": 0.8,
         "retention": 0.6,
         "code": codes(),
         "kmeans": 0.8,
     }
     known |= {name: more.pop(name) for name in CONDITION if name in more}
-    return Evidence(agreement=measured(within, born, between, unit=unit, **more), **known)
+    return Evidence(agreement=measured(within, born, between, **more), **known)
 
 
 def born_identical(within, *, half_width=0.01, surrogate=(0.15, 0.4), **more):
@@ -123,7 +123,7 @@ BECAUSE = {
     Reason.NO_SURROGATE: evidence(0.75, 0.3, 0.7, surrogate=None),
     Reason.NOT_IN_USE: evidence(0.75, 0.3, 0.7, code=codes(0.08, 0.07)),
     Reason.NO_ROOM: evidence(0.99, 0.98, 0.98),
-    Reason.FEW_STARTS: evidence(0.75, 0.3, 0.7, unit="run"),
+    Reason.FEW_STARTS: evidence(0.75, 0.3, 0.7, init_groups=2, half_width=math.nan),
     Reason.GAIN_OPEN: evidence(0.65, 0.55, 0.6, half_width=0.03, memory=0.1),
     Reason.NULL_OPEN: evidence(0.45, 0.15, 0.4, surrogate=(0.15, 0.36), half_width=0.05),
     Reason.PACE_OPEN: evidence(0.72, 0.6, 0.72, surrogate=(0.47, 0.61), half_width=0.03),
@@ -391,6 +391,18 @@ def test_inherited_needs_runs_of_one_start_closer_than_runs_of_two_wherever_b_li
     overlapping = replace(apart.agreement, within=about(0.42, 0.02), memory=0.9)
     assert judge(apart, LIMITS).outcome == Outcome.INHERITED
     assert judge(replace(apart, agreement=overlapping), LIMITS).outcome != Outcome.INHERITED
+
+
+@pytest.mark.parametrize(
+    ("memory", "told"),
+    [
+        (0.84, "; .84 of the difference at step 0 is still there."),
+        (1.0, "; all of the difference at step 0 is still there."),
+        (1.2, "; the difference between starts has grown to 1.20 times that at step 0."),
+    ],
+)
+def test_what_is_left_of_the_start_is_no_more_than_all_of_it(memory, told):
+    assert judge(evidence(0.95, 0.6, 0.5, memory=memory, half_width=0.15), LIMITS).sentence.endswith(told)
 
 
 def test_where_a_real_gain_and_a_remembered_start_meet_the_start_still_decides():

@@ -37,7 +37,14 @@ def test_a_start_that_no_longer_decides_may_still_number_the_atoms():
 
 @pytest.mark.parametrize(
     ("memory", "how_much"),
-    [(0.9, "still depends"), (0.5, "still depends"), (0.31, "depends less"), (-0.2, "no longer")],
+    [
+        (1.2, "has grown (memory 1.20)"),
+        (1.004, "still depends"),
+        (0.9, "still depends"),
+        (0.5, "still depends"),
+        (0.31, "depends less"),
+        (-0.2, "no longer"),
+    ],
 )
 def test_how_much_the_start_decides_goes_by_memory_at_the_end(memory, how_much):
     assert how_much in said(memory, 0.96)

@@ -31,8 +31,11 @@ def _which(condition: ConditionFindings) -> str:
     memory = condition.memory.value[-1] if condition.memory else math.nan
     if math.isnan(memory):
         return ""
+    told = f"(memory {rounded(memory)}{_half(condition.half_life)})"
+    if round(memory, 2) > 1:
+        return f"the difference between starts has grown {told}"
     how_much = "still depends" if memory >= _MOST else "depends less" if memory > _NOTHING else "no longer depends"
-    return f"which dictionary comes out {how_much} on the start (memory {rounded(memory)}{_half(condition.half_life)})"
+    return f"which dictionary comes out {how_much} on the start {told}"
 
 
 def _who(condition: ConditionFindings) -> str:

@@ -134,12 +134,15 @@ def _say_inherited(e: Evidence, limits: Limits) -> str:
     apart = ", and runs that started apart end further apart" if m.gain.high < -limits.margin else ""
     return (
         f"Agreement is inherited from the start{apart}: runs born identical agree {with_interval(m.within)}, those "
-        f"that started apart {_course(e, limits)}; {_share(m.memory)} of the difference at step 0 is still there"
+        f"that started apart {_course(e, limits)}; {_left(m.memory)}"
     )
 
 
-def _share(memory: float) -> str:
-    return "all" if memory >= 1 else rounded(memory)
+def _left(memory: float) -> str:
+    """What is left of how much further apart runs of different starts were at step 0 than runs of one."""
+    if round(memory, 2) > 1:
+        return f"the difference between starts has grown to {rounded(memory)} times that at step 0"
+    return f"{'all' if round(memory, 2) == 1 else rounded(memory)} of the difference at step 0 is still there"
 
 
 def _say_diverging(e: Evidence, limits: Limits) -> str:
