@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from reseed._support.numbers import rounded
+from reseed.report.citing import methods
 from reseed.report.text import render
 from reseed.report.words import estimated, ratio
 
@@ -70,6 +72,16 @@ def test_question_answer_and_a_line_for_each_condition_fit_a_screen(findings, wi
 def test_without_an_answer_the_headline_stands_in_its_place(findings):
     bare = findings.model_copy(update={"question": "", "answer": ""})
     assert render(bare, width=160, colour=False).splitlines()[1] == findings.headline
+
+
+def test_the_false_words_to_expect_are_counted_over_the_conditions_that_have_an_interval(findings):
+    judged = [each.agreement.between.last for each in findings.conditions if each.agreement]
+    tested = [last for last in judged if not math.isnan(last.low)]
+    assert 1 < len(tested) < len(findings.conditions)
+    told = f"{len(tested)} conditions are expected to give {rounded(0.05 * len(tested))} false words"
+    assert told in " ".join(render(findings, width=80, colour=False).split())
+    assert told in methods(findings)
+    assert "false words" not in methods(findings.model_copy(update={"conditions": ()}))
 
 
 def test_centred_conditions_come_before_uncentred_ones(findings):

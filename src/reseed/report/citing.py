@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import percent
-from reseed.report.words import counted
+from reseed.report.words import counted, false_words, level_of
 
 if TYPE_CHECKING:
     from reseed.findings import Findings
@@ -23,9 +23,9 @@ def methods(findings: Findings) -> str:
     return (
         f"We trained {trained}, {_design(findings)}, {over}. Runs were compared from step 0 on by their matched "
         "agreement, the mean cosine of atoms under the optimal one-to-one matching, among runs with identical and with "
-        f"different step-0 dictionaries. {_null(findings)} Brackets are {percent(_level(findings))} intervals from a "
-        "delete-one jackknife over starts, or over runs where all share a start. Computed with reseed "
-        f"{findings.reseed}."
+        f"different step-0 dictionaries. {_null(findings)} Brackets are {percent(level_of(findings))} intervals from a "
+        "delete-one jackknife over starts, or over runs where all share a start. "
+        f"{' '.join(filter(None, (false_words(findings), f'Computed with reseed {findings.reseed}.')))}"
     )
 
 
@@ -52,10 +52,6 @@ def _null(findings: Findings) -> str:
         f"The null is the same recipe trained on {' and '.join(kinds)} surrogates of the activations, which keep mean, "
         "covariance and lengths and nothing else, or random directions where these agree more."
     )
-
-
-def _level(findings: Findings) -> float:
-    return findings.study.get("thresholds", {}).get("level", 0.95)
 
 
 def bibtex(version: str) -> str:

@@ -24,6 +24,7 @@ from reseed.report.words import (
     counted,
     estimated,
     factor,
+    false_words,
     mechanisms,
     notes,
     of_the_alive,
@@ -156,8 +157,8 @@ def _key(findings: Findings) -> str:
     replicated = " replicated: share of atoms with a partner beyond the null's." if _replicated(findings) else ""
     return (
         "started apart: agreement of runs that started apart, at step 0 → at the end (1: one dictionary). null: what "
-        f"it would be without common structure.{replicated} R²: held-out."
-    )
+        f"it would be without common structure.{replicated} R²: held-out. {false_words(findings)}"
+    ).rstrip()
 
 
 def _replicated(findings: Findings) -> bool:

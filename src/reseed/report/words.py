@@ -41,8 +41,10 @@ __all__ = [
     "dice",
     "estimated",
     "factor",
+    "false_words",
     "floor_policies",
     "last",
+    "level_of",
     "mechanisms",
     "no_answer",
     "notes",
@@ -396,6 +398,23 @@ def runs_finished(condition: ConditionFindings) -> str:
     finished = sum(run.status == "finished" for run in condition.runs)
     total = counted(len(condition.runs), "run")
     return total if finished == len(condition.runs) else f"{finished} of {total} finished"
+
+
+def level_of(findings: Findings) -> float:
+    """The confidence of a study's intervals."""
+    return findings.study.get("thresholds", {}).get("level", 0.95)
+
+
+def false_words(findings: Findings) -> str:
+    """How many false words so many conditions are expected to give; empty where none has an interval between starts."""
+    tested = sum(math.isfinite(each.agreement.between.last.low) for each in findings.conditions if each.agreement)
+    if not tested:
+        return ""
+    false = tested * (1 - level_of(findings))
+    told = f"{counted(tested, 'condition')} {'is' if tested == 1 else 'are'}"
+    return (
+        f"Where there is nothing to find, {told} expected to give {rounded(false, 2 if false < 1 else 1)} false words."
+    )
 
 
 def counted(count: int, noun: str) -> str:
