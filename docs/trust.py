@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import rounded
+from reseed.calibration.families import FAMILIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +36,7 @@ asks [the same questions](../commands/selfcheck.md) of your installation, with f
 _ANSWERS = """\
 ## Studies with a known answer
 
-Small studies on planted activations, trained and judged like any other. All words but *unstable* occur.
+Small studies on planted activations, trained and judged like any other. All words occur.
 
 """
 
@@ -53,6 +54,16 @@ threshold, so that .025 is expected where the truth lies exactly at it.
 _NOISE = """\
 Of {repeats} studies of dictionaries that were really trained on pure noise (32 atoms in 16 dimensions, 3 starts, 2 runs
 each), a share of {value} was called either word.
+
+"""
+
+_FAMILIES = """\
+## Words stated before they are tried
+
+For other kinds of activations the right word and its reason are written down before any trial. Where no direction can
+be told beyond mean, covariance and lengths, *stabilizing* and *convergent* are false; elsewhere what counts is how
+often they are said. The trials are studies of four starts with TopK from random, ReLU from data and RA-TopK from
+k-means starts, made by `python benchmarks/trials.py FILE`. They have not been made in number yet.
 
 """
 
@@ -176,6 +187,7 @@ def _sections(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
             + _power(rows["power"])
             + _POWER_END.format(reached=_reached(rows["power"]))
         )
+    yield _FAMILIES + _families()
     if "coverage" in rows:
         yield _COVERAGE.format(repeats=f"{rows['coverage'][0]['repeats']:,}")
         yield _coverage(rows["coverage"]) + _COVERAGE_END
@@ -188,6 +200,14 @@ def _sections(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
 def _cases(rows: Sequence[Figures]) -> str:
     cells = ((row["name"].strip(), row["expected"], row["got"], "" if row["holds"] else "**no**") for row in rows)
     return _table(("", "expected", "found", ""), cells)
+
+
+def _families() -> str:
+    cells = (
+        (each.name, each.meaning, "yes" if each.identifiable else "no", str(each.word), each.because)
+        for each in FAMILIES
+    )
+    return _table(("family", "rows", "can be told", "right word", "because"), cells)
 
 
 def _nulls(rows: Sequence[Figures]) -> str:
