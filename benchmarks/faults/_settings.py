@@ -48,6 +48,7 @@ ALLOWED = {
     "tensor": {"text", "a word"},
     "transpose": {"true"},
     "spawn_at": {"an empty list", "a list"},
+    "compare": {"an empty list"},
     "training.warmup_steps": {"zero"},
     "training.decay": {"zero"},
     "training.checkpoint_seconds": {"a float", "a half", "zero", "huge"},
