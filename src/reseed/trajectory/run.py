@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-from pydantic import Field
+from pydantic import Field, StrictInt
 
 from reseed._support.checksums import Checksums
 from reseed._support.documents import Document
@@ -79,7 +79,7 @@ class RunRecord(Document):
     """Set for a child."""
     surrogate: str | None = None
     """Set for a run on a surrogate of the activations: its kind."""
-    surrogate_rank: int | None = None
+    surrogate_rank: StrictInt | None = None
     """Dimensions in which the rows of the surrogate vary."""
     dimensions_per_token: float | None = None
     """Dimensions of its rows over their number."""
