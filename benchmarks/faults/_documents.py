@@ -163,6 +163,7 @@ def kinds(folder: Path) -> tuple[Kind, ...]:
                 "start_index",
                 "run_index",
                 "surrogate",
+                "dimensions_per_token",
             },
             {"rolls"},
         ),

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-from pydantic import Field, StrictInt
+from pydantic import Field
 
 from reseed._support.checksums import Checksums
 from reseed._support.documents import Document
@@ -79,9 +79,9 @@ class RunRecord(Document):
     """Set for a child."""
     surrogate: str | None = None
     """Set for a run on a surrogate of the activations: its kind."""
-    surrogate_rank: StrictInt | None = None
+    surrogate_rank: int | None = Field(default=None, strict=True, ge=1)
     """Dimensions in which the rows of the surrogate vary."""
-    dimensions_per_token: float | None = None
+    dimensions_per_token: float | None = Field(default=None, strict=True, ge=0)
     """Dimensions of its rows over their number."""
     points: str | None = None
     """The name of the points that its start was made from."""
