@@ -17,11 +17,11 @@ TYPES = {
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names.split()}
 TILES = {
-    "select": {"TOKENS": 1, "ATOMS": 4096},
-    "decode": {"PLACES": 64, "COLUMNS": 128},
-    "leave_residual": {"PLACES": 64, "COLUMNS": 128},
-    "sum_segments": {"PLACES": 16, "COLUMNS": 256},
-    "join_segments": {"COLUMNS": 256},
+    "select": {"TOKENS": 1, "ATOMS": 16384},
+    "decode": {"PLACES": 64, "COLUMNS": 64},
+    "leave_residual": {"PLACES": 64, "COLUMNS": 64},
+    "sum_segments": {"PLACES": 8, "COLUMNS": 512},
+    "join_segments": {"COLUMNS": 512},
 }
 
 for name, sizes_of_one in product(_triton.__all__, (False, True)):  # Triton takes a size of 1 as a constant

@@ -37,7 +37,7 @@ def row_gradients(
     n_atoms: int,
 ) -> Float[Tensor, "runs atoms columns"]:
     """For each atom the sum over its tokens of weight times row."""
-    atoms = torch.zeros(len(rows), n_atoms, rows.shape[-1], dtype=rows.dtype, requires_grad=True)
+    atoms = rows.new_zeros(len(rows), n_atoms, rows.shape[-1], requires_grad=True)
     (gradient,) = torch.autograd.grad(decode(Codes(weights, codes.indices), atoms), atoms, rows)
     return gradient
 
