@@ -32,7 +32,9 @@ def select(
     TOKENS: tl.constexpr,
     ATOMS: tl.constexpr,
 ) -> None:
-    """The k largest of relu(products + bias) of each token, as keys: the value's bits, then how early the atom comes.
+    """The k largest of relu(products + bias) of a stretch of the atoms, for each token.
+
+    As keys: the value's bits, then how early the atom comes.
 
     Bits of numbers that are not negative are in the numbers' own order. A search finds `low` and `high` such that at
     least k values are >= low and fewer than k are >= high; it ends where exactly k are >= low, or where nothing lies
@@ -40,7 +42,8 @@ def select(
     growing powers of two, since the k-th is seldom far below, and then halves.
     """
     tokens = tl.program_id(0) * TOKENS + tl.arange(0, TOKENS)
-    atoms = tl.arange(0, ATOMS)
+    first = tl.program_id(1) * ATOMS
+    atoms = first + tl.arange(0, ATOMS)
     there = (tokens < n_tokens)[:, None] & (atoms < n_atoms)[None, :]
     at = tokens.to(tl.int64)[:, None] * n_atoms + atoms[None, :]
     values = tl.load(products + at, mask=there, other=0.0)
@@ -50,7 +53,7 @@ def select(
     bits = tl.where(there, bits, -1)
     low = tl.zeros([TOKENS], tl.int32)
     high = tl.max(bits, 1) + 1
-    n_low = tl.zeros([TOKENS], tl.int32) + n_atoms
+    n_low = tl.zeros([TOKENS], tl.int32) + tl.minimum(n_atoms - first, ATOMS)
     n_high = tl.zeros([TOKENS], tl.int32)
     stride = OCTAVE  # one step of the exponent: from the largest value to its half
     searching = (high - low > 1) & (n_low > k)
@@ -69,7 +72,8 @@ def select(
     places = tl.cumsum(chosen.to(tl.int32), 1) - 1
     # flipped index bits: of equal values the lower index is the larger key
     key = (bits.to(tl.int64) << 32) | (atoms ^ INDEX_BITS).to(tl.int64)[None, :]
-    tl.store(keys + tokens.to(tl.int64)[:, None] * k + places, key, mask=chosen)
+    stretch = tokens.to(tl.int64) * tl.num_programs(1) + tl.program_id(1)
+    tl.store(keys + stretch[:, None] * k + places, key, mask=chosen)
 
 
 @_kernel

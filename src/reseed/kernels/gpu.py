@@ -8,8 +8,9 @@ Importing this file takes Triton; with TRITON_INTERPRET=1 set before, the same k
 
 What a step has to do, at 8 runs x 4,096 tokens, 16,384 atoms, d_model 768 and k = 64: the product is 0.8 TFLOP and is
 left to cuBLAS, run by run, so that its 2 GB of float32 results pass through one buffer; they are written once and read
-once, since a row of them fits in registers, where the k largest are found by counting. The reconstruction gathers 6 GB
-of rows, and the same rows, still in registers, give the gradients of the codes; each gradient by atom gathers 6 GB.
+once, since a row of them, or a stretch of it, fits in registers, where the k largest are found by counting. The
+reconstruction gathers 6 GB of rows, and the same rows, still in registers, give the gradients of the codes; each
+gradient by atom gathers 6 GB. `benchmarks/on_gpu/parts.py` has what each part takes.
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ __all__ = ["decode", "encode_topk", "product", "row_gradients", "topk_pass"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
-TILE = 8192
-"""Numbers that a program holds in registers, unless one row needs more."""
+STRETCH = 16384
+"""Atoms of a token that one program chooses among, in registers; what several choose is sorted together."""
+TILE = 4096
+"""Numbers that a program holds in registers while it sums rows, a row's width in columns at the most."""
 SEGMENT = 256
 """Tokens of an atom that one program sums; an atom with more of them is shared out among several."""
-LAUNCH = {"enable_fp_fusion": True}  # said aloud, because Triton's default changes with its version
+PER_WARP = 2048
+"""Numbers that a warp holds: with fewer it waits more often for others, with more its registers overflow."""
+LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}  # said aloud, because Triton's defaults change with its version
 
 
 class _Segments(NamedTuple):
@@ -60,13 +65,15 @@ def encode_topk(
     runs, batch, _ = x.shape
     n_tokens = max(1, BUFFER // encoder.shape[1])
     x_rounded, encoder_rounded, bias = x.bfloat16(), encoder.bfloat16(), bias.contiguous()
-    keys = torch.empty(runs, batch, k, dtype=torch.int64, device=x.device)
+    stretches = cdiv(encoder.shape[1], STRETCH)
+    keys = torch.full((runs, batch, stretches * k), -1, device=x.device)  # a stretch may have fewer than k atoms
     for run in range(runs):
         for first in range(0, batch, n_tokens):
-            products = product(x_rounded[run, first : first + n_tokens], encoder_rounded[run])
-            _select(products, bias[run], keys[run, first : first + n_tokens])
+            some = slice(first, first + n_tokens)
+            products = product(x_rounded[run, some], encoder_rounded[run])
+            _select(products, bias[run], keys[run, some], k)
     # they come in the order of the atoms; as integers they sort by value, and among equals by the lower index
-    keys = keys.sort(dim=-1, descending=True).values
+    keys = keys.sort(dim=-1, descending=True).values[..., :k]
     values = (keys >> 32).int().view(torch.float32)
     return Codes(values, _triton.INDEX_BITS.value - (keys & _triton.INDEX_BITS.value))
 
@@ -134,14 +141,15 @@ def topk_pass(
     return Pass(residual, active.sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
 
 
-def _select(products: Tensor, bias: Tensor, keys: Tensor) -> None:
+def _select(products: Tensor, bias: Tensor, keys: Tensor, k: int) -> None:
     n_tokens, n_atoms = products.shape
-    atoms = next_power_of_2(n_atoms)
-    tokens = max(1, TILE // 4 // atoms)
+    atoms = min(STRETCH, next_power_of_2(n_atoms))
+    tokens = max(1, PER_WARP // atoms)
+    launch = LAUNCH | {"num_warps": max(4, atoms // PER_WARP)}
     with torch.cuda.device_of(products):
-        _triton.select[cdiv(n_tokens, tokens),](
-            products, bias, keys, n_tokens, n_atoms, keys.shape[-1],
-            TOKENS=tokens, ATOMS=atoms, num_warps=min(32, max(4, atoms // 256)), **LAUNCH,
+        _triton.select[cdiv(n_tokens, tokens), keys.shape[-1] // k](
+            products, bias, keys, n_tokens, n_atoms, k,
+            TOKENS=tokens, ATOMS=atoms, **launch,
         )  # fmt: skip
 
 
@@ -162,7 +170,7 @@ def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float, penalt
 def _token_tile(k: int, d_model: int) -> dict[str, int]:
     """All of a token's places, and as many columns of their rows as fit beside them."""
     places = next_power_of_2(max(1, k))
-    return {"PLACES": places, "COLUMNS": max(1, min(next_power_of_2(d_model), TILE // places)), "num_warps": 8} | LAUNCH
+    return {"PLACES": places, "COLUMNS": max(1, min(next_power_of_2(d_model), TILE // places))} | LAUNCH
 
 
 def _segments(indices: Int[Tensor, "runs batch k"], n_atoms: int) -> _Segments:
@@ -186,14 +194,14 @@ def _segments(indices: Int[Tensor, "runs batch k"], n_atoms: int) -> _Segments:
 
 def _sums(segments: _Segments, weights: Tensor, rows: Tensor, n_atoms: int) -> Tensor:
     runs, _, n_columns = rows.shape
-    columns = min(256, next_power_of_2(n_columns))
+    columns = min(512, next_power_of_2(n_columns))
     n_further = len(segments.owners)
     sums = torch.empty(len(segments.begins), n_columns, device=rows.device)
     blocks = cdiv(n_columns, columns)
     with torch.cuda.device_of(rows):
         _triton.sum_segments[len(sums), blocks](
             segments.begins, segments.ends, segments.tokens, weights.flatten()[segments.order], rows.contiguous(), sums,
-            n_columns, PLACES=min(SEGMENT, TILE // 2 // columns), COLUMNS=columns, **LAUNCH,
+            n_columns, PLACES=min(SEGMENT, TILE // columns), COLUMNS=columns, **LAUNCH,
         )  # fmt: skip
         if n_further:
             _triton.join_segments[n_further, blocks](
