@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from reseed.activations import batch_rows, open_activations, preprocessed
-from reseed.training.batches import Batches
+from reseed.training.batches import Batches, near_to, share_of
 
 
 @pytest.fixture(scope="module")
@@ -31,3 +31,15 @@ def test_every_order_gets_its_batches_and_each_is_read_once(seen, ahead):
             assert torch.equal(batches.batch(order, step), expected)
     assert counted.reads == 2 * 4
     assert batches.kept == {5}
+
+
+def test_batches_are_the_same_wherever_the_activations_lie(seen):
+    def of(read):
+        return Batches(read.part(1, 3), torch.device("cpu"), batch_size=16, steps=4).batch(5, 3)
+
+    assert torch.equal(of(seen.to("cpu")), of(seen))
+
+
+def test_activations_lie_in_a_gpu_where_they_leave_it_three_quarters_and_stay_where_they_are_for_a_cpu(seen):
+    assert near_to(seen, torch.device("cpu")) is seen
+    assert share_of(2**34) == 2**32

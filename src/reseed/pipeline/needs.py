@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from reseed.floors import FLOORS
 from reseed.pipeline.shapes import Shape, shape_of
 from reseed.starts import points_identity
+from reseed.training.batches import share_of
 from reseed.training.untrained import kmeans_tokens
 
 if TYPE_CHECKING:
@@ -126,8 +127,15 @@ class Needs:
         return sum(each.pairs for each in self.conditions)
 
 
-def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int) -> Needs:
+def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int, gpu: int | None = None) -> Needs:
     """What a study needs on activations of these sizes, on a device, with so many threads.
+
+    Args:
+        study: the study.
+        sizes: of its activations.
+        device: `cpu` or `cuda`.
+        threads: that share the work.
+        gpu: bytes of the GPU's memory; None where there is none, or nobody knows.
 
     Raises:
         SpecError: what a method or a start refuses.
@@ -151,7 +159,7 @@ def needs_of(study: Study, sizes: Sizes, *, device: str, threads: int) -> Needs:
         draws=draws,
         points=points,
         memory=tuple(phase._replace(most=phase.most + KEPT) for phase in memory),
-        gpu=tuple(_on_gpu(each, sizes) for each in conditions) if device == "cuda" else (),
+        gpu=tuple(_on_gpu(each, sizes, gpu) for each in conditions) if device == "cuda" else (),
         disk=disk,
         disk_least=least,
         while_training=max(each.every * (each.shape.state + 4096) + each.shape.state for each in conditions)
@@ -344,8 +352,11 @@ def _snapshot(shape: Shape, sizes: Sizes) -> int:
     return 3 * shape.snapshot + 2 * shape.dictionary + dense + 3 * _codes(shape, sizes)
 
 
-def _on_gpu(each: OfCondition, sizes: Sizes) -> Phase:
-    """All runs of a condition are one stack; while they are joined one entry of them is there twice."""
+def _on_gpu(each: OfCondition, sizes: Sizes, memory: int | None) -> Phase:
+    """All runs of a condition are one stack, beside the activations where these have room.
+
+    While the runs are joined one entry of them is there twice.
+    """
     shape, training = each.shape, each.condition.training
     states = each.every * shape.state
     batch = 4 * training.batch_size * sizes.d_model
@@ -353,10 +364,12 @@ def _on_gpu(each: OfCondition, sizes: Sizes) -> Phase:
     codes = 40 * training.batch_size * shape.active
     work = each.every * max(2 * shape.snapshot + 6 * batch + codes + shape.dictionary // 2, shape.snapshot + dense)
     held = 4 * sizes.n_heldout * sizes.d_model
+    rows = 4 * sizes.n_tokens * sizes.d_model
+    near = rows if memory is None or rows <= share_of(memory) else 0
     return Phase(
         f"training {each.condition.name}: {each.every:,} runs of {shape.n_atoms:,} atoms as one stack",
         states + held,
-        states + held + work + _GPU_ONCE,
+        states + held + near + work + _GPU_ONCE,
         "starts, runs_per_start, n_atoms, n_points or training.batch_size",
     )
 

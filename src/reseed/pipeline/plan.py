@@ -136,7 +136,7 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
     check_place(out)
     sizes = checked_sizes(study)
     device, threads = device_of(study.training.device), threads_of(study)
-    needs = needs_of(study, sizes, device=device, threads=threads)
+    needs = needs_of(study, sizes, device=device, threads=threads, gpu=gpu_memory())
     refusal = refusal_of(needs, out)
     parts: tuple[Part, ...] = ()
     if measure and not refusal:

@@ -32,7 +32,8 @@ def check_room(study: Study, sizes: Sizes, out: Path) -> None:
     """
     if (out / "findings.json").exists():
         return
-    refusal = refusal_of(needs_of(study, sizes, device=_device(study), threads=threads_of(study)), out)
+    needs = needs_of(study, sizes, device=_device(study), threads=threads_of(study), gpu=gpu_memory())
+    refusal = refusal_of(needs, out)
     if refusal:
         raise SpecError(refusal)
 

@@ -24,7 +24,7 @@ from reseed.dice import generator
 from reseed.methods import Resamples, Schedule
 from reseed.starts import draw, draw_points, points_identity
 from reseed.training import stack
-from reseed.training.batches import Batches
+from reseed.training.batches import Batches, near_to
 from reseed.training.recording import record
 from reseed.trajectory import RunEnd, points_name
 
@@ -74,9 +74,12 @@ class Context:
     def seen(self, spec: RunSpec) -> Seen:
         """What a run reads: all of its activations, or its part of them."""
         source = self.sources[spec.activations]
-        if spec.part is None:
-            return source
-        return replace(source, activations=source.activations.part(spec.part.index, spec.part.of))
+        return replace(source, activations=_read_by(spec, source.activations))
+
+
+def _read_by(spec: RunSpec, activations: Preprocessed) -> Preprocessed:
+    """All of the activations, or the run's part of them."""
+    return activations if spec.part is None else activations.part(spec.part.index, spec.part.of)
 
 
 def train(
@@ -140,7 +143,9 @@ def _pace(each: Stack) -> tuple[int, str, str]:
 def batches_of(specs: Sequence[RunSpec], context: Context) -> dict[Reads, Batches]:
     """The batches of everything that the runs read."""
     training = specs[0].training
-    read = {spec.reads: context.seen(spec).activations for spec in specs}
+    names = {spec.activations for spec in specs}
+    near = {name: near_to(context.sources[name].activations, context.device) for name in names}
+    read = {spec.reads: _read_by(spec, near[spec.activations]) for spec in specs}
     return {
         rows: Batches(seen, context.device, batch_size=training.batch_size, steps=training.steps)
         for rows, seen in read.items()
