@@ -103,17 +103,19 @@ class Overcomplete:
         _skip_init("overcomplete")
         sae, losses = _imported("overcomplete.sae"), _imported("overcomplete.sae.losses")
         torch.manual_seed(ROLLED)
+        where = {"device": str(task.rows.device)}
         if family == "topk":
-            self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k)
+            self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k, **where)
         else:
-            self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k)
+            self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k, **where)
         self.criterion = losses.top_k_auxiliary_loss if auxiliary else _mean_squared_error
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=task.learning_rate[family])
         self.train_sae = sae.train_sae
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One epoch over the batches."""
-        self.train_sae(self.model, batches, self.criterion, self.optimiser, nb_epochs=1, monitoring=0)
+        where = str(batches.device)
+        self.train_sae(self.model, batches, self.criterion, self.optimiser, nb_epochs=1, monitoring=0, device=where)
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """The third of what the model returns."""
@@ -139,7 +141,7 @@ class DictionaryLearning:
             lr=task.learning_rate["topk"],
             warmup_steps=0,
             seed=ROLLED,
-            device="cpu",
+            device=str(task.rows.device),
         )
         self.step = 0
 

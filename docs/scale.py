@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 MEASURED = Path(__file__).parent / "assets/scale.json"
 PLANS = Path(__file__).parent / "assets/planning.json"
+ON_GPU = Path(__file__).parent / "assets/gpu/training.json"
 
 
 class Size(NamedTuple):
@@ -82,8 +83,8 @@ suffer less from that than the wall's.
 _PLAN = """\
 ## Planning a larger machine
 
-**No GPU has been measured for this page.** What follows is arithmetic, with n atoms, d dimensions, P points, b tokens
-per batch and k active atoms.
+What follows is arithmetic, with n atoms, d dimensions, P points, b tokens per batch and k active atoms;
+[speed](speed.md#on-a-gpu) has what was measured on one GPU.
 
 Memory, in bytes per run: 24·n·d for dictionary, encoder and Adam's two moments of each, in float32; 8·n·d for
 gradients during a step; about b·(12·d + 40·k) for a batch; on a GPU 2·n·d for the encoder in bfloat16, and 256 MiB
@@ -122,6 +123,7 @@ to be the same in the parts and in the whole: training, dice, starts, runs per s
 Not there yet: the runs of one condition on several GPUs. Of two `reseed run` on one study folder the second is refused.
 A condition has to fit one GPU; where it does not, take fewer starts or runs per start. Runs with orders of their own
 read a batch each: where reading is what a GPU waits for, `order = "shared"` in the study's dice reads one for all.
+Activations that take no more than a quarter of a GPU's memory lie in it while a condition is trained.
 
 ### Comparing large dictionaries
 
@@ -287,7 +289,17 @@ def _planned() -> str:
         times = [f"{1e6 * product:.2f}", f"{1e6 * traffic:.2f}"]
         hours = RUNS * TOKENS * (product + traffic) / 3600
         lines.append([f"{n:,} × {d:,}", *sizes, *times, _number(hours), _bytes(TOKENS * 2 * d)])
-    return f"{_table(head, lines)}\nOn paper; times are per token and run.\n\n"
+    return f"{_table(head, lines)}\nOn paper; times are per token and run. {_measured_times()}\n\n"
+
+
+def _measured_times() -> str:
+    """What eight runs took on a GPU at the sizes of the table."""
+    measured = json.loads(ON_GPU.read_text(encoding="utf-8"))
+    eight = {
+        (row["n_atoms"], row["d_model"]): row["tokens_per_second"] for row in measured["table"] if row["runs"] == RUNS
+    }
+    told = [f"{_number(1e6 / eight[n, d])} µs at {n:,} × {d:,}" for n, d, *_ in PLANNED if (n, d) in eight]
+    return f"Measured on one {measured['device']}, with 8 runs: {' and '.join(told)}."
 
 
 def _compared(match: Figures) -> str:

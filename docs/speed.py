@@ -65,6 +65,39 @@ proven by dual prices, with the rounding of every product counted in.
 
 """
 
+_ON_GPU = """\
+## On a GPU
+
+{device}, torch {torch}, Triton {triton}. One run, and eight as one stack; batches of {batch:,}; planted activations
+that lie in the GPU's memory; {steps} steps, after which R² is taken, all but the first 8 of them measured. The other
+libraries train one dictionary; dictionary_learning and overcomplete in float32, sparsify with its Triton decoder and
+TF32.
+
+"""
+
+_PARTS = """\
+Where a step of 8 runs goes, at {n_atoms:,} atoms, d_model {d_model}, k = {k}; *of product* is the time of the
+encoder's product alone in bfloat16, divided by the time. Since this was measured choosing the k largest takes a sixth
+less, and nothing else has changed.
+
+"""
+
+_STUDY = """\
+The demo's study at {steps} steps, on 18,000 tokens of the demo's activations, with the same rolls on the GPU and on 8
+cores of the CPU beside it: the same words in all {n} conditions. Training took {gpu:.0f} and {cpu:.0f} s; everything
+else, which runs on the CPU, {rest:.0f} s. What separates a run from itself on the other device is the encoder's product
+in bfloat16:
+
+| agreement of a run with itself on the other device, {runs} runs | median | least |
+|---|---|---|
+{alike}
+
+k-means, {points:,} points of {rows:,} rows of {d_model} dimensions: {per_step:.1f} s an iteration. Exact matching gains
+nothing from a GPU yet: {atoms:,} atoms took {match:.1f} s where the dictionaries lie on it, {match_cpu:.1f} s on the
+CPU, and the bare product {product:.2f} s on the GPU.
+
+"""
+
 _AGAIN = """\
 ## How to repeat the measurements
 
@@ -81,8 +114,12 @@ This page is made anew by
 ```
 make bench-peers ARGS='--json docs/assets/speed-training.json'
 python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
+for of in parts training starts; do python benchmarks/on_gpu/$of.py --json docs/assets/gpu/$of.json; done
+python benchmarks/on_gpu/study.py ACTIVATIONS --json docs/assets/gpu/study.json
 python docs/pages.py
 ```
+
+The third and fourth lines need a GPU.
 
 ## How a change of speed is noticed
 
@@ -104,6 +141,7 @@ def page() -> str:
             _training_table(training),
             _trained_by(training),
             _READING,
+            _on_gpu(),
             _matching_section(matching),
             _AGAIN,
         ]
@@ -150,6 +188,79 @@ def _matching_section(measured: Figures) -> str:
     on = f"{_threads(where)}, load {where['load_before']:g} before; {packages}"
     head = _MATCHING.format(d_model=measured["d_model"], on=on)
     return head + _matching_table(measured["rows"]) + _REGIMES + _largest(measured["rows"])
+
+
+def _on_gpu() -> str:
+    training, parts, study, starts = (
+        json.loads((ASSETS / f"gpu/{of}.json").read_text("utf-8")) for of in ("training", "parts", "study", "starts")
+    )
+    first = training["table"][0]
+    head = _ON_GPU.format(**{name: training[name] for name in ("device", "torch", "triton")}, **_sizes(first))
+    step = [row for row in parts["table"] if (row["n_atoms"], row["d_model"]) == (16384, 768)]
+    return (
+        head
+        + _gpu_table(training["table"])
+        + _PARTS.format(**_sizes(step[0]))
+        + _parts_table(step)
+        + _same(study, starts)
+    )
+
+
+def _sizes(row: Figures) -> Figures:
+    return {name: row[name] for name in ("n_atoms", "d_model", "k", "batch", "steps") if name in row}
+
+
+def _gpu_table(rows: Sequence[Figures]) -> str:
+    lines = [
+        "| atoms x d_model, k | | tokens/s of a run | tokens/s of all | beside the fastest other | R² | GiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        size = [other for other in rows if _sizes(other) == _sizes(row) and other["family"] == row["family"]]
+        ours = row["contender"].startswith("reseed")
+        fastest = max(other["tokens_per_second"] for other in size if not other["contender"].startswith("reseed"))
+        cells = [
+            f"{row['family']} {row['n_atoms']:,} x {row['d_model']:,}, {row['k']}",
+            f"**{row['contender']}**" if ours else row["contender"],
+            f"{row['tokens_per_second_of_a_run'] / 1e6:.2f} M",
+            f"{row['tokens_per_second'] / 1e6:.2f} M",
+            f"{row['tokens_per_second'] / fastest:.1f}" if ours else "",
+            rounded(row["r2"]),
+            f"{row['peak_gib']:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\n"
+
+
+def _parts_table(rows: Sequence[Figures]) -> str:
+    lines = ["| part | | ms | of product |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['part']} | {row['way']} | {row['milliseconds']:.2f} | {rounded(row['of_product'])} |" for row in rows
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def _same(study: Figures, starts: Figures) -> str:
+    """What a study comes to on both devices, and what starts and matchings cost."""
+    cuda, cpu = (study["devices"][device] for device in ("cuda", "cpu"))
+    if cuda["words"] != cpu["words"]:
+        raise ValueError(f"other words on the GPU: {cuda['words']}, on the CPU: {cpu['words']}")
+    by_step = {step: sorted(of[step] for of in study["alike"].values()) for step in ("10", "50", str(study["steps"]))}
+    alike = "\n".join(f"| step {step} | {at[len(at) // 2]:.4f} | {at[0]:.4f} |" for step, at in by_step.items())
+    return _STUDY.format(
+        steps=study["steps"],
+        n=len(cuda["words"]),
+        gpu=cuda["phases"]["train"],
+        cpu=cpu["phases"]["train"],
+        rest=cpu["seconds"] - cpu["phases"]["train"],
+        runs=len(study["alike"]),
+        alike=alike,
+        rows=starts["rows"],
+        per_step=starts["kmeans_seconds"] / starts["steps"],
+        **{name: starts[name] for name in ("points", "atoms", "d_model", "product")},
+        match=starts["match_seconds"],
+        match_cpu=starts["match_cpu_seconds"],
+    )
 
 
 def _threads(where: Figures) -> str:

@@ -1,6 +1,6 @@
 """What the parts of a top-k step cost on a GPU, beside torch's ops and the bare product of the encoder in bfloat16.
 
-    python benchmarks/gpu.py [--runs N] [--batch N] [--json FILE]
+    python benchmarks/on_gpu/parts.py [--runs N] [--batch N] [--json FILE]
 
 Answers are checked first: kernels against torch's ops, the top-k against a stable sort of the same product, the same
 bits twice, and a run alone against the run in company. Times are medians of several, in milliseconds; `of product` is
