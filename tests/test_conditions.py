@@ -409,7 +409,7 @@ def test_a_shared_start_is_one_init_group_at_distance_0_and_is_never_said_to_sta
     assert all(pair.agreement[0] == pytest.approx(1.0, abs=1e-9) for pair in findings.pairs)
     assert math.isnan(findings.contraction.value)
     assert "born identical" in findings.contraction.reason
-    assert any(f"{name}@centre" in warning and "born identical" in warning for warning in edge[0].warnings)
+    assert any(f"{name}@centre" in warning and "all runs share one start" in warning for warning in edge[0].warnings)
     assert findings.verdict.outcome not in {Outcome.STABILIZING, Outcome.CONVERGENT}
 
 

@@ -118,13 +118,9 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
         ended_badly = (run for run in condition.runs if run.status != "finished")
         warnings += [f"{run.id} is {run.status}" + (f": {run.remedy}" if run.remedy else "") for run in ended_badly]
         warnings += [_lost(folder.run(run.id), condition) for run in condition.runs if _lost_steps(folder.run(run.id))]
-        said = condition.agreement
-        reasons = (said.between.last.reason, said.within.last.reason) if said else ()
-        warnings += [f"{condition.name}: {reason}" for reason in dict.fromkeys(reasons) if reason]
+        warnings += [f"{condition.name}: {reason}" for reason in _unsaid(condition)]
         if condition.births and any(pair.found and pair.relation == "between" for pair in condition.births.pairs):
             warnings.append(f"{condition.name}: {condition.births.sentence}")
-        if math.isnan(condition.contraction.value) and condition.contraction.reason:
-            warnings.append(f"{condition.name}: {condition.contraction.reason}")
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
     warnings += [_ended(child) for child in children if not child.finished]
     warnings += [_lost(child, None) for child in children if _lost_steps(child)]
@@ -134,6 +130,20 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
     warnings += [_absent(run) for run in beside if not run.steps]
     begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
     return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.manifest.planned if run_id not in begun))
+
+
+def _unsaid(condition: ConditionFindings) -> list[str]:
+    """Why there is no agreement between starts, within them, or no contraction; of one start this is one sentence."""
+    said, contraction = condition.agreement, condition.contraction
+    between = said.between.last.reason if said else ""
+    if condition.init_groups == 1 and between:
+        return [between]
+    reasons = (
+        between,
+        said.within.last.reason if said else "",
+        contraction.reason if math.isnan(contraction.value) else "",
+    )
+    return [reason for reason in dict.fromkeys(reasons) if reason]
 
 
 def _missing(folder: StudyFolder) -> list[str]:
