@@ -65,7 +65,8 @@ def write_study(folder: Path, chosen: Chosen) -> StudyFolder:
         first, last = (_dictionaries(matrix, width) for matrix in chosen.surrogate)
         for number, atoms in enumerate(zip(first, last, strict=True)):
             ends = dict(zip((0, LAST_STEP), atoms, strict=True))
-            of = {"surrogate": "elliptical", "surrogate_rank": width * N_ATOMS, "dimensions_per_token": 0.0}
+            rank = width * N_ATOMS
+            of = {"surrogate": "elliptical", "surrogate_rank": rank, "dimensions_per_token": rank / TOKENS}
             _write_run(made.run(_surrogate_id(number)), ends, chosen, place=(number, 0), of=of)
     return StudyFolder.open(folder)
 

@@ -81,7 +81,7 @@ class RunRecord(Document):
     """Set for a run on a surrogate of the activations: its kind."""
     surrogate_rank: int | None = Field(default=None, strict=True, ge=1)
     """Dimensions in which the rows of the surrogate vary."""
-    dimensions_per_token: float | None = Field(default=None, strict=True, ge=0)
+    dimensions_per_token: float | None = Field(default=None, strict=True, gt=0)
     """Dimensions of its rows over their number."""
     points: str | None = None
     """The name of the points that its start was made from."""
