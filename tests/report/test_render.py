@@ -78,7 +78,7 @@ def test_the_false_words_to_expect_are_counted_over_the_conditions_that_have_an_
     judged = [each.agreement.between.last for each in findings.conditions if each.agreement]
     tested = [last for last in judged if not math.isnan(last.low)]
     assert 1 < len(tested) < len(findings.conditions)
-    told = f"{len(tested)} conditions are expected to give {rounded(0.05 * len(tested))} false words"
+    told = f"{len(tested)} conditions are expected to give up to {rounded(0.05 * len(tested))} false words"
     assert told in " ".join(render(findings, width=80, colour=False).split())
     assert told in methods(findings)
     assert "false words" not in methods(findings.model_copy(update={"conditions": ()}))

@@ -24,8 +24,8 @@ def methods(findings: Findings) -> str:
         f"We trained {trained}, {_design(findings)}, {over}. Runs were compared from step 0 on by their matched "
         "agreement, the mean cosine of atoms under the optimal one-to-one matching, among runs with identical and with "
         f"different step-0 dictionaries. {_null(findings)} Brackets are {percent(level_of(findings))} intervals from a "
-        "delete-one jackknife over starts, or over runs where all share a start. "
-        f"{' '.join(filter(None, (false_words(findings), f'Computed with reseed {findings.reseed}.')))}"
+        f"delete-one jackknife over starts, or over runs where all share a start.{_false(findings)} Computed with "
+        f"reseed {findings.reseed}."
     )
 
 
@@ -52,6 +52,11 @@ def _null(findings: Findings) -> str:
         f"The null is the same recipe trained on {' and '.join(kinds)} surrogates of the activations, which keep mean, "
         "covariance and lengths and nothing else, or random directions where these agree more."
     )
+
+
+def _false(findings: Findings) -> str:
+    told = false_words(findings)
+    return told and f" {told}"
 
 
 def bibtex(version: str) -> str:

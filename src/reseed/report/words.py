@@ -406,15 +406,16 @@ def level_of(findings: Findings) -> float:
 
 
 def false_words(findings: Findings) -> str:
-    """How many false words so many conditions are expected to give; empty where none has an interval between starts."""
+    """How many false words so many conditions may give; empty where none has an interval between starts.
+
+    Each interval misses what it is of with 1 - level, to either side; words that claim something need one side only.
+    """
     tested = sum(math.isfinite(each.agreement.between.last.low) for each in findings.conditions if each.agreement)
     if not tested:
         return ""
     false = tested * (1 - level_of(findings))
-    told = f"{counted(tested, 'condition')} {'is' if tested == 1 else 'are'}"
-    return (
-        f"Where there is nothing to find, {told} expected to give {rounded(false, 2 if false < 1 else 1)} false words."
-    )
+    told = f"{counted(tested, 'condition')} {'is' if tested == 1 else 'are'} expected to give"
+    return f"Where there is nothing to find, {told} up to {rounded(false, 2 if false < 1 else 1)} false words."
 
 
 def counted(count: int, noun: str) -> str:
