@@ -17,10 +17,11 @@ from typing import Any
 
 from scipy.special import betaincinv
 
-from reseed.calibration.families import ARMS, CLAIMS, FAMILIES, Family
+from reseed.calibration.families import ARMS, FAMILIES, Family
 from reseed.calibration.folders import passing_folder
 from reseed.calibration.trained import train_study
 from reseed.spec import Dice, Floors, Thresholds
+from reseed.verdict import CLAIMS
 
 STEPS = 150
 ROW = "{:<20} {:<8} {:>6} {:>22}  {}"
@@ -63,16 +64,15 @@ def share(count: int, of: int) -> str:
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:
     """A line for each family and arm: how often structure was claimed, and all words."""
     yield ROW.format("family", "arm", "trials", "claims", "words")
-    words: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    words: dict[tuple[str, str], Counter[tuple[str, str]]] = defaultdict(Counter)
     for row in rows:
-        told = f"{row['word']} ({row['because']})" if row["because"] else row["word"]
-        words[row["family"], row["arm"]][told] += 1
+        words[row["family"], row["arm"]][row["word"], row["because"]] += 1
     for family in FAMILIES:
         for arm in ARMS:
             found = words[family.name, arm.name]
             if total := found.total():
-                claimed = sum(found[word] for word in CLAIMS)
-                told = ", ".join(f"{count} {word}" for word, count in found.most_common())
+                claimed = sum(count for (word, _), count in found.items() if word in CLAIMS)
+                told = ", ".join(f"{count} {word}{why and f' ({why})'}" for (word, why), count in found.most_common())
                 kind = "" if family.identifiable else "false: "
                 yield ROW.format(family.name, arm.name, total, kind + share(claimed, total), told)
 
@@ -97,7 +97,7 @@ def main() -> None:
     for family, repeat in ahead:
         found = list(trial(family, repeat))
         with asked.file.open("a", encoding="utf-8") as out:
-            out.writelines(json.dumps(row) + "\n" for row in found)
+            out.write("".join(json.dumps(row) + "\n" for row in found))  # a study at a time, or it has no line
         rows += found
     print("\n".join(table(rows)))
 

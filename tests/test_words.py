@@ -7,11 +7,10 @@ import torch
 from reseed.activations.synthetic import planted
 from reseed.pipeline.run import run
 from reseed.spec import Floors, Thresholds
-from reseed.verdict import Outcome
+from reseed.verdict import CLAIMS
 from studies import arm, study
 
 D_MODEL = 16
-CLAIMS = {Outcome.CONVERGENT, Outcome.STABILIZING}
 
 
 def elliptical(radii, rolled=0, n_tokens=1600):

@@ -11,7 +11,6 @@ from reseed.calibration.planted_studies import (
     HUGE,
     KMEANS,
     RANDOM,
-    TOGETHER,
     arm_of,
     condition_of,
     range_case,
@@ -26,7 +25,7 @@ from reseed.matching import match
 from reseed.methods import ReLU, TopK
 from reseed.spec import Floors
 from reseed.starts import Start
-from reseed.verdict import Outcome
+from reseed.verdict import CLAIMS, Outcome
 
 __all__ = ["answers"]
 
@@ -68,7 +67,7 @@ def _identifiable() -> Iterator[Case]:
             findings = train_study(folder, made.rows, arm, steps=400, starts=starts, runs_per_start=runs)
         if arm is one:
             said = condition_of(findings, "one-start").verdict.outcome
-            yield Case("planted atoms, one start", f"not {' nor '.join(TOGETHER)}", str(said), said not in TOGETHER)
+            yield Case("planted atoms, one start", f"not {' nor '.join(CLAIMS)}", str(said), said not in CLAIMS)
         else:
             yield verdict_case("planted atoms, two runs only", findings, "apart", Outcome.INCONCLUSIVE)
     with passing_folder() as folder:

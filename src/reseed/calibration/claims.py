@@ -21,7 +21,7 @@ from reseed.calibration.results import Rate
 from reseed.floors import Floor, isotropic
 from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Thresholds
-from reseed.verdict import Limits, Outcome, judge
+from reseed.verdict import CLAIMS, Limits, Outcome, judge
 
 if TYPE_CHECKING:
     from reseed.findings import ConditionFindings
@@ -69,13 +69,13 @@ class Truth:
     """B(T)"""
     null: tuple[float, float] = (0.15, 0.25)
     """B(0) and B(T) of the runs on the surrogate."""
-    claims: frozenset[Outcome] = frozenset({Outcome.CONVERGENT, Outcome.STABILIZING})
+    claims: tuple[Outcome, ...] = CLAIMS
     """What would be claimed: falsely in a null study."""
     born_alike: bool = False
     """Whether starts are like those from k-means, which differ in how alike they are, or random."""
 
 
-ONE = frozenset({Outcome.CONVERGENT})
+ONE = (Outcome.CONVERGENT,)
 FARTHER = 0.75  # where the runs on the surrogate end, in most of what follows
 
 NULLS = (

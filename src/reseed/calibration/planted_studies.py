@@ -11,7 +11,6 @@ from reseed.methods import Method, RATopK, TopK
 from reseed.spec import Arm
 from reseed.starts import Start
 from reseed.trajectory import StudyFolder
-from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
     from reseed.findings import ConditionFindings, Findings
     from reseed.matching import Sign
     from reseed.spec import Scope
+    from reseed.verdict import Outcome
 
 __all__ = [
     "HUGE",
     "KMEANS",
     "RANDOM",
     "SHARED",
-    "TOGETHER",
     "arm_of",
     "condition_of",
     "range_case",
@@ -39,7 +38,6 @@ __all__ = [
 
 SHARED: dict[Die, Scope] = {"init": "shared", "encoder": "shared", "points": "shared", "kmeans": "shared"}
 RANDOM, KMEANS = Start(kind="random"), Start(kind="kmeans", kmeans_steps=5)
-TOGETHER = (Outcome.CONVERGENT, Outcome.STABILIZING)
 HUGE = 1e30
 
 

@@ -15,7 +15,7 @@ from reseed.methods import TopK
 from reseed.pipeline.run import run
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.starts import Start
-from reseed.verdict import Outcome
+from reseed.verdict import CLAIMS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from reseed.findings import Findings
 
 __all__ = ["noise_claims", "train_study"]
-
-CLAIMS = frozenset({Outcome.CONVERGENT, Outcome.STABILIZING})
 
 
 def train_study(

@@ -38,9 +38,7 @@ __all__ = [
     "within",
 ]
 
-_STARTS_NEEDED = (
-    3  # without one of two starts there is no pair of runs that started apart, and no spread between starts
-)
+_STARTS_NEEDED = 3  # without one of two starts no two runs are left that started apart
 
 Statistic = Callable[[Float[Tensor, "*stack runs runs"], Int[Tensor, " runs"]], Float[Tensor, " values"]]
 """A function of a stack of pair matrices and the runs' init groups, computable for any subset of the runs."""

@@ -2,10 +2,11 @@
 
 from reseed.thresholds import Limits
 from reseed.verdict.evidence import SURROGATE, Evidence, MeasureEvidence, Null, Peak
-from reseed.verdict.outcome import Judgement, Outcome, Reason
+from reseed.verdict.outcome import CLAIMS, Judgement, Outcome, Reason
 from reseed.verdict.rules import judge
 
 __all__ = [
+    "CLAIMS",
     "SURROGATE",
     "Evidence",
     "Judgement",

@@ -131,10 +131,5 @@ class Evidence:
 
     @property
     def apart(self) -> bool:
-        """Whether there are pairs that started apart, with a spread."""
+        """Whether there are pairs that started apart, with a spread over starts: of two starts none can be left out."""
         return self.init_groups > 1 and self.deciding.between.defined
-
-    @property
-    def many_starts(self) -> bool:
-        """Whether there is a spread over starts, as stabilize and converge need; of two starts none can be left out."""
-        return self.apart and self.deciding.between.unit == "start"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Judgement", "Outcome", "Reason"]
+__all__ = ["CLAIMS", "Judgement", "Outcome", "Reason"]
 
 
 class Outcome(StrEnum):
@@ -27,6 +27,10 @@ class Outcome(StrEnum):
     """There are too few runs to compare."""
     INCONCLUSIVE = "inconclusive"
     """Nothing of this can be said with what is known."""
+
+
+CLAIMS = (Outcome.CONVERGENT, Outcome.STABILIZING)
+"""The words that say runs came together, which three starts and a null are needed for."""
 
 
 class Reason(StrEnum):

@@ -75,12 +75,12 @@ def _one_dictionary(e: Evidence, limits: Limits) -> bool:
     """What *convergent* claims of agreements."""
     null = e.deciding.strictest
     ended = null is not None and null.adjusted.low >= limits.convergent
-    return e.many_starts and ended and e.deciding.gain.low > 0 and not _no_room(e, limits)
+    return e.apart and ended and e.deciding.gain.low > 0 and not _no_room(e, limits)
 
 
 def _together(e: Evidence, limits: Limits) -> bool:
     """What *stabilizing* claims of agreements."""
-    return e.many_starts and _beyond(e) and _gained(e, limits)
+    return e.apart and _beyond(e) and _gained(e, limits)
 
 
 def _faster(e: Evidence, _: Limits) -> bool:
@@ -167,7 +167,7 @@ _RULES: tuple[tuple[Outcome, Reason, Callable[[Evidence, Limits], bool]], ...] =
     (Outcome.UNSTABLE, Reason.NOT_TOGETHER, _not_together),
     (Outcome.UNSTABLE, Reason.ONLY_AS_FAR, _only_as_far),
     (Outcome.UNSTABLE, Reason.NO_FASTER, _no_faster),
-    (Outcome.INCONCLUSIVE, Reason.FEW_STARTS, lambda e, _: not e.many_starts),
+    (Outcome.INCONCLUSIVE, Reason.FEW_STARTS, lambda e, _: not e.apart),
     (Outcome.INCONCLUSIVE, Reason.GAIN_OPEN, lambda e, limits: not _gained(e, limits)),
     (Outcome.INCONCLUSIVE, Reason.NULL_OPEN, lambda e, _: not _beyond(e)),
     (Outcome.INCONCLUSIVE, Reason.PACE_OPEN, lambda _, __: True),

@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import digits_apart, interval, percent, rounded
-from reseed.verdict.outcome import Outcome, Reason
+from reseed.verdict.outcome import CLAIMS, Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def sentence(outcome: Outcome, because: Reason, evidence: Evidence, limits: Limi
     said = _SENTENCES[outcome, because](evidence, limits)
     otherwise = f"; with dead atoms counted the word would be {with_dead}" if with_dead != outcome else ""
     last = f"; the start still decides (memory {rounded(evidence.deciding.memory)})"
-    decides = outcome in _TOGETHER and evidence.deciding.remembers(limits.memory)
+    decides = outcome in CLAIMS and evidence.deciding.remembers(limits.memory)
     return f"{said}{otherwise}{last if decides else ''}."
 
 
@@ -241,8 +241,6 @@ def _say_pace_open(e: Evidence, limits: Limits) -> str:
         f"spread: {_course(e, limits)}{pace}{there}"
     )
 
-
-_TOGETHER = {Outcome.CONVERGENT, Outcome.STABILIZING}
 
 _SENTENCES: dict[tuple[Outcome, Reason], Callable[[Evidence, Limits], str]] = {
     (Outcome.NOT_TESTABLE, Reason.NONE): _say_not_testable,
