@@ -49,7 +49,9 @@ def brief(value: object) -> str:
 
 def _sequence(value: Sequence[Any]) -> str:
     if len(value) <= FEW and all(isinstance(each, (str, *ONE_VALUE)) for each in value):
-        return f"({', '.join(map(brief, value))}{',' if len(value) == 1 else ''})"
+        each_said = ", ".join(map(brief, value))
+        if len(each_said) <= 2 * WORDS:
+            return f"({each_said}{',' if len(value) == 1 else ''})"
     kinds = {type(each).__name__ for each in value}
     return f"<{len(value)} {kinds.pop() if len(kinds) == 1 else 'values'}>"
 
