@@ -23,7 +23,6 @@ from reseed.calibration.trained import train_study
 from reseed.spec import Dice, Floors, Thresholds
 from reseed.verdict import CLAIMS
 
-STEPS = 150
 ROW = "{:<20} {:<8} {:>6} {:>22}  {}"
 
 
@@ -38,7 +37,7 @@ def trial(family: Family, repeat: int) -> Iterator[dict[str, Any]]:
         "dice": Dice(replicate=repeat),
     }
     with passing_folder() as folder:
-        findings = train_study(folder, family.draw(repeat), *ARMS, steps=STEPS, batch_size=64, **settings)
+        findings = train_study(folder, family.draw(repeat), *ARMS, steps=family.steps, batch_size=64, **settings)
     for condition in findings.conditions:
         last, surrogate = condition.agreement.between, condition.surrogate
         yield {

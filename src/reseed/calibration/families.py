@@ -50,6 +50,8 @@ class Family:
     """The right one."""
     because: str
     """Why it is."""
+    steps: int = 150
+    """Updates of a run: as many as learn what is there, found on repeats from 10,000 on, which no table counts."""
 
 
 def _normal(repeat: int, *use: int | str, tokens: int = TOKENS) -> Float64[Tensor, "tokens d_model"]:
@@ -169,6 +171,7 @@ FAMILIES = (
         identifiable=True,
         word=Outcome.STABILIZING,
         because="16 directions can be told, for 32 atoms",
+        steps=300,
     ),
     Family(
         "planted",
@@ -177,6 +180,7 @@ FAMILIES = (
         identifiable=True,
         word=Outcome.STABILIZING,
         because="24 atoms can be told, for 32 of a dictionary",
+        steps=300,
     ),
     Family(
         "planted, turned",
@@ -185,6 +189,7 @@ FAMILIES = (
         identifiable=True,
         word=Outcome.STABILIZING,
         because="a linear map of the rows: the same codes, of the atoms that it takes the planted ones to",
+        steps=300,
     ),
 )
 
