@@ -21,6 +21,7 @@ from _machine import machine, versions
 from reseed.calibration import cases, claims, matrices, trained
 from reseed.calibration import reproductions as published
 from reseed.calibration.results import Rate
+from reseed.pipeline.until import looks_between, spent_equally
 
 FORMAT_VERSION = 1
 """1: the first."""
@@ -31,6 +32,7 @@ LEAST = 0.93
 RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
 MORE = [(8, 8)]  # starts, and starts of the surrogate
 LOW, HIGH = 0.25, 0.75  # what the surrogate ends at
+LOOKED = 3, 12  # starts at the first look, and at the last
 
 
 def coverage(repeats: int) -> Rows:
@@ -91,6 +93,22 @@ def power(repeats: int) -> Rows:
     return rows
 
 
+def looks(repeats: int) -> Rows:
+    """Built studies that grow until their word is settled: what is claimed, and at how many starts."""
+    planned = spent_equally(looks_between(*LOOKED), 1 - claims.LEVEL)
+    truths = [*claims.NULLS]
+    truths += [
+        claims.gaining(margins, null=null, born_alike=null == HIGH) for margins in (2.0, 4.0) for null in (LOW, HIGH)
+    ]
+    rows = []
+    for truth in truths:
+        rate, starts = claims.looked_at(truth, "as measured", planned, repeats * BUILT // 2)
+        at_once = claims.power(truth, "as measured", LOOKED[1], repeats, beside=LOOKED[1])
+        about = {"truth": truth.name, "null": truth in claims.NULLS, "starts": starts, "at_once": at_once.value}
+        rows.append(about | {"looks": [look.starts for look in planned]} | _rate(rate))
+    return rows
+
+
 def answers(_: int) -> Rows:
     """Trained studies whose verdict is known."""
     return [asdict(case) for case in cases.answers()]
@@ -107,6 +125,7 @@ TABLES: dict[str, Callable[[int], Rows]] = {
     "nulls": nulls,
     "noise": noise,
     "power": power,
+    "looks": looks,
     "answers": answers,
     "reproductions": reproductions,
 }

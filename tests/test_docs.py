@@ -155,6 +155,8 @@ def test_every_outcome_is_told_where_verdicts_are(outcome):
 
 def test_the_rules_name_every_threshold_with_its_default():
     for field in describe(Thresholds):
+        if field.name in {"holm", "looks"}:  # which change no rule
+            continue
         assert f"`{field.name}` ({rounded(field.default, 2).rstrip('0')})" in text_of("concepts/verdicts.md"), (
             field.name
         )

@@ -10,7 +10,7 @@ import svg
 from reseed.report.words import CLASSES
 from reseed.spec import Thresholds
 from reseed.statistics import Estimate, beyond, contrast
-from reseed.verdict import SURROGATE, Evidence, Limits, MeasureEvidence, Null, Outcome, judge
+from reseed.verdict import SURROGATE, Evidence, MeasureEvidence, Null, Outcome, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,8 +92,7 @@ def _word(first: float, last: float, within: float | None) -> str:
         nulls=(_surrogate(born, between, contraction),),
     )
     evidence = Evidence(n_runs=2 * N_STARTS, init_groups=N_STARTS, r2=0.9, retention=0.8, agreement=agreement)
-    limits = Thresholds().model_dump(exclude={"level"})
-    return str(judge(evidence, Limits(**limits)).outcome)
+    return str(judge(evidence, Thresholds().limits).outcome)
 
 
 def _surrogate(born: Estimate, between: Estimate, contraction: Estimate) -> Null:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from reseed.pipeline.plan import Plan, plan
     from reseed.pipeline.rejudge import rejudge
     from reseed.pipeline.run import run
+    from reseed.pipeline.until import run_until_settled
     from reseed.report.figures import figure
     from reseed.report.html import write_report
     from reseed.report.pictures import write_figure
@@ -81,6 +82,7 @@ _HOMES = {
     "read_texts": "reseed.activations",
     "rejudge": "reseed.pipeline.rejudge",
     "run": "reseed.pipeline.run",
+    "run_until_settled": "reseed.pipeline.until",
     "statistics": "reseed",
     "surrogate": "reseed.activations",
     "table": "reseed.report.table",
@@ -130,6 +132,7 @@ __all__ = [
     "read_texts",
     "rejudge",
     "run",
+    "run_until_settled",
     "statistics",
     "surrogate",
     "table",

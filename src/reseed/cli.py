@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reseed.findings import Findings
+    from reseed.pipeline.until import At
     from reseed.requirements import Required
+    from reseed.spec import Study
 
 __all__ = ["app", "main"]
 
@@ -79,6 +81,12 @@ class SurrogateRows(StrEnum):
     ELLIPTICAL = "elliptical"
     AXES = "axes"
     GAUSSIAN = "gaussian"
+
+
+class Until(StrEnum):
+    """When a study that grows has enough starts."""
+
+    SETTLED = "settled"
 
 
 class TableFormat(StrEnum):
@@ -352,6 +360,12 @@ def run(
         bool, typer.Option("--dry-run", help="Print what it would need: time, memory, disk and files; write nothing.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="With --dry-run: print that as JSON.")] = False,
+    until: Annotated[
+        Until | None, typer.Option(help="settled: add starts, at planned looks, until every word is settled.")
+    ] = None,
+    max_starts: Annotated[
+        int | None, typer.Option(min=4, help="With --until: the starts of the last look; default: 12.")
+    ] = None,
     quiet: Quiet = False,
 ) -> None:
     """Train the runs of a study, compare them and judge the result.
@@ -371,20 +385,46 @@ def run(
     if tensor is not None or transpose:
         given = {"tensor": asked.tensor if tensor is None else tensor, "transpose": transpose or asked.transpose}
         asked = Study.parse(asked.model_dump(mode="json") | given, origin="--tensor and --transpose")
+    if max_starts is not None and until is None:
+        raise SpecError("--max-starts was given without --until settled: a study has as many starts as it says")
     if dry_run:
         stopping.goes_on(False)
-        planned = reseed.plan(asked, folder, quiet=quiet)
+        planned = reseed.plan(_largest(asked, folder, max_starts) if until else asked, folder, quiet=quiet)
         _say(planned.to_json().strip() if json else planned)
         if planned.refusal:
             raise SpecError(planned.refusal)
         return
     before = _digest(folder / "findings.json")
-    findings = reseed.run(asked, folder, quiet=quiet)
+    if until is None:
+        findings = reseed.run(asked, folder, quiet=quiet)
+    else:
+        told = (lambda _: None) if quiet else _tell_look
+        findings = reseed.run_until_settled(asked, folder, max_starts=max_starts, quiet=quiet, told=told)
     _show(findings, folder)
     if not quiet and before is not None and before == _digest(folder / "findings.json"):
         _say("finished already: the findings are as they were", err=True)
     if _short_of(findings, wanted):
         raise typer.Exit(2)
+
+
+def _largest(study: Study, folder: Path, max_starts: int | None) -> Study:
+    """The study at its last look."""
+    from reseed.pipeline.until import planned_looks
+
+    looks = planned_looks(study, folder, max_starts)
+    thresholds = study.thresholds.model_copy(update={"looks": looks})
+    return study.model_copy(update={"thresholds": thresholds}).grown(looks[-1].starts)
+
+
+def _tell_look(at: At) -> None:
+    """What is settled at a look, and what is not."""
+    look, last = at.looks[at.number - 1], at.looks[-1].starts
+    head = f"look {at.number} of {len(at.looks)}, at {look.starts} starts"
+    if not at.unsettled:
+        _say(f"{head}: every word is settled", err=True)
+        return
+    then = f"open at the most starts, {last}" if look.starts == last else "more starts for all conditions, since open"
+    _say(f"{head}: {then}: {', '.join(at.unsettled)}", err=True)
 
 
 @app.command()

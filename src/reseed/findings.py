@@ -342,6 +342,9 @@ class Verdict(_Document):
     """What evidence would lead to another word."""
     because: str = ""
     """Which of several reasons led to the word, in a few words that programs may compare; empty where it has one."""
+    error: Number = math.nan
+    """The smallest error at which a word that claims runs came together would still be claimed, the p-value of the
+    claim; nan where none is."""
     disagreements: tuple[str, ...] = ()
     """Companion measures that say otherwise than the matched agreement, in one sentence each."""
 

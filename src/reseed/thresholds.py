@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from itertools import pairwise
+from typing import Annotated
 
-from reseed._support.settings import Settings
+from pydantic import Field, field_validator
 
-__all__ = ["LEVEL", "Limits", "Thresholds"]
+from reseed._support.settings import NEUTRAL, Settings
+
+__all__ = ["LEVEL", "Limits", "Look", "Thresholds"]
 
 LEVEL = 0.95
 """Confidence of every interval."""
@@ -27,8 +30,47 @@ class Limits(Settings):
     """A start is remembered that still explains at least this share of the difference at step 0."""
 
 
+class Look(Settings):
+    """One planned look at a study that grows."""
+
+    starts: int = Field(ge=1)
+    """How many starts it has then."""
+    error: float = Field(gt=0.0, lt=0.5)
+    """The error that is spent there, of each condition: its intervals have a confidence of 1 - error."""
+
+
 class Thresholds(Limits):
     """What the words of a verdict mean."""
 
     level: float = Field(default=LEVEL, gt=0.5, lt=1.0)
     """Confidence of every interval."""
+    holm: Annotated[bool, NEUTRAL] = False
+    """Whether 1 - level is the error of all conditions of the study together (Holm), not of each condition alone: then
+    a condition that would be called stabilizing or convergent by itself may be inconclusive among many."""
+    looks: Annotated[tuple[Look, ...], NEUTRAL] = ()
+    """The planned looks at a study that grows, as `reseed run --until settled` writes them. At each of them the error
+    that is spent there takes the place of 1 - level; all errors together are that of the whole."""
+
+    @field_validator("looks")
+    @classmethod
+    def _grows(cls, looks: tuple[Look, ...]) -> tuple[Look, ...]:
+        if any(later.starts <= earlier.starts for earlier, later in pairwise(looks)):
+            raise ValueError(f"has looks at {', '.join(str(look.starts) for look in looks)} starts: each needs more")
+        if sum(look.error for look in looks) >= 1:
+            raise ValueError("spends an error of 1 or more: looks so many times at so little confidence say nothing")
+        return looks
+
+    @property
+    def limits(self) -> Limits:
+        """The thresholds between one word and another, alone."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+    def at(self, starts: int) -> Thresholds:
+        """Those of the look at a study with so many starts: its level is what that look spends."""
+        error = next((look.error for look in self.looks if look.starts == starts), 1 - self.level)
+        return self.model_copy(update={"level": 1 - error})
+
+    @property
+    def error(self) -> float:
+        """How often, at most, a condition (with `holm` a study) in which nothing is to be found is said to have it."""
+        return sum(look.error for look in self.looks) if self.looks else 1 - self.level

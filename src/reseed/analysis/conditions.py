@@ -28,6 +28,7 @@ from reseed.findings import ConditionFindings, Interval, PairCurve, RunFindings,
 from reseed.measures import MEASURES
 from reseed.verdict import Limits, judge
 from reseed.verdict.disagreements import disagreements
+from reseed.verdict.errors import claim_error
 
 if TYPE_CHECKING:
     from reseed.findings import Curve, MeasureFindings
@@ -123,7 +124,7 @@ def _judged(
         d_model=about.d_model,
         init_groups=len(pairs.groups.unique()),
         steps=pairs.steps,
-        verdict=_verdict(evidence, said, limits),
+        verdict=_verdict(evidence, said, limits, level),
         measures=records,
         metrics=mean_metrics(finished, pairs, level),
         memory=memory,
@@ -158,11 +159,12 @@ def _identity_half_life(identity: Curve | None) -> float:
     return statistics.half_life(steps, values, of="identity").value
 
 
-def _verdict(evidence: Evidence, said: Mapping[str, MeasureEvidence], limits: Limits) -> Verdict:
+def _verdict(evidence: Evidence, said: Mapping[str, MeasureEvidence], limits: Limits, level: float) -> Verdict:
     judgement = judge(evidence, limits)
     asked = {name: said[name] for name, measure in MEASURES.items() if measure.contradicts and name in said}
     otherwise = disagreements(said["agreement"], asked, margin=limits.margin)
-    return Verdict(**vars(judgement), disagreements=otherwise)
+    error = claim_error(evidence, limits, most=1 - level)
+    return Verdict(**vars(judgement), error=error, disagreements=otherwise)
 
 
 def _turn(evidence: Evidence, limits: Limits) -> Turn | None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from reseed._support.mistakes import mistakes
+from reseed._support.mistakes import mistakes, shown
 from reseed.analysis.across import across_arms, across_of
 from reseed.analysis.arms import compare_arms
 from reseed.analysis.conditions import judge_condition
 from reseed.analysis.dice_effects import dice_effects
 from reseed.analysis.given import given_study
+from reseed.analysis.many import among_many
 from reseed.analysis.question import answer, question
 from reseed.analysis.same_ends import same_ends
 from reseed.errors import TrajectoryError
@@ -39,13 +40,14 @@ def judge_study(folder: StudyFolder, *, advance: Callable[[int], None] = lambda 
         advance: told after every condition.
     """
     study = given_study(folder)
-    limits = _thresholds(folder, study)
+    limits = _thresholds(folder, study).at(study.get("starts", 0))
     level = limits.level
     judged: list[Analysed] = []
     for planned in folder.manifest.conditions:
         each = judge_condition(folder, planned, limits, level=level)
         judged += [] if each is None else [each]
         advance(1)
+    judged = among_many(judged, error=1 - level) if limits.holm else judged
     conditions = tuple(each.findings for each in judged)
     comparisons = compare_arms(judged, margin=limits.margin, level=level, study=study)
     across = across_of(folder)
@@ -156,7 +158,7 @@ def _changed_thresholds(folder: StudyFolder, study: Mapping[str, Any]) -> list[s
     """Which words mean something else than when the study was run."""
     before, now = folder.manifest.thresholds, study.get("thresholds", {})
     return [
-        f"judged with {name} = {now[name]:g} instead of {before[name]:g}, which the study was run with"
+        f"judged with {name} = {shown(now[name])} instead of {shown(before[name])}, which the study was run with"
         for name in before
         if name in now and now[name] != before[name]
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 import torch
@@ -21,11 +22,15 @@ from reseed.calibration.results import Rate
 from reseed.floors import Floor, isotropic
 from reseed.pipeline.rejudge import rejudge
 from reseed.spec import Thresholds
-from reseed.verdict import CLAIMS, Limits, Outcome, judge
+from reseed.verdict import CLAIMS, Outcome, judge, settled
+from reseed.verdict.errors import at_level
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reseed.findings import ConditionFindings
-    from reseed.verdict import Evidence, MeasureEvidence, Null
+    from reseed.thresholds import Look
+    from reseed.verdict import Evidence, Judgement, MeasureEvidence, Null
 
 __all__ = [
     "LIMITS",
@@ -35,6 +40,7 @@ __all__ = [
     "Truth",
     "false_claims",
     "gaining",
+    "looked_at",
     "power",
     "read",
     "studies",
@@ -42,7 +48,7 @@ __all__ = [
 ]
 
 MARGIN, CONVERGENT, LEVEL = Thresholds().margin, Thresholds().convergent, Thresholds().level
-LIMITS = Limits(**Thresholds().model_dump(exclude={"level"}))
+LIMITS = Thresholds().limits
 SURROGATE_STARTS = 3
 DRAWS = 3
 APART = 0.02  # how much closer runs of one start end than runs of two
@@ -119,6 +125,35 @@ def power(truth: Truth, spread: str, n_starts: int, repeats: int, *, beside: int
     return Rate(
         f"{truth.name}, {n_starts} starts, {beside} of the surrogate, {spread}: found", found / repeats, repeats
     )
+
+
+def looked_at(truth: Truth, spread: str, looks: Sequence[Look], repeats: int) -> tuple[Rate, float]:
+    """How often something in `claims` is said where a study grows until its word is settled.
+
+    Beside it the median number of starts at which it is, or at which none are left. Every path is one study with as
+    many starts as the last look, and as many on the surrogate, of which each look sees the first.
+    """
+    most = looks[-1].starts
+    found = 0
+    needed: list[int] = []
+    for chosen in studies(truth, SPREADS[spread], most, repeats, beside=most):
+        at = ((look.starts, _seen_at(chosen, look)) for look in looks)
+        starts, judged = next(
+            ((starts, judged) for starts, judged in at if starts == most or settled(judged.outcome, judged.because))
+        )
+        found += judged.outcome in truth.claims
+        needed.append(starts)
+    name = f"{truth.name}, looks at {', '.join(str(look.starts) for look in looks)} starts, {spread}"
+    return Rate(name, found / repeats, repeats), median(needed)
+
+
+def _seen_at(chosen: Chosen, look: Look) -> Judgement:
+    """What is said of the first starts alone."""
+    there = chosen.starts < look.starts
+    first, last = (matrix[there][:, there] for matrix in (chosen.first, chosen.last))
+    beside = None if chosen.surrogate is None else chosen.surrogate[:, : look.starts, : look.starts]
+    seen = replace(chosen, starts=chosen.starts[there], first=first, last=last, surrogate=beside)
+    return judge(at_level(weighed(seen), 1 - look.error), LIMITS)
 
 
 def studies(

@@ -277,6 +277,12 @@ def _check_same_study(folder: StudyFolder, plan: dict[str, _Planned]) -> None:
             "that decoder bias; these starts are others now, and the two are not mixed: judge what is there with  "
             f"reseed report {folder.path} --rejudge, or choose another --out"
         )
+    looks = [look["starts"] for look in folder.manifest.thresholds.get("looks", ())]
+    if lost and looks:
+        raise SpecError(
+            f"{folder.path} holds a study that grows, with looks at {', '.join(map(str, looks))} starts: go on with  "
+            "reseed run STUDY --until settled, or choose another --out"
+        )
     if lost:
         raise SpecError(
             f"{folder.path} holds another study: {len(lost)} of its {len(before)} runs are not part of this one "

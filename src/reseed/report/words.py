@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from reseed._support.numbers import interval, percent, rounded, steps
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
 from reseed.report.remembered import remembered
+from reseed.thresholds import Thresholds
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from reseed.findings import (
         Comparison,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         Relation,
         RunFindings,
     )
+    from reseed.thresholds import Look
 
 __all__ = [
     "ABOUT_THRESHOLDS",
@@ -95,7 +97,8 @@ ABOUT_THRESHOLDS = {
     "convergent": "share of the way from the null to one dictionary, from which independent starts count as one",
     "frozen_retention": "mean cosine with their own step 0 from which atoms count as unmoved",
     "memory": "share of the start that is still there from which agreement counts as inherited",
-    "level": "confidence of every interval",
+    "level": "confidence of every interval, but at a planned look",
+    "holm": "whether the error is that of all conditions together",
 }
 """What the thresholds of a study mean."""
 
@@ -402,20 +405,36 @@ def runs_finished(condition: ConditionFindings) -> str:
 
 def level_of(findings: Findings) -> float:
     """The confidence of a study's intervals."""
-    return findings.study.get("thresholds", {}).get("level", 0.95)
+    return _thresholds(findings).at(findings.study.get("starts", 0)).level
+
+
+def _thresholds(findings: Findings) -> Thresholds:
+    return Thresholds.model_validate(findings.study.get("thresholds", {}))
 
 
 def false_words(findings: Findings) -> str:
-    """How many false words so many conditions may give; empty where none has an interval between starts.
+    """How many false words so many conditions, at so many looks, may give; empty where no claim was possible.
 
     Each interval misses what it is of with 1 - level, to either side; words that claim something need one side only.
     """
     tested = sum(math.isfinite(each.agreement.between.last.low) for each in findings.conditions if each.agreement)
     if not tested:
         return ""
-    false = tested * (1 - level_of(findings))
-    told = f"{counted(tested, 'condition')} {'is' if tested == 1 else 'are'} expected to give"
-    return f"Where there is nothing to find, {told} up to {rounded(false, 2 if false < 1 else 1)} false words."
+    thresholds = _thresholds(findings)
+    false = thresholds.error if thresholds.holm else tested * thresholds.error
+    conditions = f"{counted(tested, 'condition')} {'is' if tested == 1 else 'are'}"
+    together = " together (Holm)" if thresholds.holm else ""
+    told = f"{conditions} expected to give{together} up to {rounded(false, 2 if false < 1 else 1)} false words"
+    return f"Where there is nothing to find, {told}{_looks(thresholds.looks, findings.study.get('starts'))}."
+
+
+def _looks(looks: Sequence[Look], starts: object) -> str:
+    """That a study grows, and how much of the error each look at it spends."""
+    if not looks:
+        return ""
+    at = ", ".join(f"{look.starts:,} ({rounded(look.error, 4)})" for look in looks)
+    planned = f"{counted(len(looks), 'planned look')}, at so many starts (error)"
+    return f", over {planned}: {at}; this is the one at {starts}"
 
 
 def counted(count: int, noun: str) -> str:

@@ -13,9 +13,11 @@ from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
 from reseed.thresholds import Thresholds
 
-__all__ = ["Dice", "Floors", "Scope", "Thresholds", "Training"]
+__all__ = ["MOST_SURROGATE_STARTS", "Dice", "Floors", "Scope", "Thresholds", "Training"]
 
 Scope = Literal["shared", "start", "run"]
+
+MOST_SURROGATE_STARTS = 100
 
 
 def _time(steps: int) -> str:
@@ -115,7 +117,7 @@ class Floors(Settings):
     """The surrogate null: every arm is also trained on rows that keep the mean, the covariance and, with `elliptical`,
     the lengths of the activations (`axes`: every principal coordinate's distribution; `gaussian`: neither) and lose
     everything else. With `off` no condition can be called stabilizing or convergent."""
-    surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=100)
+    surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=MOST_SURROGATE_STARTS)
     """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
     """Lloyd iterations of the k-means reference on 32 activations per centroid; two follow on all of its sample."""

@@ -21,7 +21,7 @@ from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
-from reseed.spec.recipe import Dice, Floors, Scope, Thresholds, Training
+from reseed.spec.recipe import MOST_SURROGATE_STARTS, Dice, Floors, Scope, Thresholds, Training
 from reseed.spec.runs import Condition, RunSpec, Split
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class Study(Settings):
             *self._of_children(),
             *self._of_runs(),
             *self._of_parts(),
+            *self._of_looks(),
         )
         if complaints:
             raise SpecError("; ".join(complaints))
@@ -168,6 +169,14 @@ class Study(Settings):
                     f'cannot be those of points = "{scopes["points"]}": use {remedy}'
                 )
 
+    def _of_looks(self) -> Iterator[str]:
+        planned = [look.starts for look in self.thresholds.looks]
+        if planned and self.starts not in planned:
+            yield (
+                f"starts = {self.starts}: the looks that thresholds.looks plans are at {', '.join(map(str, planned))} "
+                "starts, and a study is judged at these alone; leave out thresholds.looks, or take one of them"
+            )
+
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """The study in a TOML file; a relative `activations` path is resolved against the file's folder.
@@ -224,7 +233,14 @@ class Study(Settings):
         scopes = {arm.dice.get("data", self.dice.data) for arm in self.arms}
         if scopes == {"shared"}:
             return None
-        return Split(starts=self.starts, per_start=self.runs_per_start if "run" in scopes else 1)
+        most = max([self.starts, *(look.starts for look in self.thresholds.looks)])  # each start keeps its part
+        return Split(starts=most, per_start=self.runs_per_start if "run" in scopes else 1)
+
+    def grown(self, starts: int) -> Self:
+        """The same study from so many starts, with as many on the surrogate, unless it has more."""
+        beside = max(self.floors.surrogate_starts, min(starts, MOST_SURROGATE_STARTS))
+        floors = self.floors.model_copy(update={"surrogate_starts": beside})
+        return type(self).parse(self.model_copy(update={"starts": starts, "floors": floors}).model_dump(mode="json"))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:

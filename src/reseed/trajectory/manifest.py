@@ -51,7 +51,7 @@ class Manifest(Document):
     """torch version and device."""
     study: str = ""
     """Hash of the study, without what changes no result."""
-    thresholds: dict[str, float] = Field(default_factory=dict)
+    thresholds: dict[str, Any] = Field(default_factory=dict)
     """What the words of its verdicts meant when it was run."""
     activations: dict[str, Any] = Field(default_factory=dict)
     """Fingerprint, number of training tokens, and what the store says about itself."""

@@ -2,7 +2,7 @@
 
 from reseed.thresholds import Limits
 from reseed.verdict.evidence import SURROGATE, Evidence, MeasureEvidence, Null, Peak
-from reseed.verdict.outcome import CLAIMS, Judgement, Outcome, Reason
+from reseed.verdict.outcome import CLAIMS, Judgement, Outcome, Reason, settled
 from reseed.verdict.rules import judge
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "Peak",
     "Reason",
     "judge",
+    "settled",
 ]

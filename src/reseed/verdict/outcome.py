@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["CLAIMS", "Judgement", "Outcome", "Reason"]
+__all__ = ["CLAIMS", "Judgement", "Outcome", "Reason", "settled"]
 
 
 class Outcome(StrEnum):
@@ -60,6 +60,16 @@ class Reason(StrEnum):
     """Inconclusive: what B(T) has beyond its strictest null may be nothing, or more than the margin."""
     PACE_OPEN = "whether faster than the null is open"
     """Inconclusive: kappa may be that of structureless rows, or not."""
+    AMONG_MANY = "by itself, and not among all conditions"
+    """Inconclusive: a word that would be claimed of this condition alone, with an error too large for so many."""
+
+
+_OPEN_FOR_EVER = (Reason.NO_SURROGATE, Reason.NO_ROOM)
+
+
+def settled(outcome: Outcome, because: Reason | str) -> bool:
+    """Whether there is a word, or none that any number of starts would give."""
+    return outcome != Outcome.INCONCLUSIVE or because in _OPEN_FOR_EVER
 
 
 @dataclass(frozen=True)
