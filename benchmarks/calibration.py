@@ -18,6 +18,7 @@ from typing import Any
 
 from _machine import machine, versions
 
+from reseed.calibration import births as birth
 from reseed.calibration import cases, claims, matrices, trained
 from reseed.calibration import reproductions as published
 from reseed.calibration.results import Rate
@@ -30,7 +31,7 @@ Rows = list[dict[str, Any]]
 MATRICES, BUILT = 20, 10  # for each trained study: pair matrices, and studies whose cosines are chosen
 LEAST = 0.93
 RUNS, STARTS = (4, 5, 8, 12), (3, 4, 5, 8)
-MORE = [(8, 8)]  # starts, and starts of the surrogate
+MORE = [(5, 5), (8, 8)]  # starts, and starts of the surrogate
 LOW, HIGH = 0.25, 0.75  # what the surrogate ends at
 LOOKED = 3, 12  # starts at the first look, and at the last
 
@@ -109,6 +110,19 @@ def looks(repeats: int) -> Rows:
     return rows
 
 
+def births(repeats: int) -> Rows:
+    """The birth test on trained runs: chance, common starts, and what is alike for another reason."""
+    n_runs = max(3, 46 * repeats // 200)  # 1,035 pairs at 200 repeats
+    rows = [_rate(rate) | {"kind": "null"} for method in birth.METHODS for rate in birth.nulls(method, n_runs)]
+    n_pairs = max(2, repeats // 4)
+    rows += [_rate(rate) | {"kind": "start"} for rate in birth.found(n_pairs)]
+    rows += [
+        {"kind": "pitfall", "name": name, "guarded": guarded, "unguarded": unguarded, "repeats": n_pairs}
+        for name, guarded, unguarded in birth.pitfalls(n_pairs)
+    ]
+    return rows
+
+
 def answers(_: int) -> Rows:
     """Trained studies whose verdict is known."""
     return [asdict(case) for case in cases.answers()]
@@ -126,6 +140,7 @@ TABLES: dict[str, Callable[[int], Rows]] = {
     "noise": noise,
     "power": power,
     "looks": looks,
+    "births": births,
     "answers": answers,
     "reproductions": reproductions,
 }

@@ -15,10 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scipy.special import betaincinv
-
 from reseed.calibration.families import ARMS, FAMILIES, Family
 from reseed.calibration.folders import passing_folder
+from reseed.calibration.results import share
 from reseed.calibration.trained import train_study
 from reseed.spec import Dice, Floors, Thresholds
 from reseed.verdict import CLAIMS
@@ -51,13 +50,6 @@ def trial(family: Family, repeat: int) -> Iterator[dict[str, Any]]:
             "surrogate": surrogate and [surrogate.born.value, surrogate.last.value],
             "cpu_seconds": round(time.process_time() - started, 2),
         }
-
-
-def share(count: int, of: int) -> str:
-    """A share with its exact 95 % interval (Clopper and Pearson)."""
-    low = betaincinv(count, of - count + 1, 0.025) if count else 0.0
-    high = betaincinv(count + 1, of - count, 0.975) if count < of else 1.0
-    return f"{count / of:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def table(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -4,17 +4,25 @@
 from __future__ import annotations
 
 import json
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import rounded
-from reseed.calibration.families import FAMILIES
+from reseed.calibration.births import N_ATOMS as BIRTH_ATOMS
+from reseed.calibration.families import ARMS, FAMILIES
+from reseed.calibration.results import share
+from reseed.verdict import CLAIMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from reseed.calibration.families import Family
+
 Figures = dict[str, Any]
 COUNTED = Path(__file__).parent / "assets/calibration.json"
+TRIALS = Path(__file__).parent / "assets/trials.jsonl"
+_FAMILY = {family.name: family for family in FAMILIES}
 
 _HEAD = """\
 # How far to trust a verdict
@@ -62,8 +70,15 @@ _FAMILIES = """\
 
 For other kinds of activations the right word and its reason are written down before any trial. Where no direction can
 be told beyond mean, covariance and lengths, *stabilizing* and *convergent* are false; elsewhere what counts is how
-often they are said. The trials are studies of four starts with TopK from random, ReLU from data and RA-TopK from
-k-means starts, made by `python benchmarks/trials.py FILE`. They have not been made in number yet.
+often they are said. The trials are studies of four starts, and of three on the surrogate, with TopK from random, ReLU
+from data and RA-TopK from k-means starts, really trained.
+
+"""
+
+_TRIED = """\
+What came out, in {trials} of each so far ({pairs:,} conditions); in brackets 95 % intervals (Clopper and Pearson).
+Of the conditions without anything to find {false} were called *stabilizing* or *convergent*, a share of {share}.
+`python benchmarks/trials.py docs/assets/trials.jsonl --repeats 200` goes on from there.
 
 """
 
@@ -107,6 +122,29 @@ _LOOKS_END = """\
 Intervals at four looks have a confidence of 98.75 % each: from three starts (two degrees) they are 8.9 standard errors
 to each side, from five 4.3. A large effect, or none at all, is settled so all the same. What is claimed where there is
 nothing stays far below what is spent: most of these truths are settled as *unstable* before the last look.
+
+"""
+
+_BIRTHS = """\
+## Born alike?
+
+The [birth test](../mathematics.md#eq-63) asks of two last dictionaries, without their step 0, whether they share the
+numbering of their atoms. Trained dictionaries of {n_atoms} atoms on planted activations. Of all pairs of runs from
+independent starts:
+
+"""
+
+_FOUND = """\
+Of pairs that share their start:
+
+"""
+
+_FOUND_END = """\
+That an encoder of its own hides a common start is expected: atoms change owners at once, and so nothing found is never
+"not born alike".
+
+Pitfalls, in pairs that share no start: how often they are said to share their indices (p < .001), with the guard of the
+test and without. The guard leaves out atoms that are zero, and refuses dictionaries that are sorted.
 
 """
 
@@ -205,16 +243,17 @@ def _sections(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
             + _POWER_END.format(reached=_reached(rows["power"]))
         )
     if "looks" in rows:
-        first = rows["looks"][0]
-        said = ", ".join(map(str, first["looks"][:-1])), first["looks"][-1]
-        yield _LOOKS.format(
-            looks=f"{said[0]} and {said[1]}",
-            most=said[1],
-            repeats=f"{first['repeats']:,}",
-            error=rounded((0.05 * 0.95 / first["repeats"]) ** 0.5, 3),
-        )
-        yield _looks(rows["looks"]) + _LOOKS_END
+        yield _looked(rows["looks"])
+    if "births" in rows:
+        yield _births(rows["births"])
     yield _FAMILIES + _families()
+    if TRIALS.exists():
+        yield _trials([json.loads(line) for line in TRIALS.read_text(encoding="utf-8").splitlines()])
+    yield from _of_pairs(rows)
+
+
+def _of_pairs(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
+    """Sections about matrices of pairs, and published numbers."""
     if "coverage" in rows:
         yield _COVERAGE.format(repeats=f"{rows['coverage'][0]['repeats']:,}")
         yield _coverage(rows["coverage"]) + _COVERAGE_END
@@ -258,6 +297,20 @@ def _power(rows: Sequence[Figures]) -> str:
     return _table(("gain", "null", "starts", "starts of the surrogate", "found"), cells)
 
 
+def _looked(rows: Sequence[Figures]) -> str:
+    *before, most = map(str, rows[0]["looks"])
+    repeats = rows[0]["repeats"]
+    error = rounded((0.05 * 0.95 / repeats) ** 0.5, 3)
+    head = _LOOKS.format(looks=f"{', '.join(before)} and {most}", most=most, repeats=f"{repeats:,}", error=error)
+    return head + _looks(rows) + _LOOKS_END
+
+
+def _births(rows: Sequence[Figures]) -> str:
+    null, start, pitfall = ([row for row in rows if row["kind"] == kind] for kind in ("null", "start", "pitfall"))
+    chance = _BIRTHS.format(n_atoms=BIRTH_ATOMS) + _rates(null)
+    return chance + _FOUND + _rates(start) + _FOUND_END + _pitfalls(pitfall)
+
+
 def _looks(rows: Sequence[Figures]) -> str:
     cells = (
         (
@@ -270,6 +323,44 @@ def _looks(rows: Sequence[Figures]) -> str:
         for row in rows
     )
     return _table(("truth", "something to claim", "claimed at a look", "starts, median", "claimed, judged once"), cells)
+
+
+def _pitfalls(rows: Sequence[Figures]) -> str:
+    cells = ((row["name"], rounded(row["guarded"]), rounded(row["unguarded"]), str(row["repeats"])) for row in rows)
+    return _table(("pitfall", "with its guard", "without", "pairs"), cells)
+
+
+def _trials(rows: Sequence[Figures]) -> str:
+    """How often each family and arm was said to have structure, and how often the right word was said."""
+    words: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        words[row["family"], row["arm"]][row["word"]] += 1
+    counts = sorted({found.total() for found in words.values()})
+    false = [found for (family, _), found in words.items() if not _FAMILY[family].identifiable]
+    claimed, of = sum(map(_claims, false)), sum(found.total() for found in false)
+    head = _TRIED.format(
+        trials=" to ".join(dict.fromkeys(map(str, (counts[0], counts[-1])))),
+        pairs=len(rows),
+        false=f"{claimed} of {of:,}",
+        share=share(claimed, of),
+    )
+    cells = (
+        _trial(family, arm.name, words[name, arm.name])
+        for name, family in _FAMILY.items()
+        for arm in ARMS
+        if words[name, arm.name]
+    )
+    return head + _table(("family", "arm", "claims", "right word", "other words"), cells)
+
+
+def _trial(family: Family, arm: str, found: Counter[str]) -> tuple[str, ...]:
+    claims = f"{'' if family.identifiable else 'false: '}{share(_claims(found), found.total())}"
+    others = ", ".join(f"{count} {word}" for word, count in found.most_common() if word != family.word)
+    return family.name, arm, claims, f"{found[family.word]} {family.word}", others
+
+
+def _claims(found: Counter[str]) -> int:
+    return sum(found[word] for word in CLAIMS)
 
 
 def _reached(rows: Sequence[Figures]) -> str:

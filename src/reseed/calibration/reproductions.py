@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from reseed import floors
 from reseed.activations.synthetic import planted
@@ -22,19 +24,19 @@ from reseed.calibration.planted_studies import (
 from reseed.calibration.results import Case, quantity
 from reseed.calibration.trained import train_study
 from reseed.dice import generator
-from reseed.methods import Method, RATopK, ReLU, TopK
+from reseed.methods import Method, RATopK, ReLU, Schedule, StartPoint, TopK
 from reseed.spec import Arm
 
 if TYPE_CHECKING:
     from reseed.dice import Die
     from reseed.spec import Scope
 
-__all__ = ["mean_shift_floors", "reproductions"]
+__all__ = ["first_step_of_weights", "mean_shift_floors", "reproductions"]
 
 
 def reproductions() -> Iterator[Case]:
     """Every published or simulated number, as it is found."""
-    for again in (_song, _frozen_weights, mean_shift_floors, _four_arms):
+    for again in (_song, first_step_of_weights, _frozen_weights, mean_shift_floors, _four_arms):
         yield from again()
 
 
@@ -51,6 +53,37 @@ def _song() -> Iterator[Case]:
             train_study(folder, made.rows, arm_of(name, method, RANDOM), steps=steps, batch_size=512, **settings)
             recovered = recovery(folder, made, sign="abs")
         yield range_case(f"32 atoms in 16 dimensions, {name}: recovery", recovered, *allowed)
+
+
+def first_step_of_weights() -> Iterator[Case]:
+    """What one step of Adam leaves of the weight that every row of an archetypal dictionary begins with.
+
+    On uncentred rows all entries of a row's gradient have one sign: where it is positive the row stays at its point,
+    where it is negative every entry grows, to 1 / (1 + rate n_points) of the first. On centred rows signs are mixed.
+    """
+    n_points, rate = 256, 2e-3
+    grows = 1 / (1 + rate * n_points)
+    for offset, near in ((20.0, grows), (0.0, 1 / (1 + rate * n_points / 2))):
+        rows = planted(20_000, 16, n_atoms=32, active=3, offset=offset).rows
+        rows = rows if offset else rows - rows.mean(dim=0)
+        own = _after_one_step(rows, n_points, rate)
+        if offset:
+            of_one_kind = ((own > 1 - 1e-6) | ((own - grows).abs() < 0.02)).double().mean().item()  # noqa: PLR2004 (hardly moved)
+            yield range_case("uncentred: rows that stay, or melt as the formula says", of_one_kind, 0.9, 1.0)
+            own = own[own < 1 - 1e-6]
+        kind = "uncentred: a melting row's first weight" if offset else "centred: a row's first weight"
+        yield quantity(f"{kind}, after one step", own.median().item(), near=near, within=0.02)
+
+
+def _after_one_step(rows: Tensor, n_points: int, rate: float) -> Float[Tensor, " atoms"]:
+    """The weight of each row on the point that it began at, after one update."""
+    method = reference_ra_topk(n_atoms=64, k=8, learning_rate=rate)
+    points, mean = rows[:n_points], rows.mean(dim=0)
+    weights = torch.eye(64, n_points)
+    point = StartPoint(points[:64], points, weights, mean, (rows - mean).square().mean().sqrt().item(), rows[:1024])
+    state = method.initialise(point, rolled_encoder=0)
+    method.update(state, rows[None, n_points : n_points + 2048], Schedule(0, 1000))
+    return state["weights"][0, :, :64].diagonal()
 
 
 def _frozen_weights() -> Iterator[Case]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy.special import betaincinv
+
 from reseed._support.numbers import rounded
 
-__all__ = ["Case", "Rate", "quantity"]
+__all__ = ["Case", "Rate", "quantity", "share"]
 
 _CHANCE = 3.0  # standard errors that a rate may lie outside its target before it counts as missed
 
@@ -51,3 +53,10 @@ def quantity(name: str, value: float, *, near: float, within: float) -> Case:
     """A number that should come out near another."""
     off = abs(value - near)
     return Case(name, f"{rounded(near)} ± {rounded(within)}", rounded(value, 3), off <= within)
+
+
+def share(count: int, of: int) -> str:
+    """A share with its exact 95 % interval (Clopper and Pearson): `0.050 [0.010, 0.140]`."""
+    low = float(betaincinv(count, of - count + 1, 0.025)) if count else 0.0
+    high = float(betaincinv(count + 1, of - count, 0.975)) if count < of else 1.0
+    return f"{count / of:.3f} [{low:.3f}, {high:.3f}]"

@@ -20,9 +20,9 @@ __all__ = ["CHECKS", "check_parts", "rendered", "selfcheck", "write_cases"]
 FORMAT_VERSION = 1
 """Of selfcheck.json. 1: the first."""
 
-MATRICES, BUILT, TRAINED = 1000, 500, 10
+MATRICES, BUILT, TRAINED = 1000, 500, 5
 """Repeats behind a rate: pair matrices, studies whose cosines are chosen, trained studies. `benchmarks/calibration.py`
-has ten times as many."""
+has ten times as many, and more."""
 LEAST = 0.93
 
 
@@ -52,6 +52,7 @@ CHECKS: dict[str, Callable[[], Iterator[Case]]] = {
     "intervals": _intervals,
     "tests": _tests,
     "floors": reproductions.mean_shift_floors,
+    "weights": reproductions.first_step_of_weights,
     "claims": _claims,
     "noise": _noise,
     "answers": cases.answers,
