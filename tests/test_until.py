@@ -122,6 +122,14 @@ def test_every_start_keeps_its_part_of_the_activations_while_the_study_grows(ask
     assert few < many
 
 
+def test_looks_that_a_study_plans_itself_are_its_looks(asked, tmp_path):
+    looks = (Look(starts=3, error=0.01), Look(starts=9, error=0.03))
+    own = asked.model_copy(update={"thresholds": asked.thresholds.model_copy(update={"looks": looks})})
+    assert planned_looks(own, tmp_path / "study", None) == looks
+    with pytest.raises(SpecError, match="looks at 3, 9 starts are planned"):
+        planned_looks(own, tmp_path / "study", 12)
+
+
 def test_a_study_is_judged_at_its_planned_looks_alone(asked):
     table = asked.model_dump(mode="json")
     table["thresholds"]["looks"] = [{"starts": 4, "error": 0.01}, {"starts": 6, "error": 0.01}]

@@ -88,14 +88,15 @@ def run_until_settled(
 
 
 def planned_looks(study: Study, out: Path, max_starts: int | None) -> tuple[Look, ...]:
-    """The looks at a study in this folder: those that are planned already, or new ones.
+    """The looks at a study in this folder: those that are planned already, there or in the study, or new ones.
 
     Raises:
         SpecError: fewer than three starts, a last look before the first, or other looks than those planned already.
     """
     before = Study.read(out / "study.toml") if (out / "study.toml").exists() else None
-    if before is not None and before.thresholds.looks:
-        return _kept(before, study, max_starts)
+    planned = study if before is None else before
+    if planned.thresholds.looks:
+        return _kept(planned, study, max_starts)
     most = MOST_STARTS if max_starts is None else max_starts
     error = study.thresholds.error
     if before is None or not (out / "findings.json").exists():
