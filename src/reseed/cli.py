@@ -513,7 +513,7 @@ def selfcheck(
     out: Annotated[Path | None, typer.Option(help="A folder for selfcheck.json.")] = None,
     only: Annotated[
         str | None,
-        typer.Option(help="Parts, with commas: intervals, tests, floors, claims, noise, answers; default: all."),
+        typer.Option(help="Parts, with commas: intervals, tests, floors, weights, claims, noise, answers; or all."),
     ] = None,
     *,
     quiet: Quiet = False,
