@@ -46,9 +46,11 @@ def main() -> None:
     cpu = time.perf_counter() - begun
     print(
         f"matching {asked.atoms} x {asked.d_model}: {matched:.2f} s, on the CPU {cpu:.2f} s, the product alone on the "
-        f"device {product:.3f} s; agreement {matching.agreement:.9f}, on the CPU {same.agreement:.9f}"
+        f"device {product:.3f} s; agreement {matching.agreement:.9f}, on the CPU {same.agreement:.9f}, gaps "
+        f"{matching.gap:.1e} and {same.gap:.1e}"
     )
     figures = {"kmeans_seconds": clustered, "match_seconds": matched, "match_cpu_seconds": cpu, "product": product}
+    figures["gap"] = matching.gap
     sizes = {name: value for name, value in vars(asked).items() if name != "json"}
     write(asked.json, {**sizes, **figures})
 

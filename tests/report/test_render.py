@@ -82,6 +82,8 @@ def test_the_false_words_to_expect_are_counted_over_the_conditions_that_have_an_
     assert told in " ".join(render(findings, width=80, colour=False).split())
     assert told in methods(findings)
     assert "false words" not in methods(findings.model_copy(update={"conditions": ()}))
+    younger = findings.study | {"thresholds": findings.study["thresholds"] | {"level": 0.9, "not_known_yet": 1}}
+    assert "Brackets are 90 % intervals" in methods(findings.model_copy(update={"study": younger}))
 
 
 def test_centred_conditions_come_before_uncentred_ones(findings):

@@ -48,7 +48,7 @@ def _withheld(verdict: Verdict, alone: float, together: float, counted: int, err
     sentence = (
         f"By itself it would be called {verdict.outcome} (p {rounded(alone)}), but not among the {counted} conditions "
         f"of this study, which are together at an error of {rounded(error)} (Holm: p {rounded(together)}). "
-        f"{verdict.sentence}"
+        f"What would be said of it alone: {verdict.sentence}"
     )
     return verdict.model_copy(
         update={

@@ -409,7 +409,9 @@ def level_of(findings: Findings) -> float:
 
 
 def _thresholds(findings: Findings) -> Thresholds:
-    return Thresholds.model_validate(findings.study.get("thresholds", {}))
+    """Those of the study; findings of a younger reseed may know more of them."""
+    given = findings.study.get("thresholds", {})
+    return Thresholds.model_validate({name: given[name] for name in Thresholds.model_fields if name in given})
 
 
 def false_words(findings: Findings) -> str:
