@@ -22,7 +22,7 @@ from reseed.calibration import births as birth
 from reseed.calibration import cases, claims, matrices, trained
 from reseed.calibration import reproductions as published
 from reseed.calibration.results import Rate
-from reseed.pipeline.until import looks_between, spent_equally
+from reseed.pipeline.looks import looks_between, spent_equally
 
 FORMAT_VERSION = 1
 """1: the first."""

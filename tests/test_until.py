@@ -13,7 +13,7 @@ from reseed.analysis.many import among_many
 from reseed.calibration import claims
 from reseed.calibration.claims import NULLS, gaining, looked_at, studies, weighed
 from reseed.cli import main
-from reseed.pipeline.until import looks_between, planned_looks
+from reseed.pipeline.looks import looked, looks_between, planned_looks
 from reseed.report.citing import methods
 from reseed.report.words import level_of
 from reseed.spec import Dice, Floors, Study, Thresholds
@@ -103,7 +103,36 @@ def test_a_study_of_fixed_size_that_goes_on_has_spent_its_error_and_says_the_sum
     assert [(look.starts, look.error) for look in looks] == [(3, pytest.approx(error)), (5, pytest.approx(error))]
     findings = reseed.run_until_settled(asked, tmp_path / "study", max_starts=5, quiet=True)
     assert Thresholds.model_validate(findings.study["thresholds"]).error == pytest.approx(2 * error)
-    assert "over 2 planned looks, at so many starts (error): 3 (.0001), 5 (.0001)" in methods(findings)
+    assert "over 2 looks, at so many starts (error): 3 (.0001), 5 (.0001)" in methods(findings)
+
+
+def test_starts_that_are_added_by_hand_after_the_words_were_read_are_a_look_that_is_counted(asked, tmp_path):
+    folder, error = tmp_path / "study", 1 - asked.thresholds.level
+    reseed.run(asked, folder, quiet=True)
+    more = asked.model_copy(update={"starts": 4})
+    findings = reseed.run(more, folder, quiet=True)
+    assert "over 2 looks, at so many starts (error): 3 (.0001), 4 (.0001); this is the one at 4" in methods(findings)
+    assert level_of(findings) == pytest.approx(asked.thresholds.level)
+    before = (folder / "findings.json").read_bytes()
+    reseed.run(more, folder, quiet=True)  # finished already: no look more
+    assert (folder / "findings.json").read_bytes() == before
+    looks = planned_looks(more, folder, 6)
+    assert [(look.starts, look.error) for look in looks] == [(n, pytest.approx(error)) for n in (3, 4, 6)]
+
+
+def test_starts_that_are_added_before_any_word_was_read_are_no_look(asked, tmp_path):
+    asked.model_copy(update={"activations": "rows.npy"}).write(tmp_path / "study.toml")
+    assert looked(asked.model_copy(update={"starts": 5}), tmp_path).thresholds.looks == ()
+
+
+def test_looks_whose_errors_together_leave_nothing_are_refused(asked, tmp_path):
+    careless = asked.thresholds.model_copy(update={"level": 0.6})
+    asked.model_copy(update={"thresholds": careless, "starts": 3}).write(tmp_path / "study.toml")
+    (tmp_path / "findings.json").write_text("{}")
+    once = looked(asked.model_copy(update={"thresholds": careless, "starts": 4}), tmp_path)
+    once.write(tmp_path / "study.toml")
+    with pytest.raises(SpecError, match="was judged at 3, 4 starts, each time with a chance to be wrong"):
+        looked(once.model_copy(update={"thresholds": careless, "starts": 5}), tmp_path)
 
 
 def test_a_study_of_fixed_size_goes_on_as_it_was(asked, tmp_path):

@@ -409,7 +409,7 @@ def run(
 
 def _largest(study: Study, folder: Path, max_starts: int | None) -> Study:
     """The study at its last look."""
-    from reseed.pipeline.until import planned_looks
+    from reseed.pipeline.looks import planned_looks
 
     looks = planned_looks(study, folder, max_starts)
     thresholds = study.thresholds.model_copy(update={"looks": looks})

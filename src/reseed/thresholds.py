@@ -31,7 +31,7 @@ class Limits(Settings):
 
 
 class Look(Settings):
-    """One planned look at a study that grows."""
+    """One look at the words of a study that gets more starts."""
 
     starts: int = Field(ge=1)
     """How many starts it has then."""
@@ -48,8 +48,9 @@ class Thresholds(Limits):
     """Whether 1 - level is the error of all conditions of the study together (Holm), not of each condition alone: then
     a condition that would be called stabilizing or convergent by itself may be inconclusive among many."""
     looks: Annotated[tuple[Look, ...], NEUTRAL] = ()
-    """The planned looks at a study that grows, as `reseed run --until settled` writes them. At each of them the error
-    that is spent there takes the place of 1 - level; all errors together are that of the whole."""
+    """The looks at a study that gets more starts: those that `reseed run --until settled` plans, or those that nobody
+    planned, where starts were added after the words had been read. At each of them the error that is spent there takes
+    the place of 1 - level; all errors together are that of the whole."""
 
     @field_validator("looks")
     @classmethod

@@ -27,6 +27,7 @@ from reseed.analysis import (
 from reseed.errors import SpecError, TrajectoryError
 from reseed.pipeline.barriers import measure_barriers
 from reseed.pipeline.draws import draw_of_activations, n_draws
+from reseed.pipeline.looks import looked
 from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.rejudge import measure_floors, prepare
 from reseed.pipeline.room import check_room
@@ -61,6 +62,7 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     """
     out = Path(out)
     check_place(out)
+    study = looked(study, out)
     check_room(study, checked_sizes(study), out)
     with reading(study, study.preprocess, quiet=quiet) as (activations, each_seen):
         plan = _plan(study, activations, _planned_before(out))

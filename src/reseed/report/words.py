@@ -431,12 +431,11 @@ def false_words(findings: Findings) -> str:
 
 
 def _looks(looks: Sequence[Look], starts: object) -> str:
-    """That a study grows, and how much of the error each look at it spends."""
+    """That words were, or will be, read at several numbers of starts, and how much of the error each look spends."""
     if not looks:
         return ""
     at = ", ".join(f"{look.starts:,} ({rounded(look.error, 4)})" for look in looks)
-    planned = f"{counted(len(looks), 'planned look')}, at so many starts (error)"
-    return f", over {planned}: {at}; this is the one at {starts}"
+    return f", over {counted(len(looks), 'look')}, at so many starts (error): {at}; this is the one at {starts}"
 
 
 def counted(count: int, noun: str) -> str:
