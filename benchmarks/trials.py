@@ -36,7 +36,7 @@ def trial(family: Family, repeat: int) -> Iterator[dict[str, Any]]:
         "dice": Dice(replicate=repeat),
     }
     with passing_folder() as folder:
-        findings = train_study(folder, family.draw(repeat), *ARMS, steps=family.steps, batch_size=64, **settings)
+        findings = train_study(folder, family.draw(repeat), *family.arms, steps=family.steps, batch_size=64, **settings)
     for condition in findings.conditions:
         last, surrogate = condition.agreement.between, condition.surrogate
         yield {

@@ -7,10 +7,13 @@ length. Elsewhere a method may find something, and what is counted is how often 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -34,6 +37,21 @@ _RANK = 6
 
 Rows = Float[Tensor, "tokens d_model"]
 
+_KMEANS = Start(kind="kmeans", n_points=2 * N_ATOMS, kmeans_steps=5)
+
+
+def _arms(topk: Start, relu: Start) -> tuple[Arm, ...]:
+    return (
+        arm_of("topk", topk_of(1e-2), topk),
+        arm_of("relu", ReLU(n_atoms=N_ATOMS, l1=0.1, learning_rate=1e-2), relu),
+        arm_of("ra-topk", reference_ra_topk(n_atoms=N_ATOMS, k=3, learning_rate=5e-3), _KMEANS),
+    )
+
+
+ARMS = _arms(Start(kind="random"), Start(kind="data"))
+"""Each from independent starts of a kind that it is published with."""
+_ALL_FROM_KMEANS = _arms(_KMEANS, _KMEANS)
+
 
 @dataclass(frozen=True)
 class Family:
@@ -52,6 +70,8 @@ class Family:
     """Why it is."""
     steps: int = 150
     """Updates of a run: as many as learn what is there, found on repeats from 10,000 on, which no table counts."""
+    arms: tuple[Arm, ...] = ARMS
+    """What is trained on them."""
 
 
 def _normal(repeat: int, *use: int | str, tokens: int = TOKENS) -> Float64[Tensor, "tokens d_model"]:
@@ -137,6 +157,35 @@ def _turned(repeat: int) -> Rows:
     return (whitened @ turn * values.sqrt() @ vectors.T).float()
 
 
+def _layer(layer: dict[str, Any]) -> Callable[[int], Rows]:
+    """Rows with the spectrum and the lengths of a layer in its strongest directions, and nothing else of it."""
+    scales = torch.tensor(layer["variances"]).double().sqrt()
+    levels, lengths = layer["levels"], layer["lengths"]
+
+    def draw(repeat: int) -> Rows:
+        name = layer["model"], layer["layer"]
+        directions = torch.nn.functional.normalize(_normal(repeat, *name), dim=1)
+        share = torch.rand(TOKENS, generator=generator(repeat, "family", "lengths", *name), dtype=torch.float64)
+        radii = torch.from_numpy(np.interp(share.numpy(), levels, lengths))
+        return (directions * radii[:, None] * scales).float()
+
+    return draw
+
+
+def _layers() -> Iterator[Family]:
+    for layer in json.loads(files("reseed.calibration").joinpath("layers.json").read_text("utf-8")):
+        short = "SmolLM2" if "Smol" in layer["model"] else "MiniLM"
+        yield Family(
+            f"{short} {layer['layer']}, surrogate",
+            f"elliptical, with {D_MODEL} variances and the lengths of {short}'s layer; all arms from k-means starts",
+            _layer(layer),
+            identifiable=False,
+            word=Outcome.UNSTABLE,
+            because=_NOTHING,
+            arms=_ALL_FROM_KMEANS,
+        )
+
+
 _NOTHING = "no direction differs from any other beyond mean, covariance and lengths"
 _SAMPLE = "no direction differs from any other; what runs agree on is the sample that they share, repeats included"
 
@@ -156,6 +205,7 @@ FAMILIES = (
     _null("low rank", "normal in 6 of 16 dimensions", _low_rank),
     _null("few tokens", "normal, 5 tokens for each atom", _few),
     _null("repeated tokens", "normal, every row ten times", _repeated, _SAMPLE),
+    *_layers(),
     Family(
         "sink",
         "normal, one row in 100 lies around one far point",
@@ -192,16 +242,3 @@ FAMILIES = (
         steps=300,
     ),
 )
-
-
-def _arms() -> tuple[Arm, ...]:
-    kmeans = Start(kind="kmeans", n_points=2 * N_ATOMS, kmeans_steps=5)
-    return (
-        arm_of("topk", topk_of(1e-2), Start(kind="random")),
-        arm_of("relu", ReLU(n_atoms=N_ATOMS, l1=0.1, learning_rate=1e-2), Start(kind="data")),
-        arm_of("ra-topk", reference_ra_topk(n_atoms=N_ATOMS, k=3, learning_rate=5e-3), kmeans),
-    )
-
-
-ARMS = _arms()
-"""Each from independent starts of the kind that it is mostly published with, or that is hardest on the null."""
