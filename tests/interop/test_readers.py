@@ -88,10 +88,12 @@ def test_a_reader_that_is_registered_later_is_picked_and_an_ambiguous_source_ask
     monkeypatch.setitem(READERS, "late", late)
     np.save(files / "turned.npy", ATOMS.numpy())
     (files / "turned.npy").rename(files / "data")
-    with pytest.raises(DictionaryError, match=r"run with snapshots; .*or a file that ends in a"):
+    with pytest.raises(DictionaryError, match=r"run with snapshots, or what was written by one of .*, late$"):
         read(files / "none")
     monkeypatch.setitem(READERS, "late", replace(late, recognises=lambda source: str(source).endswith("y")))
-    with pytest.raises(DictionaryError, match=r"a.npy may be in several formats \(matrix, late\): say which"):
+    assert torch.equal(read(files / "a.npy").atoms, -ATOMS)  # a bare matrix is what nobody else recognises
+    monkeypatch.setitem(READERS, "later", replace(READERS["late"], name="later"))
+    with pytest.raises(DictionaryError, match=r"may be in several formats \(late, later\): say which with --format"):
         read(files / "a.npy")
     assert torch.equal(read(files / "a.npy", format="late").atoms, -ATOMS)
     assert torch.equal(read(files / "a.npy", format="matrix").atoms, ATOMS)
@@ -112,7 +114,6 @@ LAYOUTS = {
         "the columns of decoder.weight were read as atoms",
     ),
     "a linear layer alone": ({"decoder.weight": WIDE.T}, "the columns of decoder.weight were read as atoms"),
-    "overcomplete": ({"dictionary._weights": WIDE, "dictionary.multiplier": torch.zeros(())}, None),
 }
 
 
@@ -125,6 +126,14 @@ def test_atoms_come_out_as_rows_whoever_wrote_the_file(tmp_path, layout, ending)
     found = read(tmp_path / f"a.{ending}")
     assert torch.equal(found.atoms, WIDE)
     assert found.notes == (() if note is None else (f"{tmp_path}/a.{ending}: {note}",))
+
+
+def test_a_decoder_of_overcomplete_alone_has_the_norms_that_the_library_gives_it(tmp_path):
+    save_file({"dictionary._weights": WIDE, "dictionary.multiplier": torch.tensor(0.5)}, tmp_path / "a.safetensors")
+    found = read(tmp_path / "a.safetensors")
+    torch.testing.assert_close(found.atoms, torch.nn.functional.normalize(WIDE, dim=1) * torch.tensor(0.5).exp())
+    assert (found.encoder, found.rule, found.notes) == (None, None, ())
+    assert torch.equal(read(tmp_path / "a.safetensors", format="matrix").atoms, WIDE)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +174,7 @@ def test_numbers_of_eight_bits_are_read_and_what_has_none_is_refused(tmp_path):
 
 
 def test_an_unknown_format_or_one_that_does_not_fit_is_refused(files):
-    with pytest.raises(DictionaryError, match="format 'pickle' is unknown: choose from matrix"):
+    with pytest.raises(DictionaryError, match=r"format 'pickle' is unknown: choose from saelens, .*, matrix"):
         read(files / "a.npy", format="pickle")
     with pytest.raises(DictionaryError, match=r"none\.npy holds no dictionary: give a file that ends in \.npy"):
         read(files / "none.npy", format="matrix")

@@ -1,15 +1,16 @@
-"""One tensor out of a file that holds nothing executable."""
+"""Tensors out of files that hold nothing executable."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-__all__ = ["FORMATS", "Named", "read_named", "read_tensor"]
+__all__ = ["FORMATS", "Named", "read_all", "read_named", "read_tensor"]
 
 FORMATS = (".npy", ".safetensors", ".pt")
 """The files that can be read, by the ends of their names."""
@@ -55,6 +56,36 @@ def read_named(path: Path, names: Sequence[str], *, tensor: str | None = None) -
         raise ValueError(f"{path} cannot be read ({error.strerror or error}): copy it again") from error
 
 
+def read_all(path: Path) -> dict[str, Any]:
+    """Everything in a .safetensors, .npz, .pt or .pth file, by name, mapped into memory where its format can be.
+
+    A .pt file may hold tables and settings beside tensors. Raises ValueError as `read_named` does.
+    """
+    _check_kind(path, formats=(".safetensors", ".npz", ".pt", ".pth"))
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="pt") as file:
+                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        found = _load_npz(path) if path.suffix == ".npz" else _load_pt(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} cannot be read as safetensors ({error}): save or copy it again") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror or error}): copy it again") from error
+    if not isinstance(found, Mapping):
+        raise ValueError(  # noqa: TRY004 (of the file, not of an argument)
+            f"{path} holds {type(found).__name__}, not tensors by name: save a state dict"
+        )
+    return {str(name): each for name, each in found.items()}
+
+
+def _load_npz(path: Path) -> dict[str, Tensor]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+    except (ValueError, TypeError, EOFError, BadZipFile, KeyError, MemoryError) as error:
+        raise ValueError(f"{path} cannot be read as a .npz of floats ({_why(error)}): save it again") from error
+
+
 def _read_safetensors(path: Path, names: Sequence[str], tensor: str | None) -> Named:
     with safe_open(path, framework="pt") as file:
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
@@ -62,15 +93,15 @@ def _read_safetensors(path: Path, names: Sequence[str], tensor: str | None) -> N
         return Named(name, file.get_tensor(name), shapes)
 
 
-def _check_kind(path: Path) -> None:
+def _check_kind(path: Path, formats: Sequence[str] = FORMATS) -> None:
     """ValueError, naming what a file is, unless it may be what its name says."""
-    formats = ", ".join(FORMATS)
+    allowed = ", ".join(formats)
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: give one of its files ({formats})")
+        raise ValueError(f"{path} is a folder: give one of its files ({allowed})")
     if not path.is_file():
-        raise ValueError(f"{path} does not exist: give a folder, or a file that ends in {formats}")
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path} is not one of {formats}: convert it to one of them")
+        raise ValueError(f"{path} does not exist: give a folder, or a file that ends in {allowed}")
+    if path.suffix not in formats:
+        raise ValueError(f"{path} is not one of {allowed}: convert it to one of them")
     with path.open("rb") as file:
         head = file.read(_HEAD)
     if head.startswith(_LFS):
@@ -112,15 +143,19 @@ def _why(error: Exception) -> str:
     return "it holds Python objects" if "allow_pickle" in told or "Python objects" in told else told
 
 
-def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:
+def _load_pt(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)
     try:
-        found: Any = torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except (
         Exception
     ) as error:  # what torch raises for a damaged file, and for one that it does not load, is of many kinds
         raise ValueError(
             f"{path} holds more than tensors, or is damaged, and is not unpickled: save the one tensor as .safetensors"
         ) from error
+
+
+def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:
+    found = _load_pt(path)
     if isinstance(found, Tensor) and tensor is None:
         return Named("", found, {})
     named = found.items() if isinstance(found, Mapping) else ()

@@ -1,13 +1,19 @@
 """What a reader is, and the record that every reader returns."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed.errors import DictionaryError
+from reseed.interop.codes import CodeRule, Pursuit
+from reseed.interop.spaces import Raw, Space
 
 __all__ = ["LoadedDictionary", "Reader", "Source"]
 
@@ -17,7 +23,11 @@ Source = str | Path | Tensor
 
 @dataclass(frozen=True)
 class LoadedDictionary:
-    """A dictionary as its source holds it, with all numbers finite and in float32 or float64 on the CPU."""
+    """A dictionary as its source holds it, with all numbers finite and in float32 or float64 on the CPU.
+
+    Of activations x it makes u, which lives in its `space`, codes z = rule(E (u - b_dec) + b_enc), where b_dec is taken
+    off only if `subtracts`, and the reconstruction z D + b_dec, brought back from its space.
+    """
 
     atoms: Float[Tensor, "atoms d_model"]
     """Its atoms as rows, of any length; at least one is not zero."""
@@ -25,14 +35,66 @@ class LoadedDictionary:
     """What it is called in tables."""
     source: str
     """The file that was read, or `tensor`."""
-    encoder: Float[Tensor, "atoms d_model"] | None = None
-    """None where the source has none; so the biases, too."""
+    encoder: Float[Tensor, "atoms d_in"] | None = None
+    """None where the source has none; so the biases, too. A transcoder may read another width than it writes."""
     encoder_bias: Float[Tensor, " atoms"] | None = None
     decoder_bias: Float[Tensor, " d_model"] | None = None
+    rule: CodeRule | None = None
+    """How codes are made; None where the source does not say."""
+    subtracts: bool = False
+    """Whether the decoder's bias is taken off the activations before they are encoded."""
+    skip: Float[Tensor, "d_model d_in"] | None = None
+    """A matrix by which activations enter the reconstruction directly, of transcoders that have one."""
+    space: Space = field(default_factory=Raw)
+    """What it reads."""
+    groups: tuple[int, ...] = ()
+    """Sizes of nested dictionaries, the first atoms being one of their own (Matryoshka); empty where there are none."""
+    step: int | None = None
+    """Updates behind it, where the source says so."""
+    seed: str | None = None
+    """What the source says its seed is: a label, which may not have decided the start."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """What the source says of its recipe: model, layer, class."""
+    sums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of every file that was read, by its name."""
+    format: str = "matrix"
+    """The name of the reader."""
     notes: tuple[str, ...] = ()
     """How it was read where that could be otherwise, one sentence each."""
 
     __repr__ = brief_repr
+
+    def encode(self, x: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens atoms"]:
+        """The codes of activations, dense.
+
+        Raises:
+            DictionaryError: the source has no encoder, or does not say how it makes codes.
+        """
+        return self._codes(self.space.enter(x.to(self.atoms.dtype))[0])
+
+    def reconstruct(self, x: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens d_model"]:
+        """What it makes of activations.
+
+        Raises:
+            DictionaryError: as `encode`.
+        """
+        x = x.to(self.atoms.dtype)
+        u, back = self.space.enter(x)
+        codes = self._codes(u)
+        there = codes @ self.atoms
+        if self.decoder_bias is not None:
+            there = there + self.decoder_bias
+        return back(there if self.skip is None else there + u @ self.skip.T)
+
+    def _codes(self, u: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens atoms"]:
+        if self.subtracts and self.decoder_bias is not None:
+            u = u - self.decoder_bias
+        if isinstance(self.rule, Pursuit):
+            return self.rule.pursue(u, self.atoms)
+        if self.encoder is None or self.rule is None:
+            raise DictionaryError(f"{self.name} has no encoder, so that it makes no codes: give the whole autoencoder")
+        pre = u @ self.encoder.T
+        return self.rule.codes(pre if self.encoder_bias is None else pre + self.encoder_bias)
 
 
 @dataclass(frozen=True)
@@ -46,8 +108,10 @@ class Reader:
     meaning: str
     """What it reads, in one sentence without its first capital letter and its full stop."""
     recognises: Callable[[Source], bool]
-    """By names and kinds of files alone, never by the shape of a tensor; false for what is not there."""
+    """By names and kinds of files and tensors alone, never by the shape of a tensor; false for what is not there."""
     read: Callable[..., LoadedDictionary]
     """Of a source. Raises DictionaryError where it is damaged, or holds no dictionary after all."""
-    asks: bool = False
-    """Whether `read` takes `tensor`, the name of one, and `transpose`, whether its columns are the atoms, too."""
+    asks: frozenset[str] = frozenset()
+    """Which of `tensor`, `transpose`, `k` and `delta` `read` takes, too: what the source itself does not say."""
+    last: bool = False
+    """Whether it is asked only where no other reader recognises the source."""

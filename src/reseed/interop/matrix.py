@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reseed._support.tensors import FORMATS, read_named
 from reseed.errors import DictionaryError
+from reseed.interop._assemble import check_matrix
 from reseed.interop._base import LoadedDictionary, Reader, Source
+from reseed.interop._files import finite
 
 __all__ = ["MATRIX"]
 
@@ -100,21 +101,7 @@ def _lengths(beside: _Shapes, names: Sequence[str]) -> set[int]:
 
 def _checked(atoms: Tensor, name: str) -> Float[Tensor, "atoms d_model"]:
     """The matrix on the CPU, in float32 or float64. Raises DictionaryError for what is no dictionary."""
-    if atoms.layout != torch.strided or atoms.is_meta or atoms.is_nested:
-        kind = "meta" if atoms.is_meta else "nested" if atoms.is_nested else str(atoms.layout)
-        raise DictionaryError(f"{name} is a {kind} tensor: a dictionary is dense, with data; give tensor.to_dense()")
-    if atoms.ndim != 2 or 0 in atoms.shape or atoms.shape[1] == 1 or not atoms.is_floating_point():  # noqa: PLR2004 (a matrix)
-        raise DictionaryError(
-            f"{name} holds {atoms.dtype} of shape {tuple(atoms.shape)}: "
-            "a dictionary is a matrix of floats (n_atoms, d_model) with d_model at least 2"
-        )
-    found = atoms.cpu() if atoms.dtype == torch.float64 else atoms.cpu().float()
-    broken = (~found.isfinite()).any(dim=1).nonzero()
-    if len(broken):
-        raise DictionaryError(f"{name}, atom {int(broken[0])} holds NaN or infinity: save the dictionary again")
-    if not found.any():
-        raise DictionaryError(f"{name} holds zero atoms only: they have no direction to compare")
-    return found
+    return check_matrix(finite(atoms, name, row="atom"), name)
 
 
 MATRIX = Reader(
@@ -123,5 +110,6 @@ MATRIX = Reader(
     meaning=f"a file that ends in {', '.join(FORMATS)}, or the folder of a run with snapshots",
     recognises=_recognises,
     read=_read,
-    asks=True,
+    asks=frozenset({"tensor", "transpose"}),
+    last=True,
 )
