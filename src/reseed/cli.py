@@ -236,8 +236,16 @@ def geometry(
     dictionaries: Annotated[
         tuple[Path, Path] | None,
         typer.Option(
-            metavar="A B", help="Two dictionaries to hold against nulls and references: matrices, snapshots or runs."
+            metavar="A B", help="Two dictionaries to hold against nulls and references, of any library that is read."
         ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="READER", help="Which reader the dictionaries need, if files do not tell."),
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
     ] = None,
     atoms: Annotated[
         int | None, typer.Option(min=1, help="Atoms of the dictionaries drawn; default: 512, or as A and B have.")
@@ -275,6 +283,8 @@ def geometry(
         sign=sign.value,
         tensor=tensor,
         transpose=transpose,
+        format=form,
+        delta=delta,
         quiet=quiet,
     )
     if html is not None:

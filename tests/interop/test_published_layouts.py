@@ -109,8 +109,9 @@ def test_qwen_scope_has_the_transposes_and_k_in_the_name_of_its_repository(tmp_p
     codes = top(X @ E.T + B_ENC)
     agrees(read(folder / "layer5.sae.pt"), codes, codes @ D + B_DEC)
     other = saved(tmp_path / "downloads", "layer5.sae.pt", tensors) / "layer5.sae.pt"
-    with pytest.raises(DictionaryError, match="say it with --k"):
-        read(other)
+    assert "say it with --k" in read(other).notes[0]
+    with pytest.raises(DictionaryError, match="does not say how it makes codes"):
+        read(other).encode(X)
     codes = top(X @ E.T + B_ENC, 2)
     agrees(read(other, k=2), codes, codes @ D + B_DEC)
 

@@ -70,7 +70,7 @@ def test_what_a_state_dict_does_not_say_is_asked_for():
         read(WRITTEN / "overcomplete-ra-topk/model.pt")
     silent = read(WRITTEN / "overcomplete-topk/model.pt")
     assert "say it with --k" in silent.notes[0]
-    with pytest.raises(DictionaryError, match="makes no codes"):
+    with pytest.raises(DictionaryError, match="does not say how it makes codes"):
         silent.encode(TOKENS)
     with pytest.raises(DictionaryError, match="is read as saelens, which says that itself: leave out k"):
         read(WRITTEN / "saelens-topk", k=3)

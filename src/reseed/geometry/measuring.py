@@ -27,6 +27,7 @@ from reseed.geometry.document import Geometry, PairGeometry, ViewGeometry
 from reseed.geometry.shape import cosine_parts, dimensions, energy_shares, mean_cosine, rogue
 from reseed.geometry.worth import Plan, formula_floors, measured_floors
 from reseed.interop import LoadedDictionary, read
+from reseed.interop.matrix import MATRIX
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.statistics import spectrum
 from reseed.training.untrained import kmeans_tokens
@@ -60,6 +61,8 @@ def measure(
     sign: Sign = "signed",
     tensor: str | None = None,
     transpose: bool = False,
+    format: str | None = None,  # noqa: A002 (the word of the command line)
+    delta: float | None = None,
     quiet: bool = True,
 ) -> Geometry:
     """What agreement is held against before anything is trained: on activations, for two dictionaries, or for both.
@@ -75,21 +78,26 @@ def measure(
         sign: `abs` where an atom and its negative are one feature (ICA, PCA), everywhere.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.
+        format: of the dictionaries, a name of `reseed.READERS`; None: by their files.
+        delta: how far archetypal atoms may leave the hull of their points, where their files do not say.
         quiet: no progress bars on stderr.
 
     Raises:
         SpecError: nothing to measure, an unknown preprocessing, or a number that is too small.
         ActivationsError: the activations are missing, damaged, all equal, or fewer than the atoms.
-        DictionaryError: a dictionary is missing, malformed, or of another width.
+        DictionaryError: a dictionary is missing, malformed, of another width, or lives in another space.
     """
     names = tuple(dict.fromkeys(preprocess))
     counts = {"n_atoms": n_atoms, "draws": draws, "tokens": tokens, "kmeans_steps": kmeans_steps}
     _check(activations, dictionaries, preprocess=names, **counts)
+    asked: dict[str, Any] = {"format": format, "delta": delta}
     if activations is None:  # what `tensor` and `transpose` are about
-        opened, found = None, tuple(read(each, tensor=tensor, transpose=transpose) for each in dictionaries or ())
+        asked |= {"tensor": tensor, "transpose": transpose}
+        opened, found = None, tuple(read(each, **asked) for each in dictionaries or ())
     else:
         opened = open_activations(activations, tensor=tensor, transpose=transpose)
-        found = tuple(_fitting(read(source), opened.d_model) for source in dictionaries or ())
+        found = tuple(_fitting(read(source, **asked), opened.d_model) for source in dictionaries or ())
+    _check_spaces(found)
     atoms = tuple(dictionary.atoms for dictionary in found)
     d_model = _width(opened, atoms)
     sizes = (len(atoms[0]), len(atoms[1])) if atoms else (n_atoms or N_ATOMS,) * 2
@@ -147,10 +155,21 @@ def _check(
 
 def _fitting(found: LoadedDictionary, d_model: int) -> LoadedDictionary:
     """The dictionary, turned where its columns are as long as the activations and its rows are not."""
-    if found.atoms.shape[1] == d_model or len(found.atoms) != d_model:
+    if found.format != MATRIX.name or found.atoms.shape[1] == d_model or len(found.atoms) != d_model:
         return found
     note = f"{found.name}: its columns were read as atoms, as only they have the activations' {d_model} dimensions"
     return replace(found, atoms=found.atoms.T.contiguous(), notes=(note,))
+
+
+def _check_spaces(found: Sequence[LoadedDictionary]) -> None:
+    """Refuse cosines between spaces that differ by more than a factor."""
+    kinds = {each.name: each.space.kind for each in found}
+    if len(set(kinds.values())) > 1:
+        told = ", ".join(f"{name} in {kind}" for name, kind in kinds.items())
+        raise DictionaryError(
+            f"the dictionaries live in different spaces ({told}): cosines between their atoms say nothing; compare those "
+            "that read activations in the same way"
+        )
 
 
 def _check_memory(plan: Plan, d_model: int) -> None:

@@ -92,7 +92,8 @@ class LoadedDictionary:
         if isinstance(self.rule, Pursuit):
             return self.rule.pursue(u, self.atoms)
         if self.encoder is None or self.rule is None:
-            raise DictionaryError(f"{self.name} has no encoder, so that it makes no codes: give the whole autoencoder")
+            why = "has no encoder" if self.encoder is None else "does not say how it makes codes"
+            raise DictionaryError(f"{self.name} {why}, and makes no codes here: give the whole autoencoder")
         pre = u @ self.encoder.T
         return self.rule.codes(pre if self.encoder_bias is None else pre + self.encoder_bias)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from torch import Tensor
 
-from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import parts_of, sha256_of
@@ -29,10 +28,8 @@ def _recognises(source: Source) -> bool:
 def _read(source: Source, *, k: int | None = None) -> LoadedDictionary:
     path = Path(str(source))
     named = next((found for part in reversed(path.resolve().parts) if (found := _K.search(part))), None)
-    if k is None and named is None:
-        raise DictionaryError(
-            f"{path}: how many atoms are active stands in the name of the repository (L0_50): say it with --k"
-        )
+    active = int(named[1]) if k is None and named else k
+    silent = f"{path}: how many atoms are active stands in the repository's name (L0_50): say it with --k to have codes"
     parts = parts_of(path, format="Qwen Scope")
     made = {
         "atoms": parts.take("W_dec").T,
@@ -45,7 +42,8 @@ def _read(source: Source, *, k: int | None = None) -> LoadedDictionary:
     return assembled(
         path,
         format=QWEN_SCOPE.name,
-        rule=TopK(k if k is not None else int(named[1] if named else 0)),
+        rule=None if active is None else TopK(active),
+        notes=(silent,) if active is None else (),
         about={"layer": int(layer[1])} if layer else {},
         sums=sha256_of(path),
         **made,
