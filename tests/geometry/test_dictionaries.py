@@ -1,14 +1,18 @@
 """Two dictionaries whose answer is known: what is one feature, what was born alike, what is dead."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from reseed.activations.synthetic import planted
+from reseed.errors import DictionaryError
 from reseed.floors import isotropic
 from reseed.geometry import measure
 
 N_ATOMS, D_MODEL = 64, 24
+WRITTEN = Path(__file__).parents[1] / "interop/written"
 
 
 def normal(*shape, rolled=0):
@@ -94,3 +98,20 @@ def test_two_dictionaries_that_share_most_of_what_was_planted_are_not_told_that_
     assert "\N{MINUS SIGN}" not in said
     assert "times as far apart as those are" in said
     assert "needs training, on what `reseed surrogate` makes" in said
+
+
+def test_dictionaries_of_other_libraries_are_held_against_each_other():
+    pair = measure(dictionaries=(WRITTEN / "saelens-topk", WRITTEN / "dictionary-learning-topk"), draws=2).pair
+    assert (pair.first.n_atoms, pair.second.n_atoms) == (40, 40)
+    assert 0 < pair.agreement < 1
+    archetypal = WRITTEN / "overcomplete-ra-topk/model.pt"
+    twice = measure(dictionaries=(archetypal, archetypal), draws=2, delta=0.5)
+    assert twice.pair.agreement == pytest.approx(1)
+    assert "one file was given twice: a dictionary agrees with itself" in twice.warnings
+
+
+def test_dictionaries_that_live_in_different_spaces_are_refused():
+    with pytest.raises(DictionaryError, match=r"different spaces \(.*saelens-topk in raw, .*jumprelu in layer norm\)"):
+        measure(dictionaries=(WRITTEN / "saelens-topk", WRITTEN / "saelens-jumprelu"), draws=2)
+    with pytest.raises(DictionaryError, match="format 'pickle' is unknown"):
+        measure(dictionaries=(WRITTEN / "saelens-topk", WRITTEN / "saelens-topk"), draws=2, format="pickle")
