@@ -45,6 +45,18 @@ def test_a_tensor_is_its_own_dictionary():
     assert read(ATOMS.half()).atoms.dtype == torch.float32
 
 
+class Learnt:
+    def __init__(self, components):
+        self.components_ = components
+
+
+def test_arrays_and_objects_with_components_are_their_own_dictionaries():
+    for given in (ATOMS.numpy(), Learnt(ATOMS.numpy()), Learnt(ATOMS.numpy().T.copy().T)):
+        assert torch.equal(read(given).atoms, ATOMS)
+    with pytest.raises(DictionaryError, match=r"shape \(4,\)"):
+        read(Learnt(np.ones(4)))
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [

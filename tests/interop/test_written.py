@@ -85,6 +85,13 @@ def test_a_checkpoint_knows_its_step_and_a_matryoshka_its_groups():
     assert read(WRITTEN / "saelens-matryoshka-training").groups == (10, 10, 20)
 
 
+def test_one_line_tells_norms_and_fit():
+    told = loaded("saelens-topk").told(TOKENS)
+    assert "saelens-topk: 40 atoms of 24 dimensions, norms 0.70" in told
+    assert told.endswith("0 zero; TopK, k = 5; reads raw activations; mean L0 5.0, R² 0.81 on 1,000 tokens")
+    assert "codes unknown; reads raw activations" in read(WRITTEN / "overcomplete-topk/model.pt").told()
+
+
 def test_a_folder_of_many_names_them():
     with pytest.raises(DictionaryError, match=r"is no dictionary, but holds \d+: give one of .* and \d+ more"):
         read(WRITTEN)

@@ -167,8 +167,8 @@ def _check_spaces(found: Sequence[LoadedDictionary]) -> None:
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{name} in {kind}" for name, kind in kinds.items())
         raise DictionaryError(
-            f"the dictionaries live in different spaces ({told}): cosines between their atoms say nothing; compare those "
-            "that read activations in the same way"
+            f"the dictionaries live in different spaces ({told}): cosines between their atoms say nothing; compare "
+            "those that read activations in the same way"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -15,10 +15,21 @@ from reseed.errors import DictionaryError
 from reseed.interop.codes import CodeRule, Pursuit
 from reseed.interop.spaces import Raw, Space
 
-__all__ = ["LoadedDictionary", "Reader", "Source"]
+if TYPE_CHECKING:
+    import numpy as np
+
+__all__ = ["Components", "LoadedDictionary", "Reader", "Source"]
 
 Source = str | Path | Tensor
 """A file, a folder, or the atoms themselves; whether they are a dictionary at all is the reader's to say."""
+
+
+@runtime_checkable
+class Components(Protocol):
+    """What has learnt a dictionary and holds it as scikit-learn does."""
+
+    components_: np.ndarray
+    """Atoms as rows."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +96,26 @@ class LoadedDictionary:
         if self.decoder_bias is not None:
             there = there + self.decoder_bias
         return back(there if self.skip is None else there + u @ self.skip.T)
+
+    def told(self, x: Float[Tensor, "tokens d_in"] | None = None) -> str:
+        """Its size and the norms of its atoms in one line; of activations its mean L0 and R², too.
+
+        The line in which a wrong layout, a wrong space or a wrong threshold is seen.
+        """
+        norms = self.atoms.norm(dim=1)
+        spread = f"{norms.min():.3g} to {norms.max():.3g} (median {norms.median():.3g})"
+        zero = int((norms == 0).sum())
+        words = [
+            f"{len(norms):,} atoms of {self.atoms.shape[1]:,} dimensions, norms {spread}, {zero:,} zero",
+            "codes unknown" if self.rule is None else self.rule.title,
+            f"reads {self.space.kind} activations",
+        ]
+        if x is not None:
+            active = (self.encode(x) != 0).sum(dim=1).double().mean()
+            left = (self.reconstruct(x) - x).double().square().sum()
+            share = 1 - left / (x - x.mean(dim=0)).double().square().sum()
+            words.append(f"mean L0 {active:.1f}, R² {share:.2f} on {len(x):,} tokens")
+        return f"{self.name}: {'; '.join(words)}"
 
     def _codes(self, u: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens atoms"]:
         if self.subtracts and self.decoder_bias is not None:

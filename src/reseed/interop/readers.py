@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from reseed._support.guard import guarded
 from reseed.errors import DictionaryError
-from reseed.interop._base import LoadedDictionary, Reader, Source
+from reseed.interop._base import Components, LoadedDictionary, Reader, Source
 from reseed.interop.dictionary_learning import DICTIONARY_LEARNING
 from reseed.interop.gemma_scope import GEMMA_SCOPE, GEMMA_SCOPE_2
 from reseed.interop.linear import LINEAR
@@ -46,7 +48,7 @@ _DEEP, _NAMED = 3, 6  # how far down a folder is searched for what may be meant,
 
 @guarded(numbers="any")
 def read(
-    source: Source,
+    source: Source | Components | np.ndarray,
     *,
     format: str | None = None,  # noqa: A002 (the word of the command line)
     tensor: str | None = None,
@@ -57,7 +59,7 @@ def read(
     """A dictionary from a file, a folder or a tensor, by the one reader that recognises it.
 
     Args:
-        source: where it is.
+        source: where it is; a matrix, or an object with `components_`, as scikit-learn has them.
         format: a name of `READERS`, for a source that several recognise.
         tensor: the name of the tensor to read, where a file holds several.
         transpose: whether the columns of that tensor are the atoms.
@@ -69,6 +71,7 @@ def read(
     """
     if format is not None and format not in READERS:
         raise DictionaryError(f"format {format!r} is unknown: choose from {', '.join(READERS)}")
+    source = _tensor_of(source)
     reader = _reader_of(source, format)
     given = {"tensor": tensor, "transpose": transpose or None, "k": k, "delta": delta}
     asked = {name: value for name, value in given.items() if value is not None}
@@ -79,6 +82,12 @@ def read(
             f"{source} is read as {reader.name}, {what}: leave out {' and '.join(_together(needless))}"
         )
     return reader.read(source, **asked)
+
+
+def _tensor_of(source: Source | Components | np.ndarray) -> Source:
+    """The matrix in an object, or what was given."""
+    found = source.components_ if isinstance(source, Components) else source
+    return torch.from_numpy(np.ascontiguousarray(found)) if isinstance(found, np.ndarray) else found
 
 
 def _reader_of(source: Source, name: str | None) -> Reader:
