@@ -1,5 +1,6 @@
 """The table of readers, and the one call that picks among them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from reseed.errors import DictionaryError
 from reseed.interop._base import Components, LoadedDictionary, Reader, Source
 from reseed.interop.dictionary_learning import DICTIONARY_LEARNING
 from reseed.interop.gemma_scope import GEMMA_SCOPE, GEMMA_SCOPE_2
+from reseed.interop.hub import fetched, is_on_hub
 from reseed.interop.linear import LINEAR
 from reseed.interop.llamascope import LLAMA_SCOPE, LLAMASCOPIUM
 from reseed.interop.matrix import MATRIX
@@ -59,7 +61,8 @@ def read(
     """A dictionary from a file, a folder or a tensor, by the one reader that recognises it.
 
     Args:
-        source: where it is; a matrix, or an object with `components_`, as scikit-learn has them.
+        source: where it is, here or on the hub (`hf://owner/name/path@revision`); a matrix, or an object with
+            `components_`, as scikit-learn has them.
         format: a name of `READERS`, for a source that several recognise.
         tensor: the name of the tensor to read, where a file holds several.
         transpose: whether the columns of that tensor are the atoms.
@@ -68,11 +71,12 @@ def read(
 
     Raises:
         DictionaryError: no reader or several recognise the source, it is damaged, or there is no such format.
+        MissingExtraError: it is on the hub, and huggingface_hub is not installed.
     """
     if format is not None and format not in READERS:
         raise DictionaryError(f"format {format!r} is unknown: choose from {', '.join(READERS)}")
-    source = _tensor_of(source)
-    reader = _reader_of(source, format)
+    place = _place_of(source)
+    reader = _reader_of(place, format)
     given = {"tensor": tensor, "transpose": transpose or None, "k": k, "delta": delta}
     asked = {name: value for name, value in given.items() if value is not None}
     needless = [name for name in asked if name not in reader.asks]
@@ -81,11 +85,14 @@ def read(
         raise DictionaryError(
             f"{source} is read as {reader.name}, {what}: leave out {' and '.join(_together(needless))}"
         )
-    return reader.read(source, **asked)
+    found = reader.read(place, **asked)
+    return replace(found, name=str(source)) if is_on_hub(source) else found
 
 
-def _tensor_of(source: Source | Components | np.ndarray) -> Source:
-    """The matrix in an object, or what was given."""
+def _place_of(source: Source | Components | np.ndarray) -> Source:
+    """The matrix in an object, the local copy of what is on the hub, or what was given."""
+    if isinstance(source, str | Path) and is_on_hub(source):
+        return fetched(source)
     found = source.components_ if isinstance(source, Components) else source
     return torch.from_numpy(np.ascontiguousarray(found)) if isinstance(found, np.ndarray) else found
 
