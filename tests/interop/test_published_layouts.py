@@ -192,6 +192,31 @@ def test_llama_scope_thresholds_belong_to_raw_activations_and_unit_rows(tmp_path
     agrees(read(folder), codes, (codes @ D + B_DEC) / SCALE_OUT)
 
 
+def test_saev_begins_with_a_line_of_settings(tmp_path):
+    tensors = {"W_enc": E.T.contiguous(), "W_dec": D, "b_enc": B_ENC, "b_dec": B_DEC}
+    pre = X @ E.T + B_ENC
+    kept = pre.topk(K, dim=1)
+    kinds = {
+        "Relu": ({}, {}, pre.relu()),
+        "TopK": ({"top_k": K}, {}, torch.zeros_like(pre).scatter_(1, kept.indices, kept.values)),
+        "BatchTopK": ({"top_k": K}, {"activation.threshold": torch.tensor(0.5)}, jump(pre, 0.5)),
+    }
+    for kind, (params, more, codes) in kinds.items():
+        path = tmp_path / f"{kind}.pt"
+        with path.open("wb") as file:
+            line = {"schema": 5, "cfg": {"d_model": D_MODEL, "activation": {"cls": kind, "params": params}}}
+            file.write(json.dumps(line).encode() + b"\n")
+            torch.save(tensors | more, file)
+        agrees(read(path), codes, codes @ D + B_DEC)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"BatchTopK", b"Tanh", 1))
+    with pytest.raises(DictionaryError, match="names the activation 'Tanh'"):
+        read(path)
+    path.write_bytes(whole[:-200])
+    with pytest.raises(DictionaryError, match="not unpickled"):
+        read(path)
+
+
 def test_sparsify_before_february_2025_takes_the_bias_off_transcoders_too(tmp_path):
     tensors = {"encoder.weight": E, "encoder.bias": B_ENC, "W_dec": D, "b_dec": B_DEC}
     config = {"expansion_factor": 32, "normalize_decoder": True, "num_latents": 0, "k": K, "multi_topk": False}

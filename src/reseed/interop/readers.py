@@ -20,6 +20,7 @@ from reseed.interop.openai import OPENAI
 from reseed.interop.overcomplete import OVERCOMPLETE
 from reseed.interop.qwen_scope import QWEN_SCOPE
 from reseed.interop.saelens import SAELENS
+from reseed.interop.saev import SAEV
 from reseed.interop.sparsify import SPARSIFY
 from reseed.interop.transcoders import TRANSCODERS
 
@@ -39,6 +40,7 @@ READERS: dict[str, Reader] = {
         OPENAI,
         QWEN_SCOPE,
         TRANSCODERS,
+        SAEV,
         LINEAR,
         MATRIX,
     )
