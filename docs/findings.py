@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 (a script)
-"""The page of what real activations say, for `pages.py`; and its record:  python docs/findings.py STUDY ... DICE."""
+"""The page of what real activations say, for `pages.py`; and its record:  python docs/findings.py STUDY ..."""
 
 from __future__ import annotations
 
@@ -24,27 +24,33 @@ Record = dict[str, Any]
 RECORDED = Path(__file__).parent / "assets/findings.json"
 TEMPLATE = Path(__file__).parent / "findings.template"
 
-ARCHETYPAL = ("a", "ra.01", "ra.1", "ra1")
+ORDER = ("topk-random", "topk-kmeans", "relu-random", "ra1-kmeans")
 CALLED = {
-    "topk": "TopK",
-    "relu": "ReLU",
-    "a": "A-TopK",
-    "ra.01": "RA-TopK, δ .01",
-    "ra.1": "RA-TopK, δ .1",
-    "ra1": "RA-TopK, δ 1",
+    "topk-random": "TopK from random",
+    "topk-kmeans": "TopK from k-means",
+    "relu-random": "ReLU from random",
+    "ra1-kmeans": "RA-TopK from k-means",
 }
 SEEN = {"none": "uncentred", "centre": "centred", "standardise": "standardised"}
-TOLD = ({"ra1-kmeans", "topk-random"}, {"ra1-kmeans", "topk-kmeans"}, {"ra1-data", "topk-data"})
+CONTRASTS = ("gap", "born", "earned", "gain_difference", "gain_difference_at_common_r2")
 SWAPPED = {"advantage": "disadvantage", "disadvantage": "advantage"}
 DIGITS = 4
 
 
-def record(studies: Sequence[Path], dice: Path) -> Record:
-    """The small part of what the studies found that the page tells."""
-    return {
-        "studies": [_study(Findings.read(path)) for path in studies],
-        "dice": [family.model_dump(mode="json") for family in Findings.read(dice).shared_dice],
-    }
+def record(found: Iterable[Findings], before: Record) -> Record:
+    """The small part of what studies found that the page tells, in the place of what it told of them before."""
+    dice, split = before["dice"], before.get("split")
+    layers = {(study["model"], study["layer"]): study for study in before["studies"]}
+    for findings in found:
+        if findings.shared_dice:
+            dice = [family.model_dump(mode="json") for family in findings.shared_dice]
+        elif findings.study["dice"]["data"] == "start":
+            split = _study(findings)
+        else:
+            study = _study(findings)
+            layers[study["model"], study["layer"]] = study
+    ordered = sorted(layers, key=lambda place: (place[0].lower(), place[1]))
+    return {"studies": [layers[place] for place in ordered], "split": split, "dice": dice}
 
 
 def _study(findings: Findings) -> Record:
@@ -59,42 +65,54 @@ def _study(findings: Findings) -> Record:
             {
                 "arms": [each.first, each.second],
                 "preprocess": each.preprocess,
-                **{
-                    name: _ends(getattr(each, name))
-                    for name in ("gap", "born", "earned", "gain_difference", "gain_difference_at_common_r2")
-                },
+                **{name: _ends(getattr(each, name)) for name in CONTRASTS},
                 "outcome": each.outcome,
                 "outcome_at_common_r2": each.outcome_at_common_r2,
                 "common_r2": _short(each.common_r2),
             }
             for each in findings.comparisons
-            if {each.first, each.second} in TOLD
         ],
     }
 
 
 def _condition(found: ConditionFindings) -> Record:
-    agreement = found.measures["agreement"]
+    agreement, code, replicated = (found.measures[name] for name in ("agreement", "code", "replicated"))
     estimates = {
         "within": agreement.within.last,
         "between at step 0": agreement.born,
         "between": agreement.between.last,
-        "between adjusted": agreement.between.adjusted,
+        "between alive": found.measures["alive"].between.last,
         "gain": agreement.gain,
-        "code between": found.measures["code"].between.last,
+        "contraction": found.contraction,
+        "code at step 0": code.born,
+        "code between": code.between.last,
+        "replicated": replicated.between.last,
+        "r2": found.r2,
     }
+    surrogate = found.surrogate
     return {
         "arm": found.arm,
         "preprocess": found.preprocess,
         "outcome": str(found.verdict.outcome),
-        "r2": _ends(found.r2),
+        "because": found.verdict.because,
+        "error": _short(found.verdict.error),
+        "sentence": found.verdict.sentence,
         "alive": _short(found.alive.value),
-        "floor": {"name": agreement.floor.name, "value": _short(agreement.floor.value)},
+        "surrogate": surrogate and {name: _ends(getattr(surrogate, name)) for name in ("born", "last", "contraction")},
+        "surrogate alive": surrogate and _short(surrogate.alive),
+        "code null": _floor(found, "code", "surrogate"),
+        "kmeans": _floor(found, "agreement", "kmeans"),
         "half_life": _short(found.half_life),
-        "memory": _short(found.memory.value[-1]),
+        "memory": found.memory and _short(found.memory.value[-1]),
+        "identity": found.identity and _short(found.identity.value[-1]),
+        "identity_half_life": _short(found.identity_half_life),
         **{name: _ends(estimate) for name, estimate in estimates.items()},
         **{metric: _short(_mean_over_runs(found, metric)) for metric in ("retention", "frozen_rows", "weight_entropy")},
     }
+
+
+def _floor(found: ConditionFindings, measure: str, name: str) -> float | None:
+    return next((_short(floor.value) for floor in found.measures[measure].floors if floor.name == name), None)
 
 
 def _mean_over_runs(found: ConditionFindings, metric: str) -> float:
@@ -128,37 +146,24 @@ def _place(study: Record) -> str:
     return f"{'SmolLM2' if 'Smol' in study['model'] else 'MiniLM'} {study['layer']}"
 
 
-def _arm(name: str) -> str:
-    """`TopK from k-means`."""
-    method, start = name.rsplit("-", 1)
-    return f"{CALLED[method]} from {'k-means' if start == 'kmeans' else start}"
+def _cells(studies: Sequence[Record], preprocess: str, arm: str) -> list[Record]:
+    """An arm's condition in every study."""
+    return [
+        each
+        for study in studies
+        for each in study["conditions"]
+        if (each["arm"], each["preprocess"]) == (arm, preprocess)
+    ]
 
 
-def _cells(studies: Sequence[Record], preprocess: str) -> dict[str, list[Record]]:
-    """By arm, its condition in every study."""
-    found: dict[str, list[Record]] = {}
-    for study in studies:
-        for each in study["conditions"]:
-            if each["preprocess"] == preprocess:
-                found.setdefault(each["arm"], []).append(each)
-    return found
-
-
-def _by_arm(
-    studies: Sequence[Record], cell: Callable[[Record], str], wanted: Callable[[str], bool] = lambda _: True
-) -> str:
+def _by_arm(studies: Sequence[Record], cell: Callable[[Record], str], arms: Sequence[str] = ORDER) -> str:
     """One row per arm and preprocessing, one column per study."""
     rows = [
-        [_arm(arm), SEEN[preprocess], *map(cell, found)]
+        [CALLED[arm], SEEN[preprocess], *map(cell, _cells(studies, preprocess, arm))]
         for preprocess in SEEN
-        for arm, found in _cells(studies, preprocess).items()
-        if wanted(arm)
+        for arm in arms
     ]
     return _table(["arm", "activations", *map(_place, studies)], rows)
-
-
-def _is_archetypal(arm: str) -> bool:
-    return arm.rsplit("-", 1)[0] in ARCHETYPAL
 
 
 def _between(study: Record, preprocess: str, first: str, second: str) -> Record:
@@ -192,39 +197,58 @@ def _published(studies: Sequence[Record]) -> str:
 def _like_with_like(studies: Sequence[Record]) -> str:
     def rows() -> Iterator[Sequence[str]]:
         for preprocess, study in ((preprocess, study) for preprocess in SEEN for study in studies):
-            for start in ("kmeans", "data"):
-                found = _between(study, preprocess, f"ra1-{start}", f"topk-{start}")
-                room = 1 - _stricter_floor(study, preprocess, found["arms"])
-                yield (
-                    _place(study),
-                    SEEN[preprocess],
-                    "k-means" if start == "kmeans" else start,
-                    f"{_scaled(found['gain_difference'], room)}: {found['outcome']}",
-                    f"{_scaled(found['gain_difference_at_common_r2'], room)}: {found['outcome_at_common_r2']}",
-                    _number(found["common_r2"]),
-                )
+            found = _between(study, preprocess, "ra1-kmeans", "topk-kmeans")
+            yield (
+                _place(study),
+                SEEN[preprocess],
+                f"{_estimated(found['gain_difference'])}: {found['outcome']}",
+                f"{_estimated(found['gain_difference_at_common_r2'])}: {found['outcome_at_common_r2']}",
+                _number(found["common_r2"]),
+            )
 
-    head = ["layer", "activations", "starts", "difference of gains, equal tokens", "up to a common R²", "that R²"]
+    head = ["layer", "activations", "difference of gains, equal tokens", "up to a common R²", "that R²"]
     return _table(head, rows())
 
 
-def _stricter_floor(study: Record, preprocess: str, arms: Sequence[str]) -> float:
-    """The floor that both arms are adjusted by."""
-    found = (each for each in study["conditions"] if each["preprocess"] == preprocess and each["arm"] in arms)
-    return max(each["floor"]["value"] for each in found)
-
-
-def _scaled(ends: Sequence[float | None], factor: float) -> str:
-    return _estimated([None if end is None else end * factor for end in ends])
-
-
 def _verdicts(studies: Sequence[Record]) -> str:
+    def cell(each: Record) -> str:
+        why = f" ({each['because']})" if each["because"] else ""
+        null = each["surrogate"]
+        return (
+            f"**{each['outcome']}**{why} {_number(each['between at step 0'][0])} → {_estimated(each['between'])}, "
+            f"null {_number(null['born'][0])} → {_estimated(null['last'])}"
+        )
+
+    return _by_arm(studies, cell)
+
+
+def _contractions(studies: Sequence[Record]) -> str:
     return _by_arm(
         studies,
-        lambda each: (
-            f"**{each['outcome']}** {_number(each['between at step 0'][0])} → {_estimated(each['between'])}, "
-            f"W {_number(each['within'][0])}, floor {_number(each['floor']['value'])} {each['floor']['name']}"
-        ),
+        lambda each: f"{_estimated(each['contraction'])} / {_estimated(each['surrogate']['contraction'])}",
+    )
+
+
+def _replicated(studies: Sequence[Record]) -> str:
+    return _by_arm(studies, lambda each: _estimated(each["replicated"]) or "n/a")
+
+
+def _split(found: Record) -> str:
+    split, whole = found["split"], next(each for each in found["studies"] if _place(each) == _place(found["split"]))
+
+    def rows() -> Iterator[Sequence[str]]:
+        for each in split["conditions"]:
+            (one,) = _cells([whole], each["preprocess"], each["arm"])
+            yield (CALLED[each["arm"]], *map(_on_sample, (one, each)))
+
+    return _table(["arm", "one sample", "a quarter for each start"], rows())
+
+
+def _on_sample(each: Record) -> str:
+    null = each["surrogate"]
+    return (
+        f"**{each['outcome']}** {_number(each['between at step 0'][0])} → {_estimated(each['between'])}, "
+        f"null {_number(null['born'][0])} → {_estimated(null['last'])}, codes {_estimated(each['code between'])}"
     )
 
 
@@ -235,14 +259,17 @@ def _freezing(studies: Sequence[Record]) -> str:
             f"{percent(each['frozen_rows'])} frozen, {math.exp(each['weight_entropy']):.1f} points, "
             f"kept {_number(each['retention'])}"
         ),
-        _is_archetypal,
+        ["ra1-kmeans"],
     )
 
 
-def _half_lives(studies: Sequence[Record]) -> str:
+def _remembered(studies: Sequence[Record]) -> str:
     def cell(each: Record) -> str:
-        left = f"{_number(each['memory'])} left"
-        return left if each["half_life"] is None else f"{steps(each['half_life'])}; {left}"
+        which, who = (
+            f"{_number(each[name])} ({'never' if each[half] is None else steps(each[half])})"
+            for name, half in (("memory", "half_life"), ("identity", "identity_half_life"))
+        )
+        return f"{which}; {who}"
 
     return _by_arm(studies, cell)
 
@@ -252,7 +279,13 @@ def _fit(studies: Sequence[Record]) -> str:
 
 
 def _codes(studies: Sequence[Record]) -> str:
-    return _by_arm(studies, lambda each: f"{_number(each['between'][0])} / {_estimated(each['code between'])}")
+    return _by_arm(
+        studies,
+        lambda each: (
+            f"{_number(each['code at step 0'][0])} → {_estimated(each['code between'])}, "
+            f"null {_number(each['code null'])}"
+        ),
+    )
 
 
 def _dice(families: Sequence[Record]) -> str:
@@ -273,8 +306,11 @@ def _born_and_last(found: Record) -> Iterator[str]:
 TABLES: dict[str, Callable[[Record], str]] = {
     "published": lambda found: _published(found["studies"]),
     "like_with_like": lambda found: _like_with_like(found["studies"]),
+    "contractions": lambda found: _contractions(found["studies"]),
+    "replicated": lambda found: _replicated(found["studies"]),
+    "split": _split,
     "freezing": lambda found: _freezing(found["studies"]),
-    "half_lives": lambda found: _half_lives(found["studies"]),
+    "remembered": lambda found: _remembered(found["studies"]),
     "dice": lambda found: _dice(found["dice"]),
     "verdicts": lambda found: _verdicts(found["studies"]),
     "fit": lambda found: _fit(found["studies"]),
@@ -289,5 +325,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    *given, last = map(Path, sys.argv[1:])
-    write_text(RECORDED, json.dumps(record(given, last), indent=1) + "\n")
+    known = json.loads(RECORDED.read_text(encoding="utf-8"))
+    write_text(RECORDED, json.dumps(record(map(Findings.read, sys.argv[1:]), known), indent=1) + "\n")

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter, defaultdict
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import rounded
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 COUNTED = Path(__file__).parent / "assets/calibration.json"
 TRIALS = Path(__file__).parent / "assets/trials.jsonl"
+REALISATIONS = Path(__file__).parent / "assets/realisations.jsonl"
 _FAMILY = {family.name: family for family in FAMILIES}
 
 _HEAD = """\
@@ -79,6 +82,25 @@ _TRIED = """\
 What came out, in {trials} of each so far ({pairs:,} conditions); in brackets 95 % intervals (Clopper and Pearson).
 Of the conditions without anything to find {false} were called *stabilizing* or *convergent*, a share of {share}.
 `python benchmarks/trials.py docs/assets/trials.jsonl --repeats 200` goes on from there.
+
+"""
+
+_REALISATIONS = """\
+## One sample of the surrogate
+
+A study draws one surrogate sample, which its starts share as they share the activations. How far would another sample
+of it move the null? The centred conditions of the [findings](../findings.md), three starts on each sample; in brackets
+the difference in standard errors of both.
+
+"""
+
+_REALISED = """\
+The median move is {median}, the largest {most}: {errors} standard errors at most, of what three starts on each sample
+add. Another sample of the surrogate moves the null no further than other starts on the same one do, and the interval
+holds those. The nearest that one of these conditions comes to its null is {near}. Where B(T) lies within about {most}
+of the null a second sample is worth its price: `reseed surrogate --realisation 1` writes its rows, and the same study
+on them, with its own surrogate switched off, has the second null. `python benchmarks/realisations.py FILE STUDY` does
+that for a study.
 
 """
 
@@ -249,6 +271,8 @@ def _sections(rows: dict[str, Sequence[Figures]]) -> Iterator[str]:
     yield _FAMILIES + _families()
     if TRIALS.exists():
         yield _trials([json.loads(line) for line in TRIALS.read_text(encoding="utf-8").splitlines()])
+    if REALISATIONS.exists():
+        yield _realised([json.loads(line) for line in REALISATIONS.read_text(encoding="utf-8").splitlines()])
     yield from _of_pairs(rows)
 
 
@@ -357,6 +381,40 @@ def _trial(family: Family, arm: str, found: Counter[str]) -> tuple[str, ...]:
     claims = f"{'' if family.identifiable else 'false: '}{share(_claims(found), found.total())}"
     others = ", ".join(f"{count} {word}" for word, count in found.most_common() if word != family.word)
     return family.name, arm, claims, f"{found[family.word]} {family.word}", others
+
+
+def _realised(rows: Sequence[Figures]) -> str:
+    """How far another sample of the surrogate moved each null."""
+    moved = [abs(row["other"][0] - row["own"][0]) for row in rows]
+    near = min(rows, key=lambda row: abs(row["between"] - row["own"][0]))
+    cells = (
+        (
+            f"{'SmolLM2' if 'Smol' in row['model'] else 'MiniLM'} {row['layer']}",
+            row["arm"],
+            rounded(row["between"], 3),
+            rounded(row["own"][0], 3),
+            rounded(row["other"][0], 3),
+            _difference(row),
+        )
+        for row in rows
+    )
+    told = _REALISED.format(
+        median=rounded(median(moved), 3),
+        most=rounded(max(moved), 3),
+        near=rounded(near["between"] - near["own"][0], 3),
+        errors=rounded(max(abs(_moved(row)) for row in rows), 1),
+    )
+    return _REALISATIONS + _table(("layer", "arm", "B(T)", "null", "on another sample", "difference"), cells) + told
+
+
+def _difference(row: Figures) -> str:
+    return f"{rounded(row['other'][0] - row['own'][0], 3)} ({rounded(_moved(row), 1)})"
+
+
+def _moved(row: Figures) -> float:
+    """In standard errors of both."""
+    (own, error), (other, other_error) = row["own"], row["other"]
+    return (other - own) / math.hypot(error, other_error)
 
 
 def _claims(found: Counter[str]) -> int:
