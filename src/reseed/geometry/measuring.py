@@ -90,6 +90,8 @@ def measure(
     names = tuple(dict.fromkeys(preprocess))
     counts = {"n_atoms": n_atoms, "draws": draws, "tokens": tokens, "kmeans_steps": kmeans_steps}
     _check(activations, dictionaries, preprocess=names, **counts)
+    if dictionaries is None and (format is not None or delta is not None):
+        raise SpecError("a format and a delta are of dictionaries, and none were given: leave them out")
     asked: dict[str, Any] = {"format": format, "delta": delta}
     if activations is None:  # what `tensor` and `transpose` are about
         asked |= {"tensor": tensor, "transpose": transpose}
