@@ -109,7 +109,7 @@ def test_qwen_scope_has_the_transposes_and_k_in_the_name_of_its_repository(tmp_p
     codes = top(X @ E.T + B_ENC)
     agrees(read(folder / "layer5.sae.pt"), codes, codes @ D + B_DEC)
     other = saved(tmp_path / "downloads", "layer5.sae.pt", tensors) / "layer5.sae.pt"
-    assert "say it with --k" in read(other).notes[0]
+    assert "give k to have codes" in read(other).notes[0]
     with pytest.raises(DictionaryError, match="does not say how it makes codes"):
         read(other).encode(X)
     codes = top(X @ E.T + B_ENC, 2)

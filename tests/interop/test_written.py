@@ -69,7 +69,7 @@ def test_what_a_state_dict_does_not_say_is_asked_for():
     with pytest.raises(DictionaryError, match="say it with --delta"):
         read(WRITTEN / "overcomplete-ra-topk/model.pt")
     silent = read(WRITTEN / "overcomplete-topk/model.pt")
-    assert "say it with --k" in silent.notes[0]
+    assert "give k to have codes" in silent.notes[0]
     with pytest.raises(DictionaryError, match="does not say how it makes codes"):
         silent.encode(TOKENS)
     with pytest.raises(DictionaryError, match="is read as saelens, which says that itself: leave out k"):

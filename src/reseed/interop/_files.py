@@ -85,8 +85,8 @@ class Parts:
             )
 
 
-def parts_of(path: Path, *, format: str, within: str | None = None) -> Parts:  # noqa: A002 (as in `read`)
-    """The tensors of a file, or of a table in it.
+def parts_of(path: Path, *, format: str) -> Parts:  # noqa: A002 (as in `read`)
+    """The tensors of a file.
 
     Raises:
         DictionaryError: the file is missing, damaged, or holds more than tensors.
@@ -95,8 +95,6 @@ def parts_of(path: Path, *, format: str, within: str | None = None) -> Parts:  #
         found = read_all(path)
     except ValueError as error:
         raise DictionaryError(str(error)) from error
-    if within is not None and isinstance(found.get(within), Mapping):
-        found = found[within]
     return Parts(path, {name: each for name, each in found.items() if isinstance(each, Tensor)}, format=format)
 
 

@@ -79,8 +79,10 @@ def _rule(config: Path, settings: dict[str, Any], parts: Parts) -> CodeRule:
         return Thresholded(parts.take(_LOG_THRESHOLD).exp())
     if kind == "relu":
         return Relu()
-    if kind == "topk":
+    if kind == "topk" and "top_k" in settings:
         return TopK(int(settings["top_k"]))
+    if kind == "topk":
+        raise DictionaryError(f"{config} says act_fn = 'topk' and no top_k: copy it again")
     raise DictionaryError(
         f"{config} says act_fn = {kind!r}, whose codes depend on the other tokens of a batch: relu, jumprelu and topk "
         "are read; export it with convert_to_jumprelu, or read its decoder with --format matrix"

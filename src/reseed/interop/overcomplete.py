@@ -64,7 +64,7 @@ def _read(source: Source, *, k: int | None = None, delta: float | None = None) -
     if rule is None and k is not None:
         rule = TopK(k)
     if encoder is not None and rule is None:
-        notes = (f"{path}: how many atoms are active does not stand in a state dict: say it with --k to have codes",)
+        notes = (f"{path}: how many atoms are active does not stand in a state dict: give k to have codes",)
     parts.done()
     return assembled(
         path,

@@ -29,7 +29,7 @@ def _read(source: Source, *, k: int | None = None) -> LoadedDictionary:
     path = Path(str(source))
     named = next((found for part in reversed(path.resolve().parts) if (found := _K.search(part))), None)
     active = int(named[1]) if k is None and named else k
-    silent = f"{path}: how many atoms are active stands in the repository's name (L0_50): say it with --k to have codes"
+    silent = f"{path}: how many atoms are active stands in the repository's name (L0_50): give k to have codes"
     parts = parts_of(path, format="Qwen Scope")
     made = {
         "atoms": parts.take("W_dec").T,

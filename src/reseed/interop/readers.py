@@ -95,6 +95,8 @@ def _place_of(source: Source | Components | np.ndarray) -> Source:
     """The matrix in an object, the local copy of what is on the hub, or what was given."""
     if isinstance(source, str | Path) and is_on_hub(source):
         return fetched(source)
+    if isinstance(source, str | Path):
+        return Path(source).expanduser() if str(source).startswith("~") else source
     found = source.components_ if isinstance(source, Components) else source
     return torch.from_numpy(np.ascontiguousarray(found)) if isinstance(found, np.ndarray) else found
 

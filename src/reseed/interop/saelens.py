@@ -87,6 +87,7 @@ def _read(source: Source) -> LoadedDictionary:
         about={"architecture": settings.architecture}
         | {name: told[name] for name in _TOLD if told.get(name) is not None},
         sums=sha256_of(config, path, *beside),
+        notes=_notes(path, settings, beside),
         **made,
     )
 
@@ -192,6 +193,12 @@ def _space(folder: Path, settings: _Settings) -> tuple[Space, tuple[Path, ...]]:
             f"{folder / CONFIG} says normalize_activations = {settings.normalize!r}, which is not known here"
         )
     return Raw(), ()
+
+
+def _notes(path: Path, settings: _Settings, beside: tuple[Path, ...]) -> tuple[str, ...]:
+    if settings.normalize != "expected_average_only_in" or beside:
+        return ()
+    return (f"{path}: no {_SCALER} lies beside it, and activations are read unscaled: codes may be of another scale",)
 
 
 def _groups(every: dict[str, Any]) -> tuple[int, ...]:
