@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reseed._support.files import write_text
+from reseed.comparison.document import COMPARISON_VERSION, DictionaryComparison
 from reseed.floors import FLOORS
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
 from reseed.interop import READERS
@@ -283,6 +284,18 @@ Version {version}.
 """
 
 
+_COMPARISON = """\
+# The document of reseed compare
+
+<!-- Made by docs/pages.py from the models in src/reseed/comparison/document.py. Edit those. -->
+
+What [`reseed compare`](commands/compare.md) says, as `--json` prints it and `reseed.compare` returns it. A number that
+is not defined is `null`. Agreements and cosines are in [-1, 1], shares in [0, 1].
+
+Version {version}.
+"""
+
+
 _ENTRIES = """\
 # Methods, starts, measures, floors, readers
 
@@ -367,6 +380,11 @@ def geometry_json() -> str:
     return "\n".join([_GEOMETRY.format(version=GEOMETRY_VERSION), *tables(Geometry)])
 
 
+def comparison_json() -> str:
+    """The page of the document that `reseed compare --json` prints."""
+    return "\n".join([_COMPARISON.format(version=COMPARISON_VERSION), *tables(DictionaryComparison)])
+
+
 def trust() -> str:
     """The page of how far a verdict can be trusted."""
     return runpy.run_path(str(DOCS / "trust.py"))["page"]()
@@ -380,6 +398,7 @@ PAGES = {
     "scale.md": scale,
     "findings.md": findings,
     "geometry-json.md": geometry_json,
+    "comparison-json.md": comparison_json,
     "concepts/trust.md": trust,
 }
 """The pages and what makes them."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         surrogate,
         write_surrogate,
     )
+    from reseed.comparison import compare
     from reseed.findings import Findings
     from reseed.floors import FLOORS
     from reseed.interop import READERS, read_dictionary
@@ -71,6 +72,7 @@ _HOMES = {
     "Training": "reseed.spec",
     "birth_test": "reseed.statistics",
     "collect": "reseed.activations",
+    "compare": "reseed.comparison",
     "figure": "reseed.report.figures",
     "floors": "reseed",
     "geometry": "reseed",
@@ -120,6 +122,7 @@ __all__ = [
     "__version__",
     "birth_test",
     "collect",
+    "compare",
     "figure",
     "floors",
     "geometry",

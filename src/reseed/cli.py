@@ -300,6 +300,91 @@ def geometry(
 
 
 @app.command()
+def compare(
+    dictionaries: Annotated[
+        list[str],
+        typer.Argument(help="Two or more dictionaries, of any libraries: files, folders, hf://owner/name/path."),
+    ],
+    activations: Annotated[
+        Path | None,
+        typer.Option(help="What they were trained on: a store, a matrix, or a folder of matrices; adds their codes."),
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A run of the same recipe on what reseed surrogate writes; given several times: three or more."
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
+    ] = None,
+    references: Annotated[
+        bool | None,
+        typer.Option(
+            "--references/--no-references",
+            help="Compare tokens and k-means dictionaries of the activations, too; default: unless it takes minutes.",
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with figures here, as one file.")] = None,
+    sign: Annotated[
+        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
+    ] = SignPolicy.SIGNED,
+    tensor: Tensor = None,
+    *,
+    transpose: Transpose = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the document, with every matched pair of atoms, instead of tables.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare dictionaries that were trained already.
+
+    Do they agree, beyond what, and were they born alike? Every two of them are matched exactly.
+    """
+    from reseed.comparison import compare as compared
+
+    stopping.goes_on(False)
+    if html is not None and json:
+        raise SpecError("--html and --json were both given: choose one")
+    found = compared(
+        *dictionaries,
+        activations=activations,
+        null=null or (),
+        labels=label,
+        groups=group,
+        with_references=references,
+        sign=sign.value,
+        format=form,
+        k=k,
+        delta=delta,
+        tensor=tensor,
+        transpose=transpose,
+        quiet=quiet,
+    )
+    if html is not None:
+        from reseed.report.comparison_page import write_html
+
+        _say(write_html(found, html))
+    elif json:
+        typer.echo(visible_json(found.model_dump_json(indent=1)))
+    else:
+        from reseed.report.comparison_text import render
+
+        typer.echo(render(found, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()), nl=False)
+
+
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
     activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",

@@ -27,7 +27,7 @@ from reseed._support.kinds import what_is
 from reseed._support.mistakes import first_mistake, shown
 from reseed._support.numbers import interval, rounded
 from reseed.errors import TrajectoryError
-from reseed.verdict import Outcome  # noqa: TC001 (pydantic reads the annotation)
+from reseed.verdict import Outcome
 
 __all__ = [
     "FINDINGS_VERSION",

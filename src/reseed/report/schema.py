@@ -86,7 +86,8 @@ def _type(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(each) for each in schema["anyOf"])
     if schema.get("type") == "array":
-        return f"list of {_type(schema['items'])}"
+        items = schema.get("prefixItems", [schema.get("items")])  # a tuple of some numbers, or a list
+        return f"list of {len(items) if 'prefixItems' in schema else ''} {_type(items[0])}".replace("  ", " ")
     if schema.get("type") == "object":
         values = schema.get("additionalProperties")
         return f"object of {_type(values)}" if isinstance(values, dict) else "object"

@@ -1,7 +1,7 @@
 """Dictionaries of activations, as the references draw them (docs/mathematics.md, section 3 and eq. 25)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -12,11 +12,30 @@ from reseed.starts.lloyd import kmeans, lloyd
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
 
-__all__ = ["Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens", "kmeans_visits"]
+__all__ = ["Sampled", "Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens", "kmeans_visits"]
 
 _FEW, _MANY = 32, 128  # activations per centroid, to begin with and at most
 _MOST_BYTES = 2**31  # of them in memory at once, unless that were too few to begin with
 _PASSES = 2  # over all of them: a third of the cost of five over twice as many, for an agreement lower by .015
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """Rows that can be drawn: activations as some preprocessing, or some dictionary, sees them."""
+
+    @property
+    def d_model(self) -> int:
+        """Dimensions of a row."""
+        ...
+
+    @property
+    def n_tokens(self) -> int:
+        """Rows that there are."""
+        ...
+
+    def sample(self, count: int, *, rolled: int) -> Float[Tensor, "count d_model"]:
+        """Rows drawn at random with one roll, without replacement."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -60,7 +79,7 @@ class Untrained:
         return kmeans_tokens(self.activations.n_tokens, self.activations.d_model, count, seen=self.tokens_per_run)
 
 
-def data_atoms(seen: "Preprocessed", n_atoms: int, *, points: int) -> Float[Tensor, "atoms d_model"]:
+def data_atoms(seen: Sampled, n_atoms: int, *, points: int) -> Float[Tensor, "atoms d_model"]:
     """Activations drawn at random with the roll `points`."""
     return seen.sample(n_atoms, rolled=points)
 
@@ -86,7 +105,7 @@ def kmeans_visits(tokens: int, n_atoms: int, *, steps: int) -> int:
 
 
 def kmeans_atoms(
-    seen: "Preprocessed", n_atoms: int, *, tokens: int, steps: int, points: int, start: int
+    seen: Sampled, n_atoms: int, *, tokens: int, steps: int, points: int, start: int
 ) -> Float[Tensor, "atoms d_model"]:
     """Centroids of `tokens` activations drawn with the roll `points`, from a start drawn with the roll `start`.
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import StrictInt  # noqa: TC002 (pydantic reads the annotation)
+from pydantic import StrictInt
 
 from reseed._support.documents import Document, Number
 from reseed.trajectory.reading import fitted, read_json, read_table

@@ -1,0 +1,289 @@
+"""Everything that `reseed compare` says, in one call."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed import statistics
+from reseed._support import progress, stopping
+from reseed._support.guard import guarded
+from reseed._support.numbers import rounded
+from reseed._support.threads import workers
+from reseed._support.version import VERSION
+from reseed.activations import open_activations, preprocessed
+from reseed.activations.surrogate import sampled
+from reseed.comparison.described import dictionary_of, pair_of
+from reseed.comparison.document import LEVELS, DictionaryComparison
+from reseed.comparison.groups import grouped, nulls_of
+from reseed.comparison.nulls import Chance, chance
+from reseed.comparison.opened import check_alike, opened, same_recipe
+from reseed.comparison.pairs import Side, measured_pairs
+from reseed.comparison.references import References, is_costly, references
+from reseed.comparison.sentences import sentences
+from reseed.comparison.tokens import on_tokens
+from reseed.errors import DictionaryError, SpecError
+from reseed.interop import Source  # noqa: TC001 (the guard reads it)
+from reseed.matching import Sign, zero_atoms
+from reseed.thresholds import LEVEL
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    from reseed.activations import Activations
+    from reseed.comparison.groups import Nulls
+    from reseed.comparison.opened import Opened
+
+__all__ = ["compare"]
+
+MOST_HELDOUT = 4096
+"""Held-out tokens that codes are made of, at most."""
+_TWO = 2
+
+
+@guarded(numbers="any")
+@stopping.noticed()
+def compare(
+    *dictionaries: Source,
+    activations: Source | None = None,
+    null: Sequence[Source] = (),
+    labels: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
+    with_references: bool | None = None,
+    sign: Sign = "signed",
+    format: str | None = None,  # noqa: A002 (the word of the command line)
+    k: int | None = None,
+    delta: float | None = None,
+    tensor: str | None = None,
+    transpose: bool = False,
+    quiet: bool = True,
+) -> DictionaryComparison:
+    """Whether dictionaries that were trained already agree, beyond what, and whether they were born alike.
+
+    Args:
+        *dictionaries: two or more of whatever `reseed.read_dictionary` reads, of any libraries, sizes and methods.
+        activations: whatever `reseed.open_activations` opens: what they were trained on. Codes are made of its held-out
+            tokens; references are drawn from it.
+        null: dictionaries of the same recipe that were trained on rows without structure (`reseed.write_surrogate`).
+        labels: what the dictionaries are called; None: by their paths.
+        groups: the recipe of each of them; None: by their records.
+        with_references: whether tokens and k-means dictionaries are compared as well; None: unless that takes minutes.
+        sign: `abs` where an atom and its negative are one feature (ICA, PCA).
+        format: a name of `reseed.READERS`, for all dictionaries; None: by their files.
+        k: how many atoms are active, where files do not say.
+        delta: how far archetypal atoms may leave the hull of their points, likewise.
+        tensor: the name of the tensor to read, of the activations or else of the dictionaries.
+        transpose: whether the columns of what is read are the tokens, or else the atoms.
+        quiet: no progress bars on stderr.
+
+    Raises:
+        SpecError: fewer than two dictionaries, or labels or groups that do not fit.
+        DictionaryError: a dictionary is missing, malformed, given twice, of another width, layer, model or space; or
+            nulls of a recipe that nothing else has.
+        ActivationsError: the activations are missing or damaged.
+    """
+    if len(dictionaries) < _TWO:
+        raise SpecError(f"{len(dictionaries) or 'no'} dictionary was given: give two or more to compare")
+    asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
+    of_tokens: dict[str, Any] = {"tensor": tensor, "transpose": transpose}
+    if activations is None:
+        asked |= of_tokens
+    found = opened(dictionaries, labels=labels, groups=groups, **asked)
+    warned = check_alike(found, told_apart=groups is not None)
+    structureless = opened(null, labels=None, **asked) if null else ()
+    _check_nulls(found, structureless)
+    acts = None if activations is None else open_activations(activations, **of_tokens)
+    sides, null_sides = _on_tokens(found, acts), _on_surrogate(structureless, acts)
+    places = _by_group(sides)
+    with workers() as pool, progress.bar(quiet=quiet) as show:
+        advance = show("pairs", math.comb(len(sides), 2) + math.comb(len(null_sides), 2))
+        measured = measured_pairs(sides, sign, pool, advance)
+        nulls = nulls_of(null_sides, measured_pairs(null_sides, sign, pool, advance)) if null_sides else None
+        chances = _chances(sides, measured, sign, pool, show)
+        beside = _references(sides, places, acts, asked=with_references, sign=sign, pool=pool)
+    null_of = {name: _fitting(nulls, null_sides, sides[members[0]]) for name, members in places.items()}
+    p_values = dict(zip(measured, statistics.holm([each.birth.p_value for each in measured.values()]), strict=True))
+    of_groups = tuple(
+        grouped(
+            name,
+            members,
+            sides,
+            measured,
+            p_values,
+            chance=chances.get((name, name)),
+            references=beside.get(name),
+            nulls=null_of[name],
+        )
+        for name, members in places.items()
+    )
+    pairs = []
+    for (i, j), each in measured.items():
+        of = sides[i].opened.group, sides[j].opened.group
+        own = null_of[of[0]] if of[0] == of[1] else None
+        pairs.append(pair_of(sides[i], sides[j], each, chance=chances[of], nulls=own, holm=p_values[i, j]))
+    return DictionaryComparison(
+        reseed=VERSION,
+        d_model=found[0].dictionary.atoms.shape[1],
+        sign=sign,
+        level=LEVEL,
+        levels=LEVELS,
+        activations=None if acts is None else _origin(acts),
+        dictionaries=tuple(map(dictionary_of, sides)),
+        pairs=tuple(pairs),
+        groups=of_groups,
+        null_dictionaries=tuple(map(dictionary_of, null_sides)),
+        sentences=sentences(of_groups, pairs),
+        warnings=(*warned, *_warnings(sides, places, nulls, acts, costly=with_references is None)),
+    )
+
+
+def _check_nulls(found: Sequence[Opened], structureless: Sequence[Opened]) -> None:
+    if not structureless:
+        return
+    if len(structureless) < _TWO:
+        raise SpecError("one dictionary was given as --null: give two or more, three for an interval")
+    check_alike([found[0], *structureless], told_apart=True)
+    for each in structureless:
+        if not same_recipe(structureless[0].dictionary, each.dictionary):
+            raise DictionaryError(
+                f"{structureless[0].label} and {each.label} were both given as --null, and are of different recipes: "
+                "give runs of one"
+            )
+    if not any(same_recipe(each.dictionary, structureless[0].dictionary) for each in found):
+        raise DictionaryError(
+            f"the runs given as --null ({structureless[0].group}) are of no recipe that is compared "
+            f"({', '.join(dict.fromkeys(each.group for each in found))}): train the same recipe on surrogate rows"
+        )
+
+
+def _on_tokens(found: Sequence[Opened], acts: Activations | None) -> list[Side]:
+    if acts is None:
+        return [Side(each, None) for each in found]
+    rows, mean = acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean
+    return [Side(each, on_tokens(each.dictionary, rows, mean, label=each.label)) for each in found]
+
+
+def _on_surrogate(found: Sequence[Opened], acts: Activations | None) -> list[Side]:
+    """Runs on rows without structure make their codes of held-out rows of that kind."""
+    if acts is None or not found:
+        return [Side(each, None) for each in found]
+    with sampled(acts, "elliptical", realisation=0, folder=None) as sample:
+        rows = sample.heldout()[:MOST_HELDOUT]
+    return [Side(each, on_tokens(each.dictionary, rows, acts.moments.mean, label=each.label)) for each in found]
+
+
+def _by_group(sides: Sequence[Side]) -> dict[str, list[int]]:
+    """The places of the dictionaries of each recipe, in the order in which recipes were given."""
+    places: dict[str, list[int]] = {}
+    for place, side in enumerate(sides):
+        places.setdefault(side.opened.group, []).append(place)
+    return places
+
+
+def _fitting(nulls: Nulls | None, null_sides: Sequence[Side], side: Side) -> Nulls | None:
+    """Those runs on rows without structure, for a recipe that is theirs."""
+    return nulls if null_sides and same_recipe(side.dictionary, null_sides[0].dictionary) else None
+
+
+def _chances(
+    sides: Sequence[Side], measured: Iterable[tuple[int, int]], sign: Sign, pool: Executor, show: progress.Show
+) -> dict[tuple[str, str], Chance]:
+    """What random directions agree, for every two recipes of which there are pairs."""
+    needed = list(dict.fromkeys((sides[i].opened.group, sides[j].opened.group) for i, j in measured))
+    atoms: dict[str, list[Float[Tensor, "_ d_model"]]] = {}
+    for side in sides:
+        atoms.setdefault(side.opened.group, []).append(side.dictionary.atoms)
+    found: dict[tuple[str, str], Chance] = {}
+    advance = show("random directions", len(needed))
+    for of in needed:
+        found[of] = chance(atoms[of[0]], atoms[of[1]], sign, pool)
+        advance(1)
+    return found
+
+
+def _references(
+    sides: Sequence[Side],
+    places: Mapping[str, Sequence[int]],
+    acts: Activations | None,
+    *,
+    asked: bool | None,
+    sign: Sign,
+    pool: Executor,
+) -> dict[str, References]:
+    """What untrained dictionaries of the same activations agree, for every recipe of which there are two."""
+    if acts is None or asked is False:
+        return {}
+    found: dict[str, References] = {}
+    seen = preprocessed(acts, "none")
+    for name, members in places.items():
+        of = [sides[place] for place in members]
+        if len(of) < _TWO or not _has_references(of, acts) or (asked is None and _is_costly(of[0], acts)):
+            continue
+        active = [side.seen.l0 for side in of if side.seen is not None]
+        found[name] = references(
+            [side.dictionary for side in of],
+            seen,
+            acts.heldout.rows[:MOST_HELDOUT].float(),
+            active=max(1, round(sum(active) / len(active))) if active else 1,
+            sign=sign,
+            pool=pool,
+        )
+    return found
+
+
+def _has_references(sides: Sequence[Side], acts: Activations) -> bool:
+    """Whether tokens lie where the atoms do, and are enough for one each."""
+    n_atoms, d_model = sides[0].dictionary.atoms.shape
+    return d_model == acts.d_model and sides[0].dictionary.skip is None and n_atoms <= acts.n_tokens
+
+
+def _is_costly(side: Side, acts: Activations) -> bool:
+    return is_costly(acts.n_tokens, acts.d_model, len(side.dictionary.atoms))
+
+
+def _origin(acts: Activations) -> dict[str, Any]:
+    n_heldout = min(len(acts.heldout.rows), MOST_HELDOUT)
+    told = {"name": acts.name, "fingerprint": acts.fingerprint, "n_tokens": acts.n_tokens, "heldout": n_heldout}
+    return {**told, **acts.about}
+
+
+def _warnings(
+    sides: Sequence[Side],
+    places: Mapping[str, Sequence[int]],
+    nulls: Nulls | None,
+    acts: Activations | None,
+    *,
+    costly: bool,
+) -> Iterator[str]:
+    for side in sides:
+        yield from side.dictionary.notes
+        zero = int(zero_atoms(side.dictionary.atoms).sum())
+        if zero:
+            yield f"{side.opened.label}: {zero:,} of {len(side.dictionary.atoms):,} atoms are zero: pairs of cosine 0"
+        if acts is not None and side.seen is None:
+            yield f"{side.opened.label} does not say how it makes codes: nothing is said of its codes"
+        if side.seen is not None and side.seen.r2 < 0:
+            yield (
+                f"{side.opened.label} reconstructs the held-out tokens worse than their mean does (R² "
+                f"{rounded(side.seen.r2)}): are these the activations that it was trained on, at the same scale?"
+            )
+    for name, members in places.items():
+        of = [sides[place] for place in members]
+        if len(of) > 1 and acts is not None and costly and _has_references(of, acts) and _is_costly(of[0], acts):
+            yield f"{name}: k-means dictionaries of that size would take minutes and were left out: --references"
+        if len(of) > 1 and not any(each.dictionary.about for each in of) and of[0].dictionary.rule is None:
+            yield (
+                f"{', '.join(each.opened.label for each in of)} are bare matrices of one size, taken for runs of one "
+                "recipe: give each a --group where they are not"
+            )
+    if nulls is not None and nulls.born_alike:
+        yield (
+            f"{nulls.born_alike} pairs of the runs on rows without structure share their indices: that null is too "
+            "high; train them from starts of their own"
+        )
+    if acts is not None:
+        yield from acts.warnings

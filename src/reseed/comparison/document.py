@@ -1,0 +1,250 @@
+"""What `reseed compare` finds, in one versioned document.
+
+COMPARISON_VERSION history
+  1  first version
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from reseed._support.documents import Document, Number
+from reseed.findings import Floor, Interval
+
+__all__ = [
+    "COMPARISON_VERSION",
+    "LEVELS",
+    "ComparedDictionary",
+    "ComparedPair",
+    "DictionaryComparison",
+    "NullRuns",
+    "RecipeGroup",
+    "WholeMatching",
+    "Word",
+]
+
+COMPARISON_VERSION = 1
+
+LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
+"""Shares of the matched pairs of atoms that lie below each of the quantiles of a pair."""
+
+Word = Literal[
+    "stable",
+    "unstable",
+    "inconclusive",
+    "born alike",
+    "not fitted",
+    "beyond random directions",
+    "not beyond random directions",
+    "not testable",
+]
+"""What is said of the dictionaries of one recipe. The first three need runs of the recipe on rows without structure."""
+
+
+class ComparedDictionary(Document):
+    """One dictionary: where it is from, and what it looks like."""
+
+    label: str
+    """What it is called here."""
+    path: str
+    """What was given: a file, a folder, a place on the hub, or `tensor`."""
+    format: str
+    """The name of the reader."""
+    n_atoms: int
+    """Its atoms."""
+    d_model: int
+    """Their dimensions."""
+    sha256: str
+    """Of the file that was read; of several, of the lines that sha256sum prints of them; empty for a tensor."""
+    files: dict[str, str]
+    """SHA-256 of every file that was read, by its name."""
+    group: str
+    """The recipe that it shares with others."""
+    seed: str | None
+    """What the source says its seed is: a label, which may not have decided the start."""
+    step: int | None
+    """Updates behind it, where the source says so."""
+    codes: str
+    """How it makes codes; empty where the source does not say."""
+    space: str
+    """What it reads: `raw` activations, or something that is made of them first."""
+    nested: tuple[int, ...]
+    """Sizes of nested dictionaries (Matryoshka); empty where there are none."""
+    about: dict[str, Any]
+    """What the source says of its recipe."""
+    norms: tuple[Number, Number, Number]
+    """The smallest, median and largest norm of its atoms."""
+    zero_atoms: int
+    """Atoms without a direction; they have cosine 0 with everything."""
+    alive: Number
+    """Share of its atoms that fire on the held-out tokens; null without activations, as are the next two."""
+    l0: Number
+    """Active atoms of a token, on average."""
+    r2: Number
+    """Held-out R², the mean of the training tokens taken off."""
+    notes: tuple[str, ...]
+    """How it was read where that could be otherwise."""
+
+
+class WholeMatching(Document):
+    """Every matched pair of atoms, one to one; the lists are as long as the smaller dictionary has atoms."""
+
+    a: tuple[int, ...]
+    """Atoms of the first dictionary, ascending."""
+    b: tuple[int, ...]
+    """Their partners in the second."""
+    cosine: tuple[Number, ...]
+    """Of the two atoms."""
+    encoder: tuple[Number, ...]
+    """Of their encoder rows; empty where one of the dictionaries has none."""
+    code: tuple[Number, ...]
+    """Correlation of their codes over the held-out tokens; empty without activations."""
+
+
+class ComparedPair(Document):
+    """Two dictionaries: how far they agree, and whether they share their indices."""
+
+    a: str
+    """The label of one."""
+    b: str
+    """That of the other."""
+    same_recipe: bool
+    """Whether they are of one recipe."""
+    agreement: Number
+    """Matched agreement A, over the atoms of the smaller one: in [-1, 1], or in [0, 1] where `sign` is `abs`."""
+    gap: Number
+    """How far A can be below the best possible matching, proven."""
+    coverage: tuple[Number, Number]
+    """Share of each dictionary's atoms that have a partner."""
+    replicated: Number
+    """Share of the matched pairs beyond the 99th percentile of the null's, less what the null has there; at most 1."""
+    beyond: Number
+    """That percentile."""
+    beyond_of: str
+    """Which null it is of: `isotropic`, `spectrum` or `surrogate`."""
+    quantiles: tuple[Number, ...]
+    """Of the cosines of the matched pairs, at the document's `levels`."""
+    null_quantiles: tuple[Number, ...]
+    """The same of the runs on rows without structure; where there are none, of random directions with the two
+    dictionaries' own means and covariances."""
+    above_7: Number
+    """Share of the matched pairs with a cosine above .7."""
+    above_9: Number
+    """The same above .9."""
+    mmcs: tuple[Number, Number]
+    """Mean best cosine of the first one's atoms in the second, and of the second one's in the first."""
+    shared: Number
+    """Share of the matched pairs with a cosine above .7 in decoder and encoder; null where one has no encoder."""
+    encoder: Number
+    """Mean cosine of the encoder rows of matched atoms; likewise."""
+    alive: Number
+    """Mean cosine of the matched pairs in which both atoms fire on the held-out tokens; null without activations."""
+    code: Number
+    """Code agreement: mean correlation of the codes of matched atoms over the held-out tokens; likewise."""
+    nulls: tuple[Floor, ...]
+    """What random directions, and random directions with the dictionaries' own means and covariances, agree."""
+    ratio: Number
+    """(1 - A) / (1 - null) for the largest of these, at least 0: 1 where as far apart, 0 where one dictionary."""
+    tested_atoms: int
+    """Atoms of the birth test: of the same index, and alive in both."""
+    fixed_points: int
+    """How many of them are matched to the atom of their own index."""
+    fixed_expected: Number
+    """How many chance alone matches so."""
+    aligned: Number
+    """Mean cosine of atoms of the same index."""
+    aligned_expected: Number
+    """The same over all orders of the atoms."""
+    birth_p: Number
+    """How often chance alone would show as much; null where the test was refused."""
+    birth_holm: Number
+    """The same among all pairs of the comparison (Holm)."""
+    born_alike: bool
+    """Whether `birth_holm` is below .001: they share their indices. False excludes nothing."""
+    birth: str
+    """What the birth test says, in a sentence."""
+    matching: WholeMatching
+    """Which atom goes with which."""
+
+
+class NullRuns(Document):
+    """Dictionaries of the same recipe that were trained on rows without structure."""
+
+    labels: tuple[str, ...]
+    """What they are called."""
+    agreement: Interval
+    """What they agree; of the atoms that fire, where that decides."""
+    code: Interval | None
+    """What their codes agree on surrogate rows; null without activations."""
+    beyond: Number
+    """The 99th percentile of their matched cosines."""
+    born_alike: int
+    """How many pairs of them share their indices: then they agree more than they should."""
+
+
+class RecipeGroup(Document):
+    """Dictionaries of one recipe, and what is said of them."""
+
+    name: str
+    """The recipe."""
+    labels: tuple[str, ...]
+    """Its dictionaries."""
+    pairs: int
+    """How many pairs they make."""
+    agreement: Interval
+    """Matched agreement, over runs; of the atoms that fire on the held-out tokens where that is known."""
+    of_living: bool
+    """Whether it is of the atoms that fire."""
+    replicated: Interval
+    """The replicated share, over runs."""
+    code: Interval | None
+    """Code agreement, over runs; null without activations."""
+    nulls: tuple[Floor, ...]
+    """What would be agreed without any structure: random directions, and the runs on rows without structure."""
+    references: tuple[Floor, ...]
+    """What untrained dictionaries of the same activations agree, which forbids nothing."""
+    code_references: tuple[Floor, ...]
+    """What their codes agree."""
+    adjusted: Interval | None
+    """(A - null) / (1 - null) for the runs on rows without structure; null where there are none."""
+    code_adjusted: Interval | None
+    """The same of the codes."""
+    null_runs: NullRuns | None
+    """The runs on rows without structure."""
+    born_alike: int
+    """How many of its pairs share their indices."""
+    word: Word
+    """What is said of them."""
+    sentence: str
+    """The same with its numbers."""
+
+
+class DictionaryComparison(Document):
+    """Whether dictionaries agree, beyond what, and whether they share their indices."""
+
+    comparison_version: int = COMPARISON_VERSION
+    """Version of this document's format."""
+    reseed: str
+    """Version of reseed."""
+    d_model: int
+    """Dimensions of an atom."""
+    sign: Literal["signed", "abs"]
+    """Whether an atom and its negative are one feature (`abs`)."""
+    level: float
+    """Confidence of every interval."""
+    levels: tuple[float, ...]
+    """Of the quantiles of each pair."""
+    activations: dict[str, Any] | None
+    """Name, fingerprint, origin and the number of held-out tokens that codes were made of; null without activations."""
+    dictionaries: tuple[ComparedDictionary, ...]
+    """What was compared."""
+    pairs: tuple[ComparedPair, ...]
+    """Every two of them."""
+    groups: tuple[RecipeGroup, ...]
+    """Those of one recipe together; every dictionary is in one."""
+    null_dictionaries: tuple[ComparedDictionary, ...]
+    """The runs on rows without structure."""
+    sentences: tuple[str, ...]
+    """What was found: recipe by recipe, then pairs of different recipes."""
+    warnings: tuple[str, ...]
+    """What a reader must know before believing the numbers."""
