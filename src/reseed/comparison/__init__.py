@@ -1,0 +1,1 @@
+"""Dictionaries held side by side, by what others have published as their agreement."""
