@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reseed._support.files import write_text
+from reseed.comparison.definitions import DEFINITIONS
 from reseed.comparison.document import COMPARISON_VERSION, DictionaryComparison
 from reseed.floors import FLOORS
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
@@ -375,6 +376,77 @@ def _told(words: str) -> str:
     return f"{words if named else words[0].upper() + words[1:]}."
 
 
+_DEFINITIONS = """\
+# Published definitions of agreement
+
+<!-- Made by docs/pages.py from the table in src/reseed/comparison/definitions.py. Edit its entries. -->
+
+"The dictionaries agree" has been published under many names, and under some names twice. Signed or absolute cosines,
+one partner for each atom or the best for each, a mean or a share, dead atoms or none: each choice changes the number,
+so that two numbers from two papers say little about each other.
+
+## Every published definition at once
+
+`reseed.comparison.definitions` computes all of them on the same dictionaries, each by the rules of its authors' code.
+
+{table}
+
+**A mean is no share, and neither is a sum.** Of two dictionaries that have 84 of 128 atoms in common the shares say
+.66, and the means more, since atoms that have nothing in common still find partners. A low cosine of .3 may be
+chance in few dimensions and far beyond it in many. So each value stands beside its own null.
+
+**The null** is the very same definition on dictionaries without structure: Gaussian atoms with the mean and the
+covariance of each dictionary's own atoms at length 1. For the definition that looks at encoders an atom and its
+encoder's row are drawn together, because what ties them is there without any agreement; drawn apart, the null would be
+too easy. Zero atoms stay zero. For the definition that looks at living atoms only, the moments are theirs. The null
+lies a little below what noise of one law would give, since each dictionary's moments are those of its own atoms: by
+.002 of agreement at 512 atoms of 128 dimensions, by .02 at 200 of 10. Where dictionaries of the same recipe are at
+hand that were trained on structureless rows (see [`reseed surrogate`](../commands/surrogate.md)), the definition on
+those is the *surrogate* value beside it.
+
+How the authors' rules are kept:
+
+- Of several dictionaries a value is the mean over all pairs. *Feature stability* is then what it was defined as: the
+  share of the other runs in which an atom reappears, averaged over atoms.
+- **Zero atoms** have cosine 0 and are counted, as in the code of PW-MCC, SAELens, HUSAI and Paulo & Belrose.
+  overcomplete raises an error, and so has no value here. What MMCS and feature stability make of them is not known;
+  here they count alike.
+- MCC is absolute: SAELens names PW-MCC as its source, whose code is signed. An atom and its negative are one feature to
+  the one and two to the other.
+- With **unequal sizes** everything matched one to one is over the smaller dictionary; overcomplete takes none.
+- The same partner in decoder and encoder is asked for by *shared latents* only. The companion measure
+  [`shared`](measures.md#companion-measures) takes the decoders' partners for both, and can be larger.
+- MMCS was made for known atoms, one way: the best learnt atom for each. Of two runs none is the truth, and both ways
+  count.
+- PWMCC is not PW-MCC: the one is absolute and lets several atoms choose the same partner, the other neither.
+- What is missing is said: without an encoder, or without knowing which atoms are alive, a definition has no value and a
+  `reason`.
+
+```python
+import torch
+
+import reseed
+
+common = torch.randn(84, 64)
+first, second = (torch.cat([common, torch.randn(44, 64)]) for _ in range(2))
+found = reseed.compare(first, second, definitions=True)  # reseed compare A B --definitions
+for each in found.published[0].definitions:
+    print(f"{{each.name:16}} {{each.value:6.2f}} {{each.null:6.2f}} {{each.reason}}")
+```
+"""
+
+
+def definitions() -> str:
+    """The page of published definitions."""
+    rows = [
+        f"| `{each.name}` | {each.title} | {_told(each.meaning)} | {each.summary} | "
+        f"[`@{each.source}`](../references.md#{each.source}) |"
+        for each in DEFINITIONS.values()
+    ]
+    table = "\n".join(["| name | published as |  | summary | by |", "|---|---|---|---|---|", *rows])
+    return _DEFINITIONS.format(table=table)
+
+
 def geometry_json() -> str:
     """The page of the document that `reseed geometry --json` prints."""
     return "\n".join([_GEOMETRY.format(version=GEOMETRY_VERSION), *tables(Geometry)])
@@ -400,6 +472,7 @@ PAGES = {
     "geometry-json.md": geometry_json,
     "comparison-json.md": comparison_json,
     "concepts/trust.md": trust,
+    "concepts/definitions.md": definitions,
 }
 """The pages and what makes them."""
 

@@ -17,6 +17,7 @@ from registering import unchanged_tables
 from reseed._support.numbers import rounded
 from reseed.activations import PREPROCESSINGS
 from reseed.cli import app
+from reseed.comparison.definitions import DEFINITIONS
 from reseed.dice import DICE
 from reseed.floors import FLOORS
 from reseed.interop import READERS
@@ -166,6 +167,7 @@ def test_the_rules_name_every_threshold_with_its_default():
     ("page", "words"),
     [
         ("entries.md", (*METHODS, *STARTS, *MEASURES, *FLOORS, *READERS)),
+        ("concepts/definitions.md", tuple(DEFINITIONS)),
         ("concepts/dice.md", (*DICE, *get_args(Scope))),
         ("glossary.md", (*DICE, *PREPROCESSINGS)),
         ("study-toml.md", (*METHODS, *PREPROCESSINGS)),

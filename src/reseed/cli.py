@@ -336,13 +336,17 @@ def compare(
             help="Compare tokens and k-means dictionaries of the activations, too; default: unless it takes minutes.",
         ),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page with figures here, as one file.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
     sign: Annotated[
         SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
     ] = SignPolicy.SIGNED,
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
+    definitions: Annotated[
+        bool,
+        typer.Option("--definitions", help="Say, too, what each published definition of agreement gives for them."),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the document, with every matched pair of atoms, instead of tables.")
     ] = False,
@@ -363,6 +367,7 @@ def compare(
         null=null or (),
         labels=label,
         groups=group,
+        definitions=definitions,
         with_references=references,
         sign=sign.value,
         format=form,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
@@ -18,17 +19,19 @@ from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
 from reseed.activations.surrogate import sampled
 from reseed.comparison.described import dictionary_of, pair_of
-from reseed.comparison.document import LEVELS, DictionaryComparison
+from reseed.comparison.document import LEVELS, DictionaryComparison, PublishedGroup
 from reseed.comparison.groups import grouped, nulls_of
 from reseed.comparison.nulls import Chance, chance
 from reseed.comparison.opened import check_alike, opened, same_recipe
-from reseed.comparison.pairs import Side, measured_pairs
+from reseed.comparison.pairs import Measured, Side, measured_pairs
+from reseed.comparison.published import published
 from reseed.comparison.references import References, is_costly, references
 from reseed.comparison.sentences import sentences
 from reseed.comparison.tokens import on_tokens
+from reseed.dice import roll
 from reseed.errors import DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
-from reseed.matching import Sign, zero_atoms
+from reseed.matching import Matching, Sign, zero_atoms
 from reseed.thresholds import LEVEL
 
 if TYPE_CHECKING:
@@ -53,6 +56,7 @@ def compare(
     null: Sequence[Source] = (),
     labels: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
+    definitions: bool = False,
     with_references: bool | None = None,
     sign: Sign = "signed",
     format: str | None = None,  # noqa: A002 (the word of the command line)
@@ -71,6 +75,7 @@ def compare(
         null: dictionaries of the same recipe that were trained on rows without structure (`reseed.write_surrogate`).
         labels: what the dictionaries are called; None: by their paths.
         groups: the recipe of each of them; None: by their records.
+        definitions: whether to say, too, what published definitions of agreement give for them.
         with_references: whether tokens and k-means dictionaries are compared as well; None: unless that takes minutes.
         sign: `abs` where an atom and its negative are one feature (ICA, PCA).
         format: a name of `reseed.READERS`, for all dictionaries; None: by their files.
@@ -136,6 +141,7 @@ def compare(
         pairs=tuple(pairs),
         groups=of_groups,
         null_dictionaries=tuple(map(dictionary_of, null_sides)),
+        published=_published(sides, places, measured, null_sides) if definitions else (),
         sentences=sentences(of_groups, pairs),
         warnings=(*warned, *_warnings(sides, places, nulls, acts, costly=with_references is None)),
     )
@@ -233,6 +239,33 @@ def _references(
             pool=pool,
         )
     return found
+
+
+def _published(
+    sides: Sequence[Side],
+    places: Mapping[str, Sequence[int]],
+    measured: Mapping[tuple[int, int], Measured],
+    null_sides: Sequence[Side],
+) -> tuple[PublishedGroup, ...]:
+    """Of every recipe with two dictionaries; of all together where there is none."""
+    several = {name: members for name, members in places.items() if len(members) > 1}
+    told = []
+    for name, members in (several or {"all": range(len(sides))}).items():
+        nulls = null_sides if null_sides and same_recipe(sides[members[0]].dictionary, null_sides[0].dictionary) else ()
+        found = published(
+            [side.part for side in (sides[place] for place in members)],
+            rolled=roll("points", "comparison", "definitions"),
+            matchings=dict(zip(combinations(range(len(members)), 2), _matchings(measured, members), strict=True)),
+            null_sides=[side.part for side in nulls],
+        )
+        labels = tuple(sides[place].opened.label for place in members)
+        told.append(PublishedGroup(name=name, labels=labels, definitions=found))
+    return tuple(told)
+
+
+def _matchings(measured: Mapping[tuple[int, int], Measured], members: Sequence[int]) -> list[Matching]:
+    """Of every two of some dictionaries, in order."""
+    return [measured[pair].matching for pair in combinations(members, 2)]
 
 
 def _has_references(sides: Sequence[Side], acts: Activations) -> bool:

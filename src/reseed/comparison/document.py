@@ -18,6 +18,8 @@ __all__ = [
     "ComparedPair",
     "DictionaryComparison",
     "NullRuns",
+    "Published",
+    "PublishedGroup",
     "RecipeGroup",
     "WholeMatching",
     "Word",
@@ -219,6 +221,46 @@ class RecipeGroup(Document):
     """The same with its numbers."""
 
 
+class Published(Document):
+    """What one definition would have published for some dictionaries, beside what it gives where nothing is shared."""
+
+    name: str
+    """The name of the definition."""
+    title: str
+    """How it is called."""
+    source: str
+    """Who published it: a key of the references."""
+    meaning: str
+    """What it is, in one sentence without its first capital letter and its full stop."""
+    summary: Literal["mean", "share", "sum"]
+    """What becomes of the cosines."""
+    value: Number
+    """Its mean over all pairs of the dictionaries; null where one pair has none."""
+    null: Number
+    """The same on as many dictionaries without structure, the mean over draws; null where `value` is."""
+    null_error: Number
+    """The standard error of `null` over the draws; null for a single one."""
+    null_policy: str
+    """How those dictionaries are made, in one sentence without its first capital letter and its full stop."""
+    surrogate: Number
+    """The same on dictionaries of the same recipe trained on structureless rows; null without two of them."""
+    n_pairs: int
+    """Pairs of dictionaries that `value` is about."""
+    reason: str = ""
+    """Why there is no value, in a sentence without its full stop; empty where there is one."""
+
+
+class PublishedGroup(Document):
+    """What every published definition would have said of the dictionaries of one recipe."""
+
+    name: str
+    """The recipe; `all` where no two dictionaries have one."""
+    labels: tuple[str, ...]
+    """The dictionaries."""
+    definitions: tuple[Published, ...]
+    """The definitions, in the order of tables."""
+
+
 class DictionaryComparison(Document):
     """Whether dictionaries agree, beyond what, and whether they share their indices."""
 
@@ -244,6 +286,8 @@ class DictionaryComparison(Document):
     """Those of one recipe together; every dictionary is in one."""
     null_dictionaries: tuple[ComparedDictionary, ...]
     """The runs on rows without structure."""
+    published: tuple[PublishedGroup, ...]
+    """What published definitions would have said, recipe by recipe; empty unless that was asked for."""
     sentences: tuple[str, ...]
     """What was found: recipe by recipe, then pairs of different recipes."""
     warnings: tuple[str, ...]

@@ -13,6 +13,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from reseed import measures
+from reseed.comparison.definitions import Part
 from reseed.matching import match, row_cosines
 from reseed.statistics import birth_test
 
@@ -44,6 +45,11 @@ class Side:
     def dictionary(self) -> LoadedDictionary:
         """As it was read."""
         return self.opened.dictionary
+
+    @property
+    def part(self) -> Part:
+        """What published definitions look at."""
+        return Part(self.dictionary.atoms, self.dictionary.encoder, None if self.seen is None else self.seen.alive)
 
 
 @dataclass(frozen=True)

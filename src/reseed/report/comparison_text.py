@@ -53,6 +53,9 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
         yield Text(f"{len(found.pairs) - MOST_PAIRS:,} more pairs: --json has them all", style="dim")
     for group in words.held_against(found):
         yield _table(group.name, ("agreement", "codes"), words.group_rows(group))
+    for each in found.published:
+        yield _table(f"published definitions: {each.name}", words.PUBLISHED, words.published_rows(each))
+        yield from (Text(reason, style="dim") for reason in words.published_reasons(each))
     yield Padding(Text(_key(), style="dim"), (1, 0, 0, 0))
     yield from (Text(sentence) for sentence in words.missing(found))
     yield from (Padding(f"! {warning}", (1, 0, 0, 0)) for warning in found.warnings)

@@ -10,12 +10,19 @@ from reseed._support.numbers import interval, percent, rounded
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reseed.comparison.document import ComparedDictionary, ComparedPair, DictionaryComparison, RecipeGroup
+    from reseed.comparison.document import (
+        ComparedDictionary,
+        ComparedPair,
+        DictionaryComparison,
+        PublishedGroup,
+        RecipeGroup,
+    )
     from reseed.findings import Floor, Interval
 
 __all__ = [
     "ABOUT",
     "BORN",
+    "PUBLISHED",
     "born_rows",
     "called",
     "dictionary_columns",
@@ -27,6 +34,9 @@ __all__ = [
     "name",
     "pair_columns",
     "pair_rows",
+    "published_meanings",
+    "published_reasons",
+    "published_rows",
     "quantile_columns",
     "quantile_rows",
     "sizes",
@@ -51,6 +61,9 @@ ABOUT = {
     "p": "how often chance alone shows as much, among all pairs (Holm); below .001 they share their indices",
 }
 """What the columns mean."""
+
+PUBLISHED = ("value", "null", "surrogate")
+"""The columns of `published_rows`."""
 
 BORN = ("own index (chance)", "same index (chance)", "p", "")
 """The columns of `born_rows`."""
@@ -197,6 +210,25 @@ def group_rows(group: RecipeGroup) -> dict[str, tuple[str, str]]:
     for floor in group.references:
         rows[f"reference: {floor.title}"] = (_floor(floor), _floor(code[floor.name]) if floor.name in code else "")
     return rows
+
+
+def published_rows(group: PublishedGroup) -> dict[str, tuple[str, ...]]:
+    """What every published definition would have said: its value, its null, and that of rows without structure."""
+    return {each.title: tuple(map(_digits, (each.value, each.null, each.surrogate))) for each in group.definitions}
+
+
+def published_meanings(group: PublishedGroup) -> dict[str, str]:
+    """What they are."""
+    return {each.title: each.meaning for each in group.definitions}
+
+
+def published_reasons(group: PublishedGroup) -> tuple[str, ...]:
+    """Why some have no value."""
+    return tuple(f"{each.title}: {each.reason}" for each in group.definitions if each.reason)
+
+
+def _digits(value: float) -> str:
+    return f"{value:,.1f}" if value > 1 else rounded(value, 3)  # a sum grows with the number of atoms
 
 
 def held_against(found: DictionaryComparison) -> tuple[RecipeGroup, ...]:
