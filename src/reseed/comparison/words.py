@@ -126,9 +126,12 @@ def _of_one(e: Evidence, _: Limits) -> str:
 
 
 def _of_alike(e: Evidence, _: Limits) -> str:
+    which = (
+        f"{'all' if e.born_alike == e.n_pairs else f'{e.born_alike} of'} {e.n_pairs} pairs" if e.n_pairs > 1 else "they"
+    )
     return (
-        f"Born alike: {e.born_alike} of {e.n_pairs} pairs share the indices of their atoms, far beyond chance. They "
-        f"agree {with_interval(e.agreement)}, which says nothing about runs that are independent."
+        f"Born alike: {which} share the indices of their atoms, far beyond chance. Their agreement, "
+        f"{with_interval(e.agreement)}, says nothing about runs that are independent."
     )
 
 

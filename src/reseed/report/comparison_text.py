@@ -14,7 +14,7 @@ from reseed.report import comparison_words as words
 from reseed.report.text import printed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -24,8 +24,8 @@ __all__ = ["render"]
 
 MOST_PAIRS = 28
 """Pairs that have lines of their own: those of eight dictionaries."""
-_FOLDED = {"", "format", "codes", "norms"}
-"""Columns that may be broken where there is too little room."""
+_FOLDED = {"", "format", "norms", "codes"}
+"""Columns about dictionaries that may be broken where there is too little room."""
 
 
 def render(found: DictionaryComparison, *, width: int, colour: bool) -> str:
@@ -44,7 +44,7 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
     yield Text(", ".join(words.sizes(found)), style="dim")
     yield Text()
     yield from (Text(sentence, style="" if i else "bold") for i, sentence in enumerate(found.sentences))
-    yield _table("", words.dictionary_columns(found), words.dictionary_rows(found))
+    yield _table("", words.dictionary_columns(found), words.dictionary_rows(found), folded=_FOLDED)
     shown = found.model_copy(update={"pairs": found.pairs[:MOST_PAIRS]})
     yield _table("pair", words.pair_columns(shown), words.pair_rows(shown))
     yield _table("matched cosines", words.quantile_columns(), words.quantile_rows(shown))
@@ -56,25 +56,27 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
     for each in found.published:
         yield _table(f"published definitions: {each.name}", words.PUBLISHED, words.published_rows(each))
         yield from (Text(reason, style="dim") for reason in words.published_reasons(each))
-    yield Padding(Text(_key(), style="dim"), (1, 0, 0, 0))
+    yield Padding(Text(_key(words.gaps(found)), style="dim"), (1, 0, 0, 0))
     yield from (Text(sentence) for sentence in words.missing(found))
     yield from (Padding(f"! {warning}", (1, 0, 0, 0)) for warning in found.warnings)
 
 
-def _key() -> str:
+def _key(gaps: str) -> str:
     """What the columns of pairs mean, in a few lines; the page says all."""
     return (
         "Norms: least, median and most. Replicated: share of the matched pairs beyond c, the 99th percentile of the "
         "null's cosines; ratio: how far apart they are over how far apart random directions are; p: of sharing their "
-        "indices by chance, among all pairs."
+        f"indices by chance, among all pairs. {gaps}"
     )
 
 
-def _table(called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Padding:
+def _table(
+    called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, folded: Collection[str] = ()
+) -> Padding:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     table.add_column(called, overflow="fold")
     for column in columns:
-        table.add_column(column, justify="right" if column else "left", overflow="fold", no_wrap=column not in _FOLDED)
+        table.add_column(column, justify="right" if column else "left", overflow="fold", no_wrap=column not in folded)
     for row, cells in rows.items():
         table.add_row(row, *cells)
     return Padding(table, (1, 0, 0, 0))

@@ -27,6 +27,7 @@ __all__ = [
     "called",
     "dictionary_columns",
     "dictionary_rows",
+    "gaps",
     "group_rows",
     "held_against",
     "letters",
@@ -44,6 +45,7 @@ __all__ = [
 
 _SHOWN = (0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 _EXACT = 1e-6
+_SMALLEST = 1e-300  # near the end of float64
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 ABOUT = {
@@ -55,7 +57,6 @@ ABOUT = {
     "encoder": "mean cosine of the encoder rows of matched atoms",
     "codes": "mean correlation of matched atoms' activations on the same held-out tokens",
     "MMCS": "mean best cosine of each atom, of the first one's in the second and back; two atoms may share a partner",
-    "gap": "how far the agreement can be below the best possible matching, proven",
     "own index": "atoms matched to the atom of their own index, and how many chance would",
     "same index": "mean cosine of atoms of the same index, and what it is over all orders",
     "p": "how often chance alone shows as much, among all pairs (Holm); below .001 they share their indices",
@@ -138,7 +139,6 @@ def _pair_table(pairs: Sequence[ComparedPair]) -> dict[str, list[str]]:
         "encoder": [rounded(pair.encoder) for pair in pairs],
         "codes": [rounded(pair.code) for pair in pairs],
         "MMCS": [" ".join(rounded(best) for best in pair.mmcs) for pair in pairs],
-        "gap": [_gap(pair.gap) for pair in pairs],
     }
     return {column: cells for column, cells in table.items() if set(cells) != {"n/a"}}
 
@@ -148,8 +148,10 @@ def _replicated(pair: ComparedPair) -> str:
     return rounded(pair.replicated if math.isnan(pair.replicated) else max(0.0, pair.replicated))
 
 
-def _gap(gap: float) -> str:
-    return "<1e-6" if gap < _EXACT else f"{gap:.0e}"
+def gaps(found: DictionaryComparison) -> str:
+    """How far every agreement can be below the best possible one."""
+    largest = max(pair.gap for pair in found.pairs)
+    return f"Matchings are exact: no agreement is more than {max(largest, _EXACT):.0e} below the best possible, proven."
 
 
 def quantile_columns() -> tuple[str, ...]:
@@ -196,6 +198,8 @@ def _born(pair: ComparedPair) -> str:
 def _p(p: float) -> str:
     if math.isnan(p):
         return "n/a"
+    if p < _SMALLEST:
+        return f"<{_SMALLEST:g}"
     return f"{p:.0e}" if p < 0.001 else rounded(p, 3)  # noqa: PLR2004 (what SHARED_INDICES is)
 
 
