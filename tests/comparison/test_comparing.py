@@ -145,7 +145,7 @@ def test_atoms_in_the_order_of_their_norms_are_not_tested_by_index():
 def test_two_runs_have_no_interval_and_that_is_said():
     found = only(compare(planted(0), planted(1)))
     assert math.isnan(found.agreement.low)
-    assert "two runs, so without an interval" in found.sentence
+    assert "one pair, so no interval" in found.sentence
 
 
 def test_files_are_known_by_their_sums_and_records():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reseed.comparison.groups import Nulls
     from reseed.comparison.nulls import Chance
     from reseed.comparison.pairs import Measured, Side
+    from reseed.statistics import BirthTest
 
 __all__ = ["dictionary_of", "pair_of"]
 
@@ -94,7 +95,7 @@ def pair_of(a: Side, b: Side, measured: Measured, *, chance: Chance, nulls: Null
         birth_p=birth.p_value,
         birth_holm=holm,
         born_alike=holm < SHARED_INDICES,
-        birth=birth.sentence,
+        birth=birth.sentence + _of_which(a, b, birth),
         matching=WholeMatching(
             a=tuple(matching.rows.tolist()),
             b=tuple(matching.cols.tolist()),
@@ -103,6 +104,13 @@ def pair_of(a: Side, b: Side, measured: Measured, *, chance: Chance, nulls: Null
             code=_listed(measured.codes),
         ),
     )
+
+
+def _of_which(a: Side, b: Side, birth: BirthTest) -> str:
+    """That atoms which never fire were tested as well, where they were."""
+    if a.seen is None or b.seen is None or birth.n_atoms <= min(int(a.seen.alive.sum()), int(b.seen.alive.sum())):
+        return ""
+    return " Atoms that never fire were tested as well, since hardly any fires in both."
 
 
 def _listed(values: Float64[Tensor, " pairs"] | None) -> tuple[float, ...]:

@@ -90,19 +90,22 @@ def grouped(
     own = [pair for pair in found if set(pair) <= set(places)]
     born_alike = sum(p_values[pair] < statistics.SHARED_INDICES for pair in own)
     with_codes = all(sides[place].seen is not None for place in places)
-    of_living = with_codes and (nulls is None or not math.isnan(nulls.living.value))
+    of_living = with_codes and not any(math.isnan(found[pair].living) for pair in own)
+    of_living = of_living and (nulls is None or not math.isnan(nulls.living.value))
     agreement = _over_runs(found, places, lambda pair: pair.living if of_living else pair.agreement)
     code = _over_runs(found, places, lambda pair: pair.code) if with_codes else None
     null = None if nulls is None else nulls.living if of_living else nulls.agreement
     adjusted = None if null is None else statistics.beyond(agreement, null)
     code_null = None if nulls is None else nulls.code
     code_adjusted = None if code is None or code_null is None else statistics.beyond(code, code_null)
+    replicated = _replicated(found, places, chance, nulls)
     r2 = [seen.r2 for place in places if (seen := sides[place].seen) is not None]
     word, sentence = said(
         Evidence(
             n_runs=len(places),
             n_pairs=len(own),
             agreement=agreement,
+            replicated=replicated,
             chance=None if chance is None else chance.strictest,
             born_alike=born_alike,
             untested=sum(bool(found[pair].birth.refused) for pair in own),
@@ -122,7 +125,7 @@ def grouped(
         pairs=len(own),
         agreement=interval(agreement),
         of_living=of_living,
-        replicated=interval(_replicated(found, places, chance, nulls)),
+        replicated=interval(replicated),
         code=None if code is None else interval(code),
         nulls=(*(() if chance is None else chance.floors), *(() if null is None else (_floor(null, nulls),))),
         references=() if references is None else references.agreement,

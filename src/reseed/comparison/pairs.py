@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ __all__ = ["ALIKE", "Measured", "Side", "matrix", "measured_pairs"]
 
 ALIKE = 0.7
 """The cosine above which a pair counts as one feature (@paulo2025sparse)."""
+
+_FEWEST = 10
+"""Living atoms of one index that leave the birth test any power: about so many kept ones show."""
 
 Pair = tuple[int, int]
 
@@ -133,16 +137,16 @@ def _encoder_cosines(matching: Matching, a: LoadedDictionary, b: LoadedDictionar
 
 
 def _born(a: Side, b: Side, sign: Sign) -> BirthTest:
-    """Matryoshka prefixes are matched within their groups, where both have the same."""
+    """Of the atoms that fire; where hardly any fires in both, of all that are not zero.
+
+    Matryoshka prefixes are matched within their groups, where both have the same.
+    """
     groups = a.dictionary.groups if a.dictionary.groups == b.dictionary.groups else ()
-    return birth_test(
-        a.dictionary.atoms,
-        b.dictionary.atoms,
-        fired_a=None if a.seen is None else a.seen.fired,
-        fired_b=None if b.seen is None else b.seen.fired,
-        groups=groups or None,
-        sign=sign,
-    )
+    test = partial(birth_test, a.dictionary.atoms, b.dictionary.atoms, groups=groups or None, sign=sign)
+    if a.seen is None or b.seen is None:
+        return test()
+    of_living = test(fired_a=a.seen.fired, fired_b=b.seen.fired)
+    return of_living if of_living.n_atoms >= _FEWEST else test()
 
 
 def _mean(values: Float64[Tensor, " pairs"] | None) -> float:

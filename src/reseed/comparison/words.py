@@ -36,6 +36,8 @@ class Evidence:
     n_pairs: int
     agreement: Estimate
     """Over runs, of the atoms that fire where that is known."""
+    replicated: Estimate
+    """The replicated share."""
     chance: Floor | None
     """The larger of what random directions agree, with and without the dictionaries' own moments; None for one run."""
     born_alike: int
@@ -89,8 +91,15 @@ def _only_as_far(e: Evidence, limits: Limits) -> bool:
 
 
 def _agree(e: Evidence) -> str:
-    runs = f"{e.n_runs} runs" if e.n_runs > 2 else "two runs, so without an interval,"  # noqa: PLR2004 (one pair)
-    return f"{runs} agree {with_interval(e.agreement)}"
+    runs = f"{e.n_runs} runs" if e.n_runs > 2 else "two runs (one pair, so no interval)"  # noqa: PLR2004 (one pair)
+    return f"{runs} agree {with_interval(e.agreement)} on average, {_replicated(e)}"
+
+
+def _replicated(e: Evidence) -> str:
+    share = e.replicated.value
+    if math.isnan(share):
+        return "so near to chance's own cosines that no share of the pairs can be told from it"
+    return f"{percent(max(0.0, share))} of the matched pairs beyond the null's 99th percentile"
 
 
 def _against_null(e: Evidence) -> str:
@@ -145,43 +154,48 @@ def _of_unfitted(e: Evidence, limits: Limits) -> str:
 
 def _of_beyond(e: Evidence, _: Limits) -> str:
     return (
-        f"Beyond random directions, and no more can be said: {_agree(e)}, {_chance(e)} {_value(e)}. What the recipe "
+        f"Beyond random directions, and no more can be said: {_agree(e)}; {_chance(e)} agree "
+        f"{_value(e)}. What the recipe "
         "makes of rows without structure is not known: train it on what reseed surrogate writes, and give --null."
     )
 
 
 def _of_not_beyond(e: Evidence, _: Limits) -> str:
-    return f"Not beyond random directions: {_agree(e)}, {_chance(e)} {_value(e)}."
+    return f"Not beyond random directions: {_agree(e)}; {_chance(e)} agree {_value(e)}."
 
 
 def _of_few(e: Evidence, _: Limits) -> str:
     return (
-        f"Inconclusive: {_agree(e)}, {_against_null(e)}; of {e.n_runs} runs and {e.n_null} without structure there is "
+        f"Inconclusive: {_agree(e)}; that is {_against_null(e)}; of {e.n_runs} runs and {e.n_null} "
+        f"without structure there is "
         f"no interval: {_FEWEST} of each are needed."
     )
 
 
 def _of_unused(e: Evidence, _: Limits) -> str:
     return (
-        f"Inconclusive: {_agree(e)} in direction, {_against_null(e)}, but not in use{_codes(e)}: the same directions "
+        f"Inconclusive: {_agree(e)}; in direction that is {_against_null(e)}, but not in use{_codes(e)}: "
+        f"the same directions "
         "fire on other tokens."
     )
 
 
 def _of_stable(e: Evidence, _: Limits) -> str:
     return (
-        f"Stable: {_agree(e)}, {_against_null(e)}{_codes(e)}; {_birth(e)}, though that they were born alike cannot be "
+        f"Stable: {_agree(e)}; that is {_against_null(e)}{_codes(e)}; {_birth(e)}, though that they were "
+        f"born alike cannot be "
         f"excluded. {_NO_STEP_0}."
     )
 
 
 def _of_unstable(e: Evidence, _: Limits) -> str:
-    return f"Unstable: {_agree(e)}, {_against_null(e)}{_codes(e)}."
+    return f"Unstable: {_agree(e)}; that is {_against_null(e)}{_codes(e)}."
 
 
 def _of_open(e: Evidence, _: Limits) -> str:
     return (
-        f"Inconclusive: {_agree(e)}, {_against_null(e)}; the interval of that leaves both open: more runs would tell."
+        f"Inconclusive: {_agree(e)}; that is {_against_null(e)}; the interval of that leaves both open: "
+        f"more runs would tell."
     )
 
 

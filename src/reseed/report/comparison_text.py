@@ -24,6 +24,7 @@ __all__ = ["render"]
 
 MOST_PAIRS = 28
 """Pairs that have lines of their own: those of eight dictionaries."""
+_SHORT = 6  # such as A-B1
 _FOLDED = {"", "format", "norms", "codes"}
 """Columns about dictionaries that may be broken where there is too little room."""
 
@@ -74,7 +75,7 @@ def _table(
     called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]], *, folded: Collection[str] = ()
 ) -> Padding:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(called, overflow="fold")
+    table.add_column(called, overflow="fold", no_wrap=all(len(row) <= _SHORT for row in rows))
     for column in columns:
         table.add_column(column, justify="right" if column else "left", overflow="fold", no_wrap=column not in folded)
     for row, cells in rows.items():

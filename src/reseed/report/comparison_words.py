@@ -113,7 +113,11 @@ def _with_codes(found: DictionaryComparison) -> bool:
 def _dictionary(each: ComparedDictionary, *, with_codes: bool) -> tuple[str, ...]:
     least, median, most = each.norms
     told = (each.format, f"{each.n_atoms:,}", each.codes or "unknown", f"{least:.3g} {median:.3g} {most:.3g}")
-    codes = (percent(each.alive), rounded(each.l0, 1), rounded(each.r2)) if with_codes else ()
+    codes = (
+        (percent(each.alive), "n/a" if math.isnan(each.l0) else f"{each.l0:.1f}", rounded(each.r2))
+        if with_codes
+        else ()
+    )
     return (*told, f"{each.zero_atoms:,}", *codes)
 
 
@@ -138,7 +142,7 @@ def _pair_table(pairs: Sequence[ComparedPair]) -> dict[str, list[str]]:
         "shared": [percent(pair.shared) for pair in pairs],
         "encoder": [rounded(pair.encoder) for pair in pairs],
         "codes": [rounded(pair.code) for pair in pairs],
-        "MMCS": [" ".join(rounded(best) for best in pair.mmcs) for pair in pairs],
+        "MMCS": [" ".join(dict.fromkeys(map(rounded, pair.mmcs))) for pair in pairs],
     }
     return {column: cells for column, cells in table.items() if set(cells) != {"n/a"}}
 
