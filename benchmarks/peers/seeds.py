@@ -11,6 +11,9 @@ scale activations that does not do so by default: they come as the language mode
 order per epoch. Libraries that train several seeds in one call (dictionary_learning's `trainSAE` with several trainers,
 sparsify's `init_seeds`) show all of them the same batches; SAELens and overcomplete train one at a time, each in an
 order of its own. sparsify trains on the output of a module that it hooks: here a table of rows by token number.
+
+Within one library and seed, and between libraries, many kinds start alike: whoever draws one (n_atoms, d_model) matrix
+first after `torch.manual_seed(N)` gets the same directions. Compare dictionaries of different seeds.
 """
 
 from __future__ import annotations
