@@ -76,7 +76,8 @@ def runs() -> Iterator[Run]:
         yield from (Run("saelens", kind, kind, f"seed{n}", n, n) for n in SEEDS)
     yield from (Run("saelens", "topk", "topk-surrogate", f"seed{n}", n, n, surrogate=True) for n in SEEDS)
     yield from (Run("saelens", "topk", "topk-alike", f"order{n}", len(SEEDS), n) for n in range(2))
-    yield from (Run("sparsify", "topk", "topk", f"seed{n}", n, 0) for n in SEEDS)
+    for kind in ("topk", "topk-adam"):
+        yield from (Run("sparsify", kind, kind, f"seed{n}", n, 0) for n in SEEDS)
     for kind in ("topk", "ra-topk"):
         yield from (Run("overcomplete", kind, kind, f"seed{n}", n, n) for n in SEEDS)
     for kind in ("topk", "batchtopk", "matryoshka", "gated", "jumprelu"):
@@ -161,8 +162,10 @@ def dictionary_learning(kind: str, starts: list[int], data: Batches, out: Path) 
 
 def sparsify(kind: str, starts: list[int], data: Batches, out: Path) -> list[Path]:
     """`Trainer.fit` with `init_seeds`, on a model whose activation at token number i is row i."""
-    del kind
     library = _imported("sparsify")
+    # by default signed momentum, whose rate grows as atoms get fewer: 0.03 for 512, with which it hardly learns here;
+    # Adam is another of its choices, whose 1,000 steps of warm-up are for longer trainings
+    chosen = {"topk": {}, "topk-adam": {"optimizer": "adam", "lr_warmup_steps": STEPS // 20}}[kind]
     config = library.TrainConfig(
         sae=library.SparseCoderConfig(num_latents=N_ATOMS, k=K),
         batch_size=BATCH // SEQUENCE,
@@ -172,6 +175,7 @@ def sparsify(kind: str, starts: list[int], data: Batches, out: Path) -> list[Pat
         save_every=STEPS,  # 1,000 by default: the end is all that is kept
         save_dir=str(out),
         run_name="run",
+        **chosen,
     )
     sequences = _Sequences(SEQUENCE)
     sequences.ids = data.order.view(-1, SEQUENCE)
