@@ -268,6 +268,11 @@ def findings() -> str:
     return runpy.run_path(str(DOCS / "findings.py"))["page"]()
 
 
+def others() -> str:
+    """The page of what other libraries' own seeds agree."""
+    return runpy.run_path(str(DOCS / "others.py"))["page"]()
+
+
 def scale() -> str:
     """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
@@ -469,6 +474,7 @@ PAGES = {
     "speed.md": speed,
     "scale.md": scale,
     "findings.md": findings,
+    "others.md": others,
     "geometry-json.md": geometry_json,
     "comparison-json.md": comparison_json,
     "concepts/trust.md": trust,

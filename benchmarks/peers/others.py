@@ -36,6 +36,7 @@ def row(place: Path, found: DictionaryComparison, seconds: float) -> dict[str, A
         "l0": _mean(each[0] for each in looked),
         "r2": _mean(each[1] for each in looked),
         "alive": _mean(each[2] for each in looked),
+        "first": found.pairs[0].agreement,
         "agreement": _of(group.agreement),
         "replicated": _of(group.replicated),
         "code": _of(group.code) if group.code else None,
