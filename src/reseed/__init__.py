@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     )
     from reseed.findings import Findings
     from reseed.floors import FLOORS
-    from reseed.interop import READERS, read_dictionary
+    from reseed.interop import READERS, WRITERS, read_dictionary, write_dictionary
     from reseed.matching import Matching, match
     from reseed.measures import MEASURES
     from reseed.methods import METHODS
@@ -69,6 +69,7 @@ _HOMES = {
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
+    "WRITERS": "reseed.interop",
     "birth_test": "reseed.statistics",
     "collect": "reseed.activations",
     "figure": "reseed.report.figures",
@@ -87,6 +88,7 @@ _HOMES = {
     "surrogate": "reseed.activations",
     "table": "reseed.report.table",
     "preprocessed": "reseed.activations",
+    "write_dictionary": "reseed.interop",
     "write_figure": "reseed.report.pictures",
     "write_report": "reseed.report.html",
     "write_surrogate": "reseed.activations",
@@ -99,6 +101,7 @@ __all__ = [
     "METHODS",
     "READERS",
     "STARTS",
+    "WRITERS",
     "Activations",
     "ActivationsError",
     "Arm",
@@ -136,6 +139,7 @@ __all__ = [
     "statistics",
     "surrogate",
     "table",
+    "write_dictionary",
     "write_figure",
     "write_report",
     "write_surrogate",
