@@ -516,7 +516,7 @@ def export(
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a dictionary that was written there.")] = False,
 ) -> None:
-    """Write a run, or a dictionary of any library, for another library.
+    """Write a run, or any dictionary, for another library.
 
     As its own loader reads it: the same codes and reconstructions, of raw activations.
     """

@@ -137,6 +137,8 @@ def test_runs_that_read_activations_otherwise_are_not_compared(folder):
     }
     with pytest.raises(DictionaryError, match=r"live in different spaces \(.* in raw, .* in whitened\)"):
         measure(dictionaries=(of("none"), of("whiten")), draws=2)
+    bare = read(of("whiten")).atoms  # does not say where it lives
+    assert measure(dictionaries=(of("whiten"), bare), draws=2).pair.agreement == pytest.approx(1)
     pair = measure(dictionaries=(of("centre"), of("centre-scale")), draws=2).pair  # one training, in other units
     assert pair.agreement == pytest.approx(1, abs=1e-5)
 
