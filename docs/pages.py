@@ -14,7 +14,7 @@ from reseed.comparison.definitions import DEFINITIONS
 from reseed.comparison.document import COMPARISON_VERSION, DictionaryComparison
 from reseed.floors import FLOORS
 from reseed.geometry.document import GEOMETRY_VERSION, Geometry
-from reseed.interop import READERS
+from reseed.interop import READERS, WRITERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
@@ -303,9 +303,9 @@ Version {version}.
 
 
 _ENTRIES = """\
-# Methods, starts, measures, floors, readers
+# Methods, starts, measures, floors, readers, writers
 
-<!-- Made by docs/pages.py from the five tables. Edit their entries in src/reseed/. -->
+<!-- Made by docs/pages.py from the six tables. Edit their entries in src/reseed/. -->
 
 What comes in kinds is a table: one file per entry, one line in the table, and everything that lists entries (the
 command line, the checks of a `study.toml`, columns of tables, figures, reports, this page) reads it from there. An
@@ -328,13 +328,13 @@ reseed.MEASURES["median"] = Measure(
 ```
 
 From then on it is measured for every pair of runs, has floors and intervals, and stands in reports and tables.
-`tests/test_open_doors.py` does this for each of the five. [How to add a method](add-a-method.md) goes into that one.
+`tests/test_open_doors.py` does this for each of the six. [How to add a method](add-a-method.md) goes into that one.
 
 """
 
 
 def entries() -> str:
-    """The five tables."""
+    """The six tables."""
     methods = [(kind, method.title, _first_sentence(method)) for kind, method in METHODS.items()]
     starts = [(each.name, each.title, _told(each.meaning)) for each in STARTS.values()]
     measures = [
@@ -343,6 +343,7 @@ def entries() -> str:
     ]
     floors = [(each.name, each.title, _told(each.meaning), _told(each.policy), each.role) for each in FLOORS.values()]
     readers = [(each.name, each.title, _told(each.meaning)) for each in READERS.values()]
+    writers = [(each.name, each.title, _told(each.meaning)) for each in WRITERS.values()]
     return _ENTRIES + "\n".join(
         [
             _entries("Methods", "`reseed.METHODS`, in `src/reseed/methods/`.", ("name", "title", ""), methods),
@@ -363,6 +364,7 @@ def entries() -> str:
                 floors,
             ),
             _entries("Readers", "`reseed.READERS`, in `src/reseed/interop/`.", ("format", "title", "reads"), readers),
+            _entries("Writers", "`reseed.WRITERS`, in `src/reseed/interop/`.", ("format", "title", "writes"), writers),
         ]
     )
 

@@ -3,12 +3,12 @@
 from contextlib import contextmanager
 
 from reseed.floors import FLOORS
-from reseed.interop import READERS
+from reseed.interop import READERS, WRITERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.starts import STARTS
 
-TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS)
+TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS, WRITERS)
 
 
 @contextmanager

@@ -21,7 +21,19 @@ from reseed.spec import Study
 from reseed.verdict import Outcome
 from studies import arm, begun_again, contents, finished, full_disk, matrix, study
 
-COMMANDS = ["demo", "collect", "surrogate", "geometry", "init", "tune", "run", "report", "reproduce", "selfcheck"]
+COMMANDS = [
+    "demo",
+    "collect",
+    "surrogate",
+    "geometry",
+    "init",
+    "tune",
+    "run",
+    "report",
+    "export",
+    "reproduce",
+    "selfcheck",
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from reseed.cli import app
 from reseed.comparison.definitions import DEFINITIONS
 from reseed.dice import DICE
 from reseed.floors import FLOORS
-from reseed.interop import READERS
+from reseed.interop import READERS, WRITERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS
 from reseed.spec import Scope, Study, Thresholds
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 DOCS, EXAMPLES = ROOT / "docs", ROOT / "examples"
 PAGES = sorted(DOCS.rglob("*.md"))
 GENERATED = runpy.run_path(str(DOCS / "pages.py"))
-TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS)
+TABLES = (METHODS, STARTS, MEASURES, FLOORS, READERS, WRITERS)
 COMMANDS = typer.main.get_command(app).commands
 
 
@@ -166,7 +166,7 @@ def test_the_rules_name_every_threshold_with_its_default():
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        ("entries.md", (*METHODS, *STARTS, *MEASURES, *FLOORS, *READERS)),
+        ("entries.md", (*METHODS, *STARTS, *MEASURES, *FLOORS, *READERS, *WRITERS)),
         ("concepts/definitions.md", tuple(DEFINITIONS)),
         ("concepts/dice.md", (*DICE, *get_args(Scope))),
         ("glossary.md", (*DICE, *PREPROCESSINGS)),

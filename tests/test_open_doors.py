@@ -1,7 +1,8 @@
 """What comes in kinds can come from outside: each entry here is defined in this file and registered in a public table.
 
 A method with codes of its own, one whose codes no relu(E x + b) can give, a learner without gradients, a start, a
-measure, a floor and a reader go the whole way: training, comparing, barriers, judging, the three reports, the tables.
+measure, a floor, a reader and a writer go the whole way: training, comparing, barriers, judging, the three reports, the
+tables.
 """
 
 import math
@@ -19,10 +20,11 @@ import reseed
 from registering import unchanged_tables
 from reseed._support.settings import NEUTRAL
 from reseed.activations import open_activations, preprocessed
+from reseed.cli import main
 from reseed.dice import generator
 from reseed.errors import DictionaryError, SpecError
 from reseed.floors import FloorKind
-from reseed.interop import LoadedDictionary, Reader
+from reseed.interop import LoadedDictionary, Reader, Writer, Written
 from reseed.matching import match
 from reseed.measures import Measure
 from reseed.methods import Autoencoder, BatchOutcome, GradientMethod, Method, encoder_parts, inputs, parse, unit_rows
@@ -238,8 +240,17 @@ CSV = Reader(
     read=of_lines,
 )
 
+ATOMS_ONLY = Writer(
+    name="atoms only",
+    title="Atoms only",
+    meaning="a folder with the atoms and nothing else",
+    config="about.json",
+    weights="atoms.safetensors",
+    made=lambda dictionary: Written({"atoms": dictionary.atoms}, {"atoms": len(dictionary.atoms)}),
+)
+
 LEARNERS = {kind.model_fields["kind"].default: kind for kind in (JumpReLU, MatchingPursuit, OnlineKMeans)}
-NAMES = (*LEARNERS, MIDPOINT_START.name, HALVES.name, MEDIAN.name, MIDPOINT_FLOOR.name, CSV.name)
+NAMES = (*LEARNERS, MIDPOINT_START.name, HALVES.name, MEDIAN.name, MIDPOINT_FLOOR.name, CSV.name, ATOMS_ONLY.name)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -486,3 +497,31 @@ def test_a_reader_reads_what_it_recognises(tmp_path):
         assert reseed.read_dictionary(tmp_path / "mine.atoms").atoms.tolist() == [[1, 0, 0], [0, 2, 0]]
         found = reseed.geometry.measure(dictionaries=(tmp_path / "mine.atoms", tmp_path / "mine.atoms"), quiet=True)
     assert found.pair.agreement == pytest.approx(1.0)
+
+
+# A writer.
+
+
+def test_a_writer_writes_a_folder_of_its_own_from_the_command_line_too(tmp_path, capsys):
+    with unchanged_tables():
+        reseed.WRITERS[ATOMS_ONLY.name] = ATOMS_ONLY
+        reseed.write_dictionary(reseed.read_dictionary(torch.eye(3)), tmp_path / "a", format="atoms only")
+        found = reseed.read_dictionary(tmp_path / "a/atoms.safetensors")
+        with pytest.raises(SystemExit, match="0"):
+            main(
+                [
+                    "export",
+                    str(tmp_path / "a/atoms.safetensors"),
+                    "--format",
+                    "atoms only",
+                    "--out",
+                    str(tmp_path / "b"),
+                ]
+            )
+        assert (
+            (tmp_path / "b/about.json").read_text() == (tmp_path / "a/about.json").read_text() == '{\n "atoms": 3\n}\n'
+        )
+        with pytest.raises(SystemExit, match="1"):
+            main(["export", str(tmp_path / "a/atoms.safetensors"), "--format", "none", "--out", str(tmp_path / "c")])
+    assert torch.equal(found.atoms, torch.eye(3))
+    assert "choose from saelens, sparsify, atoms only" in capsys.readouterr().err

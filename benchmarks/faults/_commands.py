@@ -32,6 +32,7 @@ RIGHT = {
     "tune": ["study.toml", "--quiet"],
     "run": ["study.toml", "--out", "out", "--quiet"],
     "report": ["study"],
+    "export": ["acts.npy", "--format", "saelens", "--out", "out"],
     "reproduce": ["ablating-archetypes", "--out", "out"],
     "selfcheck": ["--only", "answers"],
 }

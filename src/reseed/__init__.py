@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reseed.comparison import compare
     from reseed.findings import Findings
     from reseed.floors import FLOORS
-    from reseed.interop import READERS, read_dictionary
+    from reseed.interop import READERS, WRITERS, read_dictionary, write_dictionary
     from reseed.matching import Matching, match
     from reseed.measures import MEASURES
     from reseed.methods import METHODS
@@ -70,6 +70,7 @@ _HOMES = {
     "Start": "reseed.starts",
     "Study": "reseed.spec",
     "Training": "reseed.spec",
+    "WRITERS": "reseed.interop",
     "birth_test": "reseed.statistics",
     "collect": "reseed.activations",
     "compare": "reseed.comparison",
@@ -89,6 +90,7 @@ _HOMES = {
     "surrogate": "reseed.activations",
     "table": "reseed.report.table",
     "preprocessed": "reseed.activations",
+    "write_dictionary": "reseed.interop",
     "write_figure": "reseed.report.pictures",
     "write_report": "reseed.report.html",
     "write_surrogate": "reseed.activations",
@@ -101,6 +103,7 @@ __all__ = [
     "METHODS",
     "READERS",
     "STARTS",
+    "WRITERS",
     "Activations",
     "ActivationsError",
     "Arm",
@@ -139,6 +142,7 @@ __all__ = [
     "statistics",
     "surrogate",
     "table",
+    "write_dictionary",
     "write_figure",
     "write_report",
     "write_surrogate",

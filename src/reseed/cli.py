@@ -588,6 +588,38 @@ def report(
 
 
 @app.command()
+def export(
+    source: Annotated[
+        str,
+        typer.Argument(help="A run of a study, one of its snapshots, or a dictionary of any library that is read."),
+    ],
+    form: Annotated[str, typer.Option("--format", metavar="WRITER", help="For which library: saelens or sparsify.")],
+    out: Annotated[Path, typer.Option(help="The folder to write: a new or an empty one.")],
+    reader: Annotated[
+        str | None, typer.Option("--from", metavar="READER", help="Which reader SOURCE needs, if files do not tell.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, where SOURCE does not say.")] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
+    ] = None,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a dictionary that was written there.")] = False,
+) -> None:
+    """Write a run, or any dictionary, for another library.
+
+    As its own loader reads it: the same codes and reconstructions, of raw activations.
+    """
+    from reseed.interop import read_dictionary, write_dictionary
+
+    stopping.goes_on(False)
+    found = read_dictionary(source, format=reader, k=k, delta=delta)
+    for note in found.notes:
+        _say(note, err=True)
+    _say(write_dictionary(found, out, format=form, force=force))
+
+
+@app.command()
 def reproduce(
     published: Annotated[Reproduction, typer.Argument(help="Which published study.")],
     model: Annotated[

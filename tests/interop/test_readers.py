@@ -186,7 +186,7 @@ def test_numbers_of_eight_bits_are_read_and_what_has_none_is_refused(tmp_path):
 
 
 def test_an_unknown_format_or_one_that_does_not_fit_is_refused(files):
-    with pytest.raises(DictionaryError, match=r"format 'pickle' is unknown: choose from saelens, .*, matrix"):
+    with pytest.raises(DictionaryError, match=r"format 'pickle' is unknown: choose from reseed, saelens, .*, matrix"):
         read(files / "a.npy", format="pickle")
     with pytest.raises(DictionaryError, match=r"none\.npy holds no dictionary: give a file that ends in \.npy"):
         read(files / "none.npy", format="matrix")

@@ -179,7 +179,10 @@ def _on_surrogate(found: Sequence[Opened], acts: Activations | None) -> list[Sid
         return [Side(each, None) for each in found]
     with sampled(acts, "elliptical", realisation=0, folder=None) as sample:
         rows = sample.heldout()[:MOST_HELDOUT]
-    return [Side(each, on_tokens(each.dictionary, rows, acts.moments.mean, label=each.label)) for each in found]
+    try:
+        return [Side(each, on_tokens(each.dictionary, rows, acts.moments.mean, label=each.label)) for each in found]
+    except DictionaryError:  # runs of reseed that read centred rows: the moments of their surrogate are not kept
+        return [Side(each, None) for each in found]
 
 
 def _by_group(sides: Sequence[Side]) -> dict[str, list[int]]:
@@ -313,6 +316,11 @@ def _warnings(
                 f"{', '.join(each.opened.label for each in of)} are bare matrices of one size, taken for runs of one "
                 "recipe: give each a --group where they are not"
             )
+    if nulls is not None and nulls.code is None and acts is not None:
+        yield (
+            "the runs on rows without structure make no codes of such rows here: agreement is of all atoms, and codes "
+            "have no null"
+        )
     if nulls is not None and nulls.born_alike:
         yield (
             f"{nulls.born_alike} pairs of the runs on rows without structure share their indices: that null is too "

@@ -16,13 +16,14 @@ from reseed._support.files import canonical_json
 from reseed._support.mistakes import shown
 from reseed.errors import DictionaryError, SpecError
 from reseed.interop import read
+from reseed.interop.matrix import MATRIX
 
 if TYPE_CHECKING:
     from reseed.interop import LoadedDictionary, Source
 
 __all__ = ["Opened", "check_alike", "opened", "same_recipe", "sha256_of"]
 
-_ONE_RUN = re.compile("seed|wandb|run_name|run_index|start_index|dataset|path|version|device")
+_ONE_RUN = re.compile("^run$|^points$|seed|wandb|run_name|run_index|start_index|dataset|path|version|device")
 _MODEL = ("model_name", "lm_name", "model")
 _LAYER = ("hook_layer", "layer")
 _PLACE = ("hook_name", "hook_point", "submodule_name", "hook_point_out", "hookpoint")
@@ -86,11 +87,15 @@ def check_alike(found: Sequence[Opened], *, told_apart: bool) -> tuple[str, ...]
                 f"{first.label} has atoms of {widths[0]:,} dimensions and {each.label} of {widths[1]:,}: compare what "
                 "comes from one layer of one model"
             )
-        spaces = first.dictionary.space.kind, each.dictionary.space.kind
+    told = [
+        each for each in found if each.dictionary.format != MATRIX.name
+    ]  # a bare matrix does not say where it lives
+    for each in told[1:]:
+        spaces = told[0].dictionary.space.kind, each.dictionary.space.kind
         if spaces[0] != spaces[1]:
             raise DictionaryError(
-                f"{first.label} reads {spaces[0]} activations and {each.label} {spaces[1]} ones: cosines between their "
-                "atoms say nothing; compare those that read activations in the same way"
+                f"{told[0].label} reads {spaces[0]} activations and {each.label} {spaces[1]} ones: cosines between "
+                "their atoms say nothing; compare those that read activations in the same way"
             )
     warned: dict[str, None] = {}
     for a, b in combinations(found, 2):

@@ -164,8 +164,8 @@ def _fitting(found: LoadedDictionary, d_model: int) -> LoadedDictionary:
 
 
 def _check_spaces(found: Sequence[LoadedDictionary]) -> None:
-    """Refuse cosines between spaces that differ by more than a factor."""
-    kinds = {each.name: each.space.kind for each in found}
+    """Refuse cosines between spaces that differ by more than a factor; a bare matrix does not say where it lives."""
+    kinds = {each.name: each.space.kind for each in found if each.format != MATRIX.name}
     if len(set(kinds.values())) > 1:
         told = ", ".join(f"{name} in {kind}" for name, kind in kinds.items())
         raise DictionaryError(

@@ -1,9 +1,28 @@
-"""Dictionaries of any origin: one reader per file, and one line in `READERS`. Nothing is ever unpickled."""
+"""Dictionaries of any origin: one reader per file, and one line in `READERS`. Nothing is ever unpickled.
+
+And to other libraries: one writer per file, and one line in `WRITERS`.
+"""
 
 from reseed.interop._base import LoadedDictionary, Reader, Source
+from reseed.interop._writer import Writer, Written
 from reseed.interop.readers import READERS, read
+from reseed.interop.writers import WRITERS, write
 
-__all__ = ["READERS", "LoadedDictionary", "Reader", "Source", "read", "read_dictionary"]
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "LoadedDictionary",
+    "Reader",
+    "Source",
+    "Writer",
+    "Written",
+    "read",
+    "read_dictionary",
+    "write",
+    "write_dictionary",
+]
 
 read_dictionary = read
 """`read` by the name that it has in `reseed` itself."""
+write_dictionary = write
+"""`write` by the name that it has in `reseed` itself."""

@@ -19,6 +19,7 @@ from reseed.interop.matrix import MATRIX
 from reseed.interop.openai import OPENAI
 from reseed.interop.overcomplete import OVERCOMPLETE
 from reseed.interop.qwen_scope import QWEN_SCOPE
+from reseed.interop.run import RUN
 from reseed.interop.saelens import SAELENS
 from reseed.interop.saev import SAEV
 from reseed.interop.sparsify import SPARSIFY
@@ -29,6 +30,7 @@ __all__ = ["READERS", "read"]
 READERS: dict[str, Reader] = {
     reader.name: reader
     for reader in (
+        RUN,
         SAELENS,
         DICTIONARY_LEARNING,
         SPARSIFY,

@@ -21,7 +21,7 @@ from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts, parts_of, read_config, sha256_of
 from reseed.interop.codes import CodeRule, Gated, Pursuit, Relu, Thresholded, TopK
-from reseed.interop.spaces import ConstantNorm, LayerNorm, Raw, Space, Whitened
+from reseed.interop.spaces import Affine, ConstantNorm, LayerNorm, Raw, Space
 
 __all__ = ["SAELENS"]
 
@@ -183,7 +183,8 @@ def _space(folder: Path, settings: _Settings) -> tuple[Space, tuple[Path, ...]]:
                 f"{folder} lives in a whitened space, and {_WHITENING}, which says in which, is not there: copy it too"
             )
         parts = parts_of(whitening, format="SAELens' whitening")
-        return Whitened(*(parts.take(name) for name in ("mean", "matrix", "inverse_matrix"))), (whitening,)
+        mean, matrix, inverse = (parts.take(name) for name in ("mean", "matrix", "inverse_matrix"))
+        return Affine(mean, matrix, inverse, name="whitened"), (whitening,)
     if settings.normalize == "expected_average_only_in" and scaler.is_file():
         factor = read_config(scaler).get("scaling_factor")
         if factor is not None:
@@ -202,10 +203,10 @@ def _notes(path: Path, settings: _Settings, beside: tuple[Path, ...]) -> tuple[s
 
 
 def _groups(every: dict[str, Any]) -> tuple[int, ...]:
-    """The sizes of nested dictionaries from their ends."""
-    ends = every.get("matryoshka_widths") or ((every.get("metadata") or {}).get("training_sae_config") or {}).get(
-        "matryoshka_widths", ()
-    )
+    """The sizes of nested dictionaries from their ends, which files for inference keep with the training's settings."""
+    told = every.get("metadata") or {}
+    places = (every, *(told.get(name) or {} for name in ("training_architecture_details", "training_sae_config")))
+    ends = next((place["matryoshka_widths"] for place in places if place.get("matryoshka_widths")), ())
     return tuple(int(end) - int(before) for before, end in zip((0, *ends), ends, strict=False))
 
 

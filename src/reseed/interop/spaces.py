@@ -8,14 +8,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed.errors import DictionaryError
 
-__all__ = ["ConstantNorm", "LayerNorm", "Raw", "Space", "Whitened"]
+__all__ = ["Affine", "ConstantNorm", "LayerNorm", "Raw", "Space", "Unmapped", "times"]
 
 Rows = Float[Tensor, "tokens d_model"]
+Linear = Float[Tensor, "*maps"]
+"""A factor, a factor for each dimension, or a matrix that rows are multiplied by."""
+
+
+def times(rows: Float[Tensor, "rows d_model"], linear: Linear) -> Float[Tensor, "rows d_model"]:
+    """Rows after a linear map, in the type of the rows."""
+    linear = linear.to(rows)
+    return rows @ linear if linear.ndim == 2 else rows * linear  # noqa: PLR2004 (a matrix)
 
 
 class Space(ABC):
@@ -73,32 +83,59 @@ class LayerNorm(Space):
 
 @dataclass(frozen=True, repr=False)
 class ConstantNorm(Space):
-    """Every token brought to the norm √d."""
+    """Every token brought to one norm; a zero token stays zero."""
+
+    norm: float | None = None
+    """None: √d."""
 
     @property
     def kind(self) -> str:
-        """`constant norm`."""
+        """`constant norm`, whatever the norm."""
         return "constant norm"
 
     def enter(self, x: Rows) -> tuple[Rows, Callable[[Rows], Rows]]:
-        """Each x √d / ‖x‖."""
-        factor = x.shape[-1] ** 0.5 / x.norm(dim=-1, keepdim=True)
-        return x * factor, lambda there: there / factor
+        """Each x norm / ‖x‖."""
+        norm = x.shape[-1] ** 0.5 if self.norm is None else self.norm
+        norms = x.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(x.dtype).tiny)
+        return x / norms * norm, lambda there: there * norms / norm
 
 
 @dataclass(frozen=True, repr=False)
-class Whitened(Space):
-    """The activations less a mean, times a matrix."""
+class Affine(Space):
+    """The activations less a mean, times a factor, a factor for each dimension, or a matrix."""
 
     mean: Float[Tensor, " d_model"]
-    matrix: Float[Tensor, "d_model d_model"]
-    inverse: Float[Tensor, "d_model d_model"]
+    linear: Linear
+    inverse: Linear
+    """The way back; 0 where the map gives 0."""
+    name: str
+    """`centred`, `standardised` or `whitened`."""
 
     @property
     def kind(self) -> str:
-        """`whitened`: by whatever matrix, so that two of them are compared at their own risk."""
-        return "whitened"
+        """Its name: by whatever mean and matrix, so that two of them are compared at their own risk."""
+        return self.name
 
     def enter(self, x: Rows) -> tuple[Rows, Callable[[Rows], Rows]]:
-        """(x - mean) matrix."""
-        return (x - self.mean.to(x)) @ self.matrix.to(x), lambda there: there @ self.inverse.to(x) + self.mean.to(x)
+        """(x - mean) linear."""
+        mean = self.mean.to(x)
+        return times(x - mean, self.linear), lambda there: times(there, self.inverse) + mean
+
+
+@dataclass(frozen=True, repr=False)
+class Unmapped(Space):
+    """A space whose name is known, and not the map into it."""
+
+    name: str
+    why: str
+    """What is missing, and what to do, one sentence that ends an error."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+        return self.name
+
+    def enter(self, x: Rows) -> tuple[Rows, Callable[[Rows], Rows]]:
+        """Nobody can. Raises DictionaryError."""
+        del x
+        raise DictionaryError(f"it reads {self.name} activations, and makes nothing of others: {self.why}")
