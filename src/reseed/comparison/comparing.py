@@ -13,7 +13,6 @@ from torch import Tensor
 from reseed import statistics
 from reseed._support import progress, stopping
 from reseed._support.guard import guarded
-from reseed._support.numbers import rounded
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
@@ -21,6 +20,7 @@ from reseed.activations.surrogate import sampled
 from reseed.comparison.described import dictionary_of, pair_of
 from reseed.comparison.document import LEVELS, DictionaryComparison, PublishedGroup
 from reseed.comparison.groups import grouped, nulls_of
+from reseed.comparison.noticed import about_dictionary, about_nulls, about_recipe
 from reseed.comparison.nulls import Chance, chance
 from reseed.comparison.opened import check_alike, opened, same_recipe
 from reseed.comparison.pairs import Measured, Side, measured_pairs
@@ -31,7 +31,7 @@ from reseed.comparison.tokens import on_tokens
 from reseed.dice import roll
 from reseed.errors import DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
-from reseed.matching import Matching, Sign, zero_atoms
+from reseed.matching import Matching, Sign  # noqa: TC001 (the guard reads them)
 from reseed.thresholds import LEVEL
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def compare(
         null_dictionaries=tuple(map(dictionary_of, null_sides)),
         published=_published(sides, places, measured, null_sides) if definitions else (),
         sentences=sentences(of_groups, pairs),
-        warnings=(*warned, *_warnings(sides, places, nulls, acts, costly=with_references is None)),
+        warnings=(*warned, *_warnings(sides, places, nulls, acts, left_out=with_references is None)),
     )
 
 
@@ -293,38 +293,18 @@ def _warnings(
     nulls: Nulls | None,
     acts: Activations | None,
     *,
-    costly: bool,
+    left_out: bool,
 ) -> Iterator[str]:
     for side in sides:
-        yield from side.dictionary.notes
-        zero = int(zero_atoms(side.dictionary.atoms).sum())
-        if zero:
-            yield f"{side.opened.label}: {zero:,} of {len(side.dictionary.atoms):,} atoms are zero: pairs of cosine 0"
-        if acts is not None and side.seen is None:
-            yield f"{side.opened.label} does not say how it makes codes: nothing is said of its codes"
-        if side.seen is not None and side.seen.r2 < 0:
-            yield (
-                f"{side.opened.label} reconstructs the held-out tokens worse than their mean does (R² "
-                f"{rounded(side.seen.r2)}): are these the activations that it was trained on, at the same scale?"
-            )
+        yield from about_dictionary(side, looked=acts is not None)
     for name, members in places.items():
         of = [sides[place] for place in members]
-        if len(of) > 1 and acts is not None and costly and _has_references(of, acts) and _is_costly(of[0], acts):
+        if len(of) < _TWO:
+            continue
+        if acts is not None and left_out and _has_references(of, acts) and _is_costly(of[0], acts):
             yield f"{name}: k-means dictionaries of that size would take minutes and were left out: --references"
-        if len(of) > 1 and not any(each.dictionary.about for each in of) and of[0].dictionary.rule is None:
-            yield (
-                f"{', '.join(each.opened.label for each in of)} are bare matrices of one size, taken for runs of one "
-                "recipe: give each a --group where they are not"
-            )
-    if nulls is not None and nulls.code is None and acts is not None:
-        yield (
-            "the runs on rows without structure make no codes of such rows here: agreement is of all atoms, and codes "
-            "have no null"
-        )
-    if nulls is not None and nulls.born_alike:
-        yield (
-            f"{nulls.born_alike} pairs of the runs on rows without structure share their indices: that null is too "
-            "high; train them from starts of their own"
-        )
+        yield from about_recipe(of)
+    if nulls is not None:
+        yield from about_nulls(nulls, looked=acts is not None)
     if acts is not None:
         yield from acts.warnings

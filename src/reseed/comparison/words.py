@@ -113,8 +113,10 @@ def _against_null(e: Evidence) -> str:
 
 
 def _codes(e: Evidence) -> str:
-    if e.code is None or e.code_null is None:
+    if e.code is None:
         return "; whether they are used alike was not looked at: give --activations"
+    if e.code_null is None:
+        return f"; their codes agree {with_interval(e.code)}, which has no null here"
     return f"; their codes agree {with_interval(e.code)}, those on rows without structure {rounded(e.code_null.value)}"
 
 
