@@ -65,8 +65,8 @@ _READ = """\
 - **Most of it is beyond random directions, and that is not much.** What the same recipe makes of rows without
   structure is far above random directions: see below.
 - **One number is one start, across libraries.** After `torch.manual_seed(0)` SAELens, sparsify and Matryoshka
-  dictionaries of dictionary_learning draw the same directions: seed 0 of one and seed 0 of another were born alike. Seeds of
-  dictionary_learning's TopK and BatchTopK share theirs, too. Compare different numbers, or look at the indices.
+  dictionaries of dictionary_learning draw the same directions: seed 0 of one and seed 0 of another were born alike. So
+  do its TopK and BatchTopK. Compare different numbers, or look at the indices.
 - **gated, jumprelu.** At the libraries' default penalties nearly all atoms fire for every token here: these are bases
   and not sparse codes, and their atoms agree as chance does, or hardly more.
 - **sparsify.** Its own optimiser, signed momentum, does not fit at this size and length; with Adam it does.
