@@ -32,6 +32,7 @@ LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 Word = Literal[
     "stable",
+    "partly stable",
     "unstable",
     "inconclusive",
     "born alike",
@@ -40,7 +41,7 @@ Word = Literal[
     "not beyond random directions",
     "not testable",
 ]
-"""What is said of the dictionaries of one recipe. The first three need runs of the recipe on rows without structure."""
+"""What is said of the dictionaries of one recipe. The first four need runs of the recipe on rows without structure."""
 
 
 class ComparedDictionary(Document):

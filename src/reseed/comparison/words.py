@@ -1,8 +1,8 @@
 """What is said of the dictionaries of one recipe. Pure: nothing is measured, read or printed here.
 
-Without a trajectory nothing can be said of runs that came together: *stable* says that independently trained runs agree
-at the end, beyond what the same recipe makes of rows that have nothing but the mean, covariance and lengths of the
-activations. Without such runs there are no words but *beyond random directions*, and of runs that share their indices
+Without a trajectory nothing can be said of runs that came together: *stable* says that independently trained runs end as
+one dictionary, *partly stable* that they agree beyond what the same recipe makes of rows that have nothing but the mean,
+covariance and lengths of the activations. Without such runs there are no words but *beyond random directions*, and of runs that share their indices
 there are none.
 """
 
@@ -77,6 +77,10 @@ def _too_few(e: Evidence, _: Limits) -> bool:
 
 def _beyond_null(e: Evidence, _: Limits) -> bool:
     return e.adjusted is not None and e.adjusted.low > 0
+
+
+def _one_dictionary(e: Evidence, limits: Limits) -> bool:
+    return e.adjusted is not None and e.adjusted.low >= limits.convergent
 
 
 def _not_in_use(e: Evidence, limits: Limits) -> bool:
@@ -183,11 +187,18 @@ def _of_unused(e: Evidence, _: Limits) -> str:
 
 
 def _of_stable(e: Evidence, _: Limits) -> str:
+    return f"Stable: {_ended(e)}"
+
+
+def _ended(e: Evidence) -> str:
     return (
-        f"Stable: {_agree(e)}; that is {_against_null(e)}{_codes(e)}; {_birth(e)}, though that they were "
-        f"born alike cannot be "
+        f"{_agree(e)}; that is {_against_null(e)}{_codes(e)}; {_birth(e)}, though that they were born alike cannot be "
         f"excluded. {_NO_STEP_0}."
     )
+
+
+def _of_partly(e: Evidence, _: Limits) -> str:
+    return f"Partly stable: {_ended(e)}"
 
 
 def _of_unstable(e: Evidence, _: Limits) -> str:
@@ -223,7 +234,8 @@ _RULES: tuple[Rule, ...] = (
     ("beyond random directions", lambda e, _: e.null is None, _of_beyond),
     ("inconclusive", _too_few, _of_few),
     ("inconclusive", _not_in_use, _of_unused),
-    ("stable", _beyond_null, _of_stable),
+    ("stable", _one_dictionary, _of_stable),
+    ("partly stable", _beyond_null, _of_partly),
     ("unstable", _only_as_far, _of_unstable),
     ("inconclusive", lambda _, __: True, _of_open),
 )
