@@ -1,9 +1,9 @@
 """What is said of the dictionaries of one recipe. Pure: nothing is measured, read or printed here.
 
-Without a trajectory nothing can be said of runs that came together: *stable* says that independently trained runs end as
-one dictionary, *partly stable* that they agree beyond what the same recipe makes of rows that have nothing but the mean,
-covariance and lengths of the activations. Without such runs there are no words but *beyond random directions*, and of runs that share their indices
-there are none.
+Without a trajectory nothing can be said of runs that came together: *stable* says that independently trained runs end
+as one dictionary, *partly stable* that they agree beyond what the same recipe makes of rows that have nothing but the
+mean, covariance and lengths of the activations. Without such runs there are no words but *beyond random directions*,
+and of runs that share their indices there are none.
 """
 
 from __future__ import annotations
