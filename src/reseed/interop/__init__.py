@@ -2,8 +2,9 @@
 
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop.readers import READERS, read
+from reseed.interop.steps import steps_of
 
-__all__ = ["READERS", "LoadedDictionary", "Reader", "Source", "read", "read_dictionary"]
+__all__ = ["READERS", "LoadedDictionary", "Reader", "Source", "read", "read_dictionary", "steps_of"]
 
 read_dictionary = read
 """`read` by the name that it has in `reseed` itself."""
