@@ -88,7 +88,7 @@ class Curve(_Document):
     """One quantity along the trajectory: an estimate with its band at every snapshot."""
 
     steps: tuple[int, ...]
-    """The snapshots, ascending from 0."""
+    """The snapshots, ascending."""
     value: tuple[Number, ...]
     """One estimate per snapshot."""
     low: tuple[Number, ...]

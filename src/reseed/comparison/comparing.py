@@ -20,7 +20,7 @@ from reseed.activations.surrogate import sampled
 from reseed.comparison.described import dictionary_of, pair_of
 from reseed.comparison.document import LEVELS, DictionaryComparison, PublishedGroup
 from reseed.comparison.groups import grouped, nulls_of
-from reseed.comparison.noticed import about_dictionary, about_nulls, about_recipe
+from reseed.comparison.noticed import about_dictionary, about_nulls, about_recipe, about_steps
 from reseed.comparison.nulls import Chance, chance
 from reseed.comparison.opened import check_alike, opened, same_recipe
 from reseed.comparison.pairs import Measured, Side, measured_pairs
@@ -28,6 +28,7 @@ from reseed.comparison.published import published
 from reseed.comparison.references import References, is_costly, references
 from reseed.comparison.sentences import sentences
 from reseed.comparison.tokens import on_tokens
+from reseed.comparison.trajectories import MOST_STEPS, common_steps, course, trajectory
 from reseed.dice import roll
 from reseed.errors import DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from reseed.activations import Activations
     from reseed.comparison.groups import Nulls
     from reseed.comparison.opened import Opened
+    from reseed.comparison.trajectories import Course
 
 __all__ = ["compare"]
 
@@ -69,7 +71,8 @@ def compare(
     """Whether dictionaries that were trained already agree, beyond what, and whether they were born alike.
 
     Args:
-        *dictionaries: two or more of whatever `reseed.read_dictionary` reads, of any libraries, sizes and methods.
+        *dictionaries: two or more of whatever `reseed.read_dictionary` reads, of any libraries, sizes and methods; a
+            folder with several steps of a run counts as its last dictionary, and is followed along training.
         activations: whatever `reseed.open_activations` opens: what they were trained on. Codes are made of its held-out
             tokens; references are drawn from it.
         null: dictionaries of the same recipe that were trained on rows without structure (`reseed.write_surrogate`).
@@ -110,6 +113,8 @@ def compare(
         nulls = nulls_of(null_sides, measured_pairs(null_sides, sign, pool, advance)) if null_sides else None
         chances = _chances(sides, measured, sign, pool, show)
         beside = _references(sides, places, acts, asked=with_references, sign=sign, pool=pool)
+        courses = {name: _course([sides[place] for place in of], sign, pool, show) for name, of in places.items()}
+        null_course = _course(null_sides, sign, pool, show)
     null_of = {name: _fitting(nulls, null_sides, sides[members[0]]) for name, members in places.items()}
     p_values = dict(zip(measured, statistics.holm([each.birth.p_value for each in measured.values()]), strict=True))
     of_groups = tuple(
@@ -122,8 +127,20 @@ def compare(
             chance=chances.get((name, name)),
             references=beside.get(name),
             nulls=null_of[name],
+            followed=courses[name],
         )
         for name, members in places.items()
+    )
+    along = tuple(
+        trajectory(
+            group.name,
+            found_course,
+            null_course if null_of[group.name] else None,
+            born_alike=_sharing_indices(p_values, places[group.name]),
+            n_null=len(null_sides) if null_of[group.name] else 0,
+        )
+        for group in of_groups
+        if (found_course := courses[group.name]) is not None
     )
     pairs = []
     for (i, j), each in measured.items():
@@ -140,9 +157,10 @@ def compare(
         dictionaries=tuple(map(dictionary_of, sides)),
         pairs=tuple(pairs),
         groups=of_groups,
+        trajectories=along,
         null_dictionaries=tuple(map(dictionary_of, null_sides)),
         published=_published(sides, places, measured, null_sides) if definitions else (),
-        sentences=sentences(of_groups, pairs),
+        sentences=sentences(of_groups, along, pairs),
         warnings=(*warned, *_warnings(sides, places, nulls, acts, left_out=with_references is None)),
     )
 
@@ -196,6 +214,18 @@ def _by_group(sides: Sequence[Side]) -> dict[str, list[int]]:
 def _fitting(nulls: Nulls | None, null_sides: Sequence[Side], side: Side) -> Nulls | None:
     """Those runs on rows without structure, for a recipe that is theirs."""
     return nulls if null_sides and same_recipe(side.dictionary, null_sides[0].dictionary) else None
+
+
+def _course(sides: Sequence[Side], sign: Sign, pool: Executor, show: progress.Show) -> Course | None:
+    """The runs of one recipe along training; None unless all have two steps in common."""
+    runs = [side.opened for side in sides]
+    steps = common_steps(runs)
+    return course(runs, sign, pool, show("steps", min(len(steps), MOST_STEPS))) if steps else None
+
+
+def _sharing_indices(p_values: Mapping[tuple[int, int], float], places: Sequence[int]) -> int:
+    """Pairs of these dictionaries that are born alike by the birth test."""
+    return sum(p < statistics.SHARED_INDICES for pair, p in p_values.items() if set(pair) <= set(places))
 
 
 def _chances(
@@ -304,6 +334,7 @@ def _warnings(
         if acts is not None and left_out and _has_references(of, acts) and _is_costly(of[0], acts):
             yield f"{name}: k-means dictionaries of that size would take minutes and were left out: --references"
         yield from about_recipe(of)
+        yield from about_steps([side.opened for side in of])
     if nulls is not None:
         yield from about_nulls(nulls, looked=acts is not None)
     if acts is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from reseed._support.documents import Document, Number
-from reseed.findings import Floor, Interval
+from reseed.findings import Curve, Floor, Interval
 
 __all__ = [
     "COMPARISON_VERSION",
@@ -18,9 +18,11 @@ __all__ = [
     "ComparedPair",
     "DictionaryComparison",
     "NullRuns",
+    "NullTrajectory",
     "Published",
     "PublishedGroup",
     "RecipeGroup",
+    "RecipeTrajectory",
     "WholeMatching",
     "Word",
 ]
@@ -67,6 +69,8 @@ class ComparedDictionary(Document):
     """What the source says its seed is: a label, which may not have decided the start."""
     step: int | None
     """Updates behind it, where the source says so."""
+    steps: tuple[int, ...]
+    """The steps of its run that are on disk, of which it is the last; empty for a dictionary alone."""
     codes: str
     """How it makes codes; empty where the source does not say."""
     space: str
@@ -215,11 +219,57 @@ class RecipeGroup(Document):
     null_runs: NullRuns | None
     """The runs on rows without structure."""
     born_alike: int
-    """How many of its pairs share their indices."""
+    """How many of its pairs share their indices, or have one dictionary at step 0 where that is there."""
     word: Word
     """What is said of them."""
     sentence: str
     """The same with its numbers."""
+
+
+class NullTrajectory(Document):
+    """Runs of the recipe on rows without structure, along training."""
+
+    labels: tuple[str, ...]
+    """What they are called."""
+    between: Curve
+    """Matched agreement of those that started apart, at the steps that all of them have."""
+    contraction: Interval | None
+    """kappa of these; null without step 0."""
+
+
+class RecipeTrajectory(Document):
+    """The runs of one recipe along training, as far as their steps are on disk. All atoms count, alive or not."""
+
+    name: str
+    """The recipe."""
+    labels: tuple[str, ...]
+    """Its runs."""
+    steps: tuple[int, ...]
+    """The steps that were compared: those that all runs have, and of very many some, spread evenly in their logarithm.
+    As their files count them: those of SAELens are tokens."""
+    on_disk: int
+    """How many steps all runs have."""
+    init_groups: int | None
+    """How many different dictionaries they have at step 0, up to the order of atoms; null where step 0 is not there."""
+    between: Curve | None
+    """B(t): matched agreement of runs that started apart; without step 0 of all runs, which may have been born alike.
+    Null where all were born identical."""
+    within: Curve | None
+    """W(t): that of runs that were born identical; null where none were, and without step 0."""
+    change: Interval | None
+    """B at the last step less B at the first: the gain, if that is step 0."""
+    contraction: Interval | None
+    """kappa = (1 - B(T)) / (1 - B(0)); null without step 0."""
+    memory: Interval | None
+    """Init memory at the last step; null unless there are pairs of both kinds."""
+    retention: Number
+    """Mean cosine of the last atoms with their own step 0, over runs; null without step 0."""
+    null: NullTrajectory | None
+    """The runs on rows without structure; null where they have no steps in common."""
+    slower: Interval | None
+    """kappa less that of the runs on rows without structure; null unless both begin at step 0 and end together."""
+    sentence: str
+    """What that says, with its numbers."""
 
 
 class Published(Document):
@@ -285,11 +335,13 @@ class DictionaryComparison(Document):
     """Every two of them."""
     groups: tuple[RecipeGroup, ...]
     """Those of one recipe together; every dictionary is in one."""
+    trajectories: tuple[RecipeTrajectory, ...]
+    """The recipes whose runs all have two steps or more in common; empty where dictionaries were given alone."""
     null_dictionaries: tuple[ComparedDictionary, ...]
     """The runs on rows without structure."""
     published: tuple[PublishedGroup, ...]
     """What published definitions would have said, recipe by recipe; empty unless that was asked for."""
     sentences: tuple[str, ...]
-    """What was found: recipe by recipe, then pairs of different recipes."""
+    """What was found: recipe by recipe, their trajectories, then pairs of different recipes."""
     warnings: tuple[str, ...]
     """What a reader must know before believing the numbers."""

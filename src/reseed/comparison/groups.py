@@ -22,6 +22,7 @@ from reseed.thresholds import LEVEL, Limits
 if TYPE_CHECKING:
     from reseed.comparison.nulls import Chance
     from reseed.comparison.references import References
+    from reseed.comparison.trajectories import Course
     from reseed.statistics import Estimate
 
 __all__ = ["Nulls", "grouped", "nulls_of"]
@@ -74,6 +75,7 @@ def grouped(
     chance: Chance | None,
     references: References | None,
     nulls: Nulls | None,
+    followed: Course | None,
 ) -> RecipeGroup:
     """One recipe.
 
@@ -86,9 +88,13 @@ def grouped(
         chance: what random directions of this recipe agree; None for one dictionary.
         references: what untrained dictionaries of the same activations agree.
         nulls: its runs on rows without structure.
+        followed: its runs along training, where their steps are on disk.
     """
     own = [pair for pair in found if set(pair) <= set(places)]
-    born_alike = sum(p_values[pair] < statistics.SHARED_INDICES for pair in own)
+    identical = () if followed is None else followed.identical
+    known = {frozenset((places[i], places[j])) for i, j in identical}
+    alike = [pair for pair in own if p_values[pair] < statistics.SHARED_INDICES]
+    born_alike = len(known | set(map(frozenset, alike)))
     with_codes = all(sides[place].seen is not None for place in places)
     of_living = with_codes and not any(math.isnan(found[pair].living) for pair in own)
     of_living = of_living and (nulls is None or not math.isnan(nulls.living.value))
@@ -108,6 +114,8 @@ def grouped(
             replicated=replicated,
             chance=None if chance is None else chance.strictest,
             born_alike=born_alike,
+            born_identical=len(known),
+            from_start=followed is not None and followed.from_start,
             untested=sum(bool(found[pair].birth.refused) for pair in own),
             r2=min(r2, default=math.nan),
             n_null=0 if nulls is None else len(nulls.labels),

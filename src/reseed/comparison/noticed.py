@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import rounded
+from reseed.comparison.trajectories import common_steps
 from reseed.matching import zero_atoms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from reseed.comparison.groups import Nulls
+    from reseed.comparison.opened import Opened
     from reseed.comparison.pairs import Side
 
-__all__ = ["about_dictionary", "about_nulls", "about_recipe"]
+__all__ = ["about_dictionary", "about_nulls", "about_recipe", "about_steps"]
 
 
 def about_dictionary(side: Side, *, looked: bool) -> Iterator[str]:
@@ -52,4 +54,23 @@ def about_nulls(nulls: Nulls, *, looked: bool) -> Iterator[str]:
         yield (
             f"{nulls.born_alike} pairs of the runs on rows without structure share their indices: that null is too "
             "high; train them from starts of their own"
+        )
+
+
+def about_steps(runs: Sequence[Opened]) -> Iterator[str]:
+    """Where the runs of one recipe are on disk at different steps."""
+    of_steps = [run for run in runs if run.steps]
+    if len(runs) == 1 or not of_steps:
+        return
+    common = common_steps(runs)
+    if not common:
+        alone = ", ".join(run.label for run in runs if not run.steps)
+        why = f"{alone} has none" if alone else "they have fewer than two in common"
+        yield f"nothing is said along training of {', '.join(run.label for run in of_steps)}, with steps on disk: {why}"
+        return
+    if {max(run.steps) for run in runs} != {common[-1]}:
+        ends = ", ".join(f"{run.label} ends at step {max(run.steps):,}" for run in runs)
+        yield (
+            f"{ends}: the last step that all have, where their trajectory ends, is {common[-1]:,}; what is "
+            "said of their last dictionaries is of different steps"
         )

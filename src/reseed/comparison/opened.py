@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import torch
 from reseed._support.files import canonical_json
 from reseed._support.mistakes import shown
 from reseed.errors import DictionaryError, SpecError
-from reseed.interop import read
+from reseed.interop import read, steps_of
 from reseed.interop.matrix import MATRIX
 
 if TYPE_CHECKING:
@@ -37,7 +37,34 @@ class Opened:
 
     label: str
     dictionary: LoadedDictionary
+    """The last one, of a run of which there are several."""
     group: str
+    steps: Mapping[int, Path] = field(default_factory=dict)
+    """Where the dictionaries of its run are, by their steps; empty for a dictionary alone."""
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    """How they are read, where their files do not say."""
+
+    def at(self, step: int) -> LoadedDictionary:
+        """That of its run at one step.
+
+        Raises:
+            DictionaryError: it is damaged, or of another format, size or space than the last one.
+        """
+        last = self.dictionary
+        if step == max(self.steps):
+            return last
+        found = read(self.steps[step], **self.asked)
+        for what, here, there in (
+            ("format", found.format, last.format),
+            ("shape", tuple(found.atoms.shape), tuple(last.atoms.shape)),
+            ("space", found.space.kind, last.space.kind),
+        ):
+            if here != there:
+                raise DictionaryError(
+                    f"{self.label} is of {what} {here} at step {step:,} and of {there} at its last, "
+                    f"{max(self.steps):,}: that is no single run; give the last dictionary alone ({last.source})"
+                )
+        return found
 
 
 def opened(
@@ -47,10 +74,10 @@ def opened(
     groups: Sequence[str] | None = None,
     **asked: Any,  # noqa: ANN401 (whatever `read` takes)
 ) -> tuple[Opened, ...]:
-    """Every source as one dictionary.
+    """Every source as one dictionary: the last one of a folder of steps.
 
     Args:
-        sources: whatever `reseed.read_dictionary` reads.
+        sources: whatever `reseed.read_dictionary` reads, and folders of steps.
         labels: what they are called; None: by what their paths do not have in common.
         groups: the recipe of each; None: by their records.
         **asked: how they are read, where their files do not say.
@@ -62,10 +89,11 @@ def opened(
     called = _labels(sources, labels)
     if groups is not None and len(groups) != len(sources):
         raise SpecError(f"{len(groups)} groups were given for {len(sources)} dictionaries: give one for each, or none")
-    found = [read(source, **asked) for source in sources]
+    steps = [steps_of(source, format=asked.get("format")) for source in sources]
+    found = [read(_last(source, of), **asked) for source, of in zip(sources, steps, strict=True)]
     _check_different(called, found)
     names = list(groups) if groups is not None else _recipes(called, found)
-    return tuple(map(Opened, called, found, names))
+    return tuple(map(Opened, called, found, names, steps, [asked] * len(sources)))
 
 
 def same_recipe(a: LoadedDictionary, b: LoadedDictionary) -> bool:
@@ -117,6 +145,11 @@ def sha256_of(dictionary: LoadedDictionary) -> str:
         return next(iter(sums.values()))
     lines = "".join(f"{total}  {name}\n" for name, total in sorted(sums.items()))
     return hashlib.sha256(lines.encode()).hexdigest() if sums else ""
+
+
+def _last(source: Source, steps: Mapping[int, Path]) -> Source:
+    """The last of the steps, or what was given."""
+    return steps[max(steps)] if steps else source
 
 
 def _labels(sources: Sequence[Source], given: Sequence[str] | None) -> list[str]:

@@ -11,18 +11,21 @@ from reseed.thresholds import Limits
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from reseed.comparison.document import ComparedPair, RecipeGroup
+    from reseed.comparison.document import ComparedPair, RecipeGroup, RecipeTrajectory
 
 __all__ = ["sentences"]
 
 _MOST = 10  # pairs of different recipes that have a sentence of their own
 
 
-def sentences(groups: Sequence[RecipeGroup], pairs: Sequence[ComparedPair]) -> tuple[str, ...]:
-    """One for each recipe of which there are pairs, and one for each pair of different recipes, up to ten."""
+def sentences(
+    groups: Sequence[RecipeGroup], trajectories: Sequence[RecipeTrajectory], pairs: Sequence[ComparedPair]
+) -> tuple[str, ...]:
+    """One for each recipe of which there are pairs, and each trajectory; up to ten for pairs of different recipes."""
     of_groups = [group for group in groups if group.pairs]
     across = [pair for pair in pairs if not pair.same_recipe]
     told = [f"{group.name} ({', '.join(group.labels)}). {group.sentence}" for group in of_groups]
+    told += [f"{each.name} along training. {each.sentence}" for each in trajectories]
     told += [_across(pair) for pair in across[:_MOST]]
     if len(across) > _MOST:
         told.append(f"{len(across) - _MOST:,} more pairs are of different recipes: the tables have them.")

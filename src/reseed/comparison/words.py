@@ -41,7 +41,11 @@ class Evidence:
     chance: Floor | None
     """The larger of what random directions agree, with and without the dictionaries' own moments; None for one run."""
     born_alike: int
-    """Pairs that share their indices."""
+    """Pairs that share their indices, or are known to have been born identical."""
+    born_identical: int = 0
+    """Pairs with one dictionary at step 0, where that is on disk."""
+    from_start: bool = False
+    """Whether step 0 of all runs is on disk."""
     untested: int = 0
     """Pairs whose birth test was refused."""
     r2: float = math.nan
@@ -150,6 +154,14 @@ def _of_alike(e: Evidence, _: Limits) -> str:
     )
 
 
+def _of_identical(e: Evidence, _: Limits) -> str:
+    which = f"{'all' if e.born_identical == e.n_pairs else f'{e.born_identical} of'} {e.n_pairs} pairs have"
+    return (
+        f"Born identical: {which if e.n_pairs > 1 else 'they have'} one dictionary at step 0. Their agreement, "
+        f"{with_interval(e.agreement)}, says nothing about runs that are independent."
+    )
+
+
 def _of_unfitted(e: Evidence, limits: Limits) -> str:
     return (
         f"Not fitted: the worst run has a held-out R² of {rounded(e.r2)}, below {rounded(limits.min_r2)}: agreement "
@@ -191,10 +203,10 @@ def _of_stable(e: Evidence, _: Limits) -> str:
 
 
 def _ended(e: Evidence) -> str:
-    return (
-        f"{_agree(e)}; that is {_against_null(e)}{_codes(e)}; {_birth(e)}, though that they were born alike cannot be "
-        f"excluded. {_NO_STEP_0}."
-    )
+    said = f"{_agree(e)}; that is {_against_null(e)}{_codes(e)}"
+    if e.from_start:
+        return f"{said}; at step 0 no two were one dictionary. How they came there is said along training."
+    return f"{said}; {_birth(e)}, though that they were born alike cannot be excluded. {_NO_STEP_0}."
 
 
 def _of_partly(e: Evidence, _: Limits) -> str:
@@ -224,6 +236,7 @@ Rule = tuple["Word", "Callable[[Evidence, Limits], bool]", "Callable[[Evidence, 
 
 _RULES: tuple[Rule, ...] = (
     ("not testable", lambda e, _: e.n_runs < 2, _of_one),  # noqa: PLR2004 (a pair)
+    ("born alike", lambda e, _: e.born_identical > 0, _of_identical),
     ("born alike", lambda e, _: e.born_alike > 0, _of_alike),
     ("not fitted", lambda e, limits: e.r2 < limits.min_r2, _of_unfitted),
     (

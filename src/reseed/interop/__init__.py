@@ -6,6 +6,7 @@ And to other libraries: one writer per file, and one line in `WRITERS`.
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._writer import Writer, Written
 from reseed.interop.readers import READERS, read
+from reseed.interop.steps import steps_of
 from reseed.interop.writers import WRITERS, write
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Written",
     "read",
     "read_dictionary",
+    "steps_of",
     "write",
     "write_dictionary",
 ]

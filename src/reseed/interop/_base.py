@@ -147,3 +147,5 @@ class Reader:
     """Which of `tensor`, `transpose`, `k` and `delta` `read` takes, too: what the source itself does not say."""
     last: bool = False
     """Whether it is asked only where no other reader recognises the source."""
+    step: Callable[[Path], int | None] | None = None
+    """The updates behind what it recognises, where a name or a record beside it tells."""

@@ -59,17 +59,35 @@ def _read(source: Source) -> LoadedDictionary:
     parts = parts_of(weights, format=f"{kind} of dictionary_learning")
     made = _CLASSES[kind](parts)
     parts.done()
-    found = next((found for place in (weights.stem, weights.parent.name) if (found := _STEP.search(place))), None)
     return assembled(
         weights,
         name=str(source),
         format=NAME,
-        step=int(found[1]) if found else None,
+        step=_named_step(weights),
         seed=None if trainer.get("seed") is None else str(trainer["seed"]),
         about={name: trainer[name] for name in _TOLD if trainer.get(name) is not None},
         sums=sha256_of(weights, config),
         **made,
     )
+
+
+def _named_step(weights: Path) -> int | None:
+    found = next((found for place in (weights.stem, weights.parent.name) if (found := _STEP.search(place))), None)
+    return int(found[1]) if found else None
+
+
+def _step(path: Path) -> int | None:
+    """By its name, or else, of the final one, by the length of the training."""
+    places = _places(path)
+    if places is None:
+        return None
+    weights, config = places
+    named = _named_step(weights)
+    if named is not None or weights.stem != "ae":
+        return named
+    trainer = read_config(config).get("trainer")
+    steps = trainer.get("steps") if isinstance(trainer, dict) else None
+    return steps if type(steps) is int else None
 
 
 def _linear(parts: Parts) -> dict[str, Any]:
@@ -145,4 +163,5 @@ DICTIONARY_LEARNING = Reader(
     meaning="a folder of dictionary_learning, with ae.pt and config.json, or one of its checkpoints ae_{step}.pt",
     recognises=_recognises,
     read=_read,
+    step=_step,
 )

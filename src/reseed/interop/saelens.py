@@ -74,7 +74,6 @@ def _read(source: Source) -> LoadedDictionary:
     every = settings.every
     told = every | (every.get("metadata") or {})
     seed = told.get("seed")
-    step = _STEP.search(folder.name) if (folder / "trainer_state.pt").exists() else None
     return assembled(
         path,
         name=str(source),
@@ -82,7 +81,7 @@ def _read(source: Source) -> LoadedDictionary:
         subtracts=settings.subtracts,
         space=space,
         groups=_groups(every),
-        step=int(step[1]) if step else None,
+        step=_step(folder),
         seed=None if seed is None else str(seed),
         about={"architecture": settings.architecture}
         | {name: told[name] for name in _TOLD if told.get(name) is not None},
@@ -90,6 +89,12 @@ def _read(source: Source) -> LoadedDictionary:
         notes=_notes(path, settings, beside),
         **made,
     )
+
+
+def _step(folder: Path) -> int | None:
+    """Of a checkpoint: the tokens that it has seen."""
+    found = _STEP.search(folder.name) if (folder / "trainer_state.pt").exists() else None
+    return int(found[1]) if found else None
 
 
 def _settings(config: Path) -> _Settings:
@@ -216,4 +221,5 @@ SAELENS = Reader(
     meaning=f"a folder of SAELens, with {CONFIG} and {WEIGHTS}",
     recognises=_recognises,
     read=_read,
+    step=_step,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from reseed._support.files import write_text
 from reseed._support.numbers import percent, rounded
 from reseed._support.visible import visible_document
-from reseed.report import comparison_words
+from reseed.report import comparison_steps, comparison_words
 from reseed.report.axes import base_layout, round_ticks, value_axis
 from reseed.report.drawing import Drawing, literal, scatter
 from reseed.report.html import rendered
@@ -39,11 +39,14 @@ def write_html(found: DictionaryComparison, path: Path) -> Path:
 def page(found: DictionaryComparison) -> str:
     """The comparison as one HTML document."""
     found = visible_document(found)
+    drawn = literal(found)
+    along = {comparison_steps.plot_name(i): comparison_steps.drawing(of) for i, of in enumerate(drawn.trajectories)}
     return rendered(
         "comparison_page.html.j2",
-        {"quantiles": quantiles(literal(found))},
+        {"quantiles": quantiles(drawn), **along},
         found=found,
         told=comparison_words,
+        stepwise=comparison_steps,
         title=comparison_words.name(found),
         version=found.reseed,
     )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reseed._support.visible import visible_document
+from reseed.report import comparison_steps as stepwise
 from reseed.report import comparison_words as words
 from reseed.report.text import printed
 
@@ -54,6 +55,8 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
         yield Text(f"{len(found.pairs) - MOST_PAIRS:,} more pairs: --json has them all", style="dim")
     for group in words.held_against(found):
         yield _table(group.name, ("agreement", "codes"), words.group_rows(group))
+    for along in found.trajectories:
+        yield _table(f"{along.name}, by step", stepwise.step_columns(along), stepwise.step_rows(along))
     for each in found.published:
         yield _table(f"published definitions: {each.name}", words.PUBLISHED, words.published_rows(each))
         yield from (Text(reason, style="dim") for reason in words.published_reasons(each))
