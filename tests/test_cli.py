@@ -26,6 +26,7 @@ COMMANDS = [
     "collect",
     "surrogate",
     "geometry",
+    "compare",
     "init",
     "tune",
     "run",

@@ -28,6 +28,7 @@ RIGHT = {
     "collect": ["nothing", "--layer", "1", "--text", "text.txt", "--tokens", "9", "--out", "out"],
     "surrogate": ["acts.npy", "--out", "out", "--quiet"],
     "geometry": ["acts.npy", "--atoms", "4", "--draws", "2", "--tokens", "50", "--preprocess", "none", "--quiet"],
+    "compare": ["acts.npy", "other.npy", "--quiet"],
     "init": ["new.toml"],
     "tune": ["study.toml", "--quiet"],
     "run": ["study.toml", "--out", "out", "--quiet"],
@@ -55,6 +56,7 @@ ALLOWED = {
 def commands(folder: Path) -> Iterator[Mistake]:
     """Misspelled, too many, too few, and every option with nonsense."""
     made(folder)
+    np.save(folder / "other.npy", np.random.default_rng(1).normal(size=np.load(folder / "acts.npy").shape))
     np.save(folder / "constant.npy", np.ones((60, 4), np.float32))
     (folder / "text.txt").write_text("Some words.\n", encoding="utf-8")
     (folder / "empty").mkdir(exist_ok=True)
