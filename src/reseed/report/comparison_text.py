@@ -56,7 +56,8 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
     for group in words.held_against(found):
         yield _table(group.name, ("agreement", "codes"), words.group_rows(group))
     for along in found.trajectories:
-        yield _table(f"{along.name}, by step", stepwise.step_columns(along), stepwise.step_rows(along))
+        yield Padding(Text(f"{along.name}, along training", style="bold"), (1, 0, 0, 0))
+        yield _table("step", stepwise.step_columns(along), stepwise.step_rows(along))
     for each in found.published:
         yield _table(f"published definitions: {each.name}", words.PUBLISHED, words.published_rows(each))
         yield from (Text(reason, style="dim") for reason in words.published_reasons(each))
