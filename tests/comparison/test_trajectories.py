@@ -268,7 +268,8 @@ def test_steps_stand_in_the_text_and_on_the_page(tmp_path):
     text = comparison_text.render(found, width=80, colour=False)
     assert "without structure" in text
     assert max(map(len, text.splitlines())) <= 80
-    table = text[text.index("by step") :].split("\n\n")[0].splitlines()[2:]
+    table = text[text.index("\nstep ") + 1 :].split("\n\n")[0].splitlines()[2:]
+    assert "started apart" in text[text.index("\nstep ") :].splitlines()[1]
     assert 2 < len(table) <= 8
     page = comparison_page.page(found)
     assert "along training" in page
