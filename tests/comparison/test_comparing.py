@@ -53,7 +53,7 @@ def test_the_replicated_share_is_that_of_the_planted_atoms_where_a_mean_hides_it
 
 
 def test_noise_is_not_beyond_random_directions():
-    found = compare(*(noise(number) for number in range(4)))
+    found = compare(*(noise(number, 1024) for number in range(4)))
     assert only(found).word == "not beyond random directions"
     assert all(pair.replicated < 0.01 for pair in found.pairs)
     assert all(pair.ratio == pytest.approx(1.0, abs=0.05) for pair in found.pairs)
@@ -64,6 +64,15 @@ def test_atoms_around_a_common_mean_are_not_beyond_directions_with_that_mean():
     assert all(pair.agreement > 0.8 for pair in found.pairs)
     assert only(found).word == "not beyond random directions"
     assert {pair.beyond_of for pair in found.pairs} == {"spectrum"}
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_noise_that_lies_in_few_directions_is_not_beyond_directions_that_do(number):
+    """Where each dictionary's own moments were drawn from, half of such noise was called beyond."""
+    along = 0.97 ** torch.arange(128)
+    found = only(compare(*(noise(300 + 3 * number + i, 512, 128) * along for i in range(3))))
+    assert found.word == "not beyond random directions"
+    assert abs(found.agreement.value - max(floor.value for floor in found.nulls)) < 0.01
 
 
 def test_runs_of_one_start_are_born_alike_whatever_they_agree_and_whatever_the_null():

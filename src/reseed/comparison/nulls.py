@@ -17,7 +17,7 @@ from reseed import floors
 from reseed.comparison.document import LEVELS
 from reseed.dice import roll
 from reseed.findings import Floor
-from reseed.matching import match
+from reseed.matching import match, unit_rows
 from reseed.measures import isotropic_beyond
 from reseed.measures.replicated import TAIL
 
@@ -91,19 +91,24 @@ def percentile(cosines: Float[Tensor, " pairs"]) -> float:
 def _spectrum(
     first: Sequence[Atoms], second: Sequence[Atoms], sign: Sign, pool: Executor
 ) -> tuple[Floor, Float[Tensor, " pairs"]]:
+    same = first is second
+    pooled = torch.cat([unit_rows(atoms) for atoms in first]) if same else None
+
     def draw(of: Sequence[Atoms], number: int, side: int) -> Atoms:
+        """Of one recipe by the moments of all: those of each are its own sample's, and agree less than one law does."""
         rolled = roll("points", "comparison", "spectrum", number, side)
-        return floors.spectrum_atoms(of[number % len(of)], rolled=rolled)
+        own = of[number % len(of)]
+        return floors.spectrum_atoms(own if pooled is None else pooled, len(own), rolled=rolled)
 
     here = list(pool.map(lambda number: draw(first, number, 0), range(_DRAWS)))
-    same = first is second
     there = here if same else list(pool.map(lambda number: draw(second, number, 1), range(_DRAWS)))
     pairs = list(combinations(range(_DRAWS), 2))
     found = list(pool.map(lambda pair: match(here[pair[0]], there[pair[1]], sign=sign), pairs))
     floor = floors.from_pairs(
         {pair: matching.agreement for pair, matching in zip(pairs, found, strict=True)},
         n_draws=_DRAWS,
-        policy="Gaussian atoms with the mean and covariance of each dictionary's own atoms, at length 1",
+        policy="Gaussian atoms with the mean and covariance of the atoms at length 1, "
+        + ("of all dictionaries of the recipe" if same else "each dictionary's own"),
         name="spectrum",
         title="random directions with their own mean and covariance",
         role="null",

@@ -68,11 +68,11 @@ def said(e: Evidence, limits: Limits) -> tuple[Word, str]:
 
 
 def _beyond_chance(e: Evidence, limits: Limits) -> bool:
-    """Of three runs by their interval; of two, which have none, by the margin."""
+    """By more than the margin, and of three runs with the whole interval: what is drawn has a law of its own."""
     if e.chance is None:
         return False
-    least = e.agreement.low if e.agreement.defined else e.agreement.value - limits.margin
-    return least > e.chance.value
+    least = e.agreement.low if e.agreement.defined else e.agreement.value
+    return least - limits.margin > e.chance.value
 
 
 def _too_few(e: Evidence, _: Limits) -> bool:
