@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from reseed.comparison import compare
     from reseed.findings import Findings
     from reseed.floors import FLOORS
-    from reseed.interop import READERS, WRITERS, read_dictionary, write_dictionary
+    from reseed.interop import READERS, WRITERS, Recorder, read_dictionary, write_dictionary
     from reseed.matching import Matching, match
     from reseed.measures import MEASURES
     from reseed.methods import METHODS
@@ -66,6 +66,7 @@ _HOMES = {
     "Outcome": "reseed.verdict",
     "Plan": "reseed.pipeline.plan",
     "READERS": "reseed.interop",
+    "Recorder": "reseed.interop",
     "STARTS": "reseed.starts",
     "Start": "reseed.starts",
     "Study": "reseed.spec",
@@ -116,6 +117,7 @@ __all__ = [
     "MissingExtraError",
     "Outcome",
     "Plan",
+    "Recorder",
     "ReseedError",
     "SpecError",
     "Start",

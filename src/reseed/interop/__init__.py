@@ -6,6 +6,7 @@ And to other libraries: one writer per file, and one line in `WRITERS`.
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._writer import Writer, Written
 from reseed.interop.readers import READERS, read
+from reseed.interop.recorder import Recorder
 from reseed.interop.steps import steps_of
 from reseed.interop.writers import WRITERS, write
 
@@ -14,6 +15,7 @@ __all__ = [
     "WRITERS",
     "LoadedDictionary",
     "Reader",
+    "Recorder",
     "Source",
     "Writer",
     "Written",

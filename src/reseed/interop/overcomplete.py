@@ -3,7 +3,8 @@
     plain    D = normalise(_weights) exp(m)
     archetypal    D = (rows(relu W) C + clip(Relax, delta)) exp(m), rows(.) summing to 1
 
-What a state dict leaves out is asked for: k of TopK, delta of an archetypal one. Codes are relu(E x + b) before
+What a state dict leaves out is asked for: k of TopK, delta of an archetypal one; `reseed.Recorder` writes both into
+the header of its files. Codes are relu(E x + b) before
 whatever chooses among them; no bias is taken off or added. Weights are put back where they belong before every
 forward pass, and so are they here.
 """
@@ -13,17 +14,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from reseed._support.mistakes import shown
 from reseed._support.tensors import read_all
-from reseed.errors import DictionaryError
+from reseed.errors import DictionaryError, TrajectoryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts, sha256_of
 from reseed.interop.codes import CodeRule, Thresholded, TopK
+from reseed.trajectory.reading import read_header
 
 __all__ = ["OVERCOMPLETE"]
 
@@ -50,6 +54,8 @@ def _named(found: Mapping[str, object]) -> dict[str, object]:
 def _read(source: Source, *, k: int | None = None, delta: float | None = None) -> LoadedDictionary:
     path = Path(str(source))
     found = _named(_checked(path))
+    told = _header(path)
+    k, delta = _settled(path, told, "top_k", k), _settled(path, told, "delta", delta)
     tensors = {name: each for name, each in found.items() if isinstance(each, Tensor)}
     parts = Parts(path, tensors, format="overcomplete")
     multiplier = parts.number(_MULTIPLIER)
@@ -77,6 +83,26 @@ def _read(source: Source, *, k: int | None = None, delta: float | None = None) -
         sums=sha256_of(path),
         notes=notes,
     )
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a recorded file says beside its tensors; nothing of one that is a plain state dict."""
+    try:
+        return read_header(path) if path.suffix == ".safetensors" else {}
+    except TrajectoryError as error:
+        raise DictionaryError(str(error)) from error
+
+
+def _settled(path: Path, told: Mapping[str, Any], name: str, given: Any) -> Any:  # noqa: ANN401 (a number, or None)
+    """What the file says, or else what was given."""
+    found = told.get(name)
+    if found is None:
+        return given
+    if type(found) not in {int, float} or not found >= 0:
+        raise DictionaryError(f"{path}: its header says {name} = {shown(found)}, which is no size: record it again")
+    if given not in {None, found}:
+        raise DictionaryError(f"{path} has {name} = {found:g}, and {given:g} was given: leave that out")
+    return found
 
 
 def _archetypal(parts: Parts, delta: float | None) -> Float[Tensor, "atoms d_model"]:
