@@ -10,11 +10,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+import reseed
 import studies
 from reseed.comparison import compare
 from reseed.errors import DictionaryError
 from reseed.interop import steps_of
 from reseed.report import comparison_page, comparison_text
+from reseed.spec import Floors
 
 WRITTEN = Path(__file__).parents[1] / "interop" / "written"
 N_ATOMS, D_MODEL = 48, 24
@@ -256,6 +258,69 @@ def test_runs_of_a_study_are_followed_from_step_0(tmp_path_factory):
     between = condition["measures"]["agreement"]["between"]["curve"]
     assert along.steps == tuple(between["steps"])
     assert along.between.value == pytest.approx(between["value"], abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def judged_study(tmp_path_factory):
+    """Four starts of TopK that come together on planted rows, with their runs on rows without structure."""
+    folder = tmp_path_factory.mktemp("judged")
+    acts = studies.matrix(folder / "acts.npy", 4000)
+    arm = studies.arm("topk", start={"kind": "random"}, learning_rate=1e-2)
+    planned = {"steps": 300, "preprocess": ("none",), "starts": 4, "runs_per_start": 1}
+    findings = reseed.run(studies.study(acts, arm, floors=Floors(), **planned), folder / "study")
+    (condition,) = findings.conditions
+    own, null = (
+        [folder / "study/runs" / each for each in ids]
+        for ids in ([run.id for run in condition.runs], condition.surrogate.runs)
+    )
+    return acts, condition, own, null
+
+
+def compared(judged_study, **changes):
+    acts, _, own, null = judged_study
+    return compare(*own, **{"activations": acts, "null": null, "groups": ["topk"] * len(own)} | changes)
+
+
+def test_where_all_is_known_the_word_is_that_of_a_study(judged_study):
+    _, condition, *_ = judged_study
+    along, wanted = only(compared(judged_study)), condition.verdict
+    assert along.verdict.outcome == wanted.outcome == "stabilizing"
+    said, kmeans = wanted.sentence.split("; k-means agrees ")
+    assert along.sentence == f"Stabilizing: {along.verdict.sentence}"
+    assert along.verdict.sentence == f"{said}{kmeans[3:]}"
+    assert along.verdict.error == pytest.approx(wanted.error, rel=1e-4)
+    assert (along.verdict.because, along.verdict.would_change) == (wanted.because, wanted.would_change)
+
+
+def test_the_word_of_a_verdict_stands_in_the_text_and_on_the_page(judged_study):
+    found = compared(judged_study)
+    text, page = comparison_text.render(found, width=80, colour=False), comparison_page.page(found)
+    assert "Stabilizing: Runs that started apart came together:" in " ".join(text.split())
+    assert "What would change the word:" in text
+    assert "What would change the word:" in page
+
+
+def test_without_activations_no_verdict_is_said_but_that_it_needs_them(judged_study):
+    along = only(compared(judged_study, activations=None))
+    assert along.verdict is None
+    assert along.sentence.endswith("The word of a verdict needs codes, too: give --activations.")
+
+
+@pytest.mark.parametrize("lost", [0, 300], ids=["start", "end"])
+def test_without_a_null_from_step_0_to_the_end_no_verdict_is_said(judged_study, tmp_path, lost):
+    *_, null = judged_study
+    kept = [Path(shutil.copytree(each, tmp_path / each.name)) for each in null]
+    for each in kept:
+        (each / f"step-{lost:06d}.safetensors").unlink()
+    along = only(compared(judged_study, null=kept))
+    assert along.verdict is None
+    assert "needs steps of the runs that were given as --null, too" in along.sentence
+
+
+def test_runs_that_do_not_fit_are_not_judged_by_their_agreement(judged_study, tmp_path):
+    other = tmp_path / "other.npy"
+    np.save(other, np.load(judged_study[0])[:, ::-1].copy())
+    assert only(compared(judged_study, activations=other)).verdict.outcome == "not fitted"
 
 
 def test_steps_stand_in_the_text_and_on_the_page(tmp_path):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reseed.measures import Measure
     from reseed.trajectory import Compared, ComparedFolder, ComparedRun
 
-__all__ = ["Pairs", "floors_of", "pairs_of", "strictest", "surrogate_pairs"]
+__all__ = ["Pairs", "exact_floor", "floor_between", "floors_of", "pairs_of", "strictest", "surrogate_pairs"]
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,16 @@ def floors_of(
     for kind in FLOORS.values():
         exact = kind.exact(measure.name, sizes) if kind.exact is not None else None
         if exact is not None:
-            found.append(_formula(kind, exact))
+            found.append(exact_floor(kind, exact))
         elif kind.name in drawn and measure.untrained:
             rows = table.filter(table["floor"] == kind.name).select("draw_a", "draw_b", measure.name)
             values = {(a, b): value for a, b, value in rows.iter_rows()}
             drawn_as = drawn[kind.name]
             found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, **_called(kind)))
         elif kind.trained and surrogate is not None and surrogate.apart.any():
-            found.append(_between(kind, surrogate, measure.name, -1))
+            found.append(floor_between(kind, surrogate, measure.name, -1))
         elif kind.role == "origin" and pairs.apart.any():
-            found.append(_between(kind, pairs, measure.name, 0))
+            found.append(floor_between(kind, pairs, measure.name, 0))
     return tuple(found)
 
 
@@ -136,11 +136,12 @@ def _called(kind: FloorKind) -> dict[str, str]:
     return {"name": kind.name, "title": kind.title, "role": kind.role}
 
 
-def _formula(kind: FloorKind, value: float) -> Floor:
+def exact_floor(kind: FloorKind, value: float) -> Floor:
+    """What a formula gives."""
     return Floor(value=value, spread=0.0, standard_error=0.0, n=0, policy=kind.policy, **_called(kind))
 
 
-def _between(kind: FloorKind, pairs: Pairs, measure: str, place: int) -> Floor:
+def floor_between(kind: FloorKind, pairs: Pairs, measure: str, place: int) -> Floor:
     """What the starts of some runs agree at one of their snapshots."""
     at = pairs.measures[measure][[place]]
     values = at[0][pairs.apart]

@@ -20,6 +20,7 @@ from reseed.activations.surrogate import sampled
 from reseed.comparison.described import dictionary_of, pair_of
 from reseed.comparison.document import LEVELS, DictionaryComparison, PublishedGroup
 from reseed.comparison.groups import grouped, nulls_of
+from reseed.comparison.judged import judged
 from reseed.comparison.noticed import about_dictionary, about_nulls, about_recipe, about_steps
 from reseed.comparison.nulls import Chance, chance
 from reseed.comparison.opened import check_alike, opened, same_recipe
@@ -27,10 +28,11 @@ from reseed.comparison.pairs import Measured, Side, measured_pairs
 from reseed.comparison.published import published
 from reseed.comparison.references import References, is_costly, references
 from reseed.comparison.sentences import sentences
-from reseed.comparison.tokens import on_tokens
+from reseed.comparison.tokens import Tokens
 from reseed.comparison.trajectories import MOST_STEPS, common_steps, course, trajectory
 from reseed.dice import roll
 from reseed.errors import DictionaryError, SpecError
+from reseed.floors import Sizes
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Matching, Sign  # noqa: TC001 (the guard reads them)
 from reseed.thresholds import LEVEL
@@ -105,7 +107,9 @@ def compare(
     structureless = opened(null, labels=None, **asked) if null else ()
     _check_nulls(found, structureless)
     acts = None if activations is None else open_activations(activations, **of_tokens)
-    sides, null_sides = _on_tokens(found, acts), _on_surrogate(structureless, acts)
+    tokens, null_tokens = _heldout(acts), _structureless(acts) if structureless else None
+    sides, null_sides = _on_tokens(found, tokens), _on_surrogate(structureless, null_tokens)
+    null_tokens = null_tokens if all(side.seen is not None for side in null_sides) else None
     places = _by_group(sides)
     with workers() as pool, progress.bar(quiet=quiet) as show:
         advance = show("pairs", math.comb(len(sides), 2) + math.comb(len(null_sides), 2))
@@ -113,8 +117,10 @@ def compare(
         nulls = nulls_of(null_sides, measured_pairs(null_sides, sign, pool, advance)) if null_sides else None
         chances = _chances(sides, measured, sign, pool, show)
         beside = _references(sides, places, acts, asked=with_references, sign=sign, pool=pool)
-        courses = {name: _course([sides[place] for place in of], sign, pool, show) for name, of in places.items()}
-        null_course = _course(null_sides, sign, pool, show)
+        courses = {
+            name: _course([sides[place] for place in of], tokens, sign, pool, show) for name, of in places.items()
+        }
+        null_course = _course(null_sides, null_tokens, sign, pool, show)
     null_of = {name: _fitting(nulls, null_sides, sides[members[0]]) for name, members in places.items()}
     p_values = dict(zip(measured, statistics.holm([each.birth.p_value for each in measured.values()]), strict=True))
     of_groups = tuple(
@@ -133,14 +139,15 @@ def compare(
     )
     along = tuple(
         trajectory(
-            group.name,
+            name,
             found_course,
-            null_course if null_of[group.name] else None,
-            born_alike=_sharing_indices(p_values, places[group.name]),
-            n_null=len(null_sides) if null_of[group.name] else 0,
+            own_null := null_course if null_of[name] else None,
+            judged(found_course, own_null, _sizes(sides[members[0]], sign)),
+            born_alike=_sharing_indices(p_values, members),
+            n_null=len(null_sides) if null_of[name] else 0,
         )
-        for group in of_groups
-        if (found_course := courses[group.name]) is not None
+        for name, members in places.items()
+        if (found_course := courses[name]) is not None
     )
     pairs = []
     for (i, j), each in measured.items():
@@ -184,23 +191,33 @@ def _check_nulls(found: Sequence[Opened], structureless: Sequence[Opened]) -> No
         )
 
 
-def _on_tokens(found: Sequence[Opened], acts: Activations | None) -> list[Side]:
+def _heldout(acts: Activations | None) -> Tokens | None:
+    return None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
+
+
+def _structureless(acts: Activations | None) -> Tokens | None:
+    """Held-out rows without structure, which codes of runs on such rows are made of."""
     if acts is None:
-        return [Side(each, None) for each in found]
-    rows, mean = acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean
-    return [Side(each, on_tokens(each.dictionary, rows, mean, label=each.label)) for each in found]
-
-
-def _on_surrogate(found: Sequence[Opened], acts: Activations | None) -> list[Side]:
-    """Runs on rows without structure make their codes of held-out rows of that kind."""
-    if acts is None or not found:
-        return [Side(each, None) for each in found]
+        return None
     with sampled(acts, "elliptical", realisation=0, folder=None) as sample:
-        rows = sample.heldout()[:MOST_HELDOUT]
+        return Tokens(sample.heldout()[:MOST_HELDOUT], acts.moments.mean)
+
+
+def _on_tokens(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
+    return [Side(each, None if tokens is None else tokens.seen_by(each.dictionary, each.label)) for each in found]
+
+
+def _on_surrogate(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
     try:
-        return [Side(each, on_tokens(each.dictionary, rows, acts.moments.mean, label=each.label)) for each in found]
+        return _on_tokens(found, tokens)
     except DictionaryError:  # runs of reseed that read centred rows: the moments of their surrogate are not kept
-        return [Side(each, None) for each in found]
+        return _on_tokens(found, None)
+
+
+def _sizes(side: Side, sign: Sign) -> Sizes:
+    """Of formulas; no subspaces are compared."""
+    n_atoms, d_model = side.dictionary.atoms.shape
+    return Sizes(n_atoms, d_model, rank=d_model, sign=sign)
 
 
 def _by_group(sides: Sequence[Side]) -> dict[str, list[int]]:
@@ -216,11 +233,13 @@ def _fitting(nulls: Nulls | None, null_sides: Sequence[Side], side: Side) -> Nul
     return nulls if null_sides and same_recipe(side.dictionary, null_sides[0].dictionary) else None
 
 
-def _course(sides: Sequence[Side], sign: Sign, pool: Executor, show: progress.Show) -> Course | None:
+def _course(
+    sides: Sequence[Side], tokens: Tokens | None, sign: Sign, pool: Executor, show: progress.Show
+) -> Course | None:
     """The runs of one recipe along training; None unless all have two steps in common."""
     runs = [side.opened for side in sides]
     steps = common_steps(runs)
-    return course(runs, sign, pool, show("steps", min(len(steps), MOST_STEPS))) if steps else None
+    return course(runs, tokens, sign, pool, show("steps", min(len(steps), MOST_STEPS))) if steps else None
 
 
 def _sharing_indices(p_values: Mapping[tuple[int, int], float], places: Sequence[int]) -> int:

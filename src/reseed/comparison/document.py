@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from reseed._support.documents import Document, Number
-from reseed.findings import Curve, Floor, Interval
+from reseed.findings import Curve, Floor, Interval, Verdict
 
 __all__ = [
     "COMPARISON_VERSION",
@@ -238,7 +238,7 @@ class NullTrajectory(Document):
 
 
 class RecipeTrajectory(Document):
-    """The runs of one recipe along training, as far as their steps are on disk. All atoms count, alive or not."""
+    """The runs of one recipe along training, as far as their steps are on disk. In the curves all atoms count."""
 
     name: str
     """The recipe."""
@@ -268,6 +268,9 @@ class RecipeTrajectory(Document):
     """The runs on rows without structure; null where they have no steps in common."""
     slower: Interval | None
     """kappa less that of the runs on rows without structure; null unless both begin at step 0 and end together."""
+    verdict: Verdict | None
+    """The word of a study's verdict, by the same rules: null unless the activations were given, and step 0 of all runs
+    is there, with runs on rows without structure from step 0 to the same last step."""
     sentence: str
     """What that says, with its numbers."""
 

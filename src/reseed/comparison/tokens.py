@@ -16,7 +16,7 @@ from reseed.measures import StandardCodes, standardise_active
 if TYPE_CHECKING:
     from reseed.interop import LoadedDictionary
 
-__all__ = ["OnTokens", "on_tokens"]
+__all__ = ["OnTokens", "Tokens", "on_tokens"]
 
 _AT_A_TIME = 2**25  # codes in memory, in four bytes each
 
@@ -37,6 +37,19 @@ class OnTokens:
     def alive(self) -> Tensor:
         """Which atoms fire at all."""
         return self.fired > 0
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Held-out tokens that codes are made of."""
+
+    rows: Float[Tensor, "tokens d_in"]
+    mean: Float[Tensor, " d_in"]
+    """Of the training tokens, which R² is held against."""
+
+    def seen_by(self, dictionary: LoadedDictionary, label: str) -> OnTokens | None:
+        """What a dictionary makes of them, as `on_tokens`."""
+        return on_tokens(dictionary, self.rows, self.mean, label=label)
 
 
 def on_tokens(

@@ -1,6 +1,6 @@
 """What is said of the runs of one recipe along training. Pure: nothing is measured, read or printed here.
 
-The words of verdicts are not said here: they need more than the agreement of atoms at some steps.
+Where all is known that a verdict needs, its own sentence is said; else where runs began and ended, and what is missing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from reseed._support.numbers import rounded
 from reseed.verdict.sentences import with_interval
 
 if TYPE_CHECKING:
+    from reseed.findings import Verdict
     from reseed.statistics import Ends, Estimate
     from reseed.thresholds import Limits
 
-__all__ = ["Followed", "said"]
+__all__ = ["Followed", "judged_sentence", "said"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,14 @@ class Followed:
     """Runs on rows without structure."""
     null_steps: tuple[int, ...]
     """The steps that these have in common."""
+    with_codes: bool
+    """Whether codes of all runs are known at every step."""
+
+
+def judged_sentence(verdict: Verdict) -> str:
+    """The word of a verdict before its sentence, and what says otherwise after it."""
+    word = str(verdict.outcome)
+    return " ".join((f"{word[0].upper()}{word[1:]}: {verdict.sentence}", *verdict.disagreements))
 
 
 def said(f: Followed, limits: Limits) -> str:
@@ -109,9 +118,10 @@ def _against_null(f: Followed, limits: Limits) -> str:
             f"{lead} cannot be said: those runs are on disk from step {f.null_steps[0]:,} to {f.null_steps[-1]:,}, and "
             f"are needed, started apart, from 0 to {f.last_step:,}."
         )
+    judged = "" if f.with_codes else " The word of a verdict needs codes, too: give --activations."
     return (
         f"Of their distance at step 0 {with_interval(f.contraction)} is left, on rows without structure "
-        f"{with_interval(f.null_contraction)}{_faster(f.slower, 1 - f.change.first.value, limits)}."
+        f"{with_interval(f.null_contraction)}{_faster(f.slower, 1 - f.change.first.value, limits)}.{judged}"
     )
 
 

@@ -58,6 +58,8 @@ def _parts(found: DictionaryComparison) -> Iterator[RenderableType]:
     for along in found.trajectories:
         yield Padding(Text(f"{along.name}, along training", style="bold"), (1, 0, 0, 0))
         yield _table("step", stepwise.step_columns(along), stepwise.step_rows(along))
+        if along.verdict is not None:
+            yield Text(f"What would change the word: {along.verdict.would_change}", style="dim")
     for each in found.published:
         yield _table(f"published definitions: {each.name}", words.PUBLISHED, words.published_rows(each))
         yield from (Text(reason, style="dim") for reason in words.published_reasons(each))
