@@ -34,18 +34,19 @@ Version {version}. Made from the models by `python -m reseed.report.schema docs/
 
 
 def markdown() -> str:
-    """The page: the document first, then its parts in alphabetical order, then the words a verdict can be."""
+    """The page of findings.json."""
     introduction = _INTRODUCTION.format(version=findings.FINDINGS_VERSION)
-    return "\n".join([introduction, *tables(findings.Findings), _outcomes()])
+    return "\n".join([introduction, *tables(findings.Findings)])
 
 
 def tables(document: type[BaseModel]) -> list[str]:
-    """One table per part of a document: itself first, then its parts, which are models of the same module."""
+    """One table per part of a document: itself first, then its parts, which its module knows, then a verdict's words."""
     schema = document.model_json_schema(mode="serialization", schema_generator=_Plain)
     parts = {document.__name__: schema, **schema["$defs"]}
     models = [name for name in parts if "properties" in parts[name]]
     home = sys.modules[document.__module__]
-    return [_table(getattr(home, name), parts[name]["properties"]) for name in models]
+    found = [_table(getattr(home, name), parts[name]["properties"]) for name in models]
+    return [*found, _outcomes()] if Outcome.__name__ in parts else found
 
 
 class _Plain(GenerateJsonSchema):
