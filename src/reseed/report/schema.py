@@ -40,7 +40,7 @@ def markdown() -> str:
 
 
 def tables(document: type[BaseModel]) -> list[str]:
-    """One table per part of a document: itself first, then its parts, which its module knows, then a verdict's words."""
+    """One table per part of a document: itself, its parts, which its module knows, and the words of a verdict."""
     schema = document.model_json_schema(mode="serialization", schema_generator=_Plain)
     parts = {document.__name__: schema, **schema["$defs"]}
     models = [name for name in parts if "properties" in parts[name]]
