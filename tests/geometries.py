@@ -39,8 +39,10 @@ def view(preprocess, kmeans, *, cosine=0.0, rogue=(), without=math.nan):
 def pair(agreement, *standings):
     known = {"zero_atoms": 0, "mean_share": 0.2, "effective_rank": 40.0, "participation_ratio": 30.0}
     return PairGeometry(
-        first=DictionaryGeometry(name="a.npy", n_atoms=512, stable_rank=5.0, **known),
-        second=DictionaryGeometry(name="b.npy", n_atoms=1024, stable_rank=6.0, **known | {"zero_atoms": 3}),
+        first=DictionaryGeometry(name="a.npy", told="a.npy: 512 atoms", n_atoms=512, stable_rank=5.0, **known),
+        second=DictionaryGeometry(
+            name="b.npy", told="b.npy", n_atoms=1024, stable_rank=6.0, **known | {"zero_atoms": 3}
+        ),
         agreement=agreement,
         gap=0.0,
         mmcs=agreement + 0.05,

@@ -614,8 +614,8 @@ def export(
 
     stopping.goes_on(False)
     found = read_dictionary(source, format=reader, k=k, delta=delta)
-    for note in found.notes:
-        _say(note, err=True)
+    for line in (found.told(), *found.notes):
+        _say(line, err=True)
     _say(write_dictionary(found, out, format=form, force=force))
 
 

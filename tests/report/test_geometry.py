@@ -25,7 +25,7 @@ def test_text_keeps_to_its_width_and_tells_everything(width, views):
     assert text.splitlines()[2:4] == ["Do this.", "And know that."]
     assert all(each.preprocess in text for each in views)
     assert "! Careful." in text
-    assert "first: a.npy" in text
+    assert "first: a.npy: 512 atoms" in text
 
 
 def test_text_has_values_with_their_spread_and_the_rogue_dimensions_by_index():
@@ -112,7 +112,8 @@ def test_the_page_draws_its_figure_in_a_browser_without_errors(width, browser, t
     shown.on("pageerror", lambda error: errors.append(str(error)))
     shown.goto(url)
     shown.wait_for_selector("html[data-figures=drawn]", timeout=60_000)
-    assert shown.locator(".plot .main-svg").count() > 0
+    shown.locator(".plot").first.scroll_into_view_if_needed()  # figures are drawn where they are seen
+    shown.wait_for_selector(".plot .main-svg", timeout=60_000)
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     shown.close()
     assert errors == []

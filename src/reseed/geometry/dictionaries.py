@@ -28,13 +28,21 @@ ALIKE = 0.7
 
 
 def pair_geometry(
-    names: Sequence[str],
+    about: Sequence[tuple[str, str]],
     dictionaries: Sequence[Float[Tensor, "_ d_model"]],
     views: Sequence[ViewGeometry],
     plan: Plan,
     pool: Executor,
 ) -> PairGeometry:
-    """Two dictionaries of as many dimensions each, against nulls of their own and what there is in `views`."""
+    """Two dictionaries of as many dimensions each, against nulls of their own and what there is in `views`.
+
+    Args:
+        about: what each is called, and a line about it.
+        dictionaries: their atoms.
+        views: the activations after each preprocessing.
+        plan: how much is drawn.
+        pool: where that is done.
+    """
     matching = match(*dictionaries, sign=plan.sign)
     same, alike = matching.rows == matching.cols, matching.cosines > ALIKE
     means = [_unit(atoms).mean(dim=0) for atoms in dictionaries]
@@ -42,8 +50,8 @@ def pair_geometry(
     floors = (*formula_floors(shared_mean, len(means[0]), plan), own_floor(dictionaries, plan, pool))
     kinds = {"dictionaries": floors} | {view.preprocess: view.floors for view in views}
     return PairGeometry(
-        first=_geometry(names[0], dictionaries[0]),
-        second=_geometry(names[1], dictionaries[1]),
+        first=_geometry(*about[0], dictionaries[0]),
+        second=_geometry(*about[1], dictionaries[1]),
         sign=plan.sign,
         agreement=matching.agreement,
         alike=int(alike.sum()),
@@ -61,12 +69,13 @@ def pair_geometry(
     )
 
 
-def _geometry(name: str, atoms: Float[Tensor, "atoms d_model"]) -> DictionaryGeometry:
+def _geometry(name: str, told: str, atoms: Float[Tensor, "atoms d_model"]) -> DictionaryGeometry:
     unit = _unit(atoms)
     mean = unit.mean(dim=0)
     covariance = (unit - mean).T @ (unit - mean) / len(unit)
     return DictionaryGeometry(
         name=name,
+        told=told,
         n_atoms=len(atoms),
         zero_atoms=len(atoms) - len(unit),
         mean_share=spectrum.mean_share(mean, covariance),

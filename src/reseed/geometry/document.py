@@ -5,6 +5,7 @@ GEOMETRY_VERSION history
   2  a floor is the one class of `reseed.floors`, with its standard error; its `n` counts dictionaries, not pairs
   3  the sign policy of a pair, and how many of its pairs are alike or stand at one index
   4  nulls and references apart, each floor with its role; a pair's distance as a ratio, no floor-adjusted agreement
+  5  a line about each dictionary, by which a wrong layout or space is seen
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = [
     "role_of",
 ]
 
-GEOMETRY_VERSION = 4
+GEOMETRY_VERSION = 5
 
 
 class Floor(floors.Floor):
@@ -110,6 +111,8 @@ class DictionaryGeometry(Document):
 
     name: str
     """The file it is from."""
+    told: str
+    """As it was read, in one line: norms and zero atoms, how it makes codes, and of activations its mean L0 and R²."""
     n_atoms: int
     """Its atoms."""
     zero_atoms: int

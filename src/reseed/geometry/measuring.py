@@ -42,6 +42,7 @@ __all__ = ["measure"]
 N_ATOMS = 512
 """Of those that are drawn, where no trained ones say how many."""
 _MOSTLY = 0.5  # a share of tokens that two independent samples had better not have in common
+_LOOKED_AT = 1000  # held-out tokens that a dictionary is looked at on
 _EQUAL = 1e-12  # a variance below this share of the energy is rounding
 
 Source = str | Path | Float[Tensor, "_ d_model"]
@@ -110,7 +111,8 @@ def measure(
     with workers() as pool, progress.bar(quiet=quiet) as show:
         seen = () if opened is None else (preprocessed(opened, name) for name in names)
         views = tuple(_seen(each, plan, tokens, pool, show(f"floors @{each.name}", plan.n_measured)) for each in seen)
-        pair = pair_geometry([each.name for each in found], atoms, views, plan, pool) if found else None
+        about = [(each.name, _told(each, opened)) for each in found]
+        pair = pair_geometry(about, atoms, views, plan, pool) if found else None
     return Geometry(
         reseed=reseed.__version__,
         activations=None if opened is None else _origin(opened),
@@ -161,6 +163,11 @@ def _fitting(found: LoadedDictionary, d_model: int) -> LoadedDictionary:
         return found
     note = f"{found.name}: its columns were read as atoms, as only they have the activations' {d_model} dimensions"
     return replace(found, atoms=found.atoms.T.contiguous(), notes=(note,))
+
+
+def _told(dictionary: LoadedDictionary, activations: Activations | None) -> str:
+    """The line by which a wrong layout, space or threshold is seen."""
+    return dictionary.told(None if activations is None else activations.heldout.rows[:_LOOKED_AT].float())
 
 
 def _check_spaces(found: Sequence[LoadedDictionary]) -> None:

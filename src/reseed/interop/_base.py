@@ -98,7 +98,7 @@ class LoadedDictionary:
         return back(there if self.skip is None else there + u @ self.skip.T)
 
     def told(self, x: Float[Tensor, "tokens d_in"] | None = None) -> str:
-        """Its size and the norms of its atoms in one line; of activations its mean L0 and R², too.
+        """Its size and the norms of its atoms in one line; of activations that it makes codes of its L0 and R², too.
 
         The line in which a wrong layout, a wrong space or a wrong threshold is seen.
         """
@@ -110,12 +110,24 @@ class LoadedDictionary:
             "codes unknown" if self.rule is None else self.rule.title,
             f"reads {self.space.kind} activations",
         ]
-        if x is not None:
+        if x is not None and self._takes(x):
             active = (self.encode(x) != 0).sum(dim=1).double().mean()
-            left = (self.reconstruct(x) - x).double().square().sum()
-            share = 1 - left / (x - x.mean(dim=0)).double().square().sum()
-            words.append(f"mean L0 {active:.1f}, R² {share:.2f} on {len(x):,} tokens")
+            words.append(f"mean L0 {active:.1f}{self._fit(x)} on {len(x):,} tokens")
         return f"{self.name}: {'; '.join(words)}"
+
+    def _takes(self, x: Float[Tensor, "tokens width"]) -> bool:
+        """Whether it makes codes of activations of this width."""
+        reads = self.atoms if self.encoder is None else self.encoder
+        known = isinstance(self.rule, Pursuit) or (self.encoder is not None and self.rule is not None)
+        return known and reads.shape[1] == x.shape[1]
+
+    def _fit(self, x: Float[Tensor, "tokens d_in"]) -> str:
+        """Its R², unless it writes something else than it reads."""
+        if self.skip is not None or self.atoms.shape[1] != x.shape[1]:
+            return ""
+        left = (self.reconstruct(x) - x).double().square().sum()
+        share = 1 - left / (x - x.mean(dim=0)).double().square().sum()
+        return f", R² {share:.2f}"
 
     def _codes(self, u: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens atoms"]:
         if self.subtracts and self.decoder_bias is not None:

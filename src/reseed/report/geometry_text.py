@@ -65,7 +65,7 @@ def _views(views: Sequence[ViewGeometry]) -> Iterator[RenderableType]:
 
 def _pair(pair: PairGeometry) -> Iterator[RenderableType]:
     yield _table("two dictionaries", ["first", "second"], pair_rows(pair))
-    yield Text(f"first: {pair.first.name}\nsecond: {pair.second.name}\n{agreed(pair)}", style="dim")
+    yield Text(f"first: {pair.first.told}\nsecond: {pair.second.told}\n{agreed(pair)}", style="dim")
     yield _table("from them alone", ["value"], own_rows(pair))
     rows = {against: cells for against, *cells in standing_rows(pair)}
     yield _table("their agreement against", ["value", "distance ratio"], rows)
