@@ -191,12 +191,22 @@ def test_geometry_of_two_dictionaries_of_any_form_needs_no_activations(folder, t
     atoms = load_file(last)["atoms"]
     np.save(tmp_path / "b.npy", atoms.numpy())
     save_file({"W_dec": atoms, "b_dec": atoms[0].clone()}, tmp_path / "b.safetensors")
-    said = {
-        typed("geometry", "--dictionaries", first, form, "--json", "--quiet")[1].replace(str(form), "second")
-        for form in (second, last, tmp_path / "b.npy", tmp_path / "b.safetensors")
-    }
-    assert len(said) == 1
-    pair = json.loads(said.pop())["pair"]
+    said, lines = [], []
+    for form in (second, last, tmp_path / "b.npy", tmp_path / "b.safetensors"):
+        document = json.loads(typed("geometry", "--dictionaries", first, form, "--json", "--quiet")[1])
+        assert document["pair"]["second"].pop("name") == str(form)
+        lines.append(document["pair"]["second"].pop("told").removeprefix(f"{form}: "))
+        said.append(document)
+    assert all(each == said[0] for each in said)
+    norms = lines[0].split("; ")[0]
+    kinds = (
+        "TopK, k = 3; reads centred",
+        "TopK, k = 3; reads centred",
+        "codes unknown; reads raw",
+        "codes unknown; reads raw",
+    )
+    assert lines == [f"{norms}; {kind} activations" for kind in kinds]
+    pair = said[0]["pair"]
     expected = reseed.match(load_file(max(first.glob("step-*.safetensors")))["atoms"], atoms)
     assert pair["agreement"] == expected.agreement
     assert pair["second"]["n_atoms"] == len(atoms)
