@@ -98,12 +98,12 @@ _BY_HAND = """\
 ## By hand
 
 "Are my two SAELens dictionaries the same?" takes one line, `reseed compare A B`, and 4.2 CPU-seconds on these files,
-most of them spent importing torch; the ten lines of `benchmarks/peers/by_hand.py` take 6.4 (load with SAELens, normalise,
-match with scipy, print the mean), and the nearest tools, `mean_correlation_coefficient` of SAELens and
-`cosine_hungarian_loss` of overcomplete in `benchmarks/peers/nearest.py`, 7.2 (medians of five, interleaved, whole
-processes). By hand the mean is {by_hand} for seeds 0 and 1, as here; SAELens says .405, of absolute cosines; overcomplete
-306, a sum of distances over 512 pairs. With any of them it stays open whether that is more than random directions give,
-whether it is a mean of alike and unlike atoms, and whether the two were born alike.
+most of them spent importing torch. The ten lines of `benchmarks/peers/by_hand.py` take 6.4: load with SAELens,
+normalise, match with scipy, print the mean. The nearest tools, `mean_correlation_coefficient` of SAELens and
+`cosine_hungarian_loss` of overcomplete, in `benchmarks/peers/nearest.py`, take 7.2 (medians of five, interleaved, whole
+processes). By hand the mean is {by_hand} for seeds 0 and 1, as here; SAELens says .405, of absolute cosines;
+overcomplete 306, a sum of distances over 512 pairs. With any of them it stays open whether that is more than random
+directions give, whether it is a mean of alike and unlike atoms, and whether the two were born alike.
 """
 
 

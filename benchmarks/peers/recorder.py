@@ -1,6 +1,6 @@
 """`reseed.Recorder` in each library's own trainer: what it costs, and that its folders are compared from step 0.
 
-    .venv-peers/bin/python benchmarks/peers/recorder.py STORE OUT [--steps 2000] [--json FILE]
+    .venv-peers/bin/python benchmarks/peers/recorder.py STORE OUT [--only SAELens] [--steps 2000] [--json FILE]
 
 STORE is what `reseed collect` wrote. OUT/<library>/seed<N> is what was recorded: three seeds of each library, at the
 sizes of seeds.py. The two lines stand where a user of the library can put them: in what gives it its batches, or, of
@@ -194,14 +194,16 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--only", choices=LIBRARIES, help="one library; default: all")
     parser.add_argument("--json", type=Path, help="write the figures to this file, too")
     asked = parser.parse_args()
+    libraries = [asked.only] if asked.only else list(LIBRARIES)
     torch.set_num_threads(1)
     rows = torch.cat(list(open_activations(asked.store).blocks())).float()
-    costs = [trained(library, seed, rows, asked.steps, asked.out) for seed in SEEDS for library in LIBRARIES]
+    costs = [trained(library, seed, rows, asked.steps, asked.out) for seed in SEEDS for library in libraries]
     said = {}
     print(f"{'library':20} {'snapshots':>9} {'MiB':>6} {'training':>9} {'recording':>10} {'share':>7}")
-    for library in LIBRARIES:
+    for library in libraries:
         own = sorted((cost for cost in costs if cost.library == library), key=lambda cost: cost.share)
         middle = own[len(own) // 2]
         print(

@@ -303,7 +303,10 @@ def geometry(
 def compare(
     dictionaries: Annotated[
         list[str],
-        typer.Argument(help="Two or more dictionaries, of any libraries: files, folders, hf://owner/name/path."),
+        typer.Argument(
+            help="Two or more dictionaries, of any libraries: files, folders, hf://owner/name/path, or folders with "
+            "the steps of a run."
+        ),
     ],
     activations: Annotated[
         Path | None,
