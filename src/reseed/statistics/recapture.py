@@ -1,8 +1,8 @@
 """How many features there are, and how many a further run would bring (docs/mathematics.md, eq. 71 to 75).
 
 Runs are occasions, and a class of atoms is caught by the runs that have an atom of it. What was caught once or twice
-says how much was never caught. Every number here is a bound that holds however unequally easy classes are to find; that
-runs are independent and classes are neither split nor joined is taken for granted.
+says how much was never caught. Every number here holds however unequally easy classes are to find, as long as runs are
+independent.
 """
 
 import math
@@ -23,7 +23,7 @@ Saturation = Literal["none", "some"]
 """Whether runs find the same classes often enough for their number to be bounded."""
 
 LEAST_COVERAGE = 0.1
-"""Coverage that has to be surely exceeded before the number of classes is bounded."""
+"""Coverage that has to be surely exceeded before the number of classes is bounded, and twice what chance gives."""
 
 _THREE = 3  # the least number of runs that tells one chance to be found from several
 
@@ -49,13 +49,14 @@ class Recapture:
     saturation: Saturation
     """"none" where the low end of the coverage is not above the least: there is no bound then."""
     bound: Ranged | None
-    """At least so many classes, those that no run found included; None without saturation.
+    """At least so many classes come back at all, those that no run found included: how many are found once is itself
+    bounded by those found twice and three times, so that atoms of one run alone count for nothing. None without
+    saturation; of two runs the classes found twice."""
+    chao: Ranged | None
+    """Chao's bound, which takes all classes that were found once as they are; None without saturation.
 
-    Too high where many atoms belong to their run alone: each of them counts as a class.
+    Far too high where many atoms belong to their run alone or classes are split, as in most dictionaries.
     """
-    recurrent: Ranged | None
-    """At least so many classes without atoms that belong to one run alone: how many were found once is itself bounded,
-    by those found twice and three times. None without saturation, and for two runs."""
     forecast: Ranged
     """How many new classes a further run would bring: between these whole numbers, the middle of their expectations."""
     heterogeneity: Ranged
@@ -72,49 +73,45 @@ class Recapture:
 
     @property
     def heterogeneous(self) -> bool:
-        """Whether classes surely differ in how easy they are to find: the bound is then below their number."""
+        """Whether classes surely differ in how easy they are to find, or some belong to one run alone."""
         return self.heterogeneity.low > 1
 
     @property
     def sentence(self) -> str:
         """What it says, with its numbers."""
-        n_new = self.forecast
-        further = f"a further run would bring {n_new.value:,.0f} new ones [{n_new.low:,.0f}, {n_new.high:,.0f}]"
         found = f"{self.n_runs} runs found {self.n_classes:,} classes, {self.frequencies[0]:,} of them once"
-        if self.bound is None:
+        further = f"a further run would bring {_told(self.forecast)} new ones"
+        if self.bound is None or self.chao is None:
             return f"{found}: no saturation, no bound, since {self.reason}; {further}."
-        at_least = f"there are at least {self.bound.value:,.0f} [{self.bound.low:,.0f}, {self.bound.high:,.0f}]"
-        if self.recurrent is None:
-            return f"{found}; {at_least}; {further}."
-        ends = f"[{self.recurrent.low:,.0f}, {self.recurrent.high:,.0f}]"
-        return f"{found}; {at_least}, {self.recurrent.value:,.0f} {ends} whatever belongs to one run; {further}."
+        at_least = f"at least {_told(self.bound)} come back"
+        return f"{found}; {at_least}, at least {_told(self.chao)} with every atom that one run has alone; {further}."
 
 
-@guarded(n_runs=(2, 10_000), level=(1e-9, 1 - 1e-9), least_coverage=(0.0, 1.0))
+@guarded(n_runs=(2, 10_000), level=(1e-9, 1 - 1e-9), chance=(0.0, 1.0))
 def recapture(
     appearances: Int[Tensor, " classes"],
     n_runs: int,
     *,
     level: float = 0.95,
-    least_coverage: float = LEAST_COVERAGE,
+    chance: float = 0.01,
 ) -> Recapture:
     """Bounds of the number of classes and of what a further run brings, from how often each class was found.
 
-    The bound is Chao's, bias-corrected where no class was found twice, with his log-normal interval
-    (@chao1987estimating). It is a **lower** bound: its low end is below the number of classes at `level` or more often,
-    its high end is not above it. `recurrent` does without the classes that were found once, which may be spurious
+    Bounds are **lower** ones: at `level` or more often the low end is not above the number of classes, and nothing is
+    said of how far it lies below. `chao` is that of @chao1987estimating, bias-corrected where no class was found twice,
+    with its log-normal interval; `bound` does without the classes that were found once, which may be spurious
     (@willis2016species). The forecast's ends hold for any distribution of chances to be found, by the two sharp bounds
-    of a moment problem, widened to a prediction interval as in @krishnamoorthy2011improved.
+    of a moment problem (@daley2016better), widened to a prediction interval as in @krishnamoorthy2011improved.
 
-    It misleads where classes are split, since their parts count as classes; where a threshold lets partners through by
-    chance (measure how often on a null: over n runs, coverage is then up to 1 - (1 - chance)^(n - 1) without any common
-    class, which `least_coverage` has to exceed); and where runs share a start.
+    It misleads where a threshold lets more partners through by chance than `chance` says (measure it on a null), and
+    where runs share a start.
 
     Args:
         appearances: in how many runs each class was found, from 1 to `n_runs`.
         n_runs: how many runs there are, those without any class included.
         level: of all intervals.
-        least_coverage: what coverage has to exceed surely for a bound.
+        chance: how often a matched pair passes the threshold on a null. There is no bound unless coverage is surely
+            above a tenth and above twice what this gives without any common class, 1 - (1 - chance)^(n_runs - 1).
 
     Raises:
         ValueError: a class found in no run or in more than there are.
@@ -124,14 +121,14 @@ def recapture(
     f = tuple(appearances.long().cpu().bincount(minlength=n_runs + 1)[1:].tolist())
     z = float(ndtri((1 + level) / 2))
     coverage = _coverage(f, z)
-    reason = _unsaturated(coverage, least_coverage)
+    reason = _unsaturated(coverage, max(LEAST_COVERAGE, min(1.0, 2 * (1 - (1 - chance) ** (n_runs - 1)))))
     return Recapture(
         n_runs=n_runs,
         frequencies=f,
         coverage=coverage,
         saturation="none" if reason else "some",
         bound=None if reason else _bound(f, z),
-        recurrent=None if reason or n_runs < _THREE else _recurrent(f, z),
+        chao=None if reason else _chao(f, z),
         forecast=_forecast(f, z),
         heterogeneity=_heterogeneity(f, z),
         level=level,
@@ -154,12 +151,10 @@ def _unsaturated(coverage: Ranged, least: float) -> str:
         return "no run found any class"
     if coverage.low > least:
         return ""
-    return (
-        f"{percent(coverage.value)} of a run's atoms have a class in other runs, not surely more than {percent(least)}"
-    )
+    return f"{percent(coverage.value)} of a run's atoms come back, which is not surely more than {percent(least)}"
 
 
-def _bound(f: Sequence[int], z: float) -> Ranged:
+def _chao(f: Sequence[int], z: float) -> Ranged:
     """Eq. 71, and its variance."""
     seen, n_runs = sum(f), len(f)
     f1, f2 = f[0], f[1]
@@ -173,16 +168,16 @@ def _bound(f: Sequence[int], z: float) -> Ranged:
     return _log_normal(seen, unseen, variance, z)
 
 
-def _recurrent(f: Sequence[int], z: float) -> Ranged:
+def _bound(f: Sequence[int], z: float) -> Ranged:
     """Eq. 72: f_1 replaced by the least that it can be, given f_2 and f_3, and never more than it was."""
-    n_runs, f2, f3 = len(f), f[1], f[2]
-    seen = sum(f[1:])
-    if not f3:
-        return Ranged(seen, seen, seen)
+    n_runs, seen = len(f), sum(f[1:])
+    if n_runs < _THREE or not f[2]:
+        return _log_normal(seen, 0.0, 0.0, z)
+    f2, f3 = f[1], f[2]
     share, once = (n_runs - 1) / n_runs, 2 * (n_runs - 2) / (3 * (n_runs - 1))
     ratio = f2 / f3
     if once * ratio * f2 > f[0]:
-        return _bound(f, z)
+        return _chao(f, z)
     unseen = once * ratio * f2 + share * (once * ratio) ** 2 * f2 / 2  # found once, and never
     slopes = (
         0.0,
@@ -201,15 +196,16 @@ def _variance(f: Sequence[int], slopes: Sequence[float], total: float) -> float:
 def _log_normal(seen: int, unseen: float, variance: float, z: float) -> Ranged:
     """Of what was not seen, the logarithm is taken to be normal; classes are whole, and so are the ends."""
     if unseen <= 0:
-        return Ranged(seen, seen, seen)
+        return Ranged(float(seen), float(seen), float(seen))
     factor = math.exp(z * math.sqrt(math.log1p(variance / unseen**2)))
-    return Ranged(seen + unseen, math.floor(seen + unseen / factor), math.ceil(seen + unseen * factor))
+    low, high = math.floor(seen + unseen / factor), math.ceil(seen + unseen * factor)
+    return Ranged(seen + unseen, float(low), float(high))
 
 
 def _forecast(f: Sequence[int], z: float) -> Ranged:
     """Eq. 74 and 75: two bounds of what is expected, and what a single run may be off them."""
     n_runs = len(f)
-    weights = [1 / math.comb(n_runs, k) for k in (1, 2, 3)]
+    weights = [1 / max(1, math.comb(n_runs, k)) for k in (1, 2, 3)]
     c1, c2, c3 = (weight * f_k for weight, f_k in zip(weights, [*f, 0][:3], strict=True))
     least = c1**2 / (c1 + c2) if c1 else 0.0
     most = c1 - (c2**2 / (c2 + c3) if c2 and n_runs >= _THREE else 0.0)
@@ -222,7 +218,7 @@ def _forecast(f: Sequence[int], z: float) -> Ranged:
         for mean, variance in ((least, least_variance), (most, most_variance))
     ]
     low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-    return Ranged((least + most) / 2, max(0.0, math.ceil(low)), math.floor(high))
+    return Ranged((least + most) / 2, max(0.0, float(math.ceil(low))), float(math.floor(high)))
 
 
 def _slopes(x: float, y: float) -> tuple[float, float]:
@@ -250,3 +246,7 @@ def _heterogeneity(f: Sequence[int], z: float) -> Ranged:
     value = c1 * c3 / c2**2
     factor = math.exp(z * math.sqrt(1 / f[0] + 4 / f[1] + 1 / f[2]))
     return Ranged(value, value / factor, value * factor)
+
+
+def _told(number: Ranged) -> str:
+    return f"{number.value:,.0f} [{number.low:,.0f}, {number.high:,.0f}]"
