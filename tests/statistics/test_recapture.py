@@ -144,8 +144,8 @@ def test_two_runs_bound_by_what_both_found():
 
 def test_the_sentence_has_the_numbers():
     assert said(30, 20, 20, 30).sentence == (
-        "4 runs found 100 classes, 30 of them once; at least 80 [73, 102] come back, at least 117 [106, 143] with every "
-        "atom that one run has alone; a further run would bring 6 [1, 12] new ones."
+        "4 runs found 100 classes, 30 of them once; at least 80 [73, 102] come back, at least 117 [106, 143] with "
+        "every atom that one run has alone; a further run would bring 6 [1, 12] new ones."
     )
 
 

@@ -204,8 +204,8 @@ def _merged(runs: list[int], first: list[int], second: list[int], strengths: lis
     gone = [False] * len(runs)
 
     def entry(a: int, b: int) -> tuple[float, int, int, int, int]:
-        linkage = shared[a][b].total / (count[a] * count[b])
-        return (-linkage, *sorted((lowest[a], lowest[b])), a, b)  # type: ignore[return-value] (two of them)
+        low, high = sorted((lowest[a], lowest[b]))
+        return -shared[a][b].total / (count[a] * count[b]), low, high, a, b
 
     queue = [entry(a, b) for a, b in zip(first, second, strict=True)]
     heapq.heapify(queue)

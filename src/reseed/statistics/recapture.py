@@ -1,4 +1,4 @@
-"""How many features there are, and how many a further run would bring (docs/mathematics.md, eq. 71 to 75).
+"""How many features there are, and how many a further run would bring (docs/mathematics.md, eq. 71 to 76 and 78).
 
 Runs are occasions, and a class of atoms is caught by the runs that have an atom of it. What was caught once or twice
 says how much was never caught. Every number here holds however unequally easy classes are to find, as long as runs are
@@ -137,7 +137,7 @@ def recapture(
 
 
 def _coverage(f: Sequence[int], z: float) -> Ranged:
-    """Good and Turing's, with the error of @esty1983normal."""
+    """Eq. 78: Good and Turing's (@good1953population), with the error of @esty1983normal."""
     total = sum(k * f_k for k, f_k in enumerate(f, 1))
     if not total:
         return Ranged(math.nan, math.nan, math.nan)
