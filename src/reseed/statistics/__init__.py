@@ -29,9 +29,11 @@ from reseed.statistics.jackknife import (
 )
 from reseed.statistics.multiple import holm
 from reseed.statistics.permutation import PermutationTest, permutation_test, smallest_p
+from reseed.statistics.recapture import LEAST_COVERAGE, Ranged, Recapture, Saturation, recapture
 
 __all__ = [
     "BORN_IDENTICAL",
+    "LEAST_COVERAGE",
     "SHARED_INDICES",
     "BirthTest",
     "Conclusion",
@@ -39,6 +41,9 @@ __all__ = [
     "Equivalence",
     "Estimate",
     "PermutationTest",
+    "Ranged",
+    "Recapture",
+    "Saturation",
     "Statistic",
     "Unit",
     "at_r2",
@@ -62,6 +67,7 @@ __all__ = [
     "over_runs",
     "paired_contrast",
     "permutation_test",
+    "recapture",
     "smallest_p",
     "widened",
     "within",
