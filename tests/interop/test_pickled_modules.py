@@ -5,11 +5,13 @@ planted: real modules of torch in classes that are called like overcomplete's.
 """
 
 import builtins
+import contextlib
 import io
 import os
 import re
 import sys
 import types
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -396,3 +398,17 @@ def test_a_file_that_is_cut_short_is_told_as_damaged(planted, tmp_path):
         read(path)
     with pytest.raises(RuntimeError):
         load(io.BytesIO(path.read_bytes()))
+
+
+@pytest.mark.parametrize("number", range(60))
+def test_a_pickle_with_changed_bytes_is_read_or_refused_and_never_a_traceback(tmp_path, number):
+    chance = np.random.default_rng(number)
+    whole, changed = PICKLED / "overcomplete-batchtopk/model.pt", tmp_path / "model.pt"
+    with zipfile.ZipFile(whole) as files, zipfile.ZipFile(changed, "w") as written:
+        for name in files.namelist():
+            held = bytearray(files.read(name))
+            if name.endswith("data.pkl"):
+                held[chance.integers(len(held))] = chance.integers(256)
+            written.writestr(name, bytes(held))
+    with contextlib.suppress(DictionaryError):
+        assert read(changed, format="overcomplete").atoms.isfinite().all()
