@@ -2,9 +2,11 @@
 
     make bench-peers ARGS=--help                                             installs the libraries into .venv-peers
     .venv-peers/bin/python benchmarks/peers/fixtures.py STORE tests/interop/written
+    .venv-peers/bin/python benchmarks/peers/fixtures.py tests/interop/written tests/interop/pickled --kinds modules
 
 STORE is what `reseed collect` wrote. Its tokens are seen in their strongest principal directions, so that files stay
-small. Each library trains its own classes: thresholds, norms and biases are away from where they began.
+small. Each library trains its own classes: thresholds, norms and biases are away from where they began. Whole modules
+are trained on the thousand tokens of the other files, again and again.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from reseed import open_activations
 
 D_MODEL, N_ATOMS, K, STEPS, BATCH, TOKENS = 24, 40, 5, 300, 128, 1000
 RATE, SEED = 3e-3, 7
+CODES = "codes.npz"
 PACKAGES = ("sae-lens", "dictionary-learning", "eai-sparsify", "overcomplete", "torch")
 
 Encode = Callable[[Tensor], Tensor]
@@ -36,7 +39,10 @@ Written = Iterator[tuple[str, Encode]]
 
 
 def tokens(store: Path) -> Tensor:
-    """Rows in the strongest directions, with their mean, of a median norm near √d."""
+    """Rows in the strongest directions, with their mean, of a median norm near √d; or those of other files."""
+    if (store / CODES).is_file():
+        kept = torch.from_numpy(np.load(store / CODES)["tokens"])
+        return torch.cat([kept[torch.arange(STEPS * BATCH) % TOKENS], kept])
     activations = open_activations(store)
     rows = torch.cat(list(activations.blocks()))[: STEPS * BATCH + TOKENS].double()
     directions = torch.linalg.eigh(activations.moments.covariance).eigenvectors[:, -D_MODEL:]
@@ -169,6 +175,31 @@ def overcomplete(rows: Tensor, out: Path) -> Written:
         yield path.name, lambda x, model=model: model.encode(x)[1]
 
 
+def modules(rows: Tensor, out: Path) -> Written:
+    """Whole modules of overcomplete, in training and in evaluation, and wrapped for several devices."""
+    _skip_init("overcomplete")
+    sae = _imported("overcomplete.sae")
+    points = rows[torch.linspace(0, len(rows) - 1, 2 * N_ATOMS).long()]
+    batch = sae.BatchTopKSAE(D_MODEL, N_ATOMS, top_k=K * BATCH, encoder_module="mlp_ln_1", device="cpu")
+    models = {
+        "topk": sae.TopKSAE(D_MODEL, N_ATOMS, top_k=K, device="cpu"),
+        "batchtopk": batch,  # whose k counts a whole batch
+        "ra-topk": sae.RATopKSAE(D_MODEL, N_ATOMS, points, top_k=K, delta=0.5, device="cpu"),
+    }
+    for name, model in models.items():
+        torch.manual_seed(SEED)
+        model.train()
+        _fit(model.parameters(), lambda x, model=model: (model(x)[2] - x).square().mean(), rows)
+        if name != "topk":
+            model.eval()
+        path = out / f"overcomplete-{name}"
+        path.mkdir()
+        torch.save(torch.nn.DataParallel(model) if name == "batchtopk" else model, path / "model.pt")
+        np.save(path / "atoms.npy", model.get_dictionary().detach().numpy())
+        model.eval()
+        yield path.name, lambda x, model=model: model.encode(x)[1]
+
+
 def _fit(parameters: Any, loss: Callable[[Tensor], Tensor], rows: Tensor) -> None:  # noqa: ANN401 (theirs)
     optimiser = torch.optim.Adam(list(parameters), lr=RATE)
     for batch in batches(rows):
@@ -177,23 +208,30 @@ def _fit(parameters: Any, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Non
         optimiser.step()
 
 
+KINDS: dict[str, Callable[[Tensor, Path], Written]] = {
+    each.__name__: each for each in (saelens, dictionary_learning, sparsify, overcomplete, modules)
+}
+
+
 def main() -> None:
     """Write everything anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("store", type=Path)
     parser.add_argument("out", type=Path)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=[name for name in KINDS if name != "modules"])
     asked = parser.parse_args()
     shutil.rmtree(asked.out, ignore_errors=True)
     asked.out.mkdir(parents=True)
     rows = tokens(asked.store)
     x = rows[-TOKENS:]
     codes: dict[str, np.ndarray] = {}
-    for library in (saelens, dictionary_learning, sparsify, overcomplete):
-        for name, encode in library(rows, asked.out):
+    for kind in asked.kinds:
+        for name, encode in KINDS[kind](rows, asked.out):
             with torch.no_grad():
                 codes[name] = encode(x).float().numpy()
             print(name, f"mean L0 {(codes[name] != 0).sum(1).mean():.1f}", flush=True)
-    np.savez_compressed(asked.out / "codes.npz", tokens=x.numpy(), **codes)
+    beside = {} if (asked.store / CODES).is_file() else {"tokens": x.numpy()}
+    np.savez_compressed(asked.out / CODES, **beside, **codes)
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     (asked.out / "versions.json").write_text(json.dumps(versions, indent=1) + "\n", encoding="utf-8")
 

@@ -211,7 +211,26 @@ def test_dictionary_learning_keeps_its_steps_beside_the_last(tmp_path):
     config = json.loads((tmp_path / "flat" / "config.json").read_text("utf-8"))
     del config["trainer"]["steps"]
     (tmp_path / "flat" / "config.json").write_text(json.dumps(config), "utf-8")
-    assert steps_of(tmp_path / "flat") == {}  # which step the last is of is not known
+    with pytest.raises(DictionaryError, match=r"\(ae_100\.pt\), and its last dictionary does not tell its own: say it"):
+        steps_of(tmp_path / "flat")
+
+
+def test_a_last_dictionary_without_a_step_is_not_followed_and_can_be_given_alone(tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(WRITTEN / "dictionary-learning-topk", folder)
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    del config["trainer"]["steps"]
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+    shutil.copy(folder / "ae.pt", folder / "checkpoints" / "ae_200.pt")
+    other = WRITTEN / "dictionary-learning-batchtopk" / "ae.pt"
+    with pytest.raises(DictionaryError, match=r"run holds the steps of a run \(checkpoints/ae_0\.pt, .*ae_200\.pt\)"):
+        compare(folder, other, groups=["one", "one"])
+    found = compare(folder / "ae.pt", other, groups=["one", "one"], labels=["last", "other"])
+    assert [each.step for each in found.dictionaries] == [None, None]
+    assert steps_of(folder / "ae.pt") == {}
+    assert list(steps_of(folder / "checkpoints")) == [0, 200]
+    shutil.rmtree(folder / "checkpoints")
+    assert steps_of(folder) == {}
 
 
 def test_dictionaries_of_dictionary_learning_are_followed_from_step_0():

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn.functional import layer_norm
 
+import reseed
 from reseed.errors import DictionaryError
 from reseed.interop import read
 
@@ -228,6 +229,65 @@ def test_sparsify_before_february_2025_takes_the_bias_off_transcoders_too(tmp_pa
     codes = top(X @ E.T + B_ENC)
     agrees(read(folder), codes, codes @ D + B_DEC)
     assert read(folder).seed == "3"
+
+
+ATTENTION = {"attn_layers.0.k_ctx.weight": normal(2, N_ATOMS), "attn_layers.0.k_ctx.bias": normal(2)}
+CONF = "llm:\n  dimin: 5\nsae:\n  exp_factor: 1.4\n  scaling_factor: {}  # of all tokens\n  tied_weights: {}\n"
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_temporal_autoencoders_have_atoms_and_no_codes_of_a_token_alone(tmp_path, tied):
+    tensors = {"D": D, "b": B_DEC, **ATTENTION} | ({} if tied else {"E": E.T})
+    folder = saved(tmp_path / "layer_12/temporal", "latest_ckpt.safetensors", tensors)
+    (folder / "conf.yaml").write_text(CONF.format(0.25, str(tied).lower()))
+    found = read(folder)
+    assert torch.equal(found.atoms, D)
+    assert torch.equal(found.decoder_bias, B_DEC)
+    assert (found.format, found.space.kind, found.space.scale) == ("temporal", "raw", 0.25)
+    assert found.about == {"layer": 12}
+    assert set(found.sums) == {"conf.yaml", "latest_ckpt.safetensors"}
+    (note,) = found.notes
+    assert "its codes depend on the tokens before" in note
+    with pytest.raises(DictionaryError, match="makes no codes here"):
+        found.encode(X)
+
+
+@pytest.mark.parametrize("conf", ["", "scaling_factor: 2.0", CONF.format("-1.0", ""), CONF.format("1e", ""), 2 * CONF])
+def test_a_factor_that_is_not_said_once_is_not_guessed(tmp_path, conf):
+    folder = saved(tmp_path, "latest_ckpt.safetensors", {"D": D, "b": B_DEC})
+    (folder / "conf.yaml").write_text(conf.format(0.5, "", 0.5, "") if "{}" in conf else conf)
+    found = read(folder)
+    assert found.space.scale == 1
+    assert "does not say once by which factor" in found.notes[1]
+
+
+def test_a_temporal_autoencoder_with_more_tensors_or_without_atoms_is_refused(tmp_path):
+    (tmp_path / "conf.yaml").write_text(CONF.format(1, ""))
+    for tensors, said in (({"D": D, "b": B_DEC, "theta": THETA}, "holds theta beside"), ({"b": B_DEC}, "no tensor D")):
+        with pytest.raises(DictionaryError, match=said):
+            read(saved(tmp_path, "latest_ckpt.safetensors", tensors))
+    (tmp_path / "conf.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(DictionaryError, match="cannot be read"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["esmc.safetensors", "esmc.pt"])
+def test_esmc_atoms_live_where_tokens_are_z_scored(tmp_path, name):
+    tensors = {"W_enc": E.T, "W_dec": D, "b_dec": B_DEC, "idf": THETA, "max": THETA}
+    path = saved(tmp_path, name, tensors) / name
+    found = read(path)
+    assert torch.equal(found.atoms, D)
+    assert torch.equal(found.encoder, E)
+    assert (found.format, found.space.kind, found.rule) == ("esmc-sae", "token z-score", None)
+    with pytest.raises(DictionaryError, match="reads token z-score activations, and makes nothing of others"):
+        found.encode(X)
+    other = saved(tmp_path, "sae.pt", {"encoder_linear.weight": E, "decoder_linear.weight": D.T}) / "sae.pt"
+    with pytest.raises(DictionaryError, match="reads token z-score activations and B raw ones"):
+        reseed.compare(path, other, labels=["A", "B"])
+    with pytest.raises(DictionaryError, match="holds theta beside what ESMC-SAE has"):
+        read(saved(tmp_path, name, tensors | {"theta": THETA}) / name)
+    with_bias = read(saved(tmp_path, name, tensors | {"b_enc": B_ENC}) / name)
+    assert with_bias.format == "matrix"
 
 
 @pytest.mark.parametrize(

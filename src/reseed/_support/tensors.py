@@ -10,6 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from reseed._support.modules import load, names_in
+
 __all__ = ["FORMATS", "Named", "read_all", "read_named", "read_tensor"]
 
 FORMATS = (".npy", ".safetensors", ".pt")
@@ -18,6 +20,7 @@ FORMATS = (".npy", ".safetensors", ".pt")
 _LFS = b"version https://git-lfs"
 _NPY = b"\x93NUMPY"
 _HEAD = 64  # bytes that tell a file of another kind
+_TOLD = 8  # names that a message lists
 
 
 class Named(NamedTuple):
@@ -145,12 +148,15 @@ def _why(error: Exception) -> str:
 
 def _load_pt(path: Path) -> Any:  # noqa: ANN401 (whatever was saved)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return load(path)
     except (
         Exception
     ) as error:  # what torch raises for a damaged file, and for one that it does not load, is of many kinds
+        named = names_in(path)
+        what = f" ({_listed(named)})" if named else ", or is damaged"
         raise ValueError(
-            f"{path} holds more than tensors, or is damaged, and is not unpickled: save the one tensor as .safetensors"
+            f"{path} holds more than tensors{what}, and is not unpickled: save the one tensor as .safetensors, or of a "
+            "module its state dict, torch.save(model.state_dict(), 'model.pt')"
         ) from error
 
 
@@ -166,7 +172,7 @@ def _read_pt(path: Path, names: Sequence[str], tensor: str | None) -> Named:
 
 def _chosen(path: Path, keys: Sequence[str], names: Sequence[str], tensor: str | None) -> str:
     """Which tensor of a file is meant."""
-    listed = ", ".join(keys[:8]) + (" ..." if len(keys) > 8 else "")  # noqa: PLR2004 (that a line holds)
+    listed = _listed(keys)
     if tensor is not None:
         if tensor not in keys:
             raise ValueError(f"{path} holds no tensor {tensor!r}: choose from {listed or 'none'}")
@@ -177,3 +183,8 @@ def _chosen(path: Path, keys: Sequence[str], names: Sequence[str], tensor: str |
             f"{path} holds {len(keys)} tensors ({listed or 'none'}): say which with --tensor, or call it {names[0]!r}"
         )
     return (known or list(keys))[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """As many as a line holds."""
+    return ", ".join(names[:_TOLD]) + (" ..." if len(names) > _TOLD else "")

@@ -58,7 +58,7 @@ class Parts:
         found = self._tensors.get(name)
         if found is None or found.numel() != 1:
             raise DictionaryError(f"{self.path}: {name} is not one number, as it is in {self._format}")
-        return float(found)
+        return float(found.detach())
 
     def sizes(self, name: str) -> tuple[int, ...]:
         """A tensor of whole numbers."""

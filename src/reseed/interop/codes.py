@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import layer_norm
 
 from reseed._support.brief import brief_repr
 
-__all__ = ["CodeRule", "Gated", "GroupMax", "Pursuit", "Relu", "Scaled", "Thresholded", "TopK"]
+__all__ = ["CodeRule", "Gated", "GroupMax", "Normed", "Pursuit", "Relu", "Scaled", "Thresholded", "TopK"]
 
 Codes = Float[Tensor, "tokens atoms"]
 
@@ -161,6 +162,26 @@ class Pursuit(CodeRule):
             if done.all():
                 break
         return codes
+
+
+@dataclass(frozen=True, repr=False)
+class Normed(CodeRule):
+    """Another rule on pre-activations after a layer norm, over all atoms of a token."""
+
+    rule: CodeRule
+    weight: Float[Tensor, " atoms"] | None
+    bias: Float[Tensor, " atoms"] | None
+    epsilon: float
+
+    @property
+    def title(self) -> str:
+        """`TopK, k = 32 after a layer norm`."""
+        return f"{self.rule.title} after a layer norm"
+
+    def codes(self, pre: Codes) -> Codes:
+        """rule(weight (pre - mean) / sqrt(variance + epsilon) + bias), the variance of as many degrees as atoms."""
+        weight, bias = (None if each is None else each.to(pre) for each in (self.weight, self.bias))
+        return self.rule.codes(layer_norm(pre, pre.shape[-1:], weight, bias, self.epsilon))
 
 
 @dataclass(frozen=True, repr=False)

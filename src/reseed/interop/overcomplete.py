@@ -1,12 +1,8 @@
-"""overcomplete (0.3.0): the state dict of a sparse autoencoder, `.pt` or `.safetensors`, with no settings beside it.
+"""overcomplete (0.3.0): the state dict of a sparse autoencoder, `.pt` or `.safetensors`, or the whole module, pickled.
 
-    plain    D = normalise(_weights) exp(m)
-    archetypal    D = (rows(relu W) C + clip(Relax, delta)) exp(m), rows(.) summing to 1
-
-What a state dict leaves out is asked for: k of TopK, delta of an archetypal one; `reseed.Recorder` writes both into
-the header of its files. Codes are relu(E x + b) before
-whatever chooses among them; no bias is taken off or added. Weights are put back where they belong before every
-forward pass, and so are they here.
+Codes are relu(E x + b) before whatever chooses among them; no bias is taken off or added. What a state dict leaves out
+is asked for: k of TopK, delta of an archetypal one. A whole module knows them, and `reseed.Recorder` writes them into
+the header of its files.
 """
 
 from __future__ import annotations
@@ -26,6 +22,8 @@ from reseed.errors import DictionaryError, TrajectoryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts, sha256_of
+from reseed.interop._overcomplete_atoms import archetypal
+from reseed.interop._overcomplete_module import at_least, is_module, read_module
 from reseed.interop.codes import CodeRule, Thresholded, TopK
 from reseed.trajectory.reading import read_header
 
@@ -33,7 +31,6 @@ __all__ = ["OVERCOMPLETE"]
 
 _ENDS = (".pt", ".pth", ".safetensors")
 _PLAIN, _WEIGHTS, _MULTIPLIER = "dictionary._weights", "dictionary.W", "dictionary.multiplier"
-_EPSILON = 1e-8  # the library's, in a sum of weights
 
 
 def _recognises(source: Source) -> bool:
@@ -42,7 +39,7 @@ def _recognises(source: Source) -> bool:
     try:
         names = _named(read_all(Path(source)))
     except ValueError:
-        return False
+        return is_module(Path(source))
     return _MULTIPLIER in names and (_PLAIN in names or _WEIGHTS in names)
 
 
@@ -53,20 +50,22 @@ def _named(found: Mapping[str, object]) -> dict[str, object]:
 
 def _read(source: Source, *, k: int | None = None, delta: float | None = None) -> LoadedDictionary:
     path = Path(str(source))
+    if path.is_file() and is_module(path):
+        return read_module(path, k=k, delta=delta)
     found = _named(_checked(path))
     told = _header(path)
     k, delta = _settled(path, told, "top_k", k), _settled(path, told, "delta", delta)
     tensors = {name: each for name, each in found.items() if isinstance(each, Tensor)}
     parts = Parts(path, tensors, format="overcomplete")
     multiplier = parts.number(_MULTIPLIER)
-    archetypal = _WEIGHTS in parts
-    atoms = (_archetypal(parts, delta) if archetypal else normalize(parts.take(_PLAIN), dim=1)) * math.exp(multiplier)
+    relaxed = _WEIGHTS in parts
+    atoms = (_archetypal(parts, delta) if relaxed else normalize(parts.take(_PLAIN), dim=1)) * math.exp(multiplier)
     notes: tuple[str, ...] = ()
     if "encoder.final_block.1.weight" in parts or "encoder.mlp_blocks.0.0.weight" in parts:
         notes = (f"{path}: its encoder is more than one linear layer, and is not read: it makes no codes here",)
         return assembled(path, atoms=atoms, format=OVERCOMPLETE.name, sums=sha256_of(path), notes=notes)
     encoder, bias = parts.maybe("encoder.final_block.0.weight"), parts.maybe("encoder.final_block.0.bias")
-    rule: CodeRule | None = Thresholded(parts.take("thresholds").exp()) if "thresholds" in parts else None
+    rule: CodeRule | None = Thresholded(at_least(parts.take("thresholds").exp())) if "thresholds" in parts else None
     if rule is None and k is not None:
         rule = TopK(k)
     if encoder is not None and rule is None:
@@ -79,7 +78,7 @@ def _read(source: Source, *, k: int | None = None, delta: float | None = None) -
         encoder_bias=bias,
         rule=rule,
         format=OVERCOMPLETE.name,
-        about={"class": "archetypal" if archetypal else "plain"},
+        about={"class": "archetypal" if relaxed else "plain"},
         sums=sha256_of(path),
         notes=notes,
     )
@@ -110,11 +109,7 @@ def _archetypal(parts: Parts, delta: float | None) -> Float[Tensor, "atoms d_mod
         raise DictionaryError(
             f"{parts.path} is archetypal: how far atoms may leave the hull is not in a state dict: say it with --delta"
         )
-    weights = parts.take(_WEIGHTS).relu()
-    relaxation = parts.take("dictionary.Relax")
-    reach = (delta / relaxation.norm(dim=1, keepdim=True)).clamp(max=1.0).nan_to_num(1.0)
-    mixtures = (weights / (weights.sum(dim=1, keepdim=True) + _EPSILON)) @ parts.take("dictionary.C")
-    return mixtures + relaxation * reach
+    return archetypal(parts.take(_WEIGHTS), parts.take("dictionary.C"), parts.take("dictionary.Relax"), delta=delta)
 
 
 def _checked(path: Path) -> dict[str, object]:
@@ -127,7 +122,7 @@ def _checked(path: Path) -> dict[str, object]:
 OVERCOMPLETE = Reader(
     name="overcomplete",
     title="overcomplete",
-    meaning="the state dict of an autoencoder of overcomplete",
+    meaning="the state dict of an autoencoder of overcomplete, or the whole module as torch.save pickles it",
     recognises=_recognises,
     read=_read,
     asks=frozenset({"k", "delta"}),

@@ -11,6 +11,7 @@ from reseed._support.guard import guarded
 from reseed.errors import DictionaryError
 from reseed.interop._base import Components, LoadedDictionary, Reader, Source
 from reseed.interop.dictionary_learning import DICTIONARY_LEARNING
+from reseed.interop.esmc import ESMC
 from reseed.interop.gemma_scope import GEMMA_SCOPE, GEMMA_SCOPE_2
 from reseed.interop.hub import fetched, is_on_hub
 from reseed.interop.linear import LINEAR
@@ -20,9 +21,11 @@ from reseed.interop.openai import OPENAI
 from reseed.interop.overcomplete import OVERCOMPLETE
 from reseed.interop.qwen_scope import QWEN_SCOPE
 from reseed.interop.run import RUN
+from reseed.interop.sae_stability import SAE_STABILITY
 from reseed.interop.saelens import SAELENS
 from reseed.interop.saev import SAEV
 from reseed.interop.sparsify import SPARSIFY
+from reseed.interop.temporal import TEMPORAL
 from reseed.interop.transcoders import TRANSCODERS
 
 __all__ = ["READERS", "read"]
@@ -43,6 +46,9 @@ READERS: dict[str, Reader] = {
         QWEN_SCOPE,
         TRANSCODERS,
         SAEV,
+        SAE_STABILITY,
+        TEMPORAL,
+        ESMC,
         LINEAR,
         MATRIX,
     )

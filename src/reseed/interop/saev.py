@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reseed._support.modules import load
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
@@ -50,7 +51,7 @@ def _read(source: Source) -> LoadedDictionary:
     with path.open("rb") as file:
         file.readline()
         try:
-            found = torch.load(io.BytesIO(file.read()), map_location="cpu", weights_only=True)
+            found = load(io.BytesIO(file.read()))
         except Exception as error:  # what torch raises for a damaged file is of many kinds
             raise DictionaryError(f"{path} holds more than tensors, or is damaged, and is not unpickled") from error
     parts = Parts(path, {name: each for name, each in found.items() if isinstance(each, Tensor)}, format="saev")

@@ -52,16 +52,16 @@ def _read(source: Source) -> LoadedDictionary:
     if kind == "groupmax" and len(made["atoms"]) % k:
         raise DictionaryError(f"{config} says k = {k} groups, of {len(made['atoms'])} atoms: they do not divide")
     rule: CodeRule = GroupMax(k) if kind == "groupmax" else TopK(k)
-    seeds = (_SEED.search(part.name) for part in (folder, folder.parent))
-    seed = next((found[1] for found in seeds if found), None)
+    here, above = (_SEED.search(part.name) for part in (folder, folder.parent))
+    seed = here or above
     return assembled(
         path,
         name=str(source),
         format=SPARSIFY.name,
         rule=rule,
         subtracts=not settings.get("transcode", False),
-        seed=seed,
-        about={"hookpoint": folder.name if seed is None else folder.parent.name, "activation": kind},
+        seed=None if seed is None else seed[1],
+        about={"hookpoint": _SEED.sub("", folder.name).rstrip("-_") or folder.parent.name, "activation": kind},
         sums=sha256_of(config, path),
         **made,
     )

@@ -41,14 +41,15 @@ class _Entry(NamedTuple):
 def steps_of(source: Source, *, format: str | None = None) -> dict[int, Path]:  # noqa: A002 (as in `read`)
     """The dictionaries in a folder by their steps, ascending, by names alone; empty for what is no folder of steps.
 
-    A folder that is one dictionary, and does not say of which step, is no folder of steps, whatever else is in it.
+    A folder that is one dictionary, and does not say of which step, is no folder of steps, unless it holds others that
+    do: when it was written is then not known, and it cannot be followed.
 
     Args:
         source: whatever `read` takes.
         format: a name of `READERS`: only what that reader recognises counts.
 
     Raises:
-        DictionaryError: two entries have one step, or one tells none while others do.
+        DictionaryError: two entries have one step, or one tells none while others do, the folder itself among them.
     """
     if isinstance(source, Tensor) or not Path(source).expanduser().is_dir():
         return {}
@@ -57,10 +58,10 @@ def steps_of(source: Source, *, format: str | None = None) -> dict[int, Path]:  
     if own:
         return dict(sorted(own.items()))
     readers = list(READERS.values()) if format is None else [READERS[format]] if format in READERS else []
-    itself = _entry(folder, readers)
+    itself, entries = _entry(folder, readers), list(_within(folder, readers))
     if itself is not None and itself.step is None:
+        _check_alone(folder, entries)
         return {}
-    entries = list(_within(folder, readers))
     if itself is not None:  # its own files are no entries, and its last step may be there twice
         entries = [each for each in entries if each.step != itself.step]
         entries = [each for each in entries if each.step is not None or each.path.parent != folder]
@@ -88,6 +89,17 @@ def _entry(path: Path, readers: list[Reader]) -> _Entry | None:
     step = int(named[1]) if named else next(iter(told), None)
     ends_so = step is not None and re.search(rf"(?<!\d)0*{step}$", path.stem) is not None
     return _Entry(path, step, named is not None or ends_so, bare)
+
+
+def _check_alone(folder: Path, entries: list[_Entry]) -> None:
+    """Refuse a dictionary that does not tell its step beside others that do."""
+    told = [each.path for each in entries if each.step is not None and each.named and not each.bare]
+    if told:
+        raise DictionaryError(
+            f"{folder} holds the steps of a run ({_listed(folder, told)}), and its last dictionary does not tell its "
+            "own: say it (trainer.steps in a config.json of dictionary_learning), or give one file, or the folder of "
+            "the steps alone"
+        )
 
 
 def _by_step(folder: Path, entries: list[_Entry]) -> dict[int, Path]:
