@@ -25,7 +25,7 @@ from scipy.special import betaincinv
 from torch import Tensor
 
 from reseed.dice import generator
-from reseed.features import Classes, Links, classes, consensus
+from reseed.reappearance import Classes, Links, classes, consensus
 from reseed.matching import match, unit_rows
 from reseed.statistics import Recapture, recapture
 

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from reseed.comparison.opened import Opened
     from reseed.comparison.trajectories import Course
 
-__all__ = ["compare"]
+__all__ = ["compare", "structureless_tokens"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes are made of, at most."""
@@ -107,7 +107,7 @@ def compare(
     structureless = opened(null, labels=None, **asked) if null else ()
     _check_nulls(found, structureless)
     acts = None if activations is None else open_activations(activations, **of_tokens)
-    tokens, null_tokens = _heldout(acts), _structureless(acts) if structureless else None
+    tokens, null_tokens = _heldout(acts), structureless_tokens(acts) if structureless else None
     sides, null_sides = _on_tokens(found, tokens), _on_surrogate(structureless, null_tokens)
     null_tokens = null_tokens if all(side.seen is not None for side in null_sides) else None
     places = _by_group(sides)
@@ -195,7 +195,7 @@ def _heldout(acts: Activations | None) -> Tokens | None:
     return None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
 
 
-def _structureless(acts: Activations | None) -> Tokens | None:
+def structureless_tokens(acts: Activations | None) -> Tokens | None:
     """Held-out rows without structure, which codes of runs on such rows are made of."""
     if acts is None:
         return None

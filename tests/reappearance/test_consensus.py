@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from reseed.features import Classes, Links, classes, consensus
+from reseed.reappearance import Classes, Links, classes, consensus
 from reseed.matching import match, unit_rows
 
 
@@ -60,7 +60,7 @@ def test_the_medoid_is_the_atom_that_is_most_like_the_others_and_of_two_that_of_
 def test_many_classes_are_made_block_by_block(representative, monkeypatch):
     runs = [normal(20, 5) + 0.1 * normal(20, 5, rolled=run) for run in range(1, 5)]
     whole = consensus(linked(runs), runs, representative=representative)
-    monkeypatch.setattr(sys.modules["reseed.features.consensus"], "_AT_A_TIME", 3 * 4 * 5)
+    monkeypatch.setattr(sys.modules["reseed.reappearance.consensus"], "_AT_A_TIME", 3 * 4 * 5)
     assert torch.equal(whole.atoms, consensus(linked(runs), runs, representative=representative).atoms)
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 from reseed._support.guard import guarded
-from reseed.features.classes import Classes
 from reseed.matching import Sign, unit_rows
 from reseed.matching.similarity import check_dictionaries
+from reseed.reappearance.classes import Classes
 
 __all__ = ["Consensus", "Representative", "consensus"]
 

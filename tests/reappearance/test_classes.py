@@ -7,7 +7,7 @@ from itertools import combinations, product
 import pytest
 import torch
 
-from reseed.features import Links, classes
+from reseed.reappearance import Links, classes
 
 
 def chance(rolled):

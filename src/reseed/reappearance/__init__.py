@@ -1,0 +1,23 @@
+"""Which features come back: atoms that independent runs have in common, and the dictionary that is made of them."""
+
+from reseed.reappearance.classes import Classes, Links, classes
+from reseed.reappearance.consensus import Consensus, consensus
+from reseed.reappearance.document import FEATURES_VERSION, Features
+from reseed.reappearance.features import Reappearance, features, find_features
+from reseed.reappearance.table import COLUMNS, SORTED, flat
+
+__all__ = [
+    "COLUMNS",
+    "FEATURES_VERSION",
+    "SORTED",
+    "Classes",
+    "Consensus",
+    "Features",
+    "Links",
+    "Reappearance",
+    "classes",
+    "consensus",
+    "features",
+    "find_features",
+    "flat",
+]

@@ -1,0 +1,151 @@
+"""What `reseed features` finds, in one versioned document.
+
+FEATURES_VERSION history
+  1  first version
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reseed._support.documents import Document, Number
+from reseed.findings import Interval
+
+__all__ = ["FEATURES_VERSION", "Features", "Range", "Recaptured", "RecipeFeatures", "Shown", "Strata", "Stratum"]
+
+FEATURES_VERSION = 1
+
+
+class Range(Document):
+    """A number and where it may lie, 95 %."""
+
+    value: Number
+    """The number."""
+    low: Number
+    """One end."""
+    high: Number
+    """The other."""
+
+
+class Recaptured(Document):
+    """How many features there are: from how often each class of atoms was found."""
+
+    classes: int
+    """Classes of atoms over runs, at most one atom of each run."""
+    frequencies: tuple[int, ...]
+    """How many of them were found in exactly one run, in two, and so on."""
+    broken: int
+    """Pairs that come back and are in no class together: 0 where the matchings agree with each other."""
+    coverage: Range
+    """Share of a run's atoms that come back in another (Good and Turing)."""
+    at_least: Range | None
+    """A lower bound of how many classes come back at all, those that no run found included; null without saturation."""
+    chao: Range | None
+    """Chao's lower bound, with every atom that one run has alone; null without saturation."""
+    new: Range
+    """How many new classes one run more would bring."""
+    sentence: str
+    """What that says."""
+
+
+class Stratum(Document):
+    """Atoms that are alike in one quantity."""
+
+    low: Number
+    """The least of it."""
+    high: Number
+    """The most."""
+    atoms: int
+    """How many atoms of all runs."""
+    reappearance: Number
+    """Their mean reappearance, one to one."""
+    many_to_one: Number
+    """The share of other runs with any atom within the threshold of cosines."""
+    null_many_to_one: Number
+    """The same for atoms of the null that are as crowded; null for other quantities, and where it has none."""
+
+
+class Strata(Document):
+    """Reappearance against one quantity, in strata of equally many atoms of all runs."""
+
+    by: str
+    """The column."""
+    meaning: str
+    """What it is."""
+    strata: tuple[Stratum, ...]
+    """From the least to the most."""
+
+
+class Shown(Document):
+    """One feature with what it fires on."""
+
+    run: str
+    """The run."""
+    atom: int
+    """Its index."""
+    reappearance: Number
+    """In which share of the other runs it comes back."""
+    cosine: Number
+    """Mean cosine with its partners."""
+    fired: int | None
+    """On how many held-out tokens it fires."""
+    texts: tuple[str, ...]
+    """Where it fires most, the token in ⟦brackets⟧; empty without the texts of the activations."""
+
+
+class RecipeFeatures(Document):
+    """Which features come back among independent runs of one recipe."""
+
+    name: str
+    """The recipe, or the condition of a study."""
+    runs: tuple[str, ...]
+    """Its independent runs."""
+    left_out: tuple[str, ...]
+    """Runs that were born as another one was."""
+    sign: str
+    """`abs` where an atom and its negative are one feature."""
+    cosine: float
+    """The threshold of cosines."""
+    code: float | None
+    """The threshold of code correlations; null where codes are not known, and cosines alone decide."""
+    reappearance: Interval
+    """The share of matched pairs that come back, over runs."""
+    many_to_one: Interval
+    """The share of atoms that have any atom of another run within the threshold of cosines, over runs."""
+    null: str
+    """What that is held against."""
+    null_reappearance: Interval
+    """The share of matched pairs that come back there by the same rule."""
+    null_many_to_one: Interval
+    """The share of atoms that have any within the threshold there."""
+    null_of_cosines_alone: bool
+    """Whether codes are not known there: then fewer come back there than `null_reappearance` says."""
+    recapture: Recaptured
+    """How many features there are."""
+    strata: tuple[Strata, ...]
+    """What reappearance goes with."""
+    most: tuple[Shown, ...]
+    """The features that come back most, those that fire most among them first."""
+    least: tuple[Shown, ...]
+    """Those that fire most of the ones that come back least."""
+    sentence: str
+    """What was found."""
+
+
+class Features(Document):
+    """Which features come back."""
+
+    features_version: int = FEATURES_VERSION
+    """Version of this document's format."""
+    reseed: str
+    """The version of reseed that made it."""
+    source: tuple[str, ...]
+    """What was given."""
+    activations: str | None
+    """The activations that codes are of; null without codes."""
+    recipes: tuple[RecipeFeatures, ...]
+    """Recipe by recipe."""
+    warnings: tuple[str, ...]
+    """What a reader must know before believing the numbers."""
+    rows: tuple[dict[str, Any], ...]
+    """One for every atom of every run, as in the table of features."""

@@ -1,0 +1,293 @@
+"""Which features come back, in one call: from a study, or from dictionaries that were trained elsewhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import torch
+
+from reseed import statistics
+from reseed._support import progress, stopping
+from reseed._support.brief import brief_repr
+from reseed._support.guard import guarded
+from reseed._support.numbers import percent, rounded
+from reseed._support.threads import workers
+from reseed._support.version import VERSION
+from reseed.activations import Activations, open_activations
+from reseed.analysis.given import given_study
+from reseed.analysis.intervals import interval
+from reseed.comparison.comparing import structureless_tokens
+from reseed.comparison.opened import check_alike, opened
+from reseed.comparison.pairs import Side
+from reseed.comparison.tokens import Tokens
+from reseed.errors import ActivationsError, DictionaryError, SpecError
+from reseed.interop import Source  # noqa: TC001 (the guard reads it)
+from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
+from reseed.reappearance.coming_back import Found, Rule, find
+from reseed.reappearance.document import Features, Range, Recaptured, RecipeFeatures, Shown
+from reseed.reappearance.runs import Recipe, of_sides, of_study
+from reseed.reappearance.strata import strata
+from reseed.reappearance.table import table
+from reseed.reappearance.texts import fires_on
+from reseed.statistics.recapture import recapture
+from reseed.thresholds import LEVEL
+from reseed.trajectory import StudyFolder, is_study
+
+if TYPE_CHECKING:
+    from reseed.findings import Interval
+    from reseed.statistics.recapture import Ranged
+
+__all__ = ["Reappearance", "features", "find_features"]
+
+MOST_HELDOUT = 4096
+"""Held-out tokens that codes of foreign dictionaries are made of, at most."""
+_SHOWN = 5
+_TEXTS = 3
+
+
+@dataclass(frozen=True)
+class Reappearance:
+    """What was found, and the table of all features."""
+
+    document: Features
+    """Without the rows of the table."""
+    table: pl.DataFrame
+    """One row for every atom of every independent run, by `COLUMNS`."""
+
+    __repr__ = brief_repr
+
+    @property
+    def whole(self) -> Features:
+        """The document with the rows of the table."""
+        return self.document.model_copy(update={"rows": tuple(self.table.to_dicts())})
+
+
+def features(*sources: Source, **asked: Any) -> pl.DataFrame:  # noqa: ANN401 (those of `find_features`)
+    """Which features come back, one row for every atom of every independent run: the table of `find_features`."""
+    return find_features(*sources, **asked).table
+
+
+@guarded(numbers="any", cosine=(-1.0, 1.0), code=(-1.0, 1.0))
+@stopping.noticed()
+def find_features(
+    *sources: Source,
+    activations: Source | None = None,
+    null: Sequence[Source] = (),
+    labels: Sequence[str] | None = None,
+    cosine: float = 0.7,
+    code: float = 0.5,
+    sign: Sign = "signed",
+    format: str | None = None,  # noqa: A002 (the word of the command line)
+    k: int | None = None,
+    delta: float | None = None,
+    shown: int = _SHOWN,
+    quiet: bool = True,
+) -> Reappearance:
+    """Which atoms of independent runs come back in the others, and how often they would without structure.
+
+    Args:
+        *sources: a study, of which every condition is looked at; or two or more dictionaries of one recipe, each
+            whatever `reseed.read_dictionary` reads.
+        activations: what they were trained on. Of a study its own are taken, for their texts.
+        null: dictionaries of the recipe that were trained on rows without structure; a study has its own.
+        labels: what the dictionaries are called; None: by their paths.
+        cosine: the threshold of cosines.
+        code: the threshold of code correlations.
+        sign: `abs` where an atom and its negative are one feature; a study knows.
+        format: a name of `reseed.READERS`; None: by the files.
+        k: how many atoms are active, where files do not say.
+        delta: how far archetypal atoms may leave the hull of their points, likewise.
+        shown: how many of the features that come back most, and least, are told with their texts.
+        quiet: no progress bars on stderr.
+
+    Raises:
+        SpecError: a study beside other things, or a single dictionary.
+        TrajectoryError: the study is damaged, or no two of its runs started apart.
+        DictionaryError: a dictionary is missing, malformed, given twice, or of another recipe.
+        ActivationsError: the activations are missing or damaged.
+    """
+    warnings: list[str] = []
+    study = [each for each in sources if isinstance(each, str | Path) and is_study(Path(each).expanduser())]
+    if study:
+        if len(sources) > 1 or null or labels:
+            raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
+        folder = StudyFolder.open(Path(study[0]).expanduser())
+        recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
+    else:
+        asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
+        acts = None if activations is None else open_activations(activations)
+        recipes = (_foreign(sources, null, labels, acts, sign=sign, **asked),)
+    rule = Rule(cosine, code)
+    with workers() as pool, progress.bar(quiet=quiet) as show:
+        found = []
+        for recipe in recipes:
+            count = math.comb(len(recipe.runs), 2) + math.comb(len(recipe.null) or 3, 2)
+            found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
+    tables = [table(each) for each in found]
+    document = Features(
+        reseed=VERSION,
+        source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
+        activations=None if acts is None else acts.name,
+        recipes=tuple(_told(each, rows, acts, shown) for each, rows in zip(found, tables, strict=True)),
+        warnings=(*warnings, *_warnings(found)),
+        rows=(),
+    )
+    return Reappearance(document, pl.concat(tables))
+
+
+def _foreign(
+    sources: Sequence[Source],
+    null: Sequence[Source],
+    labels: Sequence[str] | None,
+    acts: Activations | None,
+    *,
+    sign: Sign,
+    **asked: Any,  # noqa: ANN401 (whatever `read` takes)
+) -> Recipe:
+    if len(sources) < 2:  # noqa: PLR2004 (a pair)
+        raise SpecError(f"{len(sources) or 'no'} dictionary was given: give a study, or two dictionaries or more")
+    if len(null) == 1:
+        raise SpecError("one dictionary was given as --null: give two or more, three for an interval")
+    given = opened(sources, labels=labels, **asked)
+    check_alike(given, told_apart=False)
+    names = list(dict.fromkeys(each.group for each in given))
+    if len(names) > 1:
+        raise DictionaryError(
+            f"these are of {len(names)} recipes ({', '.join(names)}): features come back among runs of one; compare "
+            "recipes with  reseed compare"
+        )
+    structureless = opened(null, labels=None, **asked) if null else ()
+    tokens = None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
+    null_tokens = structureless_tokens(acts) if null else None
+    return of_sides(
+        names[0],
+        [Side(each, tokens.seen_by(each.dictionary, each.label) if tokens else None) for each in given],
+        [
+            Side(each, null_tokens.seen_by(each.dictionary, each.label) if null_tokens else None)
+            for each in structureless
+        ],
+        sign,
+    )
+
+
+def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]) -> Activations | None:
+    """The activations of a study, for the texts of its held-out tokens; None, and why, where they are gone."""
+    source = given_study(folder)["activations"] if given is None else given
+    try:
+        acts = open_activations(source)
+    except ActivationsError as error:
+        warnings.append(f"what features fire on is not shown: {error}")
+        return None
+    wanted = folder.manifest.activations.get("fingerprint")
+    if wanted not in {None, acts.fingerprint}:
+        warnings.append(f"what features fire on is not shown: {source} is not what the study was run on")
+        return None
+    return acts
+
+
+def _told(found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int) -> RecipeFeatures:
+    recipe, null = found.recipe, found.null
+    one, many = _over_runs(found)
+    counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
+    once = rows.unique("class", keep="first", maintain_order=True)
+    busy = ["fired"] if found.with_codes else ["cosine"]
+    most = once.sort("reappearance", *busy, descending=True, nulls_last=True).head(shown)
+    least = once.sort("reappearance", *busy, descending=[False, True], nulls_last=True).head(shown)
+    return RecipeFeatures(
+        name=recipe.name,
+        runs=tuple(run.label for run in recipe.runs),
+        left_out=recipe.left_out,
+        sign=recipe.sign,
+        cosine=found.rule.cosine,
+        code=found.rule.code if found.with_codes else None,
+        reappearance=one,
+        many_to_one=many,
+        null=null.what,
+        null_reappearance=interval(null.one_to_one),
+        null_many_to_one=interval(null.many_to_one),
+        null_of_cosines_alone=null.of_cosines_alone,
+        recapture=Recaptured(
+            classes=counted.n_classes,
+            frequencies=counted.frequencies,
+            broken=found.classes.broken,
+            coverage=_range(counted.coverage),
+            at_least=None if counted.bound is None else _range(counted.bound),
+            chao=None if counted.chao is None else _range(counted.chao),
+            new=_range(counted.forecast),
+            sentence=counted.sentence,
+        ),
+        strata=strata(found, rows),
+        most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
+        least=tuple(_shown(found, row, acts) for row in least.to_dicts()),
+        sentence=_sentence(found, rows, one),
+    )
+
+
+def _over_runs(found: Found) -> tuple[Interval, Interval]:
+    """The share of pairs that come back and of atoms that have any within the threshold, over runs."""
+    n_runs = len(found.recipe.runs)
+    values = torch.full((2, n_runs, n_runs), math.nan, dtype=torch.float64)
+    for (i, j), pair in found.pairs.items():
+        values[0, i, j] = values[0, j, i] = pair.back.double().mean()
+        values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
+    one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
+    return interval(one), interval(many)
+
+
+def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
+    others, null = len(found.recipe.runs) - 1, found.null
+    all_of = int((rows["reappearance"] == 1).sum())
+    none = int((rows["reappearance"] == 0).sum())
+    codes = f" and codes that correlate {rounded(found.rule.code)}" if found.with_codes else ""
+    most = "at most " if null.of_cosines_alone else ""
+    n_runs = others + 1
+    there = f"{most}{percent(null.one_to_one.value)} do among {null.what}"
+    in_all = f"in all {others} others" if others > 1 else "in the other"
+    return (
+        f"{percent(one.value)} of the matched atoms come back in another run, with a cosine of at least "
+        f"{rounded(found.rule.cosine)}{codes}; {there}. Of {len(rows):,} atoms of {n_runs} runs {all_of:,} "
+        f"come back {in_all} and {none:,} in none."
+    )
+
+
+def _shown(found: Found, row: dict[str, Any], acts: Activations | None) -> Shown:
+    run = next(run for run in found.recipe.runs if run.label == row["run"])
+    texts: tuple[str, ...] = ()
+    if run.codes is not None and acts is not None and acts.heldout.texts is not None:
+        heldout = acts.heldout
+        texts = fires_on(run.codes, row["atom"], acts.heldout.texts, heldout.windows, most=_TEXTS)
+    return Shown(
+        run=row["run"],
+        atom=row["atom"],
+        reappearance=row["reappearance"],
+        cosine=math.nan if row["cosine"] is None else row["cosine"],
+        fired=row["fired"],
+        texts=texts,
+    )
+
+
+def _range(number: Ranged) -> Range:
+    return Range(value=number.value, low=number.low, high=number.high)
+
+
+def _warnings(found: Sequence[Found]) -> list[str]:
+    told = []
+    for each in found:
+        name = each.recipe.name
+        if len(each.recipe.runs) == 2:  # noqa: PLR2004 (a pair)
+            told.append(f"{name}: two runs, one pair: a feature comes back or does not, and no share has an interval")
+        if not each.with_codes:
+            told.append(f"{name}: cosines alone decide: whether partners fire alike is not known; give --activations")
+        if not each.recipe.null:
+            told.append(
+                f"{name}: what the recipe finds again on rows without structure is not known: random directions stand "
+                "in for it; give --null"
+            )
+        if each.recipe.left_out:
+            told.append(f"{name}: left out, as born like one that is there: {', '.join(each.recipe.left_out)}")
+    return told

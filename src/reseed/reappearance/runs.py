@@ -1,0 +1,108 @@
+"""The runs whose features are looked for in each other: of one recipe, started apart, at their last step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jaxtyping import Float
+from torch import Tensor
+
+from reseed._support.brief import brief_repr
+from reseed.errors import TrajectoryError
+from reseed.measures import StandardCodes, standardise_active
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reseed.comparison.pairs import Side
+    from reseed.matching import Sign
+    from reseed.trajectory import StudyFolder, Trajectory
+
+__all__ = ["Recipe", "Run", "of_sides", "of_study"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One dictionary, and its codes of held-out tokens."""
+
+    label: str
+    atoms: Float[Tensor, "atoms d_model"]
+    encoder: Float[Tensor, "atoms d_in"] | None
+    """None where it has none of its own."""
+    codes: StandardCodes | None
+    """None where they are not known."""
+
+    __repr__ = brief_repr
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Independent runs of one recipe, and runs of it on rows without structure."""
+
+    name: str
+    runs: tuple[Run, ...]
+    null: tuple[Run, ...]
+    """Empty where there are none."""
+    sign: Sign
+    left_out: tuple[str, ...] = ()
+    """Runs that were born as another one was, and say nothing about independent ones."""
+
+
+def of_study(folder: StudyFolder) -> tuple[Recipe, ...]:
+    """Every condition of a study that is compared: of each init group the first finished run.
+
+    Raises:
+        TrajectoryError: no condition has two runs that started apart.
+    """
+    found = tuple(
+        recipe for planned in folder.manifest.conditions if (recipe := _of_condition(folder, planned.name)) is not None
+    )
+    if not found:
+        raise TrajectoryError(
+            f"{folder.path} has no condition with two finished runs that started apart: nothing can come back"
+        )
+    return found
+
+
+def _of_condition(folder: StudyFolder, name: str) -> Recipe | None:
+    about = folder.compared(name).about
+    if about is None:
+        return None
+    first: dict[int, str] = {}
+    for run in about.runs:
+        first.setdefault(run.init_group, run.id)
+    if len(first) < 2:  # noqa: PLR2004 (a pair)
+        return None
+    groups = {run.init_group: run.id for run in reversed(about.surrogates)}
+    return Recipe(
+        name=name,
+        runs=tuple(_of_trajectory(folder.run(run_id)) for run_id in first.values()),
+        null=tuple(_of_trajectory(folder.run(run_id)) for run_id in groups.values()) if len(groups) > 1 else (),
+        sign=about.sign,
+        left_out=tuple(run.id for run in about.runs if run.id not in first.values()),
+    )
+
+
+def _of_trajectory(run: Trajectory) -> Run:
+    last = run.snapshot(run.steps[-1])
+    tokens, atoms, values = last.active
+    codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
+    return Run(run.id, last.atoms, last.encoder if last.has("encoder") else None, codes)
+
+
+def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
+    """Dictionaries that were trained elsewhere; codes count only where all of them make some."""
+    with_codes = all(side.seen is not None for side in sides)
+    null_codes = with_codes and all(side.seen is not None for side in null)
+    return Recipe(
+        name=name,
+        runs=tuple(_of_side(side, with_codes=with_codes) for side in sides),
+        null=tuple(_of_side(side, with_codes=null_codes) for side in null),
+        sign=sign,
+    )
+
+
+def _of_side(side: Side, *, with_codes: bool) -> Run:
+    seen = side.seen if with_codes else None
+    return Run(side.opened.label, side.dictionary.atoms, side.dictionary.encoder, None if seen is None else seen.codes)
