@@ -1,6 +1,6 @@
 """Which features come back, where it is known: bounds, forecasts, classes and the consensus on planted dictionaries.
 
-    python benchmarks/recapture.py --json FILE                    everything, about half an hour of one CPU
+    python benchmarks/recapture.py --json FILE                    everything, about eight CPU minutes
     python benchmarks/recapture.py --only counts --repeats 100    one table, quick and coarse
 
 Targets were set before anything was measured: the low end of the bound is not above the planted number in at least .95
