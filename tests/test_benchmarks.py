@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 COMMITTED = json.loads((ROOT / "docs/assets/speed-training.json").read_text(encoding="utf-8"))
 CALIBRATION = json.loads((ROOT / "docs/assets/calibration.json").read_text(encoding="utf-8"))
 GROWTH = json.loads((ROOT / "docs/assets/scale.json").read_text(encoding="utf-8"))
+RECAPTURE = json.loads((ROOT / "docs/assets/recapture.json").read_text(encoding="utf-8"))
 PLANNING = json.loads((ROOT / "docs/assets/planning.json").read_text(encoding="utf-8"))
 
 MEASURED = ("cpu_seconds", "wall_seconds", "ratio", "r2", "cpu_seconds_of_rounds")
@@ -84,6 +85,18 @@ def test_the_calibration_counts_what_the_page_is_made_from_and_leaves_other_tabl
     assert "coverage: " in told
     page = runpy.run_path(str(ROOT / "docs/trust.py"))["page"](file)
     assert page.count("\n| ") == (ROOT / "docs/concepts/trust.md").read_text(encoding="utf-8").count("\n| ")
+
+
+def test_the_recapture_benchmark_tells_which_targets_its_rows_miss_and_writes_what_is_committed(tmp_path):
+    file = tmp_path / "recapture.json"
+    told = run("recapture", "--only", "counts", "--only", "noise", "--repeats", 20, "--json", file)
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written.keys() == RECAPTURE.keys()
+    for name in ("counts", "noise"):
+        rows, known = written["tables"][name]["rows"], RECAPTURE["tables"][name]["rows"]
+        assert [row.keys() for row in rows] == [row.keys() for row in known]
+        missed = sum(bool(row["misses"]) for row in rows)
+        assert f"{missed} of {len(known)} rows miss a target" in told
 
 
 def test_flipped_bits_of_a_study_are_found_named_and_mended():

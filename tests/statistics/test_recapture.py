@@ -14,8 +14,8 @@ def found(*frequencies):
     return torch.tensor([k for k, f in enumerate(frequencies, 1) for _ in range(f)], dtype=torch.long)
 
 
-def said(*frequencies, **settings):
-    return recapture(found(*frequencies), len(frequencies), **settings)
+def said(*frequencies, chance=0.0):
+    return recapture(found(*frequencies), len(frequencies), chance=chance)
 
 
 def ends(ranged):
@@ -84,7 +84,7 @@ def test_in_expectation_the_forecast_is_exact_for_equal_chances_and_holds_the_tr
 
     def of(frequencies):
         appearances = torch.arange(1, n_runs + 1).repeat_interleave(torch.tensor(frequencies))
-        return recapture(appearances, n_runs, level=1e-6)  # without an allowance for chance, the two bounds
+        return recapture(appearances, n_runs, level=1e-6, chance=0.0)  # without an allowance for chance, the two bounds
 
     equal, unequal = (0.3,), (0.05, 0.3, 0.9)
     assert of(expected(equal)).forecast.value == pytest.approx(new(equal), rel=1e-4)
@@ -127,6 +127,15 @@ def test_partners_by_chance_are_no_saturation():
     assert said(1000, 200, 100, 0, chance=0.2).saturation == "none"
 
 
+def test_what_chance_finds_twice_counts_for_nothing():
+    # of 7,000 atoms of one run alone every pair of 5 runs links one in a hundred
+    alone, linked = round(7000 * 0.99**4), round(7000 * (1 - 0.99**4) / 2)
+    plain, spurious = said(10, 200, 200, 200, 200), said(10 + alone, 200 + linked, 200, 200, 200, chance=0.01)
+    assert spurious.bound.value == pytest.approx(said(alone, 200, 200, 200, 200).bound.value, abs=1)
+    assert said(10 + alone, 200 + linked, 200, 200, 200).bound.low > 1.3 * spurious.bound.value
+    assert plain.saturation == spurious.saturation == "some"
+
+
 def test_nothing_found_says_so():
     nothing = recapture(torch.zeros(0, dtype=torch.long), 3)
     assert (nothing.saturation, nothing.n_classes) == ("none", 0)
@@ -167,7 +176,7 @@ def test_planted_numbers_of_classes_are_bounded_and_further_runs_foretold(n_runs
     below = chao_below = covers = 0
     for _ in range(200):
         appearances, new = drawn(law(torch.rand(400, generator=chance)), n_runs, chance)
-        this = recapture(appearances, n_runs)
+        this = recapture(appearances, n_runs, chance=0.0)
         below += this.bound.low <= 400
         chao_below += this.chao.low <= 400
         covers += this.forecast.low <= new <= this.forecast.high

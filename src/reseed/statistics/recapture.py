@@ -111,23 +111,25 @@ def recapture(
         n_runs: how many runs there are, those without any class included.
         level: of all intervals.
         chance: how often a matched pair passes the threshold on a null. There is no bound unless coverage is surely
-            above a tenth and above twice what this gives without any common class, 1 - (1 - chance)^(n_runs - 1).
+            above a tenth and above twice what this gives without any common class, 1 - (1 - chance)^(n_runs - 1); and
+            `bound` is less the pairs that it makes of atoms of one run alone.
 
     Raises:
         ValueError: a class found in no run or in more than there are.
     """
     if len(appearances) and not 1 <= int(appearances.min()) <= int(appearances.max()) <= n_runs:
         raise ValueError(f"a class is found in 1 to {n_runs} runs; appearances has others")
-    f = tuple(appearances.long().cpu().bincount(minlength=n_runs + 1)[1:].tolist())
+    frequencies = appearances.long().cpu().bincount(minlength=n_runs + 1)[1:]
+    f = frequencies.double().tolist()
     z = float(ndtri((1 + level) / 2))
     coverage = _coverage(f, z)
     reason = _unsaturated(coverage, max(LEAST_COVERAGE, min(1.0, 2 * (1 - (1 - chance) ** (n_runs - 1)))))
     return Recapture(
         n_runs=n_runs,
-        frequencies=f,
+        frequencies=tuple(frequencies.tolist()),
         coverage=coverage,
         saturation="none" if reason else "some",
-        bound=None if reason else _bound(f, z),
+        bound=None if reason else _bound(f, z, chance),
         chao=None if reason else _chao(f, z),
         forecast=_forecast(f, z),
         heterogeneity=_heterogeneity(f, z),
@@ -136,7 +138,7 @@ def recapture(
     )
 
 
-def _coverage(f: Sequence[int], z: float) -> Ranged:
+def _coverage(f: Sequence[float], z: float) -> Ranged:
     """Eq. 78: Good and Turing's (@good1953population), with the error of @esty1983normal."""
     total = sum(k * f_k for k, f_k in enumerate(f, 1))
     if not total:
@@ -154,7 +156,7 @@ def _unsaturated(coverage: Ranged, least: float) -> str:
     return f"{percent(coverage.value)} of a run's atoms come back, which is not surely more than {percent(least)}"
 
 
-def _chao(f: Sequence[int], z: float) -> Ranged:
+def _chao(f: Sequence[float], z: float) -> Ranged:
     """Eq. 71, and its variance."""
     seen, n_runs = sum(f), len(f)
     f1, f2 = f[0], f[1]
@@ -168,9 +170,12 @@ def _chao(f: Sequence[int], z: float) -> Ranged:
     return _log_normal(seen, unseen, variance, z)
 
 
-def _bound(f: Sequence[int], z: float) -> Ranged:
+def _bound(found: Sequence[float], z: float, chance: float) -> Ranged:
     """Eq. 72: f_1 replaced by the least that it can be, given f_2 and f_3, and never more than it was."""
-    n_runs, seen = len(f), sum(f[1:])
+    n_runs, f1 = len(found), found[0]
+    by_chance = f1 * ((1 - chance) ** (1 - n_runs) - 1) / 2  # pairs of atoms of one run alone, each found twice
+    f = (f1, max(0.0, found[1] - by_chance), *found[2:])
+    seen = sum(f[1:])
     if n_runs < _THREE or not f[2]:
         return _log_normal(seen, 0.0, 0.0, z)
     f2, f3 = f[1], f[2]
@@ -187,26 +192,26 @@ def _bound(f: Sequence[int], z: float) -> Ranged:
     return _log_normal(seen, unseen, _variance(f, slopes, seen + unseen), z)
 
 
-def _variance(f: Sequence[int], slopes: Sequence[float], total: float) -> float:
+def _variance(f: Sequence[float], slopes: Sequence[float], total: float) -> float:
     """Eq. 73: to first order, of a bound that grows in proportion to all f, f_k being multinomial; slopes end in 1."""
     all_slopes = [*slopes, *[1.0] * (len(f) - len(slopes))]
     return max(0.0, math.fsum(f_k * slope**2 for f_k, slope in zip(f, all_slopes, strict=True)) - total)
 
 
-def _log_normal(seen: int, unseen: float, variance: float, z: float) -> Ranged:
+def _log_normal(seen: float, unseen: float, variance: float, z: float) -> Ranged:
     """Of what was not seen, the logarithm is taken to be normal; classes are whole, and so are the ends."""
     if unseen <= 0:
-        return Ranged(float(seen), float(seen), float(seen))
+        return Ranged(seen, float(math.floor(seen)), float(math.ceil(seen)))
     factor = math.exp(z * math.sqrt(math.log1p(variance / unseen**2)))
     low, high = math.floor(seen + unseen / factor), math.ceil(seen + unseen * factor)
     return Ranged(seen + unseen, float(low), float(high))
 
 
-def _forecast(f: Sequence[int], z: float) -> Ranged:
+def _forecast(f: Sequence[float], z: float) -> Ranged:
     """Eq. 74 and 75: two bounds of what is expected, and what a single run may be off them."""
     n_runs = len(f)
     weights = [1 / max(1, math.comb(n_runs, k)) for k in (1, 2, 3)]
-    c1, c2, c3 = (weight * f_k for weight, f_k in zip(weights, [*f, 0][:3], strict=True))
+    c1, c2, c3 = (weight * f_k for weight, f_k in zip(weights, [*f, 0.0][:3], strict=True))
     least = c1**2 / (c1 + c2) if c1 else 0.0
     most = c1 - (c2**2 / (c2 + c3) if c2 and n_runs >= _THREE else 0.0)
     least_slopes = _slopes(c1, c2)
@@ -227,7 +232,7 @@ def _slopes(x: float, y: float) -> tuple[float, float]:
     return (x * (x + 2 * y) / both, -(x**2) / both) if both else (0.0, 0.0)
 
 
-def _poisson_variance(f: Sequence[int], weights: Sequence[float], slopes: Sequence[float]) -> float:
+def _poisson_variance(f: Sequence[float], weights: Sequence[float], slopes: Sequence[float]) -> float:
     return math.fsum(f_k * (weight * slope) ** 2 for f_k, weight, slope in zip(f, weights, slopes, strict=False))
 
 
@@ -237,7 +242,7 @@ def _predicted(mean: float, variance: float, n_runs: int, z: float) -> float:
     return mean + z**2 * excess / 2 + z * math.sqrt(max(mean, 0.0) + variance + (z * excess) ** 2 / 4)
 
 
-def _heterogeneity(f: Sequence[int], z: float) -> Ranged:
+def _heterogeneity(f: Sequence[float], z: float) -> Ranged:
     """Eq. 76: the ratio of two ratios, its logarithm normal."""
     n_runs = len(f)
     if n_runs < _THREE or not all(f[:3]):
