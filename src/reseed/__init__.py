@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from reseed.pipeline.rejudge import rejudge
     from reseed.pipeline.run import run
     from reseed.pipeline.until import run_until_settled
+    from reseed.reappearance import features
     from reseed.report.figures import figure
     from reseed.report.html import write_report
     from reseed.report.pictures import write_figure
@@ -75,6 +76,7 @@ _HOMES = {
     "birth_test": "reseed.statistics",
     "collect": "reseed.activations",
     "compare": "reseed.comparison",
+    "features": "reseed.reappearance",
     "figure": "reseed.report.figures",
     "floors": "reseed",
     "geometry": "reseed",
@@ -128,6 +130,7 @@ __all__ = [
     "birth_test",
     "collect",
     "compare",
+    "features",
     "figure",
     "floors",
     "geometry",

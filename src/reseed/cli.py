@@ -393,6 +393,93 @@ def compare(
 
 
 @app.command()
+def features(
+    sources: Annotated[
+        list[str], typer.Argument(help="A study; or two or more dictionaries of one recipe, of any libraries.")
+    ],
+    activations: Annotated[
+        Path | None,
+        typer.Option(help="What they were trained on; adds their codes, and what features fire on."),
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(help="A run of the recipe on what reseed surrogate writes; given several times."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
+    ] = None,
+    cosine: Annotated[
+        float, typer.Option(min=-1.0, max=1.0, help="The least cosine with which a feature comes back.")
+    ] = 0.7,
+    code: Annotated[
+        float, typer.Option(min=-1.0, max=1.0, help="The least correlation of codes, where these are known.")
+    ] = 0.5,
+    run_label: Annotated[
+        str | None, typer.Option("--run", help="List features of this run alone; default: of all.")
+    ] = None,
+    sort: Annotated[
+        str, typer.Option(help="List features by this column, largest first.", metavar="COLUMN")
+    ] = "reappearance",
+    top: Annotated[int, typer.Option(min=0, help="How many features are listed.")] = 10,
+    csv: Annotated[Path | None, typer.Option(help="Write all features to this file, as CSV.")] = None,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(help="Write all features to this file; of a study without it: features.parquet there."),
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
+    ] = None,
+    sign: Annotated[
+        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
+    ] = SignPolicy.SIGNED,
+    *,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the document, with a row for every feature, instead of tables.")
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which features come back in other runs.
+
+    Of every atom its partners in independent runs, in how many of them it comes back, and what chance would give.
+    """
+    from reseed.reappearance import find_features, listed, write_features
+
+    stopping.goes_on(False)
+    found = find_features(
+        *sources,
+        activations=activations,
+        null=null or (),
+        labels=label,
+        groups=group,
+        cosine=cosine,
+        code=code,
+        sign=sign.value,
+        format=form,
+        k=k,
+        delta=delta,
+        quiet=quiet,
+    )
+    rows = listed(found.table, run=run_label, sort=sort, top=top)
+    for path in write_features(found, csv=csv, parquet=parquet):
+        _say(path, err=True)
+    if json:
+        typer.echo(visible_json(found.whole.model_dump_json(indent=1)))
+    else:
+        from reseed.report.features_text import render
+
+        columns = shutil.get_terminal_size().columns
+        typer.echo(render(found.document, rows, width=columns, colour=sys.stdout.isatty()), nl=False)
+
+
+@app.command()
 def init(
     path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
     activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",

@@ -6,8 +6,8 @@ from itertools import combinations
 import pytest
 import torch
 
-from reseed.reappearance import Classes, Links, classes, consensus
 from reseed.matching import match, unit_rows
+from reseed.reappearance import Classes, Links, classes, consensus
 
 
 def normal(*shape, rolled=0):

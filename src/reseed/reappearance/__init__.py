@@ -3,8 +3,8 @@
 from reseed.reappearance.classes import Classes, Links, classes
 from reseed.reappearance.consensus import Consensus, consensus
 from reseed.reappearance.document import FEATURES_VERSION, Features
-from reseed.reappearance.features import Reappearance, features, find_features
-from reseed.reappearance.table import COLUMNS, SORTED, flat
+from reseed.reappearance.features import Reappearance, features, find_features, write_features
+from reseed.reappearance.table import COLUMNS, SORTED, flat, listed
 
 __all__ = [
     "COLUMNS",
@@ -20,4 +20,6 @@ __all__ = [
     "features",
     "find_features",
     "flat",
+    "listed",
+    "write_features",
 ]

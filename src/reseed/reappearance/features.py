@@ -14,6 +14,7 @@ import torch
 from reseed import statistics
 from reseed._support import progress, stopping
 from reseed._support.brief import brief_repr
+from reseed._support.files import replacing
 from reseed._support.guard import guarded
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
@@ -32,7 +33,7 @@ from reseed.reappearance.coming_back import Found, Rule, find
 from reseed.reappearance.document import Features, Range, Recaptured, RecipeFeatures, Shown
 from reseed.reappearance.runs import Recipe, of_sides, of_study
 from reseed.reappearance.strata import strata
-from reseed.reappearance.table import table
+from reseed.reappearance.table import flat, table
 from reseed.reappearance.texts import fires_on
 from reseed.statistics.recapture import recapture
 from reseed.thresholds import LEVEL
@@ -40,9 +41,10 @@ from reseed.trajectory import StudyFolder, is_study
 
 if TYPE_CHECKING:
     from reseed.findings import Interval
+    from reseed.statistics import Estimate
     from reseed.statistics.recapture import Ranged
 
-__all__ = ["Reappearance", "features", "find_features"]
+__all__ = ["Reappearance", "features", "find_features", "write_features"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
@@ -58,6 +60,8 @@ class Reappearance:
     """Without the rows of the table."""
     table: pl.DataFrame
     """One row for every atom of every independent run, by `COLUMNS`."""
+    study: Path | None = None
+    """The folder of the study that it is about."""
 
     __repr__ = brief_repr
 
@@ -79,6 +83,7 @@ def find_features(
     activations: Source | None = None,
     null: Sequence[Source] = (),
     labels: Sequence[str] | None = None,
+    groups: Sequence[str] | None = None,
     cosine: float = 0.7,
     code: float = 0.5,
     sign: Sign = "signed",
@@ -96,6 +101,7 @@ def find_features(
         activations: what they were trained on. Of a study its own are taken, for their texts.
         null: dictionaries of the recipe that were trained on rows without structure; a study has its own.
         labels: what the dictionaries are called; None: by their paths.
+        groups: the recipe of each, which has to be one; None: by their records.
         cosine: the threshold of cosines.
         code: the threshold of code correlations.
         sign: `abs` where an atom and its negative are one feature; a study knows.
@@ -112,16 +118,17 @@ def find_features(
         ActivationsError: the activations are missing or damaged.
     """
     warnings: list[str] = []
-    study = [each for each in sources if isinstance(each, str | Path) and is_study(Path(each).expanduser())]
+    folder = None
+    study = [each for each in sources if _is_study(each)]
     if study:
-        if len(sources) > 1 or null or labels:
+        if len(sources) > 1 or null or labels or groups:
             raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
-        folder = StudyFolder.open(Path(study[0]).expanduser())
+        folder = StudyFolder.open(Path(str(study[0])).expanduser())
         recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
     else:
         asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
         acts = None if activations is None else open_activations(activations)
-        recipes = (_foreign(sources, null, labels, acts, sign=sign, **asked),)
+        recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **asked),)
     rule = Rule(cosine, code)
     with workers() as pool, progress.bar(quiet=quiet) as show:
         found = []
@@ -137,24 +144,52 @@ def find_features(
         warnings=(*warnings, *_warnings(found)),
         rows=(),
     )
-    return Reappearance(document, pl.concat(tables))
+    return Reappearance(document, pl.concat(tables), folder.path if folder is not None else None)
+
+
+def _is_study(source: Source) -> bool:
+    if not isinstance(source, str | Path):
+        return False
+    folder = Path(source).expanduser()
+    return folder.is_dir() and is_study(folder)
+
+
+def write_features(found: Reappearance, *, csv: Path | None = None, parquet: Path | None = None) -> tuple[Path, ...]:
+    """Write the table of all features, whole or not at all; of a study as `features.parquet` in it, unless told where.
+
+    Returns:
+        What was written.
+    """
+    written = []
+    if csv is not None:
+        with replacing(csv) as temporary:
+            flat(found.table).write_csv(temporary)
+        written.append(csv)
+    if parquet is None and found.study is not None:
+        parquet = found.study / "features.parquet"
+    if parquet is not None:
+        with replacing(parquet) as temporary:
+            found.table.write_parquet(temporary)
+        written.append(parquet)
+    return tuple(written)
 
 
 def _foreign(
     sources: Sequence[Source],
     null: Sequence[Source],
-    labels: Sequence[str] | None,
     acts: Activations | None,
-    *,
     sign: Sign,
+    *,
+    labels: Sequence[str] | None,
+    groups: Sequence[str] | None,
     **asked: Any,  # noqa: ANN401 (whatever `read` takes)
 ) -> Recipe:
     if len(sources) < 2:  # noqa: PLR2004 (a pair)
         raise SpecError(f"{len(sources) or 'no'} dictionary was given: give a study, or two dictionaries or more")
     if len(null) == 1:
         raise SpecError("one dictionary was given as --null: give two or more, three for an interval")
-    given = opened(sources, labels=labels, **asked)
-    check_alike(given, told_apart=False)
+    given = opened(sources, labels=labels, groups=groups, **asked)
+    check_alike(given, told_apart=groups is not None)
     names = list(dict.fromkeys(each.group for each in given))
     if len(names) > 1:
         raise DictionaryError(
@@ -208,8 +243,8 @@ def _told(found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int
         reappearance=one,
         many_to_one=many,
         null=null.what,
-        null_reappearance=interval(null.one_to_one),
-        null_many_to_one=interval(null.many_to_one),
+        null_reappearance=_share(null.one_to_one),
+        null_many_to_one=_share(null.many_to_one),
         null_of_cosines_alone=null.of_cosines_alone,
         recapture=Recaptured(
             classes=counted.n_classes,
@@ -236,18 +271,26 @@ def _over_runs(found: Found) -> tuple[Interval, Interval]:
         values[0, i, j] = values[0, j, i] = pair.back.double().mean()
         values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
     one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
-    return interval(one), interval(many)
+    return _share(one), _share(many)
+
+
+def _share(estimate: Estimate) -> Interval:
+    """Of a share, which lies between 0 and 1 whatever its error."""
+    told = interval(estimate)
+    return (
+        told.model_copy(update={"low": max(0.0, told.low), "high": min(1.0, told.high)}) if estimate.defined else told
+    )
 
 
 def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
     others, null = len(found.recipe.runs) - 1, found.null
     all_of = int((rows["reappearance"] == 1).sum())
     none = int((rows["reappearance"] == 0).sum())
-    codes = f" and codes that correlate {rounded(found.rule.code)}" if found.with_codes else ""
+    codes = f" and codes that correlate at least {rounded(found.rule.code)}" if found.with_codes else ""
     most = "at most " if null.of_cosines_alone else ""
     n_runs = others + 1
     there = f"{most}{percent(null.one_to_one.value)} do among {null.what}"
-    in_all = f"in all {others} others" if others > 1 else "in the other"
+    in_all = {1: "in the other", 2: "in both others"}.get(others, f"in all {others} others")
     return (
         f"{percent(one.value)} of the matched atoms come back in another run, with a cosine of at least "
         f"{rounded(found.rule.cosine)}{codes}; {there}. Of {len(rows):,} atoms of {n_runs} runs {all_of:,} "

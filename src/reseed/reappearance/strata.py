@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["strata"]
 
 _MOST = 5  # strata of one quantity
+_EQUAL = 1e-3  # a quantity that varies by less than this share of its largest value is the same for all
+_FEWEST = 20  # atoms of the null in a stratum that say anything
 
 _BY = {
     "frequency": "how often it fires",
@@ -44,7 +46,7 @@ def strata(found: Found, features: pl.DataFrame) -> tuple[Strata, ...]:
 
 def _edges(values: np.ndarray) -> np.ndarray:
     """Of strata with equally many atoms, as far as values differ."""
-    if len(values) < _MOST:
+    if len(values) < _MOST or np.ptp(values) <= _EQUAL * np.abs(values).max():
         return np.empty(0)
     return np.unique(np.quantile(values, np.linspace(0, 1, _MOST + 1)))
 
@@ -73,7 +75,7 @@ def _null_joins(found: Found, edges: np.ndarray) -> list[float]:
     inside = (crowding >= edges[0]) & (crowding <= edges[-1])
     which = np.where(inside, _which(crowding, edges), -1)
     inside_of = [joins[which == number] for number in range(len(edges) - 1)]
-    return [float(each.mean()) if len(each) else math.nan for each in inside_of]
+    return [float(each.mean()) if len(each) >= _FEWEST else math.nan for each in inside_of]
 
 
 def _which(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ import numpy as np
 import polars as pl
 import torch
 
+from reseed._support.mistakes import did_you_mean
+from reseed.errors import SpecError
 from reseed.measures import firing_mass
 from reseed.reappearance.coming_back import clopper_pearson
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from reseed.reappearance.coming_back import Found, Pair
     from reseed.reappearance.runs import Run
 
-__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "table"]
+__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "listed", "table"]
 
 PARTNER: dict[str, tuple[type[pl.DataType], str]] = {
     "run": (pl.String, "the other run"),
@@ -85,6 +87,24 @@ def flat(features: pl.DataFrame) -> pl.DataFrame:
     return numbered.drop("row", "partners")
 
 
+def listed(features: pl.DataFrame, *, run: str | None, sort: str, top: int) -> list[dict[str, Any]]:
+    """The first rows by a column, largest first, without their partners; of equals those of earlier runs and atoms.
+
+    Raises:
+        SpecError: there is no such run, or it is no column to sort by.
+    """
+    if sort not in SORTED:
+        raise SpecError(
+            f"features cannot be sorted by {sort!r}{did_you_mean(sort, SORTED)}: choose {', '.join(SORTED)}"
+        )
+    runs = features["run"].unique(maintain_order=True).to_list()
+    if run is not None and run not in runs:
+        raise SpecError(f"there is no run {run!r}{did_you_mean(run, runs)}: choose from {', '.join(runs)}")
+    kept = features if run is None else features.filter(pl.col("run") == run)
+    ordered = kept.sort(sort, descending=True, nulls_last=True, maintain_order=True)
+    return ordered.head(top).drop("partners").to_dicts()
+
+
 def _of_run(found: Found, place: int) -> pl.DataFrame:
     run, others = found.recipe.runs[place], found.others(place)
     n_atoms = len(run.atoms)
@@ -131,20 +151,22 @@ def _partners(found: Found, place: int, other: int) -> dict[str, np.ndarray]:
     own, theirs = (own, theirs) if first else (theirs, own)
     n_atoms = len(found.recipe.runs[place].atoms)
 
-    def spread(values: Tensor | None, missing: float) -> np.ndarray:
-        whole = torch.full((n_atoms,), missing, dtype=torch.float64 if math.isnan(missing) else torch.int64)
+    def spread(values: Tensor | None, *, whole: bool = False) -> np.ndarray:
+        """Over all atoms: nan, or of whole numbers -1, where there is none."""
+        missing, dtype = (-1, torch.int64) if whole else (math.nan, torch.float64)
+        every = torch.full((n_atoms,), missing, dtype=dtype)
         if values is not None:
-            whole[own] = values.to(whole)
-        return whole.numpy()
+            every[own] = values.to(every)
+        return every.numpy()
 
     return {
         "run": np.full(n_atoms, found.recipe.runs[other].label),
-        "atom": spread(theirs, -1),
-        "cosine": spread(pair.matching.cosines, math.nan),
-        "encoder": spread(pair.encoders, math.nan),
-        "code": spread(pair.codes, math.nan),
-        "rank": spread(pair.ranks[0 if first else 1], -1),
-        "back": spread(pair.back, 0),
+        "atom": spread(theirs, whole=True),
+        "cosine": spread(pair.matching.cosines),
+        "encoder": spread(pair.encoders),
+        "code": spread(pair.codes),
+        "rank": spread(pair.ranks[0 if first else 1], whole=True),
+        "back": spread(pair.back, whole=True),
     }
 
 

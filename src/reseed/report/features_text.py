@@ -1,0 +1,135 @@
+"""Which features come back, as text: what was found, what it goes with, and the features themselves."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from reseed._support.numbers import interval, rounded
+from reseed._support.visible import visible_document
+from reseed.report.text import printed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from reseed.findings import Interval
+    from reseed.reappearance.document import Features, RecipeFeatures, Shown, Strata
+
+__all__ = ["render"]
+
+_COLUMNS = {
+    "reappearance": "back",
+    "many_to_one": "any",
+    "cosine": "cosine",
+    "code": "codes",
+    "fired": "fires",
+    "norm": "norm",
+    "crowding": "crowding",
+}
+"""Of the table of features: what is printed, and how it is called there."""
+
+
+def render(found: Features, rows: Sequence[Mapping[str, Any]], *, width: int, colour: bool) -> str:
+    """What was found, as text that is at most `width` columns wide.
+
+    Args:
+        found: what to say.
+        rows: features to list, as in the table of features.
+        width: of the terminal, in columns; made for 80 and wider.
+        colour: whether to add ANSI colours.
+    """
+    return printed(_parts(visible_document(found), rows), width=width, colour=colour)
+
+
+def _parts(found: Features, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    for recipe in found.recipes:
+        yield from _recipe(recipe)
+    if rows:
+        yield _table("feature", _COLUMNS.values(), {_name(row): _cells(row) for row in rows})
+    yield Padding(Text(_KEY, style="dim"), (1, 0, 0, 0))
+    yield from (Padding(f"! {warning}", (1, 0, 0, 0)) for warning in found.warnings)
+
+
+_KEY = (
+    "Back: share of the other independent runs in which the feature comes back, one to one. Any: share of them with "
+    "any atom within the threshold of cosines, however many share it. Cosine, codes: means over its partners. "
+    "Crowding: cosine of its nearest neighbour in its own dictionary."
+)
+
+
+def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
+    yield Text(f"{recipe.name}: {', '.join(recipe.runs)}", style="bold")
+    yield Text(recipe.sentence)
+    yield Text(recipe.recapture.sentence)
+    yield _table("", ("one to one", "many to one"), _shares(recipe))
+    for strata in recipe.strata:
+        null = () if all(math.isnan(each.null_many_to_one) for each in strata.strata) else ("any, null",)
+        yield _table(strata.by, ("atoms", "back", "any", *null), _strata(strata, null=bool(null)))
+    yield from _shown("Come back most", recipe.most)
+    yield from _shown("Come back least, of those that fire", recipe.least)
+
+
+def _shares(recipe: RecipeFeatures) -> dict[str, tuple[str, str]]:
+    return {
+        "come back": (_told(recipe.reappearance), _told(recipe.many_to_one)),
+        f"null: {recipe.null}": (_told(recipe.null_reappearance), _told(recipe.null_many_to_one)),
+    }
+
+
+def _strata(strata: Strata, *, null: bool) -> dict[str, tuple[str, ...]]:
+    return {
+        f"{rounded(each.low, 3)} to {rounded(each.high, 3)}": (
+            f"{each.atoms:,}",
+            rounded(each.reappearance),
+            rounded(each.many_to_one),
+            *((rounded(each.null_many_to_one),) if null else ()),
+        )
+        for each in strata.strata
+    }
+
+
+def _shown(heading: str, features: Sequence[Shown]) -> Iterator[RenderableType]:
+    if not features:
+        return
+    yield Padding(Text(heading, style="bold"), (1, 0, 0, 0))
+    for each in features:
+        fired = "" if each.fired is None else f", fires on {each.fired:,} tokens"
+        yield Text(f"{each.run} {each.atom}: back {rounded(each.reappearance)}, cosine {rounded(each.cosine)}{fired}")
+        yield from (Padding(Text(text, style="dim"), (0, 0, 0, 2)) for text in each.texts)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return f"{row['run']} {row['atom']}"
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(_cell(name, row[name]) for name in _COLUMNS)
+
+
+def _cell(name: str, value: Any) -> str:  # noqa: ANN401 (a number of any kind, or None)
+    if value is None:
+        return ""
+    if name == "norm":
+        return f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else rounded(value)
+
+
+def _told(share: Interval) -> str:
+    return f"{rounded(share.value, 3)} {interval(share.low, share.high)}".rstrip()
+
+
+def _table(called: str, columns: Iterable[str], rows: Mapping[str, Sequence[str]]) -> Padding:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(called, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, cells in rows.items():
+        table.add_row(row, *cells)
+    return Padding(table, (1, 0, 0, 0))
