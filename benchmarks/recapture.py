@@ -25,8 +25,8 @@ from scipy.special import betainc, betaincinv
 from torch import Tensor
 
 from reseed.dice import generator
-from reseed.reappearance import Classes, Links, classes, consensus
 from reseed.matching import match, unit_rows
+from reseed.reappearance import Classes, Links, classes, consensus
 from reseed.statistics import Recapture, recapture
 
 FORMAT_VERSION = 1

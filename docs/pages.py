@@ -18,6 +18,7 @@ from reseed.interop import READERS, WRITERS
 from reseed.measures import MEASURES
 from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
+from reseed.reappearance import COLUMNS, FEATURES_VERSION, PARTNER, Features
 from reseed.report.schema import tables
 from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
 from reseed.spec.fields import Described, describe
@@ -302,6 +303,25 @@ Version {version}.
 """
 
 
+_FEATURES = """\
+# The document of reseed features
+
+<!-- Made by docs/pages.py from the models in src/reseed/reappearance/. Edit those. -->
+
+What [`reseed features`](commands/features.md) says, as `--json` prints it. A number that is not defined is `null`.
+Cosines and correlations are in [-1, 1], shares in [0, 1].
+
+Version {version}.
+
+## A row
+
+One for every atom of every independent run: in `rows` here, in `features.parquet`, and in the data frame of
+`reseed.features`. CSV has columns of their own for each other run, such as `cosine[seed1]`, in place of `partners`.
+
+{rows}
+"""
+
+
 _ENTRIES = """\
 # Methods, starts, measures, floors, readers, writers
 
@@ -464,6 +484,15 @@ def comparison_json() -> str:
     return "\n".join([_COMPARISON.format(version=COMPARISON_VERSION), *tables(DictionaryComparison)])
 
 
+def features_json() -> str:
+    """The page of the document that `reseed features --json` prints, and of its rows."""
+    columns = [f"| `{name}` | {_told(meaning)} |" for name, (_, meaning) in COLUMNS.items()]
+    partner = [f"| `{name}` | {_told(meaning)} |" for name, (_, meaning) in PARTNER.items()]
+    head = ["| column | |", "|---|---|"]
+    rows = "\n".join([*head, *columns, "", "Of each partner:", "", *head, *partner, ""])
+    return "\n".join([_FEATURES.format(version=FEATURES_VERSION, rows=rows), *tables(Features)])
+
+
 def trust() -> str:
     """The page of how far a verdict can be trusted."""
     return runpy.run_path(str(DOCS / "trust.py"))["page"]()
@@ -479,6 +508,7 @@ PAGES = {
     "others.md": others,
     "geometry-json.md": geometry_json,
     "comparison-json.md": comparison_json,
+    "features-json.md": features_json,
     "concepts/trust.md": trust,
     "concepts/definitions.md": definitions,
 }

@@ -27,6 +27,7 @@ COMMANDS = [
     "surrogate",
     "geometry",
     "compare",
+    "features",
     "init",
     "tune",
     "run",

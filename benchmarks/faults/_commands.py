@@ -29,6 +29,7 @@ RIGHT = {
     "surrogate": ["acts.npy", "--out", "out", "--quiet"],
     "geometry": ["acts.npy", "--atoms", "4", "--draws", "2", "--tokens", "50", "--preprocess", "none", "--quiet"],
     "compare": ["acts.npy", "other.npy", "--quiet"],
+    "features": ["acts.npy", "other.npy", "--quiet"],
     "init": ["new.toml"],
     "tune": ["study.toml", "--quiet"],
     "run": ["study.toml", "--out", "out", "--quiet"],
@@ -43,12 +44,13 @@ WORDS = ("", "many", "-1", "0", "nan", "inf", "1e3", "2.5", "9" * 30, "a,b", "/"
 PLACES = (".", "acts.npy", "store", "study", "study.toml", "study/findings.json", "acts.npy/below", "empty", "nothing")
 RUNS = {("tune", "--rates", rate) for rate in ("1e3", "2.5", "9" * 30)}
 """What is right, and would train."""
-PATHS = {"--out", "--html", "--write", "--text"}
+PATHS = {"--out", "--html", "--write", "--text", "--csv", "--parquet"}
 ALLOWED = {
     ("report", "study"),
     ("report", "study/findings.json"),
     ("geometry", "acts.npy"),
     ("geometry", "store"),
+    ("features", "study"),
     ("init", "nothing"),
 }
 

@@ -420,6 +420,9 @@ def features(
     run_label: Annotated[
         str | None, typer.Option("--run", help="List features of this run alone; default: of all.")
     ] = None,
+    atom: Annotated[
+        int | None, typer.Option(min=0, help="Show this feature of --run beside its partners, and nothing else.")
+    ] = None,
     sort: Annotated[
         str, typer.Option(help="List features by this column, largest first.", metavar="COLUMN")
     ] = "reappearance",
@@ -473,10 +476,13 @@ def features(
     if json:
         typer.echo(visible_json(found.whole.model_dump_json(indent=1)))
     else:
-        from reseed.report.features_text import render
+        from reseed.report.features_text import render, render_feature
 
-        columns = shutil.get_terminal_size().columns
-        typer.echo(render(found.document, rows, width=columns, colour=sys.stdout.isatty()), nl=False)
+        shown = {"width": shutil.get_terminal_size().columns, "colour": sys.stdout.isatty()}
+        one = () if atom is None else found.feature(atom, run_label)
+        typer.echo(
+            render_feature(found.document, one, **shown) if one else render(found.document, rows, **shown), nl=False
+        )
 
 
 @app.command()

@@ -4,11 +4,12 @@ from reseed.reappearance.classes import Classes, Links, classes
 from reseed.reappearance.consensus import Consensus, consensus
 from reseed.reappearance.document import FEATURES_VERSION, Features
 from reseed.reappearance.features import Reappearance, features, find_features, write_features
-from reseed.reappearance.table import COLUMNS, SORTED, flat, listed
+from reseed.reappearance.table import COLUMNS, PARTNER, SORTED, flat, listed
 
 __all__ = [
     "COLUMNS",
     "FEATURES_VERSION",
+    "PARTNER",
     "SORTED",
     "Classes",
     "Consensus",

@@ -11,7 +11,17 @@ from typing import Any
 from reseed._support.documents import Document, Number
 from reseed.findings import Interval
 
-__all__ = ["FEATURES_VERSION", "Features", "Range", "Recaptured", "RecipeFeatures", "Shown", "Strata", "Stratum"]
+__all__ = [
+    "FEATURES_VERSION",
+    "Features",
+    "Partnered",
+    "Range",
+    "Recaptured",
+    "RecipeFeatures",
+    "Shown",
+    "Strata",
+    "Stratum",
+]
 
 FEATURES_VERSION = 1
 
@@ -91,6 +101,27 @@ class Shown(Document):
     """On how many held-out tokens it fires."""
     texts: tuple[str, ...]
     """Where it fires most, the token in ⟦brackets⟧; empty without the texts of the activations."""
+
+
+class Partnered(Document):
+    """A feature, or its partner in another run with what the two have in common."""
+
+    run: str
+    """The run."""
+    atom: int
+    """Its index there."""
+    cosine: Number = 1.0
+    """With the feature that was asked for."""
+    encoder: Number | None = None
+    """Cosine of their encoder rows."""
+    code: Number | None = None
+    """Correlation of their codes."""
+    rank: int | None = None
+    """How many atoms of that run are as near or nearer."""
+    back: bool | None = None
+    """Whether the feature comes back there; null for itself."""
+    texts: tuple[str, ...] = ()
+    """Where it fires most, the token in ⟦brackets⟧."""
 
 
 class RecipeFeatures(Document):

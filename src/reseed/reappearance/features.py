@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,10 +31,10 @@ from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.coming_back import Found, Rule, find
-from reseed.reappearance.document import Features, Range, Recaptured, RecipeFeatures, Shown
-from reseed.reappearance.runs import Recipe, of_sides, of_study
+from reseed.reappearance.document import Features, Partnered, Range, Recaptured, RecipeFeatures, Shown
+from reseed.reappearance.runs import Recipe, Run, of_sides, of_study
 from reseed.reappearance.strata import strata
-from reseed.reappearance.table import flat, table
+from reseed.reappearance.table import flat, of_run, table
 from reseed.reappearance.texts import fires_on
 from reseed.statistics.recapture import recapture
 from reseed.thresholds import LEVEL
@@ -62,6 +63,8 @@ class Reappearance:
     """One row for every atom of every independent run, by `COLUMNS`."""
     study: Path | None = None
     """The folder of the study that it is about."""
+    texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
+    """By run: what an atom fires on, by its index."""
 
     __repr__ = brief_repr
 
@@ -69,6 +72,29 @@ class Reappearance:
     def whole(self) -> Features:
         """The document with the rows of the table."""
         return self.document.model_copy(update={"rows": tuple(self.table.to_dicts())})
+
+    def feature(self, atom: int, run: str | None = None) -> tuple[Partnered, ...]:
+        """One feature, and beside it its partner in every other run, each with what it fires on.
+
+        Args:
+            atom: its index.
+            run: of which run; None: of the first.
+
+        Raises:
+            SpecError: there is no such run, or no such atom in it.
+        """
+        rows = of_run(self.table, self.table["run"][0] if run is None else run)
+        if not 0 <= atom < rows.height:
+            raise SpecError(f"{rows['run'][0]} has no atom {atom:,}: it has 0 to {rows.height - 1:,}")
+        own = rows.row(atom, named=True)
+        itself = Partnered(run=own["run"], atom=atom, texts=self._fires_on(own["run"], atom))
+        partners = (
+            Partnered(**partner, texts=self._fires_on(partner["run"], partner["atom"])) for partner in own["partners"]
+        )
+        return itself, *partners
+
+    def _fires_on(self, run: str, atom: int) -> tuple[str, ...]:
+        return self.texts[run](atom) if run in self.texts else ()
 
 
 def features(*sources: Source, **asked: Any) -> pl.DataFrame:  # noqa: ANN401 (those of `find_features`)
@@ -144,7 +170,8 @@ def find_features(
         warnings=(*warnings, *_warnings(found)),
         rows=(),
     )
-    return Reappearance(document, pl.concat(tables), folder.path if folder is not None else None)
+    texts = {run.label: partial(_fires_on, run, acts) for each in found for run in each.recipe.runs}
+    return Reappearance(document, pl.concat(tables), folder.path if folder is not None else None, texts)
 
 
 def _is_study(source: Source) -> bool:
@@ -300,18 +327,21 @@ def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
 
 def _shown(found: Found, row: dict[str, Any], acts: Activations | None) -> Shown:
     run = next(run for run in found.recipe.runs if run.label == row["run"])
-    texts: tuple[str, ...] = ()
-    if run.codes is not None and acts is not None and acts.heldout.texts is not None:
-        heldout = acts.heldout
-        texts = fires_on(run.codes, row["atom"], acts.heldout.texts, heldout.windows, most=_TEXTS)
     return Shown(
         run=row["run"],
         atom=row["atom"],
         reappearance=row["reappearance"],
         cosine=math.nan if row["cosine"] is None else row["cosine"],
         fired=row["fired"],
-        texts=texts,
+        texts=_fires_on(run, acts, row["atom"]),
     )
+
+
+def _fires_on(run: Run, acts: Activations | None, atom: int) -> tuple[str, ...]:
+    """Nothing where the codes, or the texts of their tokens, are not known."""
+    if run.codes is None or acts is None or acts.heldout.texts is None or run.codes.n_tokens > len(acts.heldout.texts):
+        return ()
+    return fires_on(run.codes, atom, acts.heldout.texts, acts.heldout.windows, most=_TEXTS)
 
 
 def _range(number: Ranged) -> Range:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from reseed.reappearance.coming_back import Found, Pair
     from reseed.reappearance.runs import Run
 
-__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "listed", "table"]
+__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "listed", "of_run", "table"]
 
 PARTNER: dict[str, tuple[type[pl.DataType], str]] = {
     "run": (pl.String, "the other run"),
@@ -87,6 +87,18 @@ def flat(features: pl.DataFrame) -> pl.DataFrame:
     return numbered.drop("row", "partners")
 
 
+def of_run(features: pl.DataFrame, run: str) -> pl.DataFrame:
+    """The rows of one run, in the order of its atoms.
+
+    Raises:
+        SpecError: there is no such run.
+    """
+    runs = features["run"].unique(maintain_order=True).to_list()
+    if run not in runs:
+        raise SpecError(f"there is no run {run!r}{did_you_mean(run, runs)}: choose from {', '.join(runs)}")
+    return features.filter(pl.col("run") == run)
+
+
 def listed(features: pl.DataFrame, *, run: str | None, sort: str, top: int) -> list[dict[str, Any]]:
     """The first rows by a column, largest first, without their partners; of equals those of earlier runs and atoms.
 
@@ -97,10 +109,7 @@ def listed(features: pl.DataFrame, *, run: str | None, sort: str, top: int) -> l
         raise SpecError(
             f"features cannot be sorted by {sort!r}{did_you_mean(sort, SORTED)}: choose {', '.join(SORTED)}"
         )
-    runs = features["run"].unique(maintain_order=True).to_list()
-    if run is not None and run not in runs:
-        raise SpecError(f"there is no run {run!r}{did_you_mean(run, runs)}: choose from {', '.join(runs)}")
-    kept = features if run is None else features.filter(pl.col("run") == run)
+    kept = features if run is None else of_run(features, run)
     ordered = kept.sort(sort, descending=True, nulls_last=True, maintain_order=True)
     return ordered.head(top).drop("partners").to_dicts()
 

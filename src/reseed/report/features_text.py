@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from reseed._support.numbers import interval, rounded
+from reseed._support.numbers import interval, percent, rounded
 from reseed._support.visible import visible_document
 from reseed.report.text import printed
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from reseed.findings import Interval
-    from reseed.reappearance.document import Features, RecipeFeatures, Shown, Strata
+    from reseed.reappearance.document import Features, Partnered, RecipeFeatures, Shown, Strata
 
-__all__ = ["render"]
+__all__ = ["render", "render_feature"]
 
 _COLUMNS = {
     "reappearance": "back",
@@ -46,6 +46,47 @@ def render(found: Features, rows: Sequence[Mapping[str, Any]], *, width: int, co
         colour: whether to add ANSI colours.
     """
     return printed(_parts(visible_document(found), rows), width=width, colour=colour)
+
+
+def render_feature(found: Features, partners: Sequence[Partnered], *, width: int, colour: bool) -> str:
+    """One feature, the first, beside its partners in other runs, as text that is at most `width` columns wide."""
+    recipe = next(each for each in found.recipes if partners[0].run in each.runs)
+    return printed(_beside(visible_document(recipe), list(map(visible_document, partners))), width=width, colour=colour)
+
+
+def _beside(recipe: RecipeFeatures, partners: Sequence[Partnered]) -> Iterator[RenderableType]:
+    itself, *others = partners
+    back = sum(bool(each.back) for each in others)
+    yield Text(f"{itself.run} {itself.atom} comes back in {back} of {len(others)} other runs", style="bold")
+    yield Text(
+        f"Of all matched atoms of these runs {percent(recipe.reappearance.value)} come back, and "
+        f"{percent(recipe.null_reappearance.value)} among {recipe.null}."
+    )
+    rows = {
+        f"{each.run} {each.atom}": (
+            rounded(each.cosine),
+            *(_or_nothing(number) for number in (each.encoder, each.code)),
+            "" if each.rank is None else f"{each.rank:,}",
+            "yes" if each.back else "no",
+        )
+        for each in others
+    }
+    yield _table("partner", ("cosine", "encoder", "codes", "rank", "back"), rows)
+    for each in partners:
+        if each.texts:
+            yield Padding(Text(f"{each.run} {each.atom} fires on"), (1, 0, 0, 0))
+            yield from (Padding(Text(text, style="dim"), (0, 0, 0, 2)) for text in each.texts)
+    yield Padding(Text(_ABOUT_PARTNERS, style="dim"), (1, 0, 0, 0))
+
+
+_ABOUT_PARTNERS = (
+    "Partners are one to one. Rank: how many atoms of that run are as near or nearer, 1 for the nearest. Texts: "
+    "held-out tokens where each fires most."
+)
+
+
+def _or_nothing(number: float | None) -> str:
+    return "" if number is None else rounded(number)
 
 
 def _parts(found: Features, rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
