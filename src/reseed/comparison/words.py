@@ -172,9 +172,9 @@ def _of_unfitted(e: Evidence, limits: Limits) -> str:
 
 def _of_beyond(e: Evidence, _: Limits) -> str:
     return (
-        f"Beyond random directions, and no more can be said: {_agree(e)}; {_chance(e)} agree "
-        f"{_value(e)}. What the recipe "
-        "makes of rows without structure is not known: train it on what reseed surrogate writes, and give --null."
+        f"Beyond random directions, and no more can be said: {_agree(e)}; {_chance(e)} agree {_value(e)}; "
+        f"{_started(e)}. What the recipe makes of rows without structure is not known: train it on what reseed "
+        "surrogate writes, and give --null."
     )
 
 
@@ -205,8 +205,15 @@ def _of_stable(e: Evidence, _: Limits) -> str:
 def _ended(e: Evidence) -> str:
     said = f"{_agree(e)}; that is {_against_null(e)}{_codes(e)}"
     if e.from_start:
-        return f"{said}; at step 0 no two were one dictionary. How they came there is said along training."
-    return f"{said}; {_birth(e)}, though that they were born alike cannot be excluded. {_NO_STEP_0}."
+        return f"{said}; {_started(e)}. How they came there is said along training."
+    return f"{said}; {_started(e)}. {_NO_STEP_0}."
+
+
+def _started(e: Evidence) -> str:
+    """What is known of how they began."""
+    if e.from_start:
+        return "at step 0 no two were one dictionary"
+    return f"{_birth(e)}, though that they were born alike cannot be excluded"
 
 
 def _of_partly(e: Evidence, _: Limits) -> str:
