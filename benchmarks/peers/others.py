@@ -1,4 +1,4 @@
-"""What reseed compare says of other libraries' own seeds.
+"""What reseed compare and reseed features say of other libraries' own seeds.
 
     python benchmarks/peers/others.py STORE OUT docs/assets/others.json
 
@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reseed import compare
+from reseed.reappearance import find_features
 
 if TYPE_CHECKING:
     from reseed.comparison import DictionaryComparison
     from reseed.findings import Interval
+    from reseed.reappearance import Reappearance
 
 ASKED: dict[str, dict[str, Any]] = {"overcomplete": {"k": 16, "delta": 1.0}}
 """What the files of a library do not say."""
+SHOWN = 3
+"""Features of each kind that come back most, and least, which are told with their texts."""
 
 
 def row(place: Path, found: DictionaryComparison, seconds: float) -> dict[str, Any]:
@@ -52,6 +56,25 @@ def row(place: Path, found: DictionaryComparison, seconds: float) -> dict[str, A
     }
 
 
+def features(found: Reappearance) -> dict[str, Any]:
+    """Which features come back."""
+    (recipe,) = found.document.recipes
+    counted = recipe.recapture
+    return {
+        "reappearance": _of(recipe.reappearance),
+        "many_to_one": _of(recipe.many_to_one),
+        "null": recipe.null,
+        "null_reappearance": recipe.null_reappearance.value,
+        "null_many_to_one": recipe.null_many_to_one.value,
+        "frequencies": counted.frequencies,
+        "at_least": None if counted.at_least is None else counted.at_least.low,
+        "new": [counted.new.value, counted.new.low, counted.new.high],
+        "most": [each.model_dump() for each in recipe.most],
+        "least": [each.model_dump() for each in recipe.least],
+        "crowding": [each.model_dump() for by in recipe.strata if by.by == "crowding" for each in by.strata],
+    }
+
+
 def _of(found: Interval) -> list[float]:
     return [found.value, found.low, found.high]
 
@@ -78,7 +101,16 @@ def main() -> None:
         found = compare(
             *_runs(place), activations=asked.store, null=null, groups=[place.name] * len(_runs(place)), **given
         )
-        rows.append(row(place, found, time.perf_counter() - began))
+        seconds = time.perf_counter() - began
+        back = find_features(
+            *_runs(place),
+            activations=asked.store,
+            null=null,
+            groups=[place.name] * len(_runs(place)),
+            shown=SHOWN,
+            **given,
+        )
+        rows.append(row(place, found, seconds) | {"features": features(back)})
         print(rows[-1]["sentence"])
     versions = json.loads((asked.out / "versions.json").read_text("utf-8"))
     told = {"store": asked.store.name, "versions": versions.get("versions", {}), "rows": rows}
