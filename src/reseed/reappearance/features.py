@@ -212,7 +212,8 @@ def _foreign(
     **asked: Any,  # noqa: ANN401 (whatever `read` takes)
 ) -> Recipe:
     if len(sources) < 2:  # noqa: PLR2004 (a pair)
-        raise SpecError(f"{len(sources) or 'no'} dictionary was given: give a study, or two dictionaries or more")
+        only = f"{sources[0]} is no study" if sources else "nothing was given"
+        raise SpecError(f"{only}: give the folder of a study, or two dictionaries or more")
     if len(null) == 1:
         raise SpecError("one dictionary was given as --null: give two or more, three for an interval")
     given = opened(sources, labels=labels, groups=groups, **asked)
@@ -239,7 +240,7 @@ def _foreign(
 
 def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]) -> Activations | None:
     """The activations of a study, for the texts of its held-out tokens; None, and why, where they are gone."""
-    source = given_study(folder)["activations"] if given is None else given
+    source = _named_by(folder) if given is None else given
     try:
         acts = open_activations(source)
     except ActivationsError as error:
@@ -250,6 +251,11 @@ def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]
         warnings.append(f"what features fire on is not shown: {source} is not what the study was run on")
         return None
     return acts
+
+
+def _named_by(folder: StudyFolder) -> Path:
+    """Where a study says that its activations are, as seen from its own file."""
+    return folder.path / Path(str(given_study(folder).get("activations"))).expanduser()
 
 
 def _told(found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int) -> RecipeFeatures:
