@@ -35,6 +35,7 @@ _LARGEST = 8
 _LISTED = 16  # neighbours of an atom, at home and in the other run, that may join a set it is in
 _DRAWN = 3  # dictionaries of random directions, where there are no runs without structure
 _NULL_SEEDS = 2048  # of each null dictionary, evenly spread: enough for the quantile
+_ROUNDING = 1e-5  # scores this near differ by rounding only
 _CODES_AT_A_TIME = 2**22  # products of codes in memory, in eight bytes each
 
 
@@ -122,7 +123,6 @@ class _Run(NamedTuple):
     units: Float32[Tensor, "atoms d_model"]
     home: Lists
     firing: Lists | None
-    alone: Bool[Tensor, " atoms"]
     seeds: Int[Tensor, " seeds"]
     """Atoms to begin with: not zero and, unless all are examined, not coming back alone."""
 
@@ -146,25 +146,25 @@ def blocks(
 
     The other runs are halved. From each such atom sets of every size are searched in one run of the first half; its
     candidate is the size with the largest score (eq. 86). A candidate passes where its score is larger than the null's
-    quantile for that size and than those for smaller sizes, and larger than `cosine`; and it is confirmed where it
-    passes the same way, by the null's quantile for it, in half or more of the runs of the other half. Then the halves
-    change places. Of candidates that overlap the one that comes back best is the block.
+    quantile for that size and than those for smaller sizes, larger than `cosine`, and at least half way from what the
+    atom scores by itself to 1: two atoms that come back alone are no block. It is confirmed where it passes the null's
+    quantile for sets that are not searched anew, and `cosine`, in half or more of the runs of the other half. Then the
+    halves change places. Of candidates that overlap the one that comes back best is the block.
 
-    Signs do not matter: a span has none. Lengths do not either. Where two runs have the block's own atoms in common,
-    turned a little, and `alone` does not say so, they are a block as well.
+    Signs do not matter: a span has none. Lengths do not either.
 
     Args:
         dictionaries: of two or more independent runs.
         alone: of each run, which atoms come back one to one.
         null: two or more runs without structure; without them three dictionaries of random directions are drawn that
-            have the mean and covariance of all atoms (@floors.spectrum).
+            have the mean and covariance of all atoms (`reseed.floors.spectrum_atoms`).
         null_alone: of each of these, which atoms come back one to one: like the others they begin no search.
         codes: of each run, for growth "codes".
         null_codes: of each run of the null; drawn dictionaries take the codes of the runs in their order.
         growth: how sets grow.
         examine_alone: begin with atoms that come back alone as well. Two bases of a plane have cosines of .7 and more
-            one to one whatever they are: such an atom belongs to a block where that halves its distance, 1 - score. A
-            block that another atom finds may have atoms that come back alone in any case.
+            one to one whatever they are, so such an atom may belong to a block. A block that another atom finds may
+            have atoms that come back alone in any case.
         largest: the largest size; at most half of d_model, beyond which all spans meet.
         level: the null's quantile.
         cosine: the least score, the same as is asked of an atom that comes back alone.
@@ -233,7 +233,7 @@ def _runs(
         units = unit_rows(atoms).cpu().float()
         seeds = ((every | ~flags.cpu()) & units.any(dim=1)).nonzero().flatten()
         home = nearest(units, units, _LISTED, home=True)
-        made.append(_Run(units, home, None if own is None else fire_together(own), flags.cpu(), seeds))
+        made.append(_Run(units, home, None if own is None else fire_together(own), seeds))
     return made
 
 
@@ -292,7 +292,7 @@ def _half(runs: Sequence[_Run], run: int, halves: _Halves, rule: _Rule, null: Bl
     for place, other in enumerate(halves.searched):
         seeds = runs[run].seeds[place :: len(halves.searched)]
         found = _searched(runs[run], runs[other], seeds, rule)
-        for atoms, score in _candidates(found, runs[run].alone[seeds], rule, null):
+        for atoms, score in _candidates(found, rule, null):
             if score > candidates.get(atoms, (0.0, other))[0]:
                 candidates[atoms] = (score, other)
     least = [max(rule.cosine, quantile) for quantile in null.held_out]
@@ -307,13 +307,11 @@ def _of_size(candidates: _Candidates, size: int) -> _Candidates:
     return {atoms: found for atoms, found in candidates.items() if len(atoms) == size}
 
 
-def _candidates(
-    found: Grown, alone: Bool[Tensor, " seeds"], rule: _Rule, null: BlocksNull
-) -> list[tuple[tuple[int, ...], float]]:
-    """Of each seed the size with the largest score (eq. 86), where that passes."""
+def _candidates(found: Grown, rule: _Rule, null: BlocksNull) -> list[tuple[tuple[int, ...], float]]:
+    """Of each seed the size with the largest score, where that passes and halves the seed's own distance (eq. 86)."""
     best = found.scores[:, 1:].max(dim=1)
     least = torch.tensor(null.scores[1:]).clamp(min=rule.cosine)[best.indices]
-    least = torch.where(alone, least.maximum((1 + found.scores[:, 0]) / 2), least)
+    least = least.maximum((1 + found.scores[:, 0]) / 2 + _ROUNDING)
     return [
         (tuple(sorted(found.own[int(best.indices[seed]) + 1][seed].tolist())), float(best.values[seed]))
         for seed in (best.values > least).nonzero().flatten().tolist()

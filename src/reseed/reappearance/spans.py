@@ -21,9 +21,7 @@ from reseed._support.brief import brief_repr
 __all__ = ["Grown", "Lists", "back_in", "grown", "nearest", "worst_cosines"]
 
 _AT_A_TIME = 2**24  # numbers in memory, in four bytes each
-_INSIDE = (
-    0.001  # an atom with less than this of its square outside the span of those chosen adds no direction of its own
-)
+_INSIDE = 0.001  # an atom with less of its square than this outside the span of those chosen adds no direction
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def grown(
         listed: how many neighbours of an atom are candidates.
         homes: the lists of `nearest` within each dictionary, where they are known already.
         firing: instead of growing for the other dictionary's span, `a`'s sets grow by these lists, such as of atoms
-            that fire together: each time the atom that is nearest to any of the set (Prim's order).
+            that fire together: each time the atom that is nearest to any of the set.
     """
     a_home, b_home = homes or (nearest(a, a, listed, home=True), nearest(b, b, listed, home=True))
     two = _Two(a, b, a_home, b_home, nearest(a, b, listed), nearest(b, a, listed), firing)
