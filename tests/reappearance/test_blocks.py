@@ -172,6 +172,17 @@ def test_two_atoms_that_come_back_alone_are_no_block():
     assert found.blocks == ()
 
 
+def test_where_no_atom_is_left_to_begin_with_there_are_no_blocks():
+    runs = planted()
+    everything = [torch.ones(40, dtype=torch.bool)] * 3
+    found = blocks(runs, everything, largest=3)
+    assert found.blocks == ()
+    assert all(bool((sizes == 1).all()) for sizes in found.sizes)
+    untold = blocks(runs, first_alone(runs), null=runs[:2], null_alone=everything[:2], largest=3)
+    assert untold.blocks == ()
+    assert np.isnan(untold.null.scores).all()
+
+
 def test_zero_atoms_are_in_no_block():
     runs = planted()
     for atoms in runs:

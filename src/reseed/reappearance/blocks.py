@@ -7,6 +7,7 @@ set that lacks one atom of its block, scores little. (docs/mathematics.md)
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -158,7 +159,8 @@ def blocks(
         alone: of each run, which atoms come back one to one.
         null: two or more runs without structure; without them three dictionaries of random directions are drawn that
             have the mean and covariance of all atoms (`reseed.floors.spectrum_atoms`).
-        null_alone: of each of these, which atoms come back one to one: like the others they begin no search.
+        null_alone: of each of these, which atoms come back one to one: like the others they begin no search. Where none
+            is left, nothing passes.
         codes: of each run, for growth "codes".
         null_codes: of each run of the null; drawn dictionaries take the codes of the runs in their order.
         growth: how sets grow.
@@ -178,16 +180,12 @@ def blocks(
     rule = _Rule(growth, largest, level, cosine)
     known = _codes_for(growth, codes, len(dictionaries), "dictionaries")
     runs = _runs(dictionaries, alone, known, every=examine_alone)
-    what, drawn = "runs without structure", list(null)
+    what = "runs without structure"
     if not null:
-        what, drawn, null_codes = (
-            "random directions with the atoms' own mean and covariance",
-            _drawn(dictionaries),
-            None,
-        )
+        what, null = "random directions with the atoms' own mean and covariance", _drawn(dictionaries)
         null_codes = None if codes is None else [codes[draw % len(codes)] for draw in range(_DRAWN)]
-    flags = null_alone or [torch.zeros(len(each), dtype=torch.bool) for each in drawn]
-    without = _runs(drawn, flags, _codes_for(growth, null_codes, len(drawn), "null"), every=False)
+    flags = null_alone or [torch.zeros(len(each), dtype=torch.bool) for each in null]
+    without = _runs(null, flags, _codes_for(growth, null_codes, len(null), "null dictionaries"), every=False)
     by_chance = _null(without, rule, what)
     found: list[Block] = []
     unconfirmed = 0
@@ -273,7 +271,12 @@ def _null(runs: Sequence[_Run], rule: _Rule, what: str) -> BlocksNull:
 
 
 def _quantiles(scores: Float32[Tensor, "seeds sizes"], level: float) -> tuple[float, ...]:
-    """Eq. 85: a set that comes back but for one stranger scores what the stranger does, as a set of its own."""
+    """Eq. 85: a set that comes back but for one stranger scores what the stranger does, as a set of its own.
+
+    nan, which nothing passes, where there was no seed.
+    """
+    if not len(scores):
+        return (math.nan,) * scores.shape[1]
     return tuple(scores.double().quantile(level, dim=0).cummax(dim=0).values.tolist())
 
 
@@ -295,7 +298,7 @@ def _half(runs: Sequence[_Run], run: int, halves: _Halves, rule: _Rule, null: Bl
         for atoms, score in _candidates(found, rule, null):
             if score > candidates.get(atoms, (0.0, other))[0]:
                 candidates[atoms] = (score, other)
-    least = [max(rule.cosine, quantile) for quantile in null.held_out]
+    least = np.maximum(rule.cosine, null.held_out).tolist()
     return [
         block
         for size in range(2, rule.largest + 1)
