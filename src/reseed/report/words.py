@@ -124,7 +124,7 @@ class VerdictRow:
     ratio: str
     """Distance of runs that started apart over that of the null."""
     replicated: str
-    """Share of atoms that come back in runs that started apart."""
+    """Share of atoms with a partner beyond the null, among runs that started apart."""
     gain: str
     gain_interval: str
 
