@@ -1,6 +1,6 @@
 """Atom, block or nothing, where it is known: planted subspaces of 1 to 8 dimensions, junk, and nothing at all.
 
-    python benchmarks/blocks.py --json FILE                   everything, about a quarter of an hour of one CPU
+    python benchmarks/blocks.py --json FILE                   everything, about forty minutes of one CPU
     python benchmarks/blocks.py --only planted --repeats 1    one table, quick and coarse
 
 Every run learns each planted subspace by a basis of its own, with an error in every atom, and unrelated atoms beside.
@@ -82,7 +82,7 @@ class Runs(NamedTuple):
 
 
 def drawn(case: Case, chance: torch.Generator) -> Runs:
-    """One subspace of each rank for every 128 atoms, twice 36 of them at 256, and unrelated atoms for the rest."""
+    """For every 128 atoms one subspace of each rank, 36 atoms in all, and unrelated atoms for the rest."""
     ranks = [rank for rank in range(1, LARGEST + 1) for _ in range(max(1, case.n_atoms // 128))]
     planted = [torch.linalg.qr(torch.randn(case.d_model, rank, generator=chance)).Q.T for rank in ranks]
     rank_of = torch.tensor([rank for rank in ranks for _ in range(rank)])
