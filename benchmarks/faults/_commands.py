@@ -103,6 +103,8 @@ def _fits(name: str, word: str, value: str) -> bool:
         ("report", "--require", ""),
         ("collect", "--layer", "0"),
         ("surrogate", "--realisation", "0"),
+        *(("features", option, number) for option in ("--cosine", "--code") for number in ("-1", "0")),
+        *(("features", option, "0") for option in ("--atom", "--top")),
     }
 
 

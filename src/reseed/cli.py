@@ -444,6 +444,10 @@ def features(
         SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
     ] = SignPolicy.SIGNED,
     *,
+    blocks: Annotated[
+        bool,
+        typer.Option("--blocks", help="Seek sets of atoms whose span comes back, too: slow for thousands."),
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="Print the document, with a row for every feature, instead of tables.")
     ] = False,
@@ -468,6 +472,7 @@ def features(
         format=form,
         k=k,
         delta=delta,
+        with_blocks=blocks,
         quiet=quiet,
     )
     rows = listed(found.table, run=run_label, sort=sort, top=top)
@@ -710,9 +715,10 @@ def export(
 
     stopping.goes_on(False)
     found = read_dictionary(source, format=reader, k=k, delta=delta)
+    written = write_dictionary(found, out, format=form, force=force)
     for line in (found.told(), *found.notes):
         _say(line, err=True)
-    _say(write_dictionary(found, out, format=form, force=force))
+    _say(written)
 
 
 @app.command()

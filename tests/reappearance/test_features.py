@@ -224,6 +224,37 @@ def test_the_document_has_the_rows_and_the_text_fits(study):
     assert flat(found.table).height == found.table.height
 
 
+def test_a_space_that_runs_share_by_other_atoms_is_a_block(tmp_path):
+    """Four dimensions of which every run has a basis of its own, beside common atoms and atoms of its own."""
+    space = torch.linalg.qr(noise(D_MODEL, 4, seed=1)).Q.T
+    paths = []
+    for run in range(4):
+        turned = torch.linalg.qr(noise(4, 4, seed=50 + run)).Q @ space
+        atoms = torch.cat([noise(20, D_MODEL, seed=2), turned, noise(40, D_MODEL, seed=60 + run)])
+        paths.append(tmp_path / f"run{run}.npy")
+        np.save(paths[-1], (atoms + 0.05 * noise(64, D_MODEL, seed=70 + run)).numpy())
+    found = find_features(*paths, with_blocks=True)
+    (recipe,) = found.document.recipes
+    sizes = found.table["block"].to_numpy().reshape(4, 64)
+    assert (sizes[:, :20] == 1).all()
+    assert (sizes[:, 20:24] == 4).mean() >= 0.75
+    assert (sizes[:, 24:] == 0).mean() >= 0.95
+    assert recipe.blocks.alone + sum(recipe.blocks.sizes) + recipe.blocks.nothing == 4 * 64
+    assert recipe.blocks.explained == ()
+    assert find_features(*paths).document.recipes[0].blocks is None
+
+
+def test_variance_is_split_exactly_into_atom_block_and_neither(study):
+    found = find_features(study, with_blocks=True)
+    (recipe,) = found.document.recipes
+    assert len(recipe.blocks.explained) == 3
+    for each in recipe.blocks.explained:
+        assert each.atom + each.block + each.neither + each.unexplained == pytest.approx(1)
+        assert each.atom > 0.3
+    assert "explain" in recipe.blocks.sentence
+    assert recipe.blocks.sentence in " ".join(render(found.document, [], width=80, colour=False).split())
+
+
 def test_two_finds_are_equal_to_the_bit(found, tmp_path):
     again = find_features(*planted(tmp_path), labels=LABELS)
     assert again.table.equals(found.table)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Null", "Pair", "Rule", "clopper_pearson", "find"]
 
 _AT_A_TIME = 2**24  # cosines in memory, in four bytes each
+_HALF = 0.5  # of the other runs: an atom that comes back in so many does so alone
 _DRAWN = 3  # dictionaries of random directions, where there are no runs without structure
 
 
@@ -84,6 +85,10 @@ class Null:
     """In which share of its other runs each of them has any atom within the threshold."""
     of_cosines_alone: bool
     """Whether the rule for codes could not be asked there: then the true rate is lower."""
+    runs: tuple[Run, ...]
+    """Those that it is of."""
+    alone: tuple[Bool[Tensor, " _atoms"], ...]
+    """Of each of them, which atoms come back in half or more of the others."""
 
     __repr__ = brief_repr
 
@@ -112,6 +117,10 @@ class Found:
     def many_to_one(self, run: int) -> Float64[Tensor, "others atoms"]:
         """The same for any atom within the threshold of cosines."""
         return torch.stack([self._seen_from(run, other).joins[run > other].double() for other in self.others(run)])
+
+    def alone(self, run: int) -> Bool[Tensor, " atoms"]:
+        """Which atoms of a run come back in half or more of the others."""
+        return self.one_to_one(run).mean(dim=0) >= _HALF
 
     def others(self, run: int) -> list[int]:
         """The places of the other runs."""
@@ -259,8 +268,10 @@ def _null(recipe: Recipe, rule: Rule, pool: Executor, advance: Callable[[int], N
     pairs = _pairs(runs, rule, recipe.sign, pool, advance, with_codes=codes_known)
     back = torch.full((len(runs), len(runs)), math.nan, dtype=torch.float64)
     joins = back.clone()
-    of_atoms = [torch.zeros(len(run.atoms), dtype=torch.float64) for run in runs]
+    of_atoms, returns = ([torch.zeros(len(run.atoms), dtype=torch.float64) for run in runs] for _ in range(2))
     for (i, j), pair in pairs.items():
+        returns[i][pair.matching.rows] += pair.back.double() / (len(runs) - 1)
+        returns[j][pair.matching.cols] += pair.back.double() / (len(runs) - 1)
         back[i, j] = back[j, i] = pair.back.double().mean()
         joins[i, j] = joins[j, i] = torch.cat(pair.joins).double().mean()
         of_atoms[i] += pair.joins[0].double() / (len(runs) - 1)
@@ -275,6 +286,8 @@ def _null(recipe: Recipe, rule: Rule, pool: Executor, advance: Callable[[int], N
         crowding=torch.cat([_nearest(run.atoms, recipe.sign)[0] for run in runs]),
         joins=torch.cat(of_atoms),
         of_cosines_alone=with_codes and not codes_known,
+        runs=runs,
+        alone=tuple(each >= _HALF for each in returns),
     )
 
 

@@ -13,6 +13,8 @@ from reseed.findings import Interval
 
 __all__ = [
     "FEATURES_VERSION",
+    "BlocksFound",
+    "ExplainedBy",
     "Features",
     "Partnered",
     "Range",
@@ -86,6 +88,38 @@ class Strata(Document):
     """From the least to the most."""
 
 
+class ExplainedBy(Document):
+    """The variance of held-out activations, split exactly: the four add up to 1, and each may be negative."""
+
+    atom: Number
+    """By atoms that come back alone."""
+    block: Number
+    """By atoms of blocks."""
+    neither: Number
+    """By the others."""
+    unexplained: Number
+    """By none."""
+
+
+class BlocksFound(Document):
+    """Atom, block or nothing: sets of atoms whose span comes back where the atoms do not."""
+
+    alone: int
+    """Atoms that come back in half or more of the other runs, and are in no block."""
+    sizes: tuple[int, ...]
+    """How many atoms are in blocks of 2, of 3, and so on to 8."""
+    nothing: int
+    """Atoms of which neither comes back."""
+    unconfirmed: int
+    """Blocks that the half of the other runs that was held out did not confirm."""
+    null: str
+    """What blocks are held against: the same search there."""
+    explained: tuple[ExplainedBy, ...]
+    """Run by run; empty where codes, or the activations as these dictionaries read them, are not known."""
+    sentence: str
+    """What that says."""
+
+
 class Shown(Document):
     """One feature with what it fires on."""
 
@@ -153,6 +187,8 @@ class RecipeFeatures(Document):
     """Whether codes are not known there: then fewer come back there than `null_reappearance` says."""
     recapture: Recaptured
     """How many features there are."""
+    blocks: BlocksFound | None
+    """Null unless it was asked for."""
     strata: tuple[Strata, ...]
     """What reappearance goes with."""
     most: tuple[Shown, ...]

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from reseed import statistics
 from reseed._support import progress, stopping
@@ -30,9 +32,20 @@ from reseed.comparison.tokens import Tokens
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
+from reseed.reappearance.blocks import Blocks, blocks
 from reseed.reappearance.coming_back import Found, Rule, find
-from reseed.reappearance.document import Features, Partnered, Range, Recaptured, RecipeFeatures, Shown
+from reseed.reappearance.document import (
+    BlocksFound,
+    ExplainedBy,
+    Features,
+    Partnered,
+    Range,
+    Recaptured,
+    RecipeFeatures,
+    Shown,
+)
 from reseed.reappearance.runs import Recipe, Run, of_sides, of_study
+from reseed.reappearance.shares import Shares, shares
 from reseed.reappearance.strata import strata
 from reseed.reappearance.table import flat, of_run, table
 from reseed.reappearance.texts import fires_on
@@ -51,6 +64,7 @@ MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
 _SHOWN = 5
 _TEXTS = 3
+_LARGEST = 8  # atoms of a block
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,7 @@ def find_features(
     format: str | None = None,  # noqa: A002 (the word of the command line)
     k: int | None = None,
     delta: float | None = None,
+    with_blocks: bool = False,
     shown: int = _SHOWN,
     quiet: bool = True,
 ) -> Reappearance:
@@ -134,6 +149,8 @@ def find_features(
         format: a name of `reseed.READERS`; None: by the files.
         k: how many atoms are active, where files do not say.
         delta: how far archetypal atoms may leave the hull of their points, likewise.
+        with_blocks: whether blocks are sought: sets of atoms whose span comes back where the atoms do not. It takes
+            a minute for hundreds of atoms and hours for ten thousands.
         shown: how many of the features that come back most, and least, are told with their texts.
         quiet: no progress bars on stderr.
 
@@ -161,12 +178,15 @@ def find_features(
         for recipe in recipes:
             count = math.comb(len(recipe.runs), 2) + math.comb(len(recipe.null) or 3, 2)
             found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
-    tables = [table(each) for each in found]
+        sought = [_blocks(each) if with_blocks else None for each in found]
+    tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     document = Features(
         reseed=VERSION,
         source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
         activations=None if acts is None else acts.name,
-        recipes=tuple(_told(each, rows, acts, shown) for each, rows in zip(found, tables, strict=True)),
+        recipes=tuple(
+            _told(each, rows, acts, shown, blocks) for each, rows, blocks in zip(found, tables, sought, strict=True)
+        ),
         warnings=(*warnings, *_warnings(found)),
         rows=(),
     )
@@ -258,7 +278,56 @@ def _named_by(folder: StudyFolder) -> Path:
     return folder.path / Path(str(given_study(folder).get("activations"))).expanduser()
 
 
-def _told(found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int) -> RecipeFeatures:
+def _blocks(found: Found) -> Blocks:
+    runs, null = found.recipe.runs, found.null
+    return blocks(
+        [run.atoms.cpu() for run in runs],
+        [found.alone(place) for place in range(len(runs))],
+        null=[run.atoms.cpu() for run in null.runs],
+        null_alone=null.alone,
+        cosine=max(0.0, min(1.0, found.rule.cosine)),
+        largest=min(_LARGEST, runs[0].atoms.shape[1] // 2),
+    )
+
+
+def _blocks_told(found: Found, sought: Blocks, acts: Activations | None) -> BlocksFound:
+    sizes = torch.cat(list(sought.sizes))
+    counts = torch.bincount(sizes, minlength=_LARGEST + 1).tolist()
+    explained = tuple(
+        ExplainedBy(atom=each.atom, block=each.block, neither=each.neither, unexplained=each.unexplained)
+        for run, own in zip(found.recipe.runs, sought.sizes, strict=True)
+        if (each := _explained(run, own, acts)) is not None
+    )
+    in_blocks = sum(counts[2:])
+    said = (
+        f"{counts[1]:,} of {len(sizes):,} atoms come back alone, in half or more of the other runs; {in_blocks:,} more "
+        f"in blocks of up to {_LARGEST} whose span comes back, beyond what the same search finds among "
+        f"{found.null.what}; {counts[0]:,} in neither way."
+    )
+    if explained:
+        by = {name: percent(sum(getattr(e, name) for e in explained) / len(explained)) for name in ("atom", "block")}
+        said += f" Of the variance of held-out activations the first explain {by['atom']} and the second {by['block']}."
+    return BlocksFound(
+        alone=counts[1],
+        sizes=tuple(counts[2:]),
+        nothing=counts[0],
+        unconfirmed=sought.unconfirmed,
+        null=found.null.what,
+        explained=explained,
+        sentence=said,
+    )
+
+
+def _explained(run: Run, sizes: Int[Tensor, " atoms"], acts: Activations | None) -> Shares | None:
+    """None where codes are not known, are of other tokens, or atoms live elsewhere than activations."""
+    if run.codes is None or acts is None or not run.reads_raw or run.codes.n_tokens > len(acts.heldout.rows):
+        return None
+    return shares(acts.heldout.rows[: run.codes.n_tokens].float(), run.atoms, run.codes, sizes)
+
+
+def _told(
+    found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int, sought: Blocks | None
+) -> RecipeFeatures:
     recipe, null = found.recipe, found.null
     one, many = _over_runs(found)
     counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
@@ -289,6 +358,7 @@ def _told(found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int
             new=_range(counted.forecast),
             sentence=counted.sentence,
         ),
+        blocks=None if sought is None else _blocks_told(found, sought, acts),
         strata=strata(found, rows),
         most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
         least=tuple(_shown(found, row, acts) for row in least.to_dicts()),

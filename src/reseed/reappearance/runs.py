@@ -10,6 +10,7 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 from reseed.errors import TrajectoryError
+from reseed.interop.spaces import Raw
 from reseed.measures import StandardCodes, standardise_active
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Run:
     """None where it has none of its own."""
     codes: StandardCodes | None
     """None where they are not known."""
+    reads_raw: bool = False
+    """Whether its atoms live where activations do, up to a shift."""
 
     __repr__ = brief_repr
 
@@ -88,7 +91,8 @@ def _of_trajectory(run: Trajectory) -> Run:
     last = run.snapshot(run.steps[-1])
     tokens, atoms, values = last.active
     codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
-    return Run(run.id, last.atoms, last.encoder if last.has("encoder") else None, codes)
+    raw = run.record.preprocess in {"none", "centre"} and run.record.surrogate is None
+    return Run(run.id, last.atoms, last.encoder if last.has("encoder") else None, codes, reads_raw=raw)
 
 
 def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
@@ -104,5 +108,7 @@ def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign)
 
 
 def _of_side(side: Side, *, with_codes: bool) -> Run:
-    seen = side.seen if with_codes else None
-    return Run(side.opened.label, side.dictionary.atoms, side.dictionary.encoder, None if seen is None else seen.codes)
+    codes = side.seen.codes if with_codes and side.seen is not None else None
+    dictionary = side.dictionary
+    raw = isinstance(dictionary.space, Raw) and dictionary.skip is None
+    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw)

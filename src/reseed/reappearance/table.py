@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from reseed._support.mistakes import did_you_mean
 from reseed.errors import SpecError
@@ -15,7 +17,7 @@ from reseed.measures import firing_mass
 from reseed.reappearance.coming_back import clopper_pearson
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Sequence
 
     from reseed.reappearance.coming_back import Found, Pair
     from reseed.reappearance.runs import Run
@@ -53,6 +55,10 @@ COLUMNS: dict[str, tuple[pl.DataType | type[pl.DataType], str]] = {
     "cosine": (pl.Float64, "mean cosine with its partners"),
     "code": (pl.Float64, "mean correlation of its codes with theirs"),
     "class": (pl.Int64, "its class of atoms over runs, those of most runs first"),
+    "block": (
+        pl.Int64,
+        "size of its block: 1 where it comes back alone, 0 where nothing of it does; null unless asked for",
+    ),
     "norm": (pl.Float64, "its length as it is in the decoder"),
     "fired": (pl.Int64, "held-out tokens on which it fires; null without codes"),
     "frequency": (pl.Float64, "share of the held-out tokens on which it fires"),
@@ -70,10 +76,10 @@ SORTED = ("reappearance", "many_to_one", "cosine", "code", "frequency", "mass", 
 """What a table may be sorted by."""
 
 
-def table(found: Found) -> pl.DataFrame:
-    """The features of all runs, in the order of runs and atoms."""
-    parts = [_of_run(found, place) for place in range(len(found.recipe.runs))]
-    return pl.concat(parts)
+def table(found: Found, sizes: Sequence[Int[Tensor, " _atoms"]] | None) -> pl.DataFrame:
+    """The features of all runs, in the order of runs and atoms; `sizes` are those of blocks, where they were sought."""
+    runs = range(len(found.recipe.runs))
+    return pl.concat(_of_run(found, place, None if sizes is None else sizes[place]) for place in runs)
 
 
 def flat(features: pl.DataFrame) -> pl.DataFrame:
@@ -111,10 +117,10 @@ def listed(features: pl.DataFrame, *, run: str | None, sort: str, top: int) -> l
         )
     kept = features if run is None else of_run(features, run)
     ordered = kept.sort(sort, descending=True, nulls_last=True, maintain_order=True)
-    return ordered.head(top).drop("partners").to_dicts()
+    return ordered.head(min(top, kept.height)).drop("partners").to_dicts()
 
 
-def _of_run(found: Found, place: int) -> pl.DataFrame:
+def _of_run(found: Found, place: int, sizes: Int[Tensor, " atoms"] | None) -> pl.DataFrame:
     run, others = found.recipe.runs[place], found.others(place)
     n_atoms = len(run.atoms)
     back, joins = found.one_to_one(place), found.many_to_one(place)
@@ -132,6 +138,7 @@ def _of_run(found: Found, place: int) -> pl.DataFrame:
         "cosine": _mean([each["cosine"] for each in partners]),
         "code": _mean([each["code"] for each in partners]),
         "class": found.classes.of(place).numpy(),
+        "block": [None] * n_atoms if sizes is None else sizes.numpy(),
         "norm": torch.linalg.vector_norm(run.atoms, dim=1, dtype=torch.float64).cpu().numpy(),
         **_firing(run),
         "crowding": found.crowding[place].numpy(),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jaxtyping import Int
+from torch import Tensor
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from jaxtyping import Int
-    from torch import Tensor
 
     from reseed.measures import StandardCodes
 

@@ -109,6 +109,8 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
     yield Text(f"{recipe.name}: {', '.join(recipe.runs)}", style="bold")
     yield Text(recipe.sentence)
     yield Text(recipe.recapture.sentence)
+    if recipe.blocks is not None:
+        yield Text(recipe.blocks.sentence)
     yield _table("", ("one to one", "many to one"), _shares(recipe))
     for strata in recipe.strata:
         null = () if all(math.isnan(each.null_many_to_one) for each in strata.strata) else ("any, null",)
