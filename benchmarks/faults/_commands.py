@@ -105,6 +105,7 @@ def _fits(name: str, word: str, value: str) -> bool:
         ("surrogate", "--realisation", "0"),
         *(("features", option, number) for option in ("--cosine", "--code") for number in ("-1", "0")),
         *(("features", option, "0") for option in ("--atom", "--top")),
+        ("features", "--top", "9" * 30),
     }
 
 
