@@ -260,6 +260,28 @@ def test_two_finds_are_equal_to_the_bit(found, tmp_path):
     assert again.table.equals(found.table)
 
 
+def test_runs_that_share_their_indices_are_not_called_independent(tmp_path):
+    for run, path in enumerate(paths := [tmp_path / "a.npy", tmp_path / "b.npy"]):
+        np.save(path, (noise(N_ATOMS, D_MODEL, seed=1) + 0.3 * noise(N_ATOMS, D_MODEL, seed=2 + run)).numpy())
+    (recipe,) = find_features(*paths).document.recipes
+    assert recipe.reappearance.value == 1
+    assert recipe.sentence.startswith("Born alike: a.npy and b.npy share the indices of their atoms")
+
+
+def test_independent_runs_are_not_called_born_alike(found):
+    assert "Born alike" not in found.document.recipes[0].sentence
+
+
+def test_a_null_of_another_width_or_size_is_refused(tmp_path):
+    paths = planted(tmp_path)
+    for name, shape in (("width", (N_ATOMS, D_MODEL + 1)), ("size", (N_ATOMS + 1, D_MODEL))):
+        nulls = [tmp_path / f"{name}{run}.npy" for run in range(2)]
+        for run, path in enumerate(nulls):
+            np.save(path, noise(*shape, seed=run).numpy())
+        with pytest.raises(DictionaryError, match=r"dimensions|no recipe that is compared"):
+            find_features(*paths, null=nulls)
+
+
 def test_what_cannot_be_asked_is_refused(tmp_path, study):
     paths = planted(tmp_path)
     with pytest.raises(SpecError, match=r"run0.safetensors is no study: give the folder of a study, or two"):

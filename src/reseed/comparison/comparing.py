@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from reseed.comparison.opened import Opened
     from reseed.comparison.trajectories import Course
 
-__all__ = ["compare", "structureless_tokens"]
+__all__ = ["check_nulls", "compare", "null_sides_on", "sides_on", "structureless_tokens"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes are made of, at most."""
@@ -105,10 +105,10 @@ def compare(
     found = opened(dictionaries, labels=labels, groups=groups, **asked)
     warned = check_alike(found, told_apart=groups is not None)
     structureless = opened(null, labels=None, **asked) if null else ()
-    _check_nulls(found, structureless)
+    check_nulls(found, structureless)
     acts = None if activations is None else open_activations(activations, **of_tokens)
     tokens, null_tokens = _heldout(acts), structureless_tokens(acts) if structureless else None
-    sides, null_sides = _on_tokens(found, tokens), _on_surrogate(structureless, null_tokens)
+    sides, null_sides = sides_on(found, tokens), null_sides_on(structureless, null_tokens)
     null_tokens = null_tokens if all(side.seen is not None for side in null_sides) else None
     places = _by_group(sides)
     with workers() as pool, progress.bar(quiet=quiet) as show:
@@ -172,7 +172,8 @@ def compare(
     )
 
 
-def _check_nulls(found: Sequence[Opened], structureless: Sequence[Opened]) -> None:
+def check_nulls(found: Sequence[Opened], structureless: Sequence[Opened]) -> None:
+    """Refuse runs on rows without structure that are too few, of several recipes, or of none that is compared."""
     if not structureless:
         return
     if len(structureless) < _TWO:
@@ -203,15 +204,17 @@ def structureless_tokens(acts: Activations | None) -> Tokens | None:
         return Tokens(sample.heldout()[:MOST_HELDOUT], acts.moments.mean)
 
 
-def _on_tokens(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
+def sides_on(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
+    """Dictionaries with what they make of tokens, if there are any."""
     return [Side(each, None if tokens is None else tokens.seen_by(each.dictionary, each.label)) for each in found]
 
 
-def _on_surrogate(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
+def null_sides_on(found: Sequence[Opened], tokens: Tokens | None) -> list[Side]:
+    """The same of runs on rows without structure."""
     try:
-        return _on_tokens(found, tokens)
+        return sides_on(found, tokens)
     except DictionaryError:  # runs of reseed that read centred rows: the moments of their surrogate are not kept
-        return _on_tokens(found, None)
+        return sides_on(found, None)
 
 
 def _sizes(side: Side, sign: Sign) -> Sizes:

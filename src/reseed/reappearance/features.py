@@ -25,9 +25,8 @@ from reseed._support.version import VERSION
 from reseed.activations import Activations, open_activations
 from reseed.analysis.given import given_study
 from reseed.analysis.intervals import interval
-from reseed.comparison.comparing import structureless_tokens
+from reseed.comparison.comparing import check_nulls, null_sides_on, sides_on, structureless_tokens
 from reseed.comparison.opened import check_alike, opened
-from reseed.comparison.pairs import Side
 from reseed.comparison.tokens import Tokens
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
@@ -234,8 +233,6 @@ def _foreign(
     if len(sources) < 2:  # noqa: PLR2004 (a pair)
         only = f"{sources[0]} is no study" if sources else "nothing was given"
         raise SpecError(f"{only}: give the folder of a study, or two dictionaries or more")
-    if len(null) == 1:
-        raise SpecError("one dictionary was given as --null: give two or more, three for an interval")
     given = opened(sources, labels=labels, groups=groups, **asked)
     check_alike(given, told_apart=groups is not None)
     names = list(dict.fromkeys(each.group for each in given))
@@ -245,17 +242,10 @@ def _foreign(
             "recipes with  reseed compare"
         )
     structureless = opened(null, labels=None, **asked) if null else ()
+    check_nulls(given, structureless)
     tokens = None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
-    null_tokens = structureless_tokens(acts) if null else None
-    return of_sides(
-        names[0],
-        [Side(each, tokens.seen_by(each.dictionary, each.label) if tokens else None) for each in given],
-        [
-            Side(each, null_tokens.seen_by(each.dictionary, each.label) if null_tokens else None)
-            for each in structureless
-        ],
-        sign,
-    )
+    null_sides = null_sides_on(structureless, structureless_tokens(acts) if null else None)
+    return of_sides(names[0], sides_on(given, tokens), null_sides, sign)
 
 
 def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]) -> Activations | None:
@@ -362,7 +352,7 @@ def _told(
         strata=strata(found, rows),
         most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
         least=tuple(_shown(found, row, acts) for row in least.to_dicts()),
-        sentence=_sentence(found, rows, one),
+        sentence=f"{_born(found)}{_sentence(found, rows, one)}",
     )
 
 
@@ -375,6 +365,33 @@ def _over_runs(found: Found) -> tuple[Interval, Interval]:
         values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
     one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
     return _share(one), _share(many)
+
+
+def _born(found: Found) -> str:
+    """That runs share their indices, by the birth test of every two of them, Holm among all; else nothing."""
+    runs = found.recipe.runs
+    p_values = statistics.holm(
+        [
+            statistics.birth_test(
+                runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=found.recipe.sign
+            ).p_value
+            for i, j in found.pairs
+        ]
+    )
+    alike = [pair for pair, p in zip(found.pairs, p_values, strict=True) if p < statistics.SHARED_INDICES]
+    if not alike:
+        return ""
+    named = ", ".join(f"{runs[i].label} and {runs[j].label}" for i, j in alike)
+    return (
+        f"Born alike: {named} share the indices of their atoms, far beyond chance: what comes back among them says "
+        "nothing about independent runs. "
+    )
+
+
+def _fired(a: Run, b: Run) -> dict[str, Any]:
+    if a.codes is None or b.codes is None:
+        return {}
+    return {"fired_a": a.codes.ends.diff(), "fired_b": b.codes.ends.diff()}
 
 
 def _share(estimate: Estimate) -> Interval:

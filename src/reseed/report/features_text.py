@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from rich import box
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from reseed._support.numbers import interval, percent, rounded
 from reseed._support.visible import visible_document
-from reseed.report.text import printed
+from reseed.report.text import plain_table, printed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -71,7 +69,7 @@ def _beside(recipe: RecipeFeatures, partners: Sequence[Partnered]) -> Iterator[R
         )
         for each in others
     }
-    yield _table("partner", ("cosine", "encoder", "codes", "rank", "back"), rows)
+    yield plain_table("partner", ("cosine", "encoder", "codes", "rank", "back"), rows)
     for each in partners:
         if each.texts:
             yield Padding(Text(f"{each.run} {each.atom} fires on"), (1, 0, 0, 0))
@@ -93,7 +91,7 @@ def _parts(found: Features, rows: Sequence[Mapping[str, Any]]) -> Iterator[Rende
     for recipe in found.recipes:
         yield from _recipe(recipe)
     if rows:
-        yield _table("feature", _COLUMNS.values(), {_name(row): _cells(row) for row in rows})
+        yield plain_table("feature", _COLUMNS.values(), {_name(row): _cells(row) for row in rows})
     yield Padding(Text(_KEY, style="dim"), (1, 0, 0, 0))
     yield from (Padding(f"! {warning}", (1, 0, 0, 0)) for warning in found.warnings)
 
@@ -111,10 +109,10 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
     yield Text(recipe.recapture.sentence)
     if recipe.blocks is not None:
         yield Text(recipe.blocks.sentence)
-    yield _table("", ("one to one", "many to one"), _shares(recipe))
+    yield plain_table("", ("one to one", "many to one"), _shares(recipe))
     for strata in recipe.strata:
         null = () if all(math.isnan(each.null_many_to_one) for each in strata.strata) else ("any, null",)
-        yield _table(strata.by, ("atoms", "back", "any", *null), _strata(strata, null=bool(null)))
+        yield plain_table(strata.by, ("atoms", "back", "any", *null), _strata(strata, null=bool(null)))
     yield from _shown("Come back most", recipe.most)
     yield from _shown("Come back least, of those that fire", recipe.least)
 
@@ -166,13 +164,3 @@ def _cell(name: str, value: Any) -> str:  # noqa: ANN401 (a number of any kind, 
 
 def _told(share: Interval) -> str:
     return f"{rounded(share.value, 3)} {interval(share.low, share.high)}".rstrip()
-
-
-def _table(called: str, columns: Iterable[str], rows: Mapping[str, Sequence[str]]) -> Padding:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(called, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row, cells in rows.items():
-        table.add_row(row, *cells)
-    return Padding(table, (1, 0, 0, 0))

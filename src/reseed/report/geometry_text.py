@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from reseed._support.visible import visible_document
 from reseed.report.geometry_words import agreed, floor_rows, name, own_rows, pair_rows, shape_rows, sizes, standing_rows
-from reseed.report.text import ONE_LINE, printed
+from reseed.report.text import ONE_LINE, plain_table, printed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import RenderableType
 
@@ -59,23 +57,13 @@ _KEY = (
 
 def _views(views: Sequence[ViewGeometry]) -> Iterator[RenderableType]:
     names = [view.preprocess for view in views]
-    yield _table("the activations", names, shape_rows(views))
-    yield _table("nulls and references", names, floor_rows(views))
+    yield plain_table("the activations", names, shape_rows(views))
+    yield plain_table("nulls and references", names, floor_rows(views))
 
 
 def _pair(pair: PairGeometry) -> Iterator[RenderableType]:
-    yield _table("two dictionaries", ["first", "second"], pair_rows(pair))
+    yield plain_table("two dictionaries", ["first", "second"], pair_rows(pair))
     yield Text(f"first: {pair.first.told}\nsecond: {pair.second.told}\n{agreed(pair)}", style="dim")
-    yield _table("from them alone", ["value"], own_rows(pair))
+    yield plain_table("from them alone", ["value"], own_rows(pair))
     rows = {against: cells for against, *cells in standing_rows(pair)}
-    yield _table("their agreement against", ["value", "distance ratio"], rows)
-
-
-def _table(called: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> Padding:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(called, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row, cells in rows.items():
-        table.add_row(row, *cells)
-    return Padding(table, (1, 0, 0, 0))
+    yield plain_table("their agreement against", ["value", "distance ratio"], rows)

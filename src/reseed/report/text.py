@@ -39,13 +39,13 @@ from reseed.report.words import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
     from reseed.findings import AcrossArms, Comparison, ConditionFindings, Findings, SharedDice
 
-__all__ = ["printed", "render"]
+__all__ = ["plain_table", "printed", "render"]
 
 ONE_LINE = 120  # columns from which intervals stand beside their estimates
 ALL_COLUMNS = 160  # and from which gain, runs born identical and living atoms have columns of their own
@@ -69,6 +69,17 @@ def render(findings: Findings, *, width: int, colour: bool, full: bool = False) 
     if full:
         return printed(_all(findings, width), width=width, colour=colour)
     return _short(findings, width=width, colour=colour)
+
+
+def plain_table(called: str, columns: Iterable[str], rows: Mapping[str, Sequence[str]]) -> Padding:
+    """A table of numbers under a line, with room above it: what its rows are called, then columns to the right."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(called, overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row, cells in rows.items():
+        table.add_row(row, *cells)
+    return Padding(table, (1, 0, 0, 0))
 
 
 def printed(parts: Iterable[RenderableType], *, width: int, colour: bool) -> str:
