@@ -432,6 +432,9 @@ def features(
         Path | None,
         typer.Option(help="Write all features to this file; of a study without it: features.parquet there."),
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page to search and browse them here, one file that opens offline.")
+    ] = None,
     form: Annotated[
         str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
     ] = None,
@@ -478,6 +481,10 @@ def features(
     rows = listed(found.table, run=run_label, sort=sort, top=top)
     for path in write_features(found, csv=csv, parquet=parquet):
         _say(path, err=True)
+    if html is not None:
+        from reseed.report.explorer import write_explorer
+
+        _say(write_explorer(found.browsable(), html), err=True)
     if json:
         typer.echo(visible_json(found.whole.model_dump_json(indent=1)))
     else:
@@ -641,6 +648,9 @@ def report(
         Path | None, typer.Option(help="Findings from before: what fell by more than its error exits with 2.")
     ] = None,
     *,
+    features: Annotated[
+        bool, typer.Option("--features", help="Write the page of features, too: features.html in the study.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print findings.json instead of the tables.")] = False,
     rejudge: Annotated[bool, typer.Option("--rejudge", help="Compare and judge the trajectories again first.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Print all of the text, not only what fits a screen.")] = False,
@@ -667,6 +677,11 @@ def report(
     measures = {name for condition in findings.conditions for name in condition.measures}
     check_names(wanted, conditions=findings.verdicts, measures=measures)
     compared = changes(findings, Findings.read(against)) if against else None
+    if features:
+        from reseed.reappearance import find_features
+        from reseed.report.explorer import write_explorer
+
+        _say(write_explorer(find_features(study).browsable(), study / "features.html"), err=True)
     if html is not None:
         _say(reseed.write_report(findings, html))
     elif json:

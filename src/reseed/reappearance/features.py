@@ -22,7 +22,7 @@ from reseed._support.guard import guarded
 from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
-from reseed.activations import Activations, open_activations
+from reseed.activations import Activations, HeldOut, open_activations
 from reseed.analysis.given import given_study
 from reseed.analysis.intervals import interval
 from reseed.comparison.comparing import check_nulls, null_sides_on, sides_on, structureless_tokens
@@ -32,6 +32,8 @@ from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.blocks import Blocks, blocks
+from reseed.reappearance.browsable import Browsable
+from reseed.reappearance.columns import columns
 from reseed.reappearance.coming_back import Found, Rule, find
 from reseed.reappearance.document import (
     BlocksFound,
@@ -78,6 +80,10 @@ class Reappearance:
     """The folder of the study that it is about."""
     texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
     """By run: what an atom fires on, by its index."""
+    found: tuple[Found, ...] = ()
+    """Recipe by recipe, all that the document tells in short."""
+    heldout: HeldOut | None = None
+    """The held-out tokens that codes are of; None where what they read is not known."""
 
     __repr__ = brief_repr
 
@@ -85,6 +91,16 @@ class Reappearance:
     def whole(self) -> Features:
         """The document with the rows of the table."""
         return self.document.model_copy(update={"rows": tuple(self.table.to_dicts())})
+
+    def browsable(self) -> Browsable:
+        """What a page shows of all features."""
+        by_recipe = self.table.partition_by("recipe", maintain_order=True)
+        told = tuple(columns(each, rows, self.heldout) for each, rows in zip(self.found, by_recipe, strict=True))
+        tokens = max(_tokens_of(self.found), default=0)
+        if self.heldout is None or self.heldout.texts is None:
+            return Browsable(self.document, told, (), ())
+        windows = self.heldout.windows[:tokens].tolist()
+        return Browsable(self.document, told, self.heldout.texts[:tokens], tuple(windows))
 
     def feature(self, atom: int, run: str | None = None) -> tuple[Partnered, ...]:
         """One feature, and beside it its partner in every other run, each with what it fires on.
@@ -190,7 +206,20 @@ def find_features(
         rows=(),
     )
     texts = {run.label: partial(_fires_on, run, acts) for each in found for run in each.recipe.runs}
-    return Reappearance(document, pl.concat(tables), folder.path if folder is not None else None, texts)
+    study_folder = None if folder is None else folder.path
+    return Reappearance(document, pl.concat(tables), study_folder, texts, tuple(found), _readable(found, acts))
+
+
+def _readable(found: Sequence[Found], acts: Activations | None) -> HeldOut | None:
+    """The held-out tokens, if what they read is known, and codes are of no others."""
+    if acts is None or acts.heldout.texts is None:
+        return None
+    return acts.heldout if 0 < max(_tokens_of(found), default=0) <= len(acts.heldout.texts) else None
+
+
+def _tokens_of(found: Sequence[Found]) -> list[int]:
+    """How many held-out tokens the codes of each run are of, as far as runs have codes."""
+    return [run.codes.n_tokens for each in found for run in each.recipe.runs if run.codes is not None]
 
 
 def _is_study(source: Source) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
@@ -16,9 +18,10 @@ from reseed.measures import StandardCodes, standardise_active
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from reseed.comparison.opened import Opened
     from reseed.comparison.pairs import Side
     from reseed.matching import Sign
-    from reseed.trajectory import StudyFolder, Trajectory
+    from reseed.trajectory import Snapshot, StudyFolder, Trajectory
 
 __all__ = ["Recipe", "Run", "of_sides", "of_study"]
 
@@ -35,6 +38,8 @@ class Run:
     """None where they are not known."""
     reads_raw: bool = False
     """Whether its atoms live where activations do, up to a shift."""
+    along: Mapping[int, Callable[[], Float[Tensor, "atoms d_model"]]] = field(default_factory=dict)
+    """Its atoms at the steps that are on disk, read when they are asked for; empty for a dictionary alone."""
 
     __repr__ = brief_repr
 
@@ -92,7 +97,13 @@ def _of_trajectory(run: Trajectory) -> Run:
     tokens, atoms, values = last.active
     codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
     raw = run.record.preprocess in {"none", "centre"} and run.record.surrogate is None
-    return Run(run.id, last.atoms, last.encoder if last.has("encoder") else None, codes, reads_raw=raw)
+    encoder = last.encoder if last.has("encoder") else None
+    along = {step: partial(_atoms_of, run.snapshot(step)) for step in run.steps}
+    return Run(run.id, last.atoms, encoder, codes, reads_raw=raw, along=along)
+
+
+def _atoms_of(snapshot: Snapshot) -> Float[Tensor, "atoms d_model"]:
+    return snapshot.atoms
 
 
 def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
@@ -111,4 +122,9 @@ def _of_side(side: Side, *, with_codes: bool) -> Run:
     codes = side.seen.codes if with_codes and side.seen is not None else None
     dictionary = side.dictionary
     raw = isinstance(dictionary.space, Raw) and dictionary.skip is None
-    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw)
+    along = {step: partial(_atoms_at, side.opened, step) for step in side.opened.steps}
+    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw, along=along)
+
+
+def _atoms_at(opened: Opened, step: int) -> Float[Tensor, "atoms d_model"]:
+    return opened.at(step).atoms

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from reseed.reappearance.coming_back import Found, Pair
     from reseed.reappearance.runs import Run
 
-__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "listed", "of_run", "table"]
+__all__ = ["COLUMNS", "PARTNER", "SORTED", "flat", "listed", "of_run", "partners_in", "table"]
 
 PARTNER: dict[str, tuple[type[pl.DataType], str]] = {
     "run": (pl.String, "the other run"),
@@ -125,7 +125,7 @@ def _of_run(found: Found, place: int, sizes: Int[Tensor, " atoms"] | None) -> pl
     n_atoms = len(run.atoms)
     back, joins = found.one_to_one(place), found.many_to_one(place)
     low, high = clopper_pearson(back.sum(dim=0), len(others))
-    partners = [_partners(found, place, other) for other in others]
+    partners = [partners_in(found, place, other) for other in others]
     columns: dict[str, Any] = {
         "recipe": [found.recipe.name] * n_atoms,
         "run": [run.label] * n_atoms,
@@ -159,7 +159,7 @@ def _firing(run: Run) -> dict[str, Any]:
     }
 
 
-def _partners(found: Found, place: int, other: int) -> dict[str, np.ndarray]:
+def partners_in(found: Found, place: int, other: int) -> dict[str, np.ndarray]:
     """Of each atom of a run its partner in another; nan, or -1, for atoms without one, in runs of unequal size."""
     first = place < other
     pair: Pair = found.pairs[min(place, other), max(place, other)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
 from rich.text import Text
 
-from reseed._support.numbers import interval, percent, rounded
+from reseed._support.numbers import percent, rounded
 from reseed._support.visible import visible_document
+from reseed.report.features_words import SHARES, share_rows, strata_columns, strata_rows
 from reseed.report.text import plain_table, printed
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from reseed.findings import Interval
-    from reseed.reappearance.document import Features, Partnered, RecipeFeatures, Shown, Strata
+    from reseed.reappearance.document import Features, Partnered, RecipeFeatures, Shown
 
 __all__ = ["render", "render_feature"]
 
@@ -109,31 +108,11 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
     yield Text(recipe.recapture.sentence)
     if recipe.blocks is not None:
         yield Text(recipe.blocks.sentence)
-    yield plain_table("", ("one to one", "many to one"), _shares(recipe))
+    yield plain_table("", SHARES, share_rows(recipe))
     for strata in recipe.strata:
-        null = () if all(math.isnan(each.null_many_to_one) for each in strata.strata) else ("any, null",)
-        yield plain_table(strata.by, ("atoms", "back", "any", *null), _strata(strata, null=bool(null)))
+        yield plain_table(strata.by, strata_columns(strata), strata_rows(strata))
     yield from _shown("Come back most", recipe.most)
     yield from _shown("Come back least, of those that fire", recipe.least)
-
-
-def _shares(recipe: RecipeFeatures) -> dict[str, tuple[str, str]]:
-    return {
-        "come back": (_told(recipe.reappearance), _told(recipe.many_to_one)),
-        f"null: {recipe.null}": (_told(recipe.null_reappearance), _told(recipe.null_many_to_one)),
-    }
-
-
-def _strata(strata: Strata, *, null: bool) -> dict[str, tuple[str, ...]]:
-    return {
-        f"{rounded(each.low, 3)} to {rounded(each.high, 3)}": (
-            f"{each.atoms:,}",
-            rounded(each.reappearance),
-            rounded(each.many_to_one),
-            *((rounded(each.null_many_to_one),) if null else ()),
-        )
-        for each in strata.strata
-    }
 
 
 def _shown(heading: str, features: Sequence[Shown]) -> Iterator[RenderableType]:
@@ -160,7 +139,3 @@ def _cell(name: str, value: Any) -> str:  # noqa: ANN401 (a number of any kind, 
     if name == "norm":
         return f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else rounded(value)
-
-
-def _told(share: Interval) -> str:
-    return f"{rounded(share.value, 3)} {interval(share.low, share.high)}".rstrip()

@@ -7,10 +7,7 @@ cannot.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import html
-import json
 import re
 from dataclasses import dataclass
 from functools import cache, partial
@@ -29,6 +26,7 @@ from reseed.report.bars import attribution
 from reseed.report.drawing import literal
 from reseed.report.environment import environment
 from reseed.report.figures import KINDS
+from reseed.report.packing import json_in_script, packed
 from reseed.report.paths import trajectory
 from reseed.report.stamp import stamped
 
@@ -111,7 +109,7 @@ def rendered(template: str, figures: Mapping[Any, Drawing], **names: Any) -> str
         alike = kinds.setdefault(kind, [])
         plots[place] = Plot(kind, len(alike), about["alt"], drawn.layout["height"], about.get("title", ""))
         alike.append(drawn)
-    packed = {kind: _packed(f"[{','.join(map(_small, alike))}]".encode()) for kind, alike in kinds.items()}
+    inflatable = {kind: packed(f"[{','.join(map(_small, alike))}]".encode()) for kind, alike in kinds.items()}
     return (
         environment()
         .get_template(template)
@@ -120,8 +118,8 @@ def rendered(template: str, figures: Mapping[Any, Drawing], **names: Any) -> str
             plots=plots,
             light=theme.css("light"),
             dark=theme.css("dark"),
-            roles=_json({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
-            figures=packed,
+            roles=json_in_script({shade.light: f"--{role}" for role, shade in theme.COLOURS.items()}),
+            figures=inflatable,
             plotly=_plotly_js(),
         )
     )
@@ -137,13 +135,13 @@ _NUMBER = re.compile(r"(?<=[\[,:])-?\d+\.\d{6,}(?:e-?\d+)?(?=[\],}])")
 
 def _embedded(findings: Findings) -> tuple[str, str]:
     """The findings, packed, and what was left out so that the page stays small."""
-    packed = _packed(findings.to_json().encode())
-    if len(packed) <= EMBEDDED:
-        return packed, ""
+    whole = packed(findings.to_json().encode())
+    if len(whole) <= EMBEDDED:
+        return whole, ""
     told = findings.model_copy(update={"conditions": tuple(map(_without_singles, findings.conditions))})
-    packed = _packed(_NUMBER.sub(lambda number: f"{float(number[0]):.5g}", told.model_dump_json()).encode())
-    if len(packed) <= EMBEDDED:
-        return packed, "single pairs and the metrics of single runs, and digits after the fifth"
+    shorter = packed(_NUMBER.sub(lambda number: f"{float(number[0]):.5g}", told.model_dump_json()).encode())
+    if len(shorter) <= EMBEDDED:
+        return shorter, "single pairs and the metrics of single runs, and digits after the fifth"
     return "", "all of it"
 
 
@@ -180,21 +178,12 @@ def _by_preprocess(findings: Findings) -> dict[str, list[Comparison]]:
     return groups
 
 
-def _packed(content: bytes) -> str:
-    return base64.b64encode(gzip.compress(content, compresslevel=9, mtime=0)).decode("ascii")
-
-
 @cache
 def _plotly_js() -> str:
     try:
-        return _packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
+        return packed(files("plotly").joinpath("package_data", "plotly.min.js").read_bytes())
     except ImportError as error:
         raise MissingExtraError("plotly", "report") from error
-
-
-def _json(value: object) -> str:
-    """JSON that is safe inside a script element."""
-    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _without_null(value: Any) -> Any:  # noqa: ANN401 (TOML has no null)

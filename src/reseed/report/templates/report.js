@@ -15,11 +15,7 @@
     root.classList.toggle("undrawn", Boolean(words) && !busy);
   }
 
-  async function inflated(element) {
-    const bytes = Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return new Response(stream).text();
-  }
+  const inflated = (element) => unpacked(element).then((content) => content.text());
 
   /* Figures come in light colours; each names the custom property that holds it. */
   const roles = JSON.parse(document.getElementById("roles").textContent);
