@@ -7,7 +7,9 @@ Every run learns each planted subspace by a basis of its own, with an error in e
 A row of a confusion table is a planted rank, 0 for unrelated atoms; its columns are the shares of these atoms by what
 was found: 0 nothing, 1 an atom that comes back alone, r a block of r. Targets were set before anything was measured:
 `right`, the share at the planted rank, at least .90 for ranks 1 to 8, and `false`, the share of unrelated or random
-atoms in a block, at most .05. A row that misses one says so. Whatever was chosen was chosen on `--rolled tune`.
+atoms in a block, at most .05. A row that misses one says so. `possible` is the share of the planted atoms whose own
+subspace, as learned, comes back by the rule in half of the other runs: of the others no search could find the block.
+Whatever was chosen was chosen on `--rolled tune`.
 """
 
 import argparse
@@ -134,19 +136,32 @@ def alone(dictionaries: list[Tensor]) -> list[Tensor]:
     return [2 * each >= len(dictionaries) - 1 for each in back]
 
 
+def possible(runs: Runs) -> Int[Tensor, " ranks"]:
+    """By planted rank, how many atoms of all runs are of a subspace that comes back, as they have learned it."""
+    n_runs, n_spaces = len(runs.dictionaries), int(max(int(spaces.max()) for spaces in runs.subspaces)) + 1
+    known = torch.zeros(LARGEST + 1, dtype=torch.int64)
+    for space in range(n_spaces):
+        atoms = [made[spaces == space] for made, spaces in zip(runs.dictionaries, runs.subspaces, strict=True)]
+        bases = [torch.linalg.qr(each.T).Q for each in atoms]
+        worst = torch.stack([torch.stack([torch.linalg.svdvals(a.T @ b)[-1] for b in bases]) for a in bases])
+        back = (worst >= ALONE).sum(dim=1) - 1
+        known[len(atoms[0])] += len(atoms[0]) * int((2 * back >= n_runs - 1).sum())
+    return known
+
+
 def planted(repeats: int, rolled: str) -> Rows:
     """Confusion tables, a case after the other."""
     rows = []
     for case in CASES:
-        counts, unconfirmed = torch.zeros(LARGEST + 1, LARGEST + 1, dtype=torch.int64), 0
+        counts = torch.zeros(LARGEST + 1, LARGEST + 1, dtype=torch.int64)
+        could = torch.zeros(LARGEST + 1, dtype=torch.int64)
         for repeat in range(repeats):
             chance = generator(repeat, "blocks", rolled, *map(str, case))
             runs = drawn(case, chance)
-            found = _found(case, runs, chance)
-            unconfirmed += found.unconfirmed
-            for ranks, sizes in zip(runs.ranks, found.sizes, strict=True):
+            could += possible(runs)
+            for ranks, sizes in zip(runs.ranks, _found(case, runs, chance).sizes, strict=True):
                 counts.view(-1).index_add_(0, ranks * (LARGEST + 1) + sizes, torch.ones_like(ranks))
-        rows.extend(_confusion(case, counts))
+        rows.extend(_confusion(case, counts, could))
     return rows
 
 
@@ -157,7 +172,9 @@ def _found(case: Case, runs: Runs, chance: torch.Generator) -> Blocks:
     )
 
 
-def _confusion(case: Case, counts: Int[Tensor, "planted found"]) -> Iterator[dict[str, Any]]:
+def _confusion(
+    case: Case, counts: Int[Tensor, "planted found"], could: Int[Tensor, " planted"]
+) -> Iterator[dict[str, Any]]:
     for rank, row in enumerate(counts.tolist()):
         total = sum(row)
         share = row[rank] / total
@@ -167,6 +184,7 @@ def _confusion(case: Case, counts: Int[Tensor, "planted found"]) -> Iterator[dic
             case._asdict()
             | {"planted": rank, "atoms": total}
             | {str(size): round(count / total, 3) for size, count in enumerate(row)}
+            | {"possible": round(int(could[rank]) / total, 3) if rank else None}
             | {"right": round(share, 3), "misses": [("right" if rank else "false")] if missed else []}
         )
 
@@ -225,7 +243,7 @@ def table(rows: Rows) -> Iterator[str]:
 def _told(value: object) -> str:
     if isinstance(value, list):
         return " ".join(map(str, value)) or "-"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+    return "-" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:
