@@ -110,6 +110,17 @@ def test_report_as_json_is_the_file(folder, typed):
     assert typed("report", folder / "findings.json", "--json")[1] == (folder / "findings.json").read_text()
 
 
+def test_report_writes_the_page_of_features_beside_what_it_prints(tmp_path_factory, tmp_path, typed):
+    again = begun_again(tmp_path_factory, tmp_path)
+    before = contents(again)
+    code, out, err = typed("report", again, "--features", "--json")
+    page = again / "features.html"
+    assert (code, out, err) == (0, (again / "findings.json").read_text(), f"{page}\n")
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    page.unlink()
+    assert contents(again) == before
+
+
 def test_judging_again_changes_no_byte(tmp_path_factory, tmp_path, typed):
     again = begun_again(tmp_path_factory, tmp_path)
     before = contents(again)
