@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from torch import Tensor
 from reseed import floors, statistics
 from reseed._support.brief import brief_repr
 from reseed.dice import roll
+from reseed.interop import LoadedDictionary
 from reseed.matching import match, row_cosines, unit_rows
 from reseed.measures import standard_correlations
 from reseed.reappearance.classes import Classes, Links, classes
@@ -295,4 +297,5 @@ def _random(recipe: Recipe, draw: int) -> Run:
     pooled = torch.cat([unit_rows(run.atoms) for run in recipe.runs])
     n_atoms = len(recipe.runs[draw % len(recipe.runs)].atoms)
     rolled = roll("points", "reappearance", "spectrum", draw)
-    return Run(f"draw {draw}", floors.spectrum_atoms(pooled, n_atoms, rolled=rolled), None, None)
+    drawn, name = floors.spectrum_atoms(pooled, n_atoms, rolled=rolled), f"draw {draw}"
+    return Run(name, drawn, None, None, whole=partial(LoadedDictionary, drawn, name=name, source=name))

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reseed.findings import Interval
     from reseed.reappearance.blocks import Blocks
     from reseed.reappearance.coming_back import Found
+    from reseed.reappearance.document import ConsensusFound
     from reseed.reappearance.runs import Run
     from reseed.statistics import Estimate
     from reseed.statistics.recapture import Ranged
@@ -40,9 +41,15 @@ _TEXTS = 3
 
 
 def described(
-    found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int, sought: Blocks | None
+    found: Found,
+    rows: pl.DataFrame,
+    acts: Activations | None,
+    shown: int,
+    *,
+    sought: Blocks | None,
+    consensus: ConsensusFound | None,
 ) -> RecipeFeatures:
-    """One recipe, with `shown` features that come back most and least; `sought` are its blocks, if any were."""
+    """One recipe, with `shown` features that come back most and least, and what was asked for beside."""
     recipe, null = found.recipe, found.null
     one, many = _over_runs(found)
     counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
@@ -74,6 +81,7 @@ def described(
             sentence=counted.sentence,
         ),
         blocks=None if sought is None else _blocks_told(found, sought, acts),
+        consensus=consensus,
         strata=strata(found, rows),
         most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
         least=tuple(_shown(found, row, acts) for row in least.to_dicts()),

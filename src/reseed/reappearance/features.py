@@ -13,7 +13,6 @@ import polars as pl
 
 from reseed._support import progress, stopping
 from reseed._support.brief import brief_repr
-from reseed._support.files import replacing
 from reseed._support.guard import guarded
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
@@ -27,13 +26,15 @@ from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.blocks import Blocks, blocks
 from reseed.reappearance.coming_back import Found, Rule, find
+from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
-from reseed.reappearance.document import Features, Partnered
+from reseed.reappearance.document import ConsensusFound, Features, Partnered
 from reseed.reappearance.runs import Recipe, of_sides, of_study
-from reseed.reappearance.table import flat, of_run, table
+from reseed.reappearance.table import of_run, table
+from reseed.reappearance.worth import ConsensusDictionary, common, worth
 from reseed.trajectory import StudyFolder, is_study
 
-__all__ = ["Reappearance", "features", "find_features", "write_features"]
+__all__ = ["Reappearance", "features", "find_features"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
@@ -50,6 +51,8 @@ class Reappearance:
     """One row for every atom of every independent run, by `COLUMNS`."""
     study: Path | None = None
     """The folder of the study that it is about."""
+    consensus: Mapping[str, ConsensusDictionary] = field(default_factory=dict)
+    """Of every recipe, where it was asked for: see `write_consensus`."""
     texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
     """By run: what an atom fires on, by its index."""
 
@@ -104,6 +107,8 @@ def find_features(
     k: int | None = None,
     delta: float | None = None,
     with_blocks: bool = False,
+    with_consensus: Representative | None = None,
+    in_runs: int = 1,
     shown: int = _SHOWN,
     quiet: bool = True,
 ) -> Reappearance:
@@ -124,6 +129,10 @@ def find_features(
         delta: how far archetypal atoms may leave the hull of their points, likewise.
         with_blocks: whether blocks are sought: sets of atoms whose span comes back where the atoms do not. It takes
             a minute for hundreds of atoms and hours for ten thousands.
+        with_consensus: whether a dictionary is made of what runs have in common, and held against each of them: of the
+            `mean` of every class of atoms, or of its `medoid`.
+        in_runs: in how many runs a feature has to be found for that dictionary. With 1 it is as large as that of a run,
+            those found in most runs first.
         shown: how many of the features that come back most, and least, are told with their texts.
         quiet: no progress bars on stderr.
 
@@ -152,19 +161,27 @@ def find_features(
             count = math.comb(len(recipe.runs), 2) + math.comb(len(recipe.null) or 3, 2)
             found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
         sought = [_blocks(each) if with_blocks else None for each in found]
+    made = [_consensus(each, acts, with_consensus, in_runs) for each in found]
     tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     document = Features(
         reseed=VERSION,
         source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
         activations=None if acts is None else acts.name,
         recipes=tuple(
-            described(each, rows, acts, shown, blocks) for each, rows, blocks in zip(found, tables, sought, strict=True)
+            described(each, rows, acts, shown, sought=blocks, consensus=consensus)
+            for each, rows, blocks, (_, consensus) in zip(found, tables, sought, made, strict=True)
         ),
         warnings=(*warnings, *warned(found)),
         rows=(),
     )
     texts = {run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs}
-    return Reappearance(document, pl.concat(tables), folder.path if folder is not None else None, texts)
+    return Reappearance(
+        document,
+        pl.concat(tables),
+        study=folder.path if folder is not None else None,
+        consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
+        texts=texts,
+    )
 
 
 def _is_study(source: Source) -> bool:
@@ -172,26 +189,6 @@ def _is_study(source: Source) -> bool:
         return False
     folder = Path(source).expanduser()
     return folder.is_dir() and is_study(folder)
-
-
-def write_features(found: Reappearance, *, csv: Path | None = None, parquet: Path | None = None) -> tuple[Path, ...]:
-    """Write the table of all features, whole or not at all; of a study as `features.parquet` in it, unless told where.
-
-    Returns:
-        What was written.
-    """
-    written = []
-    if csv is not None:
-        with replacing(csv) as temporary:
-            flat(found.table).write_csv(temporary)
-        written.append(csv)
-    if parquet is None and found.study is not None:
-        parquet = found.study / "features.parquet"
-    if parquet is not None:
-        with replacing(parquet) as temporary:
-            found.table.write_parquet(temporary)
-        written.append(parquet)
-    return tuple(written)
 
 
 def _foreign(
@@ -217,9 +214,8 @@ def _foreign(
         )
     structureless = opened(null, labels=None, **asked) if null else ()
     check_nulls(given, structureless)
-    tokens = None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
     null_sides = null_sides_on(structureless, structureless_tokens(acts) if null else None)
-    return of_sides(names[0], sides_on(given, tokens), null_sides, sign)
+    return of_sides(names[0], sides_on(given, _tokens(acts)), null_sides, sign)
 
 
 def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]) -> Activations | None:
@@ -240,6 +236,21 @@ def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]
 def _named_by(folder: StudyFolder) -> Path:
     """Where a study says that its activations are, as seen from its own file."""
     return folder.path / Path(str(given_study(folder).get("activations"))).expanduser()
+
+
+def _consensus(
+    found: Found, acts: Activations | None, representative: Representative | None, in_runs: int
+) -> tuple[ConsensusDictionary, ConsensusFound] | tuple[None, None]:
+    """The dictionary, and what it is worth beside single runs; nothing where it was not asked for."""
+    if representative is None:
+        return None, None
+    wholes = [run.whole() for run in found.recipe.runs]
+    whole = common(found, wholes, representative, in_runs=in_runs)
+    return whole, worth(found, wholes, representative, _tokens(acts))
+
+
+def _tokens(acts: Activations | None) -> Tokens | None:
+    return None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
 
 
 def _blocks(found: Found) -> Blocks:

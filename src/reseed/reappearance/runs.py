@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 from reseed.errors import TrajectoryError
+from reseed.interop import LoadedDictionary, read_dictionary
 from reseed.interop.spaces import Raw
 from reseed.measures import StandardCodes, standardise_active
 
@@ -33,6 +36,8 @@ class Run:
     """None where it has none of its own."""
     codes: StandardCodes | None
     """None where they are not known."""
+    whole: Callable[[], LoadedDictionary]
+    """All of it, read when it is asked for."""
     reads_raw: bool = False
     """Whether its atoms live where activations do, up to a shift."""
 
@@ -92,7 +97,8 @@ def _of_trajectory(run: Trajectory) -> Run:
     tokens, atoms, values = last.active
     codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
     raw = run.record.preprocess in {"none", "centre"} and run.record.surrogate is None
-    return Run(run.id, last.atoms, last.encoder if last.has("encoder") else None, codes, reads_raw=raw)
+    encoder = last.encoder if last.has("encoder") else None
+    return Run(run.id, last.atoms, encoder, codes, reads_raw=raw, whole=partial(read_dictionary, run.folder))
 
 
 def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
@@ -111,4 +117,4 @@ def _of_side(side: Side, *, with_codes: bool) -> Run:
     codes = side.seen.codes if with_codes and side.seen is not None else None
     dictionary = side.dictionary
     raw = isinstance(dictionary.space, Raw) and dictionary.skip is None
-    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw)
+    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw, whole=lambda: dictionary)

@@ -109,6 +109,8 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
     yield Text(recipe.recapture.sentence)
     if recipe.blocks is not None:
         yield Text(recipe.blocks.sentence)
+    if recipe.consensus is not None:
+        yield Text(recipe.consensus.sentence)
     yield plain_table("", ("one to one", "many to one"), _shares(recipe))
     for strata in recipe.strata:
         null = () if all(math.isnan(each.null_many_to_one) for each in strata.strata) else ("any, null",)
