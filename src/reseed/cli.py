@@ -419,11 +419,17 @@ def features(
         list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
     ] = None,
     cosine: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="The least cosine with which a feature comes back.")
-    ] = 0.7,
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
+        ),
+    ] = None,
     code: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="The least correlation of codes, where these are known.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."
+        ),
+    ] = None,
     run_label: Annotated[
         str | None, typer.Option("--run", help="List features of this run alone; default: of all.")
     ] = None,

@@ -25,13 +25,14 @@ from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.blocks import Blocks, blocks
-from reseed.reappearance.coming_back import Found, Rule, find
+from reseed.reappearance.coming_back import Found, find
 from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
 from reseed.reappearance.document import ConsensusFound, Features, Partnered
-from reseed.reappearance.runs import Recipe, of_sides, of_study
+from reseed.reappearance.runs import Recipe, of_sides, of_study, rule_of
 from reseed.reappearance.table import of_run, table
 from reseed.reappearance.worth import ConsensusDictionary, common, worth
+from reseed.thresholds import FeatureRule
 from reseed.trajectory import StudyFolder, is_study
 
 __all__ = ["Reappearance", "features", "find_features"]
@@ -100,8 +101,8 @@ def find_features(
     null: Sequence[Source] = (),
     labels: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
-    cosine: float = 0.7,
-    code: float = 0.5,
+    cosine: float | None = None,
+    code: float | None = None,
     sign: Sign = "signed",
     format: str | None = None,  # noqa: A002 (the word of the command line)
     k: int | None = None,
@@ -121,8 +122,8 @@ def find_features(
         null: dictionaries of the recipe that were trained on rows without structure; a study has its own.
         labels: what the dictionaries are called; None: by their paths.
         groups: the recipe of each, which has to be one; None: by their records.
-        cosine: the threshold of cosines.
-        code: the threshold of code correlations.
+        cosine: the threshold of cosines; None: that of the study, or of `reseed.spec.FeatureRule`.
+        code: the threshold of code correlations, likewise.
         sign: `abs` where an atom and its negative are one feature; a study knows.
         format: a name of `reseed.READERS`; None: by the files.
         k: how many atoms are active, where files do not say.
@@ -143,18 +144,19 @@ def find_features(
         ActivationsError: the activations are missing or damaged.
     """
     warnings: list[str] = []
-    folder = None
+    folder, rule = None, FeatureRule()
     study = [each for each in sources if _is_study(each)]
     if study:
         if len(sources) > 1 or null or labels or groups:
             raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
         folder = StudyFolder.open(Path(str(study[0])).expanduser())
         recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
+        rule = rule_of(folder)
     else:
         asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
         acts = None if activations is None else open_activations(activations)
         recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **asked),)
-    rule = Rule(cosine, code)
+    rule = rule.model_copy(update={n: v for n, v in (("cosine", cosine), ("code", code)) if v is not None})
     with workers() as pool, progress.bar(quiet=quiet) as show:
         found = []
         for recipe in recipes:

@@ -8,13 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
+from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed._support.mistakes import mistakes
+from reseed.analysis.given import given_study
 from reseed.errors import TrajectoryError
 from reseed.interop import LoadedDictionary, read_dictionary
 from reseed.interop.spaces import Raw
 from reseed.measures import StandardCodes, standardise_active
+from reseed.thresholds import FeatureRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from reseed.matching import Sign
     from reseed.trajectory import StudyFolder, Trajectory
 
-__all__ = ["Recipe", "Run", "of_sides", "of_study"]
+__all__ = ["Recipe", "Run", "of_sides", "of_study", "rule_of"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,20 @@ def of_study(folder: StudyFolder) -> tuple[Recipe, ...]:
             f"{folder.path} has no condition with two finished runs that started apart: nothing can come back"
         )
     return found
+
+
+def rule_of(folder: StudyFolder) -> FeatureRule:
+    """When a feature comes back, by the `study.toml` of a study; by default in one from before it said so.
+
+    Raises:
+        TrajectoryError: the file is missing or damaged, or its thresholds are out of range.
+    """
+    told = given_study(folder).get("features", {})
+    try:
+        return FeatureRule.model_validate(told)
+    except ValidationError as error:
+        said = "; ".join(mistakes(error, FeatureRule, whole="it "))
+        raise TrajectoryError(f"{folder.path / 'study.toml'}: [features] {said}") from error
 
 
 def _of_condition(folder: StudyFolder, name: str) -> Recipe | None:
