@@ -20,7 +20,7 @@ from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
 from reseed.reappearance import COLUMNS, FEATURES_VERSION, PARTNER, Features
 from reseed.report.schema import tables
-from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
+from reseed.spec import Arm, Dice, FeatureRule, Floors, Study, Thresholds, Training
 from reseed.spec.fields import Described, describe
 from reseed.starts import STARTS, Start
 
@@ -58,8 +58,8 @@ start = { kind = "kmeans" }
 
 A field that is not known, or a value that is not allowed, is an error that names the field; nothing is ignored. What
 decides a run's result (method, start, training, rolls, preprocessing, activations) decides its identity. Changing
-`name`, the names of arms, `floors` or `thresholds`, or adding arms, preprocessings, starts, runs or steps in
-`spawn_at`, keeps the runs that are trained; changing anything that decides a run needs another study folder.
+`name`, the names of arms, `floors`, `thresholds` or `features`, or adding arms, preprocessings, starts, runs or steps
+in `spawn_at`, keeps the runs that are trained; changing anything that decides a run needs another study folder.
 So does a study that was begun when points for a method with a decoder bias were not yet less that bias: it is judged,
 and not continued.
 
@@ -123,6 +123,14 @@ judged, so that a finished study can be judged by others: edit the `study.toml` 
 """
 
 
+_FEATURE_RULE = """\
+For [`reseed features`](commands/features.md) of the study, whose `--cosine` and `--code` go before them, and for the
+`features.parquet` that `reseed run` writes. They change no run and no verdict: in a finished study they may be edited
+as thresholds are.
+
+"""
+
+
 def study_toml() -> str:
     """The reference page of study.toml."""
     methods = (part for kind, model in METHODS.items() for part in _method(kind, model))
@@ -130,7 +138,7 @@ def study_toml() -> str:
         [
             _STUDY,
             "## The study\n\n",
-            _table(Study, leave_out={"arms", "training", "dice", "floors", "thresholds"}),
+            _table(Study, leave_out={"arms", "training", "dice", "floors", "thresholds", "features"}),
             _PREPROCESSINGS,
             f"## `[[arms]]`\n\n{Arm.meaning()}\n\n",
             _table(Arm, leave_out={"method", "start"}),
@@ -150,6 +158,9 @@ def study_toml() -> str:
             f"## `[thresholds]`\n\n{Thresholds.meaning()}\n\n",
             _THRESHOLDS,
             _table(Thresholds),
+            f"## `[features]`\n\n{FeatureRule.meaning()}\n\n",
+            _FEATURE_RULE,
+            _table(FeatureRule),
             "## The file that `reseed init` writes\n\n```toml\n",
             template("activations"),
             "```\n",

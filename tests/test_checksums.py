@@ -367,7 +367,7 @@ def test_edited_thresholds_are_taken_by_judging_and_both_values_are_told(again):
     edit(again, "margin = 0.03", "margin = 0.15")
     with pytest.warns(UserWarning, match="has been edited since the study was judged"):
         report(again)
-    with pytest.warns(UserWarning, match="and its thresholds are taken"):
+    with pytest.warns(UserWarning, match="and its thresholds and features are taken"):
         findings = judge(again)
     assert "judged with margin = 0.15 instead of 0.03, which the study was run with" in findings.warnings
     assert repr(judge(again)) == repr(findings)
@@ -377,8 +377,8 @@ def test_edited_thresholds_are_taken_by_judging_and_both_values_are_told(again):
     ("before", "after", "told"),
     [
         ("convergent = 0.9", "convergent = 2.9", "convergent"),
-        ("starts = 2", "starts = 3", "only its thresholds may change"),
-        ('name = "topk"', 'name = "topl"', "only its thresholds may change"),
+        ("starts = 2", "starts = 3", "only its thresholds and features may change"),
+        ('name = "topk"', 'name = "topl"', "only its thresholds and features may change"),
         ("starts", "st rts", "cannot be read as TOML"),
     ],
 )

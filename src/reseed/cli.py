@@ -28,7 +28,7 @@ from reseed._support.visible import visible_json, visible_lines
 from reseed.errors import MemoryShortError, ReseedError, SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reseed.findings import Findings
     from reseed.pipeline.until import At
@@ -96,6 +96,13 @@ class TableFormat(StrEnum):
     MARKDOWN = "markdown"
     LATEX = "latex"
     CSV = "csv"
+
+
+class Representative(StrEnum):
+    """What stands for a class of atoms."""
+
+    MEAN = "mean"
+    MEDOID = "medoid"
 
 
 class SignPolicy(StrEnum):
@@ -412,11 +419,17 @@ def features(
         list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
     ] = None,
     cosine: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="The least cosine with which a feature comes back.")
-    ] = 0.7,
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
+        ),
+    ] = None,
     code: Annotated[
-        float, typer.Option(min=-1.0, max=1.0, help="The least correlation of codes, where these are known.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."
+        ),
+    ] = None,
     run_label: Annotated[
         str | None, typer.Option("--run", help="List features of this run alone; default: of all.")
     ] = None,
@@ -435,6 +448,30 @@ def features(
     html: Annotated[
         Path | None, typer.Option(help="Write a page to search and browse them here, one file that opens offline.")
     ] = None,
+    consensus: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Make one dictionary of what runs have in common, and write it: a .safetensors file of atoms, or a "
+            "folder for another library.",
+        ),
+    ] = None,
+    representative: Annotated[
+        Representative | None,
+        typer.Option(
+            metavar="WHAT", help="With --consensus: what stands for a feature, mean or medoid; default: mean."
+        ),
+    ] = None,
+    in_runs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --consensus: keep features of at least so many runs; default: as many as a run has."
+        ),
+    ] = None,
+    written_as: Annotated[
+        str | None,
+        typer.Option("--as", metavar="WRITER", help="With --consensus: for which library; default: saelens."),
+    ] = None,
     form: Annotated[
         str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
     ] = None,
@@ -447,6 +484,9 @@ def features(
         SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
     ] = SignPolicy.SIGNED,
     *,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --consensus: replace what was written there before.")
+    ] = False,
     blocks: Annotated[
         bool,
         typer.Option("--blocks", help="Seek sets of atoms whose span comes back, too: slow for thousands."),
@@ -460,9 +500,13 @@ def features(
 
     Of every atom its partners in independent runs, in how many of them it comes back, and what chance would give.
     """
-    from reseed.reappearance import find_features, listed, write_features
+    from reseed.reappearance import check_place, find_features, listed, write_consensus, write_features
 
     stopping.goes_on(False)
+    if consensus is None:
+        _need_consensus({"--representative": representative, "--in-runs": in_runs, "--as": written_as})
+    else:
+        check_place(consensus, format=written_as, force=force)
     found = find_features(
         *sources,
         activations=activations,
@@ -476,10 +520,15 @@ def features(
         k=k,
         delta=delta,
         with_blocks=blocks,
+        with_consensus=None if consensus is None else (representative or Representative.MEAN).value,
+        in_runs=in_runs or 1,
         quiet=quiet,
     )
     rows = listed(found.table, run=run_label, sort=sort, top=top)
-    for path in write_features(found, csv=csv, parquet=parquet):
+    written = write_features(found, csv=csv, parquet=parquet)
+    if consensus is not None:
+        written += write_consensus(found, consensus, format=written_as, force=force)
+    for path in written:
         _say(path, err=True)
     if html is not None:
         from reseed.report.explorer import write_explorer
@@ -495,6 +544,13 @@ def features(
         typer.echo(
             render_feature(found.document, one, **shown) if one else render(found.document, rows, **shown), nl=False
         )
+
+
+def _need_consensus(given: Mapping[str, object]) -> None:
+    """Refuse options that say how a consensus is written, where none is."""
+    for name, value in given.items():
+        if value is not None:
+            raise SpecError(f"{name} was given without --consensus: say where it is written")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""What the words of a verdict mean, and within which limits a study may say otherwise."""
+"""What the words of a verdict mean, when a feature comes back, and how far a study may say otherwise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,22 @@ from pydantic import Field, field_validator
 
 from reseed._support.settings import NEUTRAL, Settings
 
-__all__ = ["LEVEL", "Limits", "Look", "Thresholds"]
+__all__ = ["LEVEL", "FeatureRule", "Limits", "Look", "Thresholds"]
 
 LEVEL = 0.95
 """Confidence of every interval."""
+
+
+class FeatureRule(Settings):
+    """When a feature of a run comes back in another one: its one-to-one partner there passes both thresholds.
+
+    Where codes are not known the first alone decides.
+    """
+
+    cosine: float = Field(default=0.7, ge=-1.0, le=1.0)
+    """The least cosine of the two atoms (@paulo2025sparse)."""
+    code: float = Field(default=0.5, ge=-1.0, le=1.0)
+    """The least correlation of their codes over held-out tokens; -1: cosines alone decide."""
 
 
 class Limits(Settings):

@@ -10,10 +10,11 @@ from reseed.activations import HeldOut
 from reseed.matching import row_cosines
 from reseed.measures import standardise
 from reseed.reappearance.columns import BINS, STRONGEST, columns
-from reseed.reappearance.coming_back import Rule, find
+from reseed.reappearance.coming_back import find
 from reseed.reappearance.runs import Recipe, Run
 from reseed.reappearance.table import table
 from reseed.reappearance.texts import fires_on
+from reseed.thresholds import FeatureRule
 
 TOKENS, WIDTH = 120, 12
 SIZES = (20, 20, 16)
@@ -24,6 +25,11 @@ def drawn(*shape, seed):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+def not_read():
+    """What only a consensus reads."""
+    raise AssertionError("a page needs no whole dictionary")
+
+
 def run(place):
     common = drawn(8, WIDTH, seed=1)
     end = torch.cat([common, drawn(SIZES[place] - 8, WIDTH, seed=10 + place)])
@@ -32,7 +38,7 @@ def run(place):
     codes[:, 3] = 0  # a dead one
     start = drawn(*end.shape, seed=20 + place)
     along = {step: lambda step=step: torch.lerp(start, end, step / STEPS[-1]) for step in STEPS}
-    return Run(f"run{place}", end, end, standardise(codes), along=along)
+    return Run(f"run{place}", end, end, standardise(codes), whole=not_read, along=along)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def heldout():
 @pytest.fixture(scope="module")
 def found():
     with ThreadPoolExecutor(1) as pool:
-        return find(Recipe("recipe", tuple(map(run, range(3))), (), "signed"), Rule(), pool)
+        return find(Recipe("recipe", tuple(map(run, range(3))), (), "signed"), FeatureRule(), pool)
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +136,14 @@ def test_cosines_along_training_are_those_of_the_steps(found, made):
 
 
 def test_without_codes_texts_or_steps_the_columns_are_fewer(found):
-    bare = Recipe("recipe", tuple(Run(each.label, each.atoms, None, None) for each in found.recipe.runs), (), "signed")
+    bare = Recipe(
+        "recipe",
+        tuple(Run(each.label, each.atoms, None, None, whole=not_read) for each in found.recipe.runs),
+        (),
+        "signed",
+    )
     with ThreadPoolExecutor(1) as pool:
-        alone = find(bare, Rule(), pool)
+        alone = find(bare, FeatureRule(), pool)
     made = columns(alone, table(alone, None), None)
     assert {each.name for each in made.numbers}.isdisjoint({"code", "fired", "mass", "histogram", "strongest"})
     assert made.along == ()

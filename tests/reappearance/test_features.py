@@ -1,6 +1,7 @@
 """Which features come back, where it is planted which do: some in all runs, some in two, the rest in none."""
 
 import json
+import shutil
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +18,7 @@ from reseed.measures import standardise
 from reseed.reappearance import COLUMNS, SORTED, find_features, flat, listed, write_features
 from reseed.reappearance.texts import fires_on
 from reseed.report.features_text import render
-from reseed.spec import Floors
+from reseed.spec import FeatureRule, Floors, Study
 
 N_ATOMS, D_MODEL, COMMON, OF_TWO = 60, 32, 20, 10
 LABELS = ("run0", "run1", "run2")
@@ -308,3 +309,36 @@ def test_texts_show_where_a_feature_fires_most():
     windows = torch.tensor([0, 0, 0, 0, 1, 1, 1, 1])
     assert fires_on(standardise(codes), 1, texts, windows, most=3) == ("We will go ⟦to⟧", "the ⟦moon⟧.")
     assert fires_on(standardise(codes), 0, texts, windows, most=3) == ()
+
+
+def told_by(study, rule):
+    """The study with these lines at the end of its study.toml."""
+    toml = study / "study.toml"
+    toml.write_text(f"{toml.read_text(encoding='utf-8').partition('[features]')[0]}{rule}", encoding="utf-8")
+    return study
+
+
+def test_a_study_says_when_a_feature_comes_back_unless_it_is_asked_otherwise(study, tmp_path):
+    copied = shutil.copytree(study.parent, tmp_path / "copied") / "study"
+    assert find_features(told_by(copied, "")).table.equals(find_features(study).table)
+    strict = find_features(told_by(copied, "[features]\ncosine = 0.95\ncode = 0.9\n"))
+    (recipe,) = strict.document.recipes
+    assert (recipe.cosine, recipe.code) == (0.95, 0.9)
+    assert strict.table.equals(find_features(study, cosine=0.95, code=0.9).table)
+    (recipe,) = find_features(copied, code=0.2).document.recipes
+    assert (recipe.cosine, recipe.code) == (0.95, 0.2)
+    with pytest.raises(TrajectoryError, match=r"study.toml: \[features\] cosine: has to be at most 1 \(given: 1.5\)"):
+        find_features(told_by(copied, "[features]\ncosine = 1.5\n"))
+    with pytest.raises(TrajectoryError, match=r"study.toml: \[features\] cosin: "):
+        find_features(told_by(copied, "[features]\ncosin = 0.5\n"))
+
+
+def test_another_threshold_of_features_trains_nothing_again(study, tmp_path):
+    copied = shutil.copytree(study.parent, tmp_path / "copied") / "study"
+    asked = Study.read(copied / "study.toml")
+    changed = asked.model_copy(update={"features": FeatureRule(cosine=0.9)})
+    assert changed.digest == asked.digest
+    before = {run.name: studies.contents(run) for run in (copied / "runs").iterdir()}
+    reseed.run(changed, copied)
+    assert {run.name: studies.contents(run) for run in (copied / "runs").iterdir()} == before
+    assert find_features(copied).document.recipes[0].cosine == 0.9

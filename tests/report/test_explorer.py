@@ -12,12 +12,13 @@ from reseed.measures import standardise
 from reseed.reappearance import find_features
 from reseed.reappearance.browsable import Browsable
 from reseed.reappearance.columns import columns
-from reseed.reappearance.coming_back import Rule, find
+from reseed.reappearance.coming_back import find
 from reseed.reappearance.runs import Recipe, Run
 from reseed.reappearance.table import table
 from reseed.report import theme
 from reseed.report.explorer import page as page_of
 from reseed.report.explorer import write_explorer
+from reseed.thresholds import FeatureRule
 
 HOSTILE = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks/faults/names.py"))
 N_ATOMS, WIDTH, COMMON, TOKENS = 80, 24, 30, 400
@@ -35,11 +36,16 @@ def atoms_of(run):
     return atoms[torch.randperm(N_ATOMS, generator=torch.Generator().manual_seed(run))]
 
 
+def not_read():
+    """What only a consensus reads."""
+    raise AssertionError("a page needs no whole dictionary")
+
+
 def run_of(place, label, rows):
     end = atoms_of(place)
     start = drawn(*end.shape, seed=50 + place)
     along = {step: lambda step=step: torch.lerp(start, end, step / STEPS[-1]) for step in STEPS}
-    return Run(label, end, end, standardise((rows @ end.T - 0.4).relu()), along=along)
+    return Run(label, end, end, standardise((rows @ end.T - 0.4).relu()), whole=not_read, along=along)
 
 
 def browsable(labels=LABELS, texts=None, *, bare=False):
@@ -48,9 +54,9 @@ def browsable(labels=LABELS, texts=None, *, bare=False):
     heldout = HeldOut(rows, texts=texts, contexts=torch.arange(TOKENS) // 8)
     runs = [run_of(place, label, rows) for place, label in enumerate(labels)]
     if bare:
-        runs = [Run(each.label, each.atoms, None, None) for each in runs]
+        runs = [Run(each.label, each.atoms, None, None, whole=not_read) for each in runs]
     with ThreadPoolExecutor(1) as pool:
-        found = find(Recipe("recipe", tuple(runs), (), "signed"), Rule(), pool)
+        found = find(Recipe("recipe", tuple(runs), (), "signed"), FeatureRule(), pool)
     document = find_features(*(each.atoms for each in runs), labels=labels).document
     told = columns(found, table(found, None), None if bare else heldout)
     return Browsable(document, (told,), () if bare else texts, () if bare else tuple(heldout.windows.tolist())), found

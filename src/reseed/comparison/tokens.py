@@ -84,11 +84,11 @@ def on_tokens(
     at_a_time = max(1, _AT_A_TIME // n_atoms)
     for first in range(0, len(x), at_a_time):
         block = x[first : first + at_a_time]
-        codes = dictionary.encode(block)
+        codes, there = dictionary.coded(block) if writes_back else (dictionary.encode(block), None)
         where = codes.nonzero(as_tuple=True)
         parts.append((where[0] + first, where[1], codes[where]))
-        if writes_back:
-            residual += float((block - dictionary.reconstruct(block)).double().square().sum())
+        if there is not None:
+            residual += float((block - there).double().square().sum())
             spread += float((block - mean.to(block)).double().square().sum())
     tokens, which, values = (torch.cat(part) for part in zip(*parts, strict=True))
     return OnTokens(

@@ -5,6 +5,7 @@ And to other libraries: one writer per file, and one line in `WRITERS`.
 
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._writer import Writer, Written
+from reseed.interop.averaged import averaged
 from reseed.interop.readers import READERS, read
 from reseed.interop.recorder import Recorder
 from reseed.interop.steps import steps_of
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "Writer",
     "Written",
+    "averaged",
     "read",
     "read_dictionary",
     "steps_of",

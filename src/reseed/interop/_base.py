@@ -89,13 +89,22 @@ class LoadedDictionary:
         Raises:
             DictionaryError: as `encode`.
         """
-        x = x.to(self.atoms.dtype)
-        u, back = self.space.enter(x)
+        return self.coded(x)[1]
+
+    def coded(
+        self, x: Float[Tensor, "tokens d_in"]
+    ) -> tuple[Float[Tensor, "tokens atoms"], Float[Tensor, "tokens d_model"]]:
+        """The codes of activations and what it makes of them, at the cost of one of the two.
+
+        Raises:
+            DictionaryError: as `encode`.
+        """
+        u, back = self.space.enter(x.to(self.atoms.dtype))
         codes = self._codes(u)
         there = codes @ self.atoms
         if self.decoder_bias is not None:
             there = there + self.decoder_bias
-        return back(there if self.skip is None else there + u @ self.skip.T)
+        return codes, back(there if self.skip is None else there + u @ self.skip.T)
 
     def told(self, x: Float[Tensor, "tokens d_in"] | None = None) -> str:
         """Its size and the norms of its atoms in one line; of activations that it makes codes of its L0 and R², too.

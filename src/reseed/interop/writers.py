@@ -20,12 +20,15 @@ from reseed.interop.saelens_writer import SAELENS_WRITER
 from reseed.interop.spaces import Unmapped
 from reseed.interop.sparsify_writer import SPARSIFY_WRITER
 
-__all__ = ["WRITERS", "write"]
+__all__ = ["BESIDE", "WRITERS", "write"]
 
 WRITTEN_VERSION = 1
 
 WRITERS: dict[str, Writer] = {writer.name: writer for writer in (SAELENS_WRITER, SPARSIFY_WRITER)}
 """By name, in the order of tables."""
+
+BESIDE = "consensus.parquet"
+"""What `reseed features --consensus` writes beside a dictionary, and nothing else is called."""
 
 _TOLD = 5  # names of files in the way
 
@@ -89,7 +92,7 @@ def _clear(folder: Path, *, force: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DictionaryError(f"{folder} is a file: choose another folder")
-    ours = [name for writer in WRITERS.values() for name in (writer.config, writer.weights)]
+    ours = [*(name for writer in WRITERS.values() for name in (writer.config, writer.weights)), BESIDE]
     held = sorted(each.name for each in folder.glob("[!.]*"))
     others = [name for name in held if name not in ours]
     if others:

@@ -57,7 +57,7 @@ def rejudge(path: str | Path, *, quiet: bool = False) -> Findings:
 
 
 def _check(folder: StudyFolder, pool: Executor, show: progress.Show) -> None:
-    """Refuse what is damaged. The `study.toml` of a study may be edited: its thresholds, and nothing else."""
+    """Refuse what is damaged. Of a `study.toml` thresholds and features may be edited, and nothing else."""
     toml = folder.path / "study.toml"
     found = check_study(folder.path, each=pool.map, advance=show("check files", folder.n_files))
     refuse(each for each in found if not (each.path == toml and each.changed))
@@ -76,12 +76,13 @@ def _take_over_thresholds(folder: StudyFolder, toml: Path) -> None:
     as_run = edited.model_copy(update={"thresholds": Thresholds(**folder.manifest.thresholds)})
     if as_run.digest != folder.manifest.study:
         raise SpecError(
-            f"{toml} says something else than what was run, and only its thresholds may change: {as_it_was}"
+            f"{toml} says something else than what was run, and only its thresholds and features may change: "
+            f"{as_it_was}"
         )
     folder.write_text("study.toml", toml.read_text(encoding="utf-8"))
     warnings.warn(
-        f"{toml} has been edited since the study was run, and its thresholds are taken; to have the file as it was: "
-        f"{as_it_was}",
+        f"{toml} has been edited since the study was run, and its thresholds and features are taken; to have the file "
+        f"as it was: {as_it_was}",
         stacklevel=2,
     )
 

@@ -3,8 +3,10 @@
 from reseed.reappearance.classes import Classes, Links, classes
 from reseed.reappearance.consensus import Consensus, consensus
 from reseed.reappearance.document import FEATURES_VERSION, Features
-from reseed.reappearance.features import Reappearance, features, find_features, write_features
+from reseed.reappearance.features import Reappearance, features, find_features
 from reseed.reappearance.table import COLUMNS, PARTNER, SORTED, flat, listed
+from reseed.reappearance.worth import ConsensusDictionary
+from reseed.reappearance.writing import check_place, write_consensus, write_features
 
 __all__ = [
     "COLUMNS",
@@ -13,14 +15,17 @@ __all__ = [
     "SORTED",
     "Classes",
     "Consensus",
+    "ConsensusDictionary",
     "Features",
     "Links",
     "Reappearance",
+    "check_place",
     "classes",
     "consensus",
     "features",
     "find_features",
     "flat",
     "listed",
+    "write_consensus",
     "write_features",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -20,11 +21,12 @@ from torch import Tensor
 from reseed import floors, statistics
 from reseed._support.brief import brief_repr
 from reseed.dice import roll
+from reseed.interop import LoadedDictionary
 from reseed.matching import match, row_cosines, unit_rows
 from reseed.measures import standard_correlations
 from reseed.reappearance.classes import Classes, Links, classes
 from reseed.reappearance.runs import Run
-from reseed.thresholds import LEVEL
+from reseed.thresholds import LEVEL, FeatureRule
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -32,21 +34,11 @@ if TYPE_CHECKING:
     from reseed.matching import Matching, Sign
     from reseed.reappearance.runs import Recipe
 
-__all__ = ["Found", "Null", "Pair", "Rule", "clopper_pearson", "find"]
+__all__ = ["Found", "Null", "Pair", "clopper_pearson", "find"]
 
 _AT_A_TIME = 2**24  # cosines in memory, in four bytes each
 _HALF = 0.5  # of the other runs: an atom that comes back in so many does so alone
 _DRAWN = 3  # dictionaries of random directions, where there are no runs without structure
-
-
-@dataclass(frozen=True)
-class Rule:
-    """When an atom comes back: its one-to-one partner passes both thresholds, or the first alone without codes."""
-
-    cosine: float = 0.7
-    """Of the two atoms (@paulo2025sparse)."""
-    code: float = 0.5
-    """Correlation of their codes over held-out tokens."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class Found:
     """The features of the runs of one recipe."""
 
     recipe: Recipe
-    rule: Rule
+    rule: FeatureRule
     with_codes: bool
     pairs: Mapping[tuple[int, int], Pair]
     crowding: tuple[Float64[Tensor, " _atoms"], ...]
@@ -137,7 +129,7 @@ class Found:
         return back
 
 
-def find(recipe: Recipe, rule: Rule, pool: Executor, advance: Callable[[int], None] = lambda _: None) -> Found:
+def find(recipe: Recipe, rule: FeatureRule, pool: Executor, advance: Callable[[int], None] = lambda _: None) -> Found:
     """Look for the atoms of every run in every other one; `advance` is told of every pair of runs.
 
     Args:
@@ -177,7 +169,7 @@ def clopper_pearson(
 
 def _pairs(
     runs: Sequence[Run],
-    rule: Rule,
+    rule: FeatureRule,
     sign: Sign,
     pool: Executor,
     advance: Callable[[int], None],
@@ -193,7 +185,7 @@ def _pairs(
     return found
 
 
-def _pair(a: Run, b: Run, rule: Rule, sign: Sign, *, with_codes: bool) -> Pair:
+def _pair(a: Run, b: Run, rule: FeatureRule, sign: Sign, *, with_codes: bool) -> Pair:
     matching = match(a.atoms, b.atoms, sign=sign)
     codes = None
     if with_codes and a.codes is not None and b.codes is not None:
@@ -261,7 +253,9 @@ def _nearest(
     return torch.cat(largest).double(), torch.cat(which)
 
 
-def _null(recipe: Recipe, rule: Rule, pool: Executor, advance: Callable[[int], None], *, with_codes: bool) -> Null:
+def _null(
+    recipe: Recipe, rule: FeatureRule, pool: Executor, advance: Callable[[int], None], *, with_codes: bool
+) -> Null:
     """Of runs on rows without structure; else of random directions with the mean and covariance of all atoms."""
     runs = recipe.null or tuple(_random(recipe, draw) for draw in range(_DRAWN))
     codes_known = with_codes and all(run.codes is not None for run in runs)
@@ -295,4 +289,5 @@ def _random(recipe: Recipe, draw: int) -> Run:
     pooled = torch.cat([unit_rows(run.atoms) for run in recipe.runs])
     n_atoms = len(recipe.runs[draw % len(recipe.runs)].atoms)
     rolled = roll("points", "reappearance", "spectrum", draw)
-    return Run(f"draw {draw}", floors.spectrum_atoms(pooled, n_atoms, rolled=rolled), None, None)
+    drawn, name = floors.spectrum_atoms(pooled, n_atoms, rolled=rolled), f"draw {draw}"
+    return Run(name, drawn, None, None, whole=partial(LoadedDictionary, drawn, name=name, source=name))

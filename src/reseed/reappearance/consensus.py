@@ -37,6 +37,10 @@ class Consensus:
     """The share of the other runs in which an atom of the class comes back: in [0, 1]; nan for one run."""
     strengths: Float64[Tensor, " atoms"]
     """Mean strength over all pairs of the atoms that it stands for, pairs without a link counting 0: in [0, 1]."""
+    members: Int[Tensor, "atoms runs"]
+    """The atom of each run that it stands for; -1 where a run has none."""
+    signs: Float64[Tensor, "atoms runs"]
+    """1 for each of these that it is made of, -1 for one that was turned first, 0 for the others."""
 
     __repr__ = brief_repr
 
@@ -76,36 +80,41 @@ def consensus(
     members = found.members[:kept]
     at_a_time = max(1, _AT_A_TIME // max(1, members.shape[1] * rows.shape[1]))
     atoms = torch.empty(kept, rows.shape[1], dtype=torch.float64)
+    signs = torch.empty(kept, found.n_runs, dtype=torch.float64)
     for first in range(0, kept, at_a_time):
         block = members[first : first + at_a_time]
         there = block >= 0
         gathered = rows[(block + before).where(there, 0)] * there[:, :, None]
-        atoms[first : first + at_a_time] = _representatives(gathered, there, representative, sign)
+        made_of = _signs(gathered, there, representative, sign)
+        signs[first : first + at_a_time] = made_of
+        atoms[first : first + at_a_time] = unit_rows((gathered * made_of[:, :, None]).sum(dim=1))
     return Consensus(
         atoms=atoms,
         classes=torch.arange(kept),
         appearances=found.appearances[:kept],
         reappearance=found.reappearance[:kept],
         strengths=found.strengths[:kept],
+        members=members,
+        signs=signs,
     )
 
 
-def _representatives(
+def _signs(
     atoms: Float64[Tensor, "classes runs d_model"],
     there: Tensor,
     representative: Representative,
     sign: Sign,
-) -> Float64[Tensor, "classes d_model"]:
-    """Eq. 77; atoms of runs in which a class has none are zero."""
+) -> Float64[Tensor, "classes runs"]:
+    """Which atoms a class's own is the sum of, before it gets length 1, and which of them are turned (eq. 77)."""
     cosine = atoms @ atoms.mT
     others = (cosine.abs() if sign == "abs" else cosine) * ~torch.eye(cosine.shape[1], dtype=torch.bool)
     alike = others.sum(dim=2).round(decimals=_DIGITS)
     medoid = alike.masked_fill(~there, -torch.inf).argmax(dim=1)
-    each = torch.arange(len(atoms))
     if representative == "medoid":
-        return atoms[each, medoid]
-    sides = torch.where(cosine[each, medoid] < 0, -1.0, 1.0) if sign == "abs" else torch.ones_like(alike)
-    return unit_rows((atoms * sides[:, :, None]).sum(dim=1))
+        return torch.nn.functional.one_hot(medoid, there.shape[1]).double()
+    each = torch.arange(len(atoms))
+    turned = (cosine[each, medoid] < 0) if sign == "abs" else torch.zeros_like(there)
+    return (1 - 2 * turned.double()) * there
 
 
 def _check(found: Classes, dictionaries: Sequence[Tensor]) -> None:

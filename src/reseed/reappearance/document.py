@@ -2,6 +2,7 @@
 
 FEATURES_VERSION history
   1  first version
+  2  `consensus`: what runs have in common as a dictionary, and what it is worth
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from reseed.findings import Interval
 __all__ = [
     "FEATURES_VERSION",
     "BlocksFound",
+    "ConsensusFound",
     "ExplainedBy",
     "Features",
     "Partnered",
@@ -23,9 +25,10 @@ __all__ = [
     "Shown",
     "Strata",
     "Stratum",
+    "Worth",
 ]
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 
 
 class Range(Document):
@@ -120,6 +123,44 @@ class BlocksFound(Document):
     """What that says."""
 
 
+class Worth(Document):
+    """How much of held-out activations a dictionary explains."""
+
+    name: str
+    """The run; `consensus`; or `core`, its atoms that were found in two runs or more."""
+    atoms: int
+    """How many atoms."""
+    pursuit: Number
+    """R² by orthogonal matching pursuit, with `steps` atoms for a token; null where these, or the activations, are not
+    known."""
+    own: Number
+    """R² by its own encoder; null without one."""
+
+
+class ConsensusFound(Document):
+    """A dictionary as large as that of a run, of the classes of atoms that were found in most runs."""
+
+    representative: str
+    """What stands for a class: the `mean` of its atoms or the `medoid`."""
+    found_in: tuple[int, ...]
+    """How many of its atoms were found in exactly one run, in two, and so on."""
+    tokens: int
+    """Held-out tokens that R² is of; 0 without activations."""
+    steps: int | None
+    """Atoms that pursuit takes for a token: as many as are active in the runs, on average; null where codes are not
+    known, and for transcoders."""
+    runs: tuple[Worth, ...]
+    """Run by run."""
+    consensus: Worth
+    """All of it."""
+    core: Worth
+    """Those found in two runs or more, however many there are."""
+    without: str | None
+    """Why it has no encoder; null where it has one."""
+    sentence: str
+    """What that says."""
+
+
 class Shown(Document):
     """One feature with what it fires on."""
 
@@ -188,6 +229,8 @@ class RecipeFeatures(Document):
     recapture: Recaptured
     """How many features there are."""
     blocks: BlocksFound | None
+    """Null unless it was asked for."""
+    consensus: ConsensusFound | None
     """Null unless it was asked for."""
     strata: tuple[Strata, ...]
     """What reappearance goes with."""

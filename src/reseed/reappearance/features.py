@@ -7,24 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
-import torch
-from jaxtyping import Int
-from torch import Tensor
 
-from reseed import statistics
 from reseed._support import progress, stopping
 from reseed._support.brief import brief_repr
-from reseed._support.files import replacing
 from reseed._support.guard import guarded
-from reseed._support.numbers import percent, rounded
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import Activations, HeldOut, open_activations
 from reseed.analysis.given import given_study
-from reseed.analysis.intervals import interval
 from reseed.comparison.comparing import check_nulls, null_sides_on, sides_on, structureless_tokens
 from reseed.comparison.opened import check_alike, opened
 from reseed.comparison.tokens import Tokens
@@ -34,38 +27,21 @@ from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.blocks import Blocks, blocks
 from reseed.reappearance.browsable import Browsable
 from reseed.reappearance.columns import columns
-from reseed.reappearance.coming_back import Found, Rule, find
-from reseed.reappearance.document import (
-    BlocksFound,
-    ExplainedBy,
-    Features,
-    Partnered,
-    Range,
-    Recaptured,
-    RecipeFeatures,
-    Shown,
-)
-from reseed.reappearance.runs import Recipe, Run, of_sides, of_study
-from reseed.reappearance.shares import Shares, shares
-from reseed.reappearance.strata import strata
-from reseed.reappearance.table import flat, of_run, table
-from reseed.reappearance.texts import fires_on
-from reseed.statistics.recapture import recapture
-from reseed.thresholds import LEVEL
+from reseed.reappearance.coming_back import Found, find
+from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
+from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
+from reseed.reappearance.document import ConsensusFound, Features, Partnered
+from reseed.reappearance.runs import Recipe, of_sides, of_study, rule_of
+from reseed.reappearance.table import of_run, table
+from reseed.reappearance.worth import ConsensusDictionary, common, worth
+from reseed.thresholds import FeatureRule
 from reseed.trajectory import StudyFolder, is_study
 
-if TYPE_CHECKING:
-    from reseed.findings import Interval
-    from reseed.statistics import Estimate
-    from reseed.statistics.recapture import Ranged
-
-__all__ = ["Reappearance", "features", "find_features", "write_features"]
+__all__ = ["Reappearance", "features", "find_features"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
 _SHOWN = 5
-_TEXTS = 3
-_LARGEST = 8  # atoms of a block
 
 
 @dataclass(frozen=True)
@@ -78,6 +54,8 @@ class Reappearance:
     """One row for every atom of every independent run, by `COLUMNS`."""
     study: Path | None = None
     """The folder of the study that it is about."""
+    consensus: Mapping[str, ConsensusDictionary] = field(default_factory=dict)
+    """Of every recipe, where it was asked for: see `write_consensus`."""
     texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
     """By run: what an atom fires on, by its index."""
     found: tuple[Found, ...] = ()
@@ -139,13 +117,15 @@ def find_features(
     null: Sequence[Source] = (),
     labels: Sequence[str] | None = None,
     groups: Sequence[str] | None = None,
-    cosine: float = 0.7,
-    code: float = 0.5,
+    cosine: float | None = None,
+    code: float | None = None,
     sign: Sign = "signed",
     format: str | None = None,  # noqa: A002 (the word of the command line)
     k: int | None = None,
     delta: float | None = None,
     with_blocks: bool = False,
+    with_consensus: Representative | None = None,
+    in_runs: int = 1,
     shown: int = _SHOWN,
     quiet: bool = True,
 ) -> Reappearance:
@@ -158,14 +138,18 @@ def find_features(
         null: dictionaries of the recipe that were trained on rows without structure; a study has its own.
         labels: what the dictionaries are called; None: by their paths.
         groups: the recipe of each, which has to be one; None: by their records.
-        cosine: the threshold of cosines.
-        code: the threshold of code correlations.
+        cosine: the threshold of cosines; None: that of the study, or of `reseed.spec.FeatureRule`.
+        code: the threshold of code correlations, likewise.
         sign: `abs` where an atom and its negative are one feature; a study knows.
         format: a name of `reseed.READERS`; None: by the files.
         k: how many atoms are active, where files do not say.
         delta: how far archetypal atoms may leave the hull of their points, likewise.
         with_blocks: whether blocks are sought: sets of atoms whose span comes back where the atoms do not. It takes
             a minute for hundreds of atoms and hours for ten thousands.
+        with_consensus: whether a dictionary is made of what runs have in common, and held against each of them: of the
+            `mean` of every class of atoms, or of its `medoid`.
+        in_runs: in how many runs a feature has to be found for that dictionary. With 1 it is as large as that of a run,
+            those found in most runs first.
         shown: how many of the features that come back most, and least, are told with their texts.
         quiet: no progress bars on stderr.
 
@@ -176,38 +160,48 @@ def find_features(
         ActivationsError: the activations are missing or damaged.
     """
     warnings: list[str] = []
-    folder = None
+    folder, rule = None, FeatureRule()
     study = [each for each in sources if _is_study(each)]
     if study:
         if len(sources) > 1 or null or labels or groups:
             raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
         folder = StudyFolder.open(Path(str(study[0])).expanduser())
         recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
+        rule = rule_of(folder)
     else:
         asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
         acts = None if activations is None else open_activations(activations)
         recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **asked),)
-    rule = Rule(cosine, code)
+    rule = rule.model_copy(update={n: v for n, v in (("cosine", cosine), ("code", code)) if v is not None})
     with workers() as pool, progress.bar(quiet=quiet) as show:
         found = []
         for recipe in recipes:
             count = math.comb(len(recipe.runs), 2) + math.comb(len(recipe.null) or 3, 2)
             found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
         sought = [_blocks(each) if with_blocks else None for each in found]
+    made = [_consensus(each, acts, with_consensus, in_runs) for each in found]
     tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     document = Features(
         reseed=VERSION,
         source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
         activations=None if acts is None else acts.name,
         recipes=tuple(
-            _told(each, rows, acts, shown, blocks) for each, rows, blocks in zip(found, tables, sought, strict=True)
+            described(each, rows, acts, shown, sought=blocks, consensus=consensus)
+            for each, rows, blocks, (_, consensus) in zip(found, tables, sought, made, strict=True)
         ),
-        warnings=(*warnings, *_warnings(found)),
+        warnings=(*warnings, *warned(found)),
         rows=(),
     )
-    texts = {run.label: partial(_fires_on, run, acts) for each in found for run in each.recipe.runs}
-    study_folder = None if folder is None else folder.path
-    return Reappearance(document, pl.concat(tables), study_folder, texts, tuple(found), _readable(found, acts))
+    texts = {run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs}
+    return Reappearance(
+        document,
+        pl.concat(tables),
+        study=folder.path if folder is not None else None,
+        consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
+        texts=texts,
+        found=tuple(found),
+        heldout=_readable(found, acts),
+    )
 
 
 def _readable(found: Sequence[Found], acts: Activations | None) -> HeldOut | None:
@@ -227,26 +221,6 @@ def _is_study(source: Source) -> bool:
         return False
     folder = Path(source).expanduser()
     return folder.is_dir() and is_study(folder)
-
-
-def write_features(found: Reappearance, *, csv: Path | None = None, parquet: Path | None = None) -> tuple[Path, ...]:
-    """Write the table of all features, whole or not at all; of a study as `features.parquet` in it, unless told where.
-
-    Returns:
-        What was written.
-    """
-    written = []
-    if csv is not None:
-        with replacing(csv) as temporary:
-            flat(found.table).write_csv(temporary)
-        written.append(csv)
-    if parquet is None and found.study is not None:
-        parquet = found.study / "features.parquet"
-    if parquet is not None:
-        with replacing(parquet) as temporary:
-            found.table.write_parquet(temporary)
-        written.append(parquet)
-    return tuple(written)
 
 
 def _foreign(
@@ -272,9 +246,8 @@ def _foreign(
         )
     structureless = opened(null, labels=None, **asked) if null else ()
     check_nulls(given, structureless)
-    tokens = None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
     null_sides = null_sides_on(structureless, structureless_tokens(acts) if null else None)
-    return of_sides(names[0], sides_on(given, tokens), null_sides, sign)
+    return of_sides(names[0], sides_on(given, _tokens(acts)), null_sides, sign)
 
 
 def _of_the_study(folder: StudyFolder, given: Source | None, warnings: list[str]) -> Activations | None:
@@ -297,6 +270,21 @@ def _named_by(folder: StudyFolder) -> Path:
     return folder.path / Path(str(given_study(folder).get("activations"))).expanduser()
 
 
+def _consensus(
+    found: Found, acts: Activations | None, representative: Representative | None, in_runs: int
+) -> tuple[ConsensusDictionary, ConsensusFound] | tuple[None, None]:
+    """The dictionary, and what it is worth beside single runs; nothing where it was not asked for."""
+    if representative is None:
+        return None, None
+    wholes = [run.whole() for run in found.recipe.runs]
+    whole = common(found, wholes, representative, in_runs=in_runs)
+    return whole, worth(found, wholes, representative, _tokens(acts))
+
+
+def _tokens(acts: Activations | None) -> Tokens | None:
+    return None if acts is None else Tokens(acts.heldout.rows[:MOST_HELDOUT].float(), acts.moments.mean)
+
+
 def _blocks(found: Found) -> Blocks:
     runs, null = found.recipe.runs, found.null
     return blocks(
@@ -305,184 +293,5 @@ def _blocks(found: Found) -> Blocks:
         null=[run.atoms.cpu() for run in null.runs],
         null_alone=null.alone,
         cosine=max(0.0, min(1.0, found.rule.cosine)),
-        largest=min(_LARGEST, runs[0].atoms.shape[1] // 2),
+        largest=min(LARGEST, runs[0].atoms.shape[1] // 2),
     )
-
-
-def _blocks_told(found: Found, sought: Blocks, acts: Activations | None) -> BlocksFound:
-    sizes = torch.cat(list(sought.sizes))
-    counts = torch.bincount(sizes, minlength=_LARGEST + 1).tolist()
-    explained = tuple(
-        ExplainedBy(atom=each.atom, block=each.block, neither=each.neither, unexplained=each.unexplained)
-        for run, own in zip(found.recipe.runs, sought.sizes, strict=True)
-        if (each := _explained(run, own, acts)) is not None
-    )
-    in_blocks = sum(counts[2:])
-    said = (
-        f"{counts[1]:,} of {len(sizes):,} atoms come back alone, in half or more of the other runs; {in_blocks:,} more "
-        f"in blocks of up to {_LARGEST} whose span comes back, beyond what the same search finds among "
-        f"{found.null.what}; {counts[0]:,} in neither way."
-    )
-    if explained:
-        by = {name: percent(sum(getattr(e, name) for e in explained) / len(explained)) for name in ("atom", "block")}
-        said += f" Of the variance of held-out activations the first explain {by['atom']} and the second {by['block']}."
-    return BlocksFound(
-        alone=counts[1],
-        sizes=tuple(counts[2:]),
-        nothing=counts[0],
-        unconfirmed=sought.unconfirmed,
-        null=found.null.what,
-        explained=explained,
-        sentence=said,
-    )
-
-
-def _explained(run: Run, sizes: Int[Tensor, " atoms"], acts: Activations | None) -> Shares | None:
-    """None where codes are not known, are of other tokens, or atoms live elsewhere than activations."""
-    if run.codes is None or acts is None or not run.reads_raw or run.codes.n_tokens > len(acts.heldout.rows):
-        return None
-    return shares(acts.heldout.rows[: run.codes.n_tokens].float(), run.atoms, run.codes, sizes)
-
-
-def _told(
-    found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int, sought: Blocks | None
-) -> RecipeFeatures:
-    recipe, null = found.recipe, found.null
-    one, many = _over_runs(found)
-    counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
-    once = rows.unique("class", keep="first", maintain_order=True)
-    busy = ["fired"] if found.with_codes else ["cosine"]
-    most = once.sort("reappearance", *busy, descending=True, nulls_last=True).head(shown)
-    least = once.sort("reappearance", *busy, descending=[False, True], nulls_last=True).head(shown)
-    return RecipeFeatures(
-        name=recipe.name,
-        runs=tuple(run.label for run in recipe.runs),
-        left_out=recipe.left_out,
-        sign=recipe.sign,
-        cosine=found.rule.cosine,
-        code=found.rule.code if found.with_codes else None,
-        reappearance=one,
-        many_to_one=many,
-        null=null.what,
-        null_reappearance=_share(null.one_to_one),
-        null_many_to_one=_share(null.many_to_one),
-        null_of_cosines_alone=null.of_cosines_alone,
-        recapture=Recaptured(
-            classes=counted.n_classes,
-            frequencies=counted.frequencies,
-            broken=found.classes.broken,
-            coverage=_range(counted.coverage),
-            at_least=None if counted.bound is None else _range(counted.bound),
-            chao=None if counted.chao is None else _range(counted.chao),
-            new=_range(counted.forecast),
-            sentence=counted.sentence,
-        ),
-        blocks=None if sought is None else _blocks_told(found, sought, acts),
-        strata=strata(found, rows),
-        most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
-        least=tuple(_shown(found, row, acts) for row in least.to_dicts()),
-        sentence=f"{_born(found)}{_sentence(found, rows, one)}",
-    )
-
-
-def _over_runs(found: Found) -> tuple[Interval, Interval]:
-    """The share of pairs that come back and of atoms that have any within the threshold, over runs."""
-    n_runs = len(found.recipe.runs)
-    values = torch.full((2, n_runs, n_runs), math.nan, dtype=torch.float64)
-    for (i, j), pair in found.pairs.items():
-        values[0, i, j] = values[0, j, i] = pair.back.double().mean()
-        values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
-    one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
-    return _share(one), _share(many)
-
-
-def _born(found: Found) -> str:
-    """That runs share their indices, by the birth test of every two of them, Holm among all; else nothing."""
-    runs = found.recipe.runs
-    p_values = statistics.holm(
-        [
-            statistics.birth_test(
-                runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=found.recipe.sign
-            ).p_value
-            for i, j in found.pairs
-        ]
-    )
-    alike = [pair for pair, p in zip(found.pairs, p_values, strict=True) if p < statistics.SHARED_INDICES]
-    if not alike:
-        return ""
-    named = ", ".join(f"{runs[i].label} and {runs[j].label}" for i, j in alike)
-    return (
-        f"Born alike: {named} share the indices of their atoms, far beyond chance: what comes back among them says "
-        "nothing about independent runs. "
-    )
-
-
-def _fired(a: Run, b: Run) -> dict[str, Any]:
-    if a.codes is None or b.codes is None:
-        return {}
-    return {"fired_a": a.codes.ends.diff(), "fired_b": b.codes.ends.diff()}
-
-
-def _share(estimate: Estimate) -> Interval:
-    """Of a share, which lies between 0 and 1 whatever its error."""
-    told = interval(estimate)
-    return (
-        told.model_copy(update={"low": max(0.0, told.low), "high": min(1.0, told.high)}) if estimate.defined else told
-    )
-
-
-def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
-    others, null = len(found.recipe.runs) - 1, found.null
-    all_of = int((rows["reappearance"] == 1).sum())
-    none = int((rows["reappearance"] == 0).sum())
-    codes = f" and codes that correlate at least {rounded(found.rule.code)}" if found.with_codes else ""
-    most = "at most " if null.of_cosines_alone else ""
-    n_runs = others + 1
-    there = f"{most}{percent(null.one_to_one.value)} do among {null.what}"
-    in_all = {1: "in the other", 2: "in both others"}.get(others, f"in all {others} others")
-    return (
-        f"{percent(one.value)} of the matched atoms come back in another run, with a cosine of at least "
-        f"{rounded(found.rule.cosine)}{codes}; {there}. Of {len(rows):,} atoms of {n_runs} runs {all_of:,} "
-        f"come back {in_all} and {none:,} in none."
-    )
-
-
-def _shown(found: Found, row: dict[str, Any], acts: Activations | None) -> Shown:
-    run = next(run for run in found.recipe.runs if run.label == row["run"])
-    return Shown(
-        run=row["run"],
-        atom=row["atom"],
-        reappearance=row["reappearance"],
-        cosine=math.nan if row["cosine"] is None else row["cosine"],
-        fired=row["fired"],
-        texts=_fires_on(run, acts, row["atom"]),
-    )
-
-
-def _fires_on(run: Run, acts: Activations | None, atom: int) -> tuple[str, ...]:
-    """Nothing where the codes, or the texts of their tokens, are not known."""
-    if run.codes is None or acts is None or acts.heldout.texts is None or run.codes.n_tokens > len(acts.heldout.texts):
-        return ()
-    return fires_on(run.codes, atom, acts.heldout.texts, acts.heldout.windows, most=_TEXTS)
-
-
-def _range(number: Ranged) -> Range:
-    return Range(value=number.value, low=number.low, high=number.high)
-
-
-def _warnings(found: Sequence[Found]) -> list[str]:
-    told = []
-    for each in found:
-        name = each.recipe.name
-        if len(each.recipe.runs) == 2:  # noqa: PLR2004 (a pair)
-            told.append(f"{name}: two runs, one pair: a feature comes back or does not, and no share has an interval")
-        if not each.with_codes:
-            told.append(f"{name}: cosines alone decide: whether partners fire alike is not known; give --activations")
-        if not each.recipe.null:
-            told.append(
-                f"{name}: what the recipe finds again on rows without structure is not known: random directions stand "
-                "in for it; give --null"
-            )
-        if each.recipe.left_out:
-            told.append(f"{name}: left out, as born like one that is there: {', '.join(each.recipe.left_out)}")
-    return told

@@ -8,12 +8,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
+from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed._support.mistakes import mistakes
+from reseed.analysis.given import given_study
 from reseed.errors import TrajectoryError
+from reseed.interop import LoadedDictionary, read_dictionary
 from reseed.interop.spaces import Raw
 from reseed.measures import StandardCodes, standardise_active
+from reseed.thresholds import FeatureRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
     from reseed.matching import Sign
     from reseed.trajectory import Snapshot, StudyFolder, Trajectory
 
-__all__ = ["Recipe", "Run", "of_sides", "of_study"]
+__all__ = ["Recipe", "Run", "of_sides", "of_study", "rule_of"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Run:
     """None where it has none of its own."""
     codes: StandardCodes | None
     """None where they are not known."""
+    whole: Callable[[], LoadedDictionary]
+    """All of it, read when it is asked for."""
     reads_raw: bool = False
     """Whether its atoms live where activations do, up to a shift."""
     along: Mapping[int, Callable[[], Float[Tensor, "atoms d_model"]]] = field(default_factory=dict)
@@ -73,6 +80,20 @@ def of_study(folder: StudyFolder) -> tuple[Recipe, ...]:
     return found
 
 
+def rule_of(folder: StudyFolder) -> FeatureRule:
+    """When a feature comes back, by the `study.toml` of a study; by default in one from before it said so.
+
+    Raises:
+        TrajectoryError: the file is missing or damaged, or its thresholds are out of range.
+    """
+    told = given_study(folder).get("features", {})
+    try:
+        return FeatureRule.model_validate(told)
+    except ValidationError as error:
+        said = "; ".join(mistakes(error, FeatureRule, whole="it "))
+        raise TrajectoryError(f"{folder.path / 'study.toml'}: [features] {said}") from error
+
+
 def _of_condition(folder: StudyFolder, name: str) -> Recipe | None:
     about = folder.compared(name).about
     if about is None:
@@ -99,7 +120,8 @@ def _of_trajectory(run: Trajectory) -> Run:
     raw = run.record.preprocess in {"none", "centre"} and run.record.surrogate is None
     encoder = last.encoder if last.has("encoder") else None
     along = {step: partial(_atoms_of, run.snapshot(step)) for step in run.steps}
-    return Run(run.id, last.atoms, encoder, codes, reads_raw=raw, along=along)
+    whole = partial(read_dictionary, run.folder)
+    return Run(run.id, last.atoms, encoder, codes, whole=whole, reads_raw=raw, along=along)
 
 
 def _atoms_of(snapshot: Snapshot) -> Float[Tensor, "atoms d_model"]:
@@ -123,7 +145,8 @@ def _of_side(side: Side, *, with_codes: bool) -> Run:
     dictionary = side.dictionary
     raw = isinstance(dictionary.space, Raw) and dictionary.skip is None
     along = {step: partial(_atoms_at, side.opened, step) for step in side.opened.steps}
-    return Run(side.opened.label, dictionary.atoms, dictionary.encoder, codes, reads_raw=raw, along=along)
+    label, encoder = side.opened.label, dictionary.encoder
+    return Run(label, dictionary.atoms, encoder, codes, whole=lambda: dictionary, reads_raw=raw, along=along)
 
 
 def _atoms_at(opened: Opened, step: int) -> Float[Tensor, "atoms d_model"]:

@@ -108,6 +108,8 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[RenderableType]:
     yield Text(recipe.recapture.sentence)
     if recipe.blocks is not None:
         yield Text(recipe.blocks.sentence)
+    if recipe.consensus is not None:
+        yield Text(recipe.consensus.sentence)
     yield plain_table("", SHARES, share_rows(recipe))
     for strata in recipe.strata:
         yield plain_table(strata.by, strata_columns(strata), strata_rows(strata))

@@ -1,7 +1,7 @@
 """What a study asks for: frozen, validated, TOML in and out."""
 
 from reseed.spec.arm import Arm, Tuned
-from reseed.spec.recipe import Dice, Floors, Scope, Thresholds, Training
+from reseed.spec.recipe import Dice, FeatureRule, Floors, Scope, Thresholds, Training
 from reseed.spec.runs import Condition, Part, Reads, RunSpec, Spawn, Split
 from reseed.spec.study import Study
 
@@ -9,6 +9,7 @@ __all__ = [
     "Arm",
     "Condition",
     "Dice",
+    "FeatureRule",
     "Floors",
     "Part",
     "Reads",

@@ -11,9 +11,9 @@ from reseed._support.numbers import size
 from reseed._support.settings import NEUTRAL, NO_RESULT, AtMost, Settings
 from reseed.dice import DICE, Die, roll
 from reseed.errors import SpecError
-from reseed.thresholds import Thresholds
+from reseed.thresholds import FeatureRule, Thresholds
 
-__all__ = ["MOST_SURROGATE_STARTS", "Dice", "Floors", "Scope", "Thresholds", "Training"]
+__all__ = ["MOST_SURROGATE_STARTS", "Dice", "FeatureRule", "Floors", "Scope", "Thresholds", "Training"]
 
 Scope = Literal["shared", "start", "run"]
 

@@ -21,7 +21,7 @@ from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
 from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
-from reseed.spec.recipe import MOST_SURROGATE_STARTS, Dice, Floors, Scope, Thresholds, Training
+from reseed.spec.recipe import MOST_SURROGATE_STARTS, Dice, FeatureRule, Floors, Scope, Thresholds, Training
 from reseed.spec.runs import Condition, RunSpec, Split
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Study(Settings):
     """How the measured floors are drawn."""
     thresholds: Thresholds = Thresholds()
     """What the words of the verdict mean."""
+    features: Annotated[FeatureRule, NO_RESULT] = FeatureRule()
+    """When a feature of a run comes back in another one."""
 
     def __repr_args__(self) -> Iterator[tuple[str, object]]:
         return brief_fields(self)
