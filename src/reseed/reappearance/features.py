@@ -25,15 +25,18 @@ from reseed._support.version import VERSION
 from reseed.activations import Activations, open_activations
 from reseed.analysis.given import given_study
 from reseed.analysis.intervals import interval
-from reseed.comparison.comparing import check_nulls, null_sides_on, sides_on, structureless_tokens
+from reseed.comparison.comparing import check_nulls, null_sides_on, origin_of, sides_on, structureless_tokens
+from reseed.comparison.files import named, read_files
 from reseed.comparison.opened import check_alike, opened
 from reseed.comparison.tokens import Tokens
 from reseed.errors import ActivationsError, DictionaryError, SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
+from reseed.reappearance.births import births, born_alike
 from reseed.reappearance.blocks import Blocks, blocks
 from reseed.reappearance.coming_back import Found, Rule, find
 from reseed.reappearance.document import (
+    AskedFeatures,
     BlocksFound,
     ExplainedBy,
     Features,
@@ -131,6 +134,7 @@ def find_features(
     delta: float | None = None,
     with_blocks: bool = False,
     shown: int = _SHOWN,
+    with_texts: bool = True,
     quiet: bool = True,
 ) -> Reappearance:
     """Which atoms of independent runs come back in the others, and how often they would without structure.
@@ -151,6 +155,7 @@ def find_features(
         with_blocks: whether blocks are sought: sets of atoms whose span comes back where the atoms do not. It takes
             a minute for hundreds of atoms and hours for ten thousands.
         shown: how many of the features that come back most, and least, are told with their texts.
+        with_texts: whether they are told with what they fire on; False leaves the activations of a study closed.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -166,10 +171,13 @@ def find_features(
         if len(sources) > 1 or null or labels or groups:
             raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
         folder = StudyFolder.open(Path(str(study[0])).expanduser())
-        recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
+        recipes = of_study(folder)
+        acts = _of_the_study(folder, activations, warnings) if with_texts or with_blocks else None
+        origin = folder.manifest.activations or None
     else:
         asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
         acts = None if activations is None else open_activations(activations)
+        origin = None if acts is None else origin_of(acts)
         recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **asked),)
     rule = Rule(cosine, code)
     with workers() as pool, progress.bar(quiet=quiet) as show:
@@ -181,10 +189,27 @@ def find_features(
     tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     document = Features(
         reseed=VERSION,
-        source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
-        activations=None if acts is None else acts.name,
+        asked=AskedFeatures(
+            sources=tuple(map(named, sources)),
+            activations=None if activations is None else named(activations),
+            null=tuple(map(named, null)),
+            labels=None if folder is not None else tuple(run.label for run in recipes[0].runs),
+            groups=None if groups is None else tuple(groups),
+            cosine=cosine,
+            code=code,
+            sign=sign,
+            format=format,
+            k=k,
+            delta=delta,
+            with_blocks=with_blocks,
+            shown=shown,
+            with_texts=with_texts,
+        ),
+        activations=origin,
+        files=read_files((each for recipe in recipes for each in recipe.read), sources),
         recipes=tuple(
-            _told(each, rows, acts, shown, blocks) for each, rows, blocks in zip(found, tables, sought, strict=True)
+            _told(each, rows, acts, shown, blocks, with_texts=with_texts)
+            for each, rows, blocks in zip(found, tables, sought, strict=True)
         ),
         warnings=(*warnings, *_warnings(found)),
         rows=(),
@@ -316,9 +341,10 @@ def _explained(run: Run, sizes: Int[Tensor, " atoms"], acts: Activations | None)
 
 
 def _told(
-    found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int, sought: Blocks | None
+    found: Found, rows: pl.DataFrame, acts: Activations | None, shown: int, sought: Blocks | None, *, with_texts: bool
 ) -> RecipeFeatures:
     recipe, null = found.recipe, found.null
+    tested = births(found)
     one, many = _over_runs(found)
     counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
     once = rows.unique("class", keep="first", maintain_order=True)
@@ -329,6 +355,8 @@ def _told(
         name=recipe.name,
         runs=tuple(run.label for run in recipe.runs),
         left_out=recipe.left_out,
+        births=tested,
+        recorded=tuple(run.record for run in (*recipe.runs, *recipe.null) if run.record is not None),
         sign=recipe.sign,
         cosine=found.rule.cosine,
         code=found.rule.code if found.with_codes else None,
@@ -350,9 +378,9 @@ def _told(
         ),
         blocks=None if sought is None else _blocks_told(found, sought, acts),
         strata=strata(found, rows),
-        most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
-        least=tuple(_shown(found, row, acts) for row in least.to_dicts()),
-        sentence=f"{_born(found)}{_sentence(found, rows, one)}",
+        most=tuple(_shown(found, row, acts if with_texts else None) for row in most.to_dicts()),
+        least=tuple(_shown(found, row, acts if with_texts else None) for row in least.to_dicts()),
+        sentence=f"{born_alike(tested)}{_sentence(found, rows, one)}",
     )
 
 
@@ -365,33 +393,6 @@ def _over_runs(found: Found) -> tuple[Interval, Interval]:
         values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
     one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
     return _share(one), _share(many)
-
-
-def _born(found: Found) -> str:
-    """That runs share their indices, by the birth test of every two of them, Holm among all; else nothing."""
-    runs = found.recipe.runs
-    p_values = statistics.holm(
-        [
-            statistics.birth_test(
-                runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=found.recipe.sign
-            ).p_value
-            for i, j in found.pairs
-        ]
-    )
-    alike = [pair for pair, p in zip(found.pairs, p_values, strict=True) if p < statistics.SHARED_INDICES]
-    if not alike:
-        return ""
-    named = ", ".join(f"{runs[i].label} and {runs[j].label}" for i, j in alike)
-    return (
-        f"Born alike: {named} share the indices of their atoms, far beyond chance: what comes back among them says "
-        "nothing about independent runs. "
-    )
-
-
-def _fired(a: Run, b: Run) -> dict[str, Any]:
-    if a.codes is None or b.codes is None:
-        return {}
-    return {"fired_a": a.codes.ends.diff(), "fired_b": b.codes.ends.diff()}
 
 
 def _share(estimate: Estimate) -> Interval:
