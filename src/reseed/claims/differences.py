@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os.path import commonpath
 from typing import TYPE_CHECKING, Any
@@ -109,6 +108,7 @@ def _from_where_they_differ(told: Any, found: Any) -> tuple[Any, Any]:  # noqa: 
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 (a leaf of parsed JSON)
-    if isinstance(value, Mapping | Sequence) and not isinstance(value, str):
-        return f"{'an object' if isinstance(value, Mapping) else 'a list'} of {len(value):,}"
+    kind = {dict: "an object", list: "a list"}.get(type(value))
+    if kind is not None:
+        return f"{kind} of {len(value):,}"
     return repr(value) if isinstance(value, float | _Absent) else shown(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["card"]
 
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+_MARKUP = re.compile(r"([\\`*_{}\[\]#|~!])")
 
 
 def card(passport: Passport, digest: str) -> str:
@@ -58,4 +59,4 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", text)
+    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))
