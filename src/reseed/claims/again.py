@@ -14,13 +14,16 @@ from reseed._support.version import VERSION
 from reseed.claims.places import Places
 from reseed.claims.seal import sealed
 from reseed.comparison import compare
+from reseed.comparison.files import as_its_source
 from reseed.reappearance import find_features
 from reseed.reappearance.passport import Made, Passport, columns
 from reseed.trajectory import StudyFolder, is_study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from reseed.comparison import DictionaryComparison
-    from reseed.comparison.document import AskedComparison
+    from reseed.comparison.document import AskedComparison, ReadFile
     from reseed.reappearance import Features, Reappearance
     from reseed.reappearance.document import AskedFeatures
 
@@ -88,7 +91,7 @@ def comparison_again(asked: AskedComparison, asking: Asking) -> DictionaryCompar
         quiet=asking.quiet,
     )
     told = places.as_told(found, _beside(asked))
-    return told.model_copy(update={"asked": asked, "files": places.files_as_told(found.files)})
+    return told.model_copy(update={"asked": asked, "files": _files(found.files, asked, asking)})
 
 
 def made_here() -> Made:
@@ -126,7 +129,14 @@ def _find(asked: AskedFeatures, asking: Asking) -> Reappearance:
 def _as_told(found: Features, asked: AskedFeatures, asking: Asking) -> Features:
     places = asking.places(asked)
     told = places.as_told(found, _beside(asked))
-    return told.model_copy(update={"asked": asked, "files": places.files_as_told(found.files)})
+    return told.model_copy(update={"asked": asked, "files": _files(found.files, asked, asking)})
+
+
+def _files(files: Iterable[ReadFile], asked: AskedFeatures | AskedComparison, asking: Asking) -> tuple[ReadFile, ...]:
+    """The files that were found, told as their sources are."""
+    return tuple(
+        each.model_copy(update={"path": as_its_source(each.path, each.of, asked, asking.folder)}) for each in files
+    )
 
 
 def _beside(asked: AskedFeatures | AskedComparison) -> tuple[str, ...]:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from reseed._support.visible import rewritten
 from reseed.comparison.document import TENSOR
+from reseed.comparison.files import is_elsewhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from pydantic import BaseModel
-
-    from reseed.comparison.document import ReadFile
 
     D = TypeVar("D", bound=BaseModel)
 
@@ -31,14 +30,9 @@ class Places:
     told: tuple[str, ...]
     """The sources as the document tells them."""
 
-    @property
-    def relative(self) -> bool:
-        """Whether all of them are relative paths."""
-        return not any(_is_elsewhere(each) for each in self.told)
-
     def of(self, told: str) -> str:
         """Where a path is; one that is told as absolute, or on the hub, is there."""
-        return told if told == TENSOR or _is_elsewhere(told) else os.path.normpath(self.folder.absolute() / told)
+        return told if told == TENSOR or is_elsewhere(told) else os.path.normpath(self.folder.absolute() / told)
 
     def as_told(self, document: D, beside: Iterable[str] = ()) -> D:
         """A document with paths in all of its words as the other document tells them.
@@ -57,20 +51,10 @@ class Places:
 
         return rewritten(document, say)
 
-    def files_as_told(self, files: Iterable[ReadFile]) -> tuple[ReadFile, ...]:
-        """Files with paths as seen from the folder, where the sources are told so."""
-        if not self.relative:
-            return tuple(files)
-        return tuple(each.model_copy(update={"path": os.path.relpath(each.path, self.folder)}) for each in files)
-
 
 def relative_to(path: str, folder: Path) -> str:
     """A path as seen from a folder; absolute where the two have nothing but the root in common."""
-    if _is_elsewhere(path) and not os.path.isabs(path):  # noqa: PTH117 (a text)
+    if is_elsewhere(path) and not os.path.isabs(path):  # noqa: PTH117 (a text)
         return path
     here, there = str(folder.absolute()), os.path.abspath(path)  # noqa: PTH100 (links stay as they are)
     return there if os.path.commonpath([here, there]) == os.sep else os.path.relpath(there, here)
-
-
-def _is_elsewhere(told: str) -> bool:
-    return os.path.isabs(told) or told.startswith(("~", "hf:"))  # noqa: PTH117 (a text)

@@ -154,27 +154,24 @@ def compare(
         of = sides[i].opened.group, sides[j].opened.group
         own = null_of[of[0]] if of[0] == of[1] else None
         pairs.append(pair_of(sides[i], sides[j], each, chance=chances[of], nulls=own, holm=p_values[i, j]))
+    told = AskedComparison(
+        sources=tuple(map(named, dictionaries)),
+        activations=None if activations is None else named(activations),
+        null=tuple(map(named, null)),
+        labels=tuple(each.label for each in found),
+        groups=None if groups is None else tuple(groups),
+        definitions=definitions,
+        with_references=with_references,
+        sign=sign,
+        **asked,
+        **of_tokens,
+    )
+    read = [(each.label, path) for each in found for path in each.dictionary.paths]
+    read += [(f"null {i}", path) for i, each in enumerate(structureless, 1) for path in each.dictionary.paths]
     return DictionaryComparison(
         reseed=VERSION,
-        asked=AskedComparison(
-            sources=tuple(map(named, dictionaries)),
-            activations=None if activations is None else named(activations),
-            null=tuple(map(named, null)),
-            labels=tuple(each.label for each in found),
-            groups=None if groups is None else tuple(groups),
-            definitions=definitions,
-            with_references=with_references,
-            sign=sign,
-            **asked,
-            **of_tokens,
-        ),
-        files=read_files(
-            (
-                *((each.label, path) for each in found for path in each.dictionary.paths),
-                *((f"null {i}", path) for i, each in enumerate(structureless, 1) for path in each.dictionary.paths),
-            ),
-            dictionaries,
-        ),
+        asked=told,
+        files=read_files(read, told),
         d_model=found[0].dictionary.atoms.shape[1],
         sign=sign,
         level=LEVEL,

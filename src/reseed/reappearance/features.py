@@ -187,26 +187,27 @@ def find_features(
             found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
         sought = [_blocks(each) if with_blocks else None for each in found]
     tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
+    asked_for = AskedFeatures(
+        sources=tuple(map(named, sources)),
+        activations=None if activations is None else named(activations),
+        null=tuple(map(named, null)),
+        labels=None if folder is not None else tuple(run.label for run in recipes[0].runs),
+        groups=None if groups is None else tuple(groups),
+        cosine=cosine,
+        code=code,
+        sign=sign,
+        format=format,
+        k=k,
+        delta=delta,
+        with_blocks=with_blocks,
+        shown=shown,
+        with_texts=with_texts,
+    )
     document = Features(
         reseed=VERSION,
-        asked=AskedFeatures(
-            sources=tuple(map(named, sources)),
-            activations=None if activations is None else named(activations),
-            null=tuple(map(named, null)),
-            labels=None if folder is not None else tuple(run.label for run in recipes[0].runs),
-            groups=None if groups is None else tuple(groups),
-            cosine=cosine,
-            code=code,
-            sign=sign,
-            format=format,
-            k=k,
-            delta=delta,
-            with_blocks=with_blocks,
-            shown=shown,
-            with_texts=with_texts,
-        ),
+        asked=asked_for,
         activations=origin,
-        files=read_files((each for recipe in recipes for each in recipe.read), sources),
+        files=read_files((each for recipe in recipes for each in recipe.read), asked_for),
         recipes=tuple(
             _told(each, rows, acts, shown, blocks, with_texts=with_texts)
             for each, rows, blocks in zip(found, tables, sought, strict=True)
