@@ -202,7 +202,7 @@ def test_a_byte_of_a_run_is_found(bundle):
 
 def test_findings_outside_of_a_study_need_it(bundle, tmp_path):
     alone = (bundle / "study" / "findings.json").rename(tmp_path / "findings.json")
-    with pytest.raises(SpecError, match="lies in no study, and findings follow from the runs of one: give --folder"):
+    with pytest.raises(SpecError, match="is no study, and findings follow from the runs of one: give --folder"):
         reseed.verify(alone)
     assert reseed.verify(alone, folder=bundle / "study").state != "holds"  # it is missing there, and its sum is told
 
@@ -227,8 +227,13 @@ def test_exit_codes_and_lines(bundle, capsys):
     (bundle / "dictionaries" / "seed0").rmdir()
     code, out, _ = typed(capsys, "verify", path)
     assert code == 1
-    assert "dictionaries/seed0 not here" in out
+    assert "dictionaries/seed0 is not here" in out
     assert out.splitlines()[-1] == f"{path} cannot be checked here: files, numbers."
+
+
+def test_a_sum_that_is_none_is_an_error(bundle):
+    with pytest.raises(SpecError, match="give the 64 digits"):
+        reseed.verify(bundle / "passport" / "passport.json", sha256="abc")
 
 
 @pytest.mark.parametrize(

@@ -39,23 +39,22 @@ _WHILE_IT_RUNS = "state.safetensors"
 _PLACE = re.compile(r"[^\s,;(]*/(?=(?:runs|compared|floors|moments|points|barriers)/)")
 
 
-def check_findings(document: dict[str, Any], read: Findings, path: Path, *, quiet: bool) -> list[Part]:
+def check_findings(document: dict[str, Any], read: Findings, study: Path, *, quiet: bool) -> list[Part]:
     """Whether findings follow from a study.
 
     Args:
         document: the findings as they stand.
         read: the same by their model.
-        path: of the document, which lies in its study; or of the study.
+        study: the folder of the study.
         quiet: no progress bars on stderr.
 
     Raises:
         SpecError: there is no study.
     """
-    study = path if path.is_dir() else path.absolute().parent
-    if not is_study(study):
+    if not study.is_dir() or not is_study(study):
         raise SpecError(
-            f"{path} lies in no study, and findings follow from the runs of one: give --folder STUDY, the folder that "
-            "it was written in"
+            f"{study} is no study, and findings follow from the runs of one: give --folder STUDY, the folder that they "
+            "were written in"
         )
     files = _check_files(read, study)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,8 @@ def verify(
     parts = [] if sha256 is None else [_of_the_file(sha256, digest)]
     asked_from = None if folder is None else Path(folder).expanduser()
     if isinstance(read, Findings):
-        parts += check_findings(document, read, path if asked_from is None else asked_from, quiet=quiet)
+        study = path.absolute().parent if asked_from is None else asked_from
+        parts += check_findings(document, read, study, quiet=quiet)
     else:
         there = None if activations is None else str(Path(activations).expanduser().absolute())
         parts += _check(document, read, path, asked_from, there, quiet=quiet)
@@ -126,6 +128,10 @@ def _read(path: Path) -> tuple[dict[str, Any], str, BaseModel]:
 
 
 def _of_the_file(wanted: str, digest: str) -> Part:
+    if not re.fullmatch(r"[0-9a-f]{64}", wanted.strip().lower()):
+        raise SpecError(
+            f"sha256 is {shown(wanted)}: give the 64 digits that sha256sum prints, as a model card has them"
+        )
     if wanted.strip().lower() == digest:
         return one("file", "holds", "its SHA-256 is the one that was given")
     difference = Difference(path="sha256", told=wanted, found=digest)
@@ -151,9 +157,15 @@ def _check(
 def _own_hash(document: dict[str, Any]) -> Part:
     found = seal_of(document)
     if document["sha256"] == found:
-        return one("own hash", "holds", "it was not edited after it was made, or whoever did made the hash anew")
+        return one(
+            "own hash",
+            "holds",
+            "it is that of the content; whoever edits that can make it anew, so hold it to a sum told elsewhere",
+        )
     difference = Difference(path="sha256", told=str(document["sha256"]), found=found)
-    return one("own hash", "does not hold", "it was edited after it was made: its hash is of other content", difference)
+    return one(
+        "own hash", "does not hold", "it is of other content: the document was edited after it was made", difference
+    )
 
 
 def _folder(asked: AskedFeatures | AskedComparison, path: Path, given: Path | None, *, only: bool) -> Path:
@@ -199,7 +211,7 @@ def _not_here(asked: AskedFeatures | AskedComparison, asking: Asking) -> str:
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         advice = "give --activations" if gone == [activations] else "give --folder, or put them there"
-        return f"{gone[0]}{more} not here, as seen from {asking.folder}: {advice}"
+        return f"{gone[0]}{more} {'are' if len(gone) > 1 else 'is'} not here, as seen from {asking.folder}: {advice}"
     return ""
 
 
