@@ -25,7 +25,7 @@ from _machine import machine, versions
 import reseed
 from reseed.activations.synthetic import planted
 from reseed.pipeline import run as pipeline
-from reseed.trajectory import StudyFolder
+from reseed.trajectory import PlannedCondition, StudyFolder
 
 FORMAT_VERSION = 1
 """1: the first."""
@@ -92,7 +92,7 @@ def _timed(call: Callable[..., Any], said: str, seconds: dict[str, float]) -> Ca
     return timed
 
 
-def _told(shape: Shape, seconds: dict[str, float], whole: float, planned: Any) -> dict[str, Any]:  # noqa: ANN401
+def _told(shape: Shape, seconds: dict[str, float], whole: float, planned: PlannedCondition) -> dict[str, Any]:
     beside_training = {said: value for said, value in seconds.items() if said != "training"}
     trained = seconds["training"]
     runs, beside = len(planned.runs), len(planned.surrogates)

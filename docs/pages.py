@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reseed._support.files import write_text
+from reseed.claims import VERIFIED_VERSION, Verified
 from reseed.comparison.definitions import DEFINITIONS
 from reseed.comparison.document import COMPARISON_VERSION, DictionaryComparison
 from reseed.floors import FLOORS
@@ -19,6 +20,7 @@ from reseed.measures import MEASURES
 from reseed.methods import METHODS, Method
 from reseed.pipeline.template import template, toml_value
 from reseed.reappearance import COLUMNS, FEATURES_VERSION, PARTNER, Features
+from reseed.reappearance.passport import PASSPORT_VERSION, Passport
 from reseed.report.schema import tables
 from reseed.spec import Arm, Dice, FeatureRule, Floors, Study, Thresholds, Training
 from reseed.spec.fields import Described, describe
@@ -333,6 +335,29 @@ One for every atom of every independent run: in `rows` here, in `features.parque
 """
 
 
+_PASSPORT = """\
+# The document of reseed passport
+
+<!-- Made by docs/pages.py from the models in src/reseed/reappearance/. Edit those. -->
+
+What [`reseed passport`](commands/passport.md) writes as `passport.json`, and [`reseed verify`](commands/verify.md)
+checks. A number that is not defined is `null`. Cosines and correlations are in [-1, 1], shares in [0, 1].
+
+Version {version}.
+"""
+
+
+_VERIFIED = """\
+# The document of reseed verify
+
+<!-- Made by docs/pages.py from the models in src/reseed/claims/document.py. Edit those. -->
+
+What [`reseed verify`](commands/verify.md) says, as `--json` prints it and `reseed.verify` returns it.
+
+Version {version}.
+"""
+
+
 _ENTRIES = """\
 # Methods, starts, measures, floors, readers, writers
 
@@ -504,6 +529,16 @@ def features_json() -> str:
     return "\n".join([_FEATURES.format(version=FEATURES_VERSION, rows=rows), *tables(Features)])
 
 
+def passport_json() -> str:
+    """The page of the document that `reseed passport` writes."""
+    return "\n".join([_PASSPORT.format(version=PASSPORT_VERSION), *tables(Passport)])
+
+
+def verified_json() -> str:
+    """The page of the document that `reseed verify --json` prints."""
+    return "\n".join([_VERIFIED.format(version=VERIFIED_VERSION), *tables(Verified)])
+
+
 def trust() -> str:
     """The page of how far a verdict can be trusted."""
     return runpy.run_path(str(DOCS / "trust.py"))["page"]()
@@ -520,6 +555,8 @@ PAGES = {
     "geometry-json.md": geometry_json,
     "comparison-json.md": comparison_json,
     "features-json.md": features_json,
+    "passport-json.md": passport_json,
+    "verified-json.md": verified_json,
     "concepts/trust.md": trust,
     "concepts/definitions.md": definitions,
 }

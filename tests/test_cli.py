@@ -28,6 +28,8 @@ COMMANDS = [
     "geometry",
     "compare",
     "features",
+    "passport",
+    "verify",
     "init",
     "tune",
     "run",

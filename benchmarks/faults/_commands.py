@@ -30,6 +30,8 @@ RIGHT = {
     "geometry": ["acts.npy", "--atoms", "4", "--draws", "2", "--tokens", "50", "--preprocess", "none", "--quiet"],
     "compare": ["acts.npy", "other.npy", "--quiet"],
     "features": ["acts.npy", "other.npy", "--quiet"],
+    "passport": ["acts.npy", "other.npy", "--out", "out", "--quiet"],
+    "verify": ["study/findings.json", "--quiet"],
     "init": ["new.toml"],
     "tune": ["study.toml", "--quiet"],
     "run": ["study.toml", "--out", "out", "--quiet"],
@@ -103,7 +105,12 @@ def _fits(name: str, word: str, value: str) -> bool:
         ("report", "--require", ""),
         ("collect", "--layer", "0"),
         ("surrogate", "--realisation", "0"),
-        *(("features", option, number) for option in ("--cosine", "--code") for number in ("-1", "0")),
+        *(
+            (command, option, number)
+            for command in ("features", "passport")
+            for option in ("--cosine", "--code")
+            for number in ("-1", "0")
+        ),
         *(("features", option, "0") for option in ("--atom", "--top")),
         ("features", "--top", "9" * 30),
     }

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         surrogate,
         write_surrogate,
     )
+    from reseed.claims import passport, verify
     from reseed.comparison import compare
     from reseed.findings import Findings
     from reseed.floors import FLOORS
@@ -83,6 +84,7 @@ _HOMES = {
     "match": "reseed.matching",
     "measures": "reseed",
     "open_activations": "reseed.activations",
+    "passport": "reseed.claims",
     "plan": "reseed.pipeline.plan",
     "read_dictionary": "reseed.interop",
     "read_texts": "reseed.activations",
@@ -92,6 +94,7 @@ _HOMES = {
     "statistics": "reseed",
     "surrogate": "reseed.activations",
     "table": "reseed.report.table",
+    "verify": "reseed.claims",
     "preprocessed": "reseed.activations",
     "write_dictionary": "reseed.interop",
     "write_figure": "reseed.report.pictures",
@@ -137,6 +140,7 @@ __all__ = [
     "match",
     "measures",
     "open_activations",
+    "passport",
     "plan",
     "preprocessed",
     "read_dictionary",
@@ -147,6 +151,7 @@ __all__ = [
     "statistics",
     "surrogate",
     "table",
+    "verify",
     "write_dictionary",
     "write_figure",
     "write_report",

@@ -1,8 +1,8 @@
 """The command line: each command is parse, one library call, render.
 
-stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required, 130, 143 or 129
-stopped by Ctrl-C, SIGTERM or SIGHUP (and saved). Heavy libraries are imported by the commands that need them, so that
-`reseed --help` answers at once.
+stdout is data, stderr is talk. Exit codes: 0 fine, 1 error, 2 a verdict below what was required or a document that does
+not hold, 130, 143 or 129 stopped by Ctrl-C, SIGTERM or SIGHUP (and saved). Heavy libraries are imported by the commands
+that need them, so that `reseed --help` answers at once.
 """
 
 from __future__ import annotations
@@ -551,6 +551,117 @@ def _need_consensus(given: Mapping[str, object]) -> None:
     for name, value in given.items():
         if value is not None:
             raise SpecError(f"{name} was given without --consensus: say where it is written")
+
+
+@app.command()
+def passport(
+    sources: Annotated[
+        list[str], typer.Argument(help="A study; or two or more dictionaries of one recipe, of any libraries.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write: a new or an empty one.")],
+    activations: Annotated[
+        Path | None, typer.Option(help="What they were trained on; adds their codes. Of a study its own codes count.")
+    ] = None,
+    null: Annotated[
+        list[str] | None,
+        typer.Option(help="A run of the recipe on what reseed surrogate writes; given several times."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
+    ] = None,
+    cosine: Annotated[
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
+        ),
+    ] = None,
+    code: Annotated[
+        float | None,
+        typer.Option(
+            min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."
+        ),
+    ] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
+    ] = None,
+    sign: Annotated[
+        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
+    ] = SignPolicy.SIGNED,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace a passport that was written there.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write which features come back so that others can check it.
+
+    A passport: the document with every number and the hashes of all files, a page, and a block for a model card.
+    """
+    from reseed.claims import passport as made
+
+    stopping.goes_on(False)
+    found = made(
+        *sources,
+        out=out,
+        activations=activations,
+        null=null or (),
+        labels=label,
+        groups=group,
+        cosine=cosine,
+        code=code,
+        sign=sign.value,
+        format=form,
+        k=k,
+        delta=delta,
+        force=force,
+        quiet=quiet,
+    )
+    for recipe in found.found.recipes:
+        _say(recipe.sentence, err=True)
+    _say(out)
+
+
+@app.command()
+def verify(
+    file: Annotated[
+        Path, typer.Argument(help="A passport.json, a findings.json, or what compare or features print with --json.")
+    ],
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="What its paths are relative to, or the study of findings; default: where it lies."),
+    ] = None,
+    activations: Annotated[
+        Path | None, typer.Option(help="Where the activations are now; default: where they were.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="SUM", help="What its SHA-256 should be, as a model card says it.")
+    ] = None,
+    *,
+    json: Annotated[bool, typer.Option("--json", help="Print what was found as a document.")] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check whether a document of reseed follows from its files.
+
+    Derives every number again and says which hold. Exits with 2 where one does not, with 1 where it cannot be checked.
+    """
+    from reseed.claims import verify as check
+    from reseed.claims.text import lines
+
+    stopping.goes_on(False)
+    found = check(file, folder=folder, activations=activations, sha256=sha256, quiet=quiet)
+    if json:
+        typer.echo(visible_json(found.model_dump_json(indent=1)))
+    else:
+        for line in lines(found):
+            _say(line)
+    if found.state != "holds":
+        raise typer.Exit(2 if found.state == "does not hold" else 1)
 
 
 @app.command()

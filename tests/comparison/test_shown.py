@@ -53,7 +53,7 @@ def test_json_is_the_document_with_the_whole_matching(capsys):
     code, out, _ = told(capsys, *GIVEN, "--json")
     document = json.loads(out)
     assert code == 0
-    assert document["comparison_version"] == 1
+    assert document["comparison_version"] == 2
     assert [each["label"] for each in document["dictionaries"]] == [
         "saelens-topk",
         "saelens-batchtopk",

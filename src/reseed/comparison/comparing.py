@@ -18,7 +18,8 @@ from reseed._support.version import VERSION
 from reseed.activations import open_activations, preprocessed
 from reseed.activations.surrogate import sampled
 from reseed.comparison.described import dictionary_of, pair_of
-from reseed.comparison.document import LEVELS, DictionaryComparison, PublishedGroup
+from reseed.comparison.document import LEVELS, AskedComparison, DictionaryComparison, PublishedGroup
+from reseed.comparison.files import named, read_files
 from reseed.comparison.groups import grouped, nulls_of
 from reseed.comparison.judged import judged
 from reseed.comparison.noticed import about_dictionary, about_nulls, about_recipe, about_steps
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from reseed.comparison.opened import Opened
     from reseed.comparison.trajectories import Course
 
-__all__ = ["check_nulls", "compare", "null_sides_on", "sides_on", "structureless_tokens"]
+__all__ = ["check_nulls", "compare", "null_sides_on", "origin_of", "sides_on", "structureless_tokens"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes are made of, at most."""
@@ -100,11 +101,10 @@ def compare(
         raise SpecError(f"{len(dictionaries) or 'no'} dictionary was given: give two or more to compare")
     asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
     of_tokens: dict[str, Any] = {"tensor": tensor, "transpose": transpose}
-    if activations is None:
-        asked |= of_tokens
-    found = opened(dictionaries, labels=labels, groups=groups, **asked)
+    for_dictionaries = asked | of_tokens if activations is None else asked
+    found = opened(dictionaries, labels=labels, groups=groups, **for_dictionaries)
     warned = check_alike(found, told_apart=groups is not None)
-    structureless = opened(null, labels=None, **asked) if null else ()
+    structureless = opened(null, labels=None, **for_dictionaries) if null else ()
     check_nulls(found, structureless)
     acts = None if activations is None else open_activations(activations, **of_tokens)
     tokens, null_tokens = _heldout(acts), structureless_tokens(acts) if structureless else None
@@ -154,13 +154,29 @@ def compare(
         of = sides[i].opened.group, sides[j].opened.group
         own = null_of[of[0]] if of[0] == of[1] else None
         pairs.append(pair_of(sides[i], sides[j], each, chance=chances[of], nulls=own, holm=p_values[i, j]))
+    told = AskedComparison(
+        sources=tuple(map(named, dictionaries)),
+        activations=None if activations is None else named(activations),
+        null=tuple(map(named, null)),
+        labels=tuple(each.label for each in found),
+        groups=None if groups is None else tuple(groups),
+        definitions=definitions,
+        with_references=with_references,
+        sign=sign,
+        **asked,
+        **of_tokens,
+    )
+    read = [(each.label, path) for each in found for path in each.dictionary.paths]
+    read += [(f"null {i}", path) for i, each in enumerate(structureless, 1) for path in each.dictionary.paths]
     return DictionaryComparison(
         reseed=VERSION,
+        asked=told,
+        files=read_files(read, told),
         d_model=found[0].dictionary.atoms.shape[1],
         sign=sign,
         level=LEVEL,
         levels=LEVELS,
-        activations=None if acts is None else _origin(acts),
+        activations=None if acts is None else origin_of(acts),
         dictionaries=tuple(map(dictionary_of, sides)),
         pairs=tuple(pairs),
         groups=of_groups,
@@ -333,7 +349,8 @@ def _is_costly(side: Side, acts: Activations) -> bool:
     return is_costly(acts.n_tokens, acts.d_model, len(side.dictionary.atoms))
 
 
-def _origin(acts: Activations) -> dict[str, Any]:
+def origin_of(acts: Activations) -> dict[str, Any]:
+    """What is told of the activations that codes were made of."""
     n_heldout = min(len(acts.heldout.rows), MOST_HELDOUT)
     told = {"name": acts.name, "fingerprint": acts.fingerprint, "n_tokens": acts.n_tokens, "heldout": n_heldout}
     return {**told, **acts.about}

@@ -2,6 +2,7 @@
 
 COMPARISON_VERSION history
   1  first version
+  2  what was asked, and every file that was read, so that `reseed verify` can find all of it again
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from reseed.findings import Curve, Floor, Interval, Verdict
 __all__ = [
     "COMPARISON_VERSION",
     "LEVELS",
+    "TENSOR",
+    "AskedComparison",
     "ComparedDictionary",
     "ComparedPair",
     "DictionaryComparison",
@@ -21,13 +24,17 @@ __all__ = [
     "NullTrajectory",
     "Published",
     "PublishedGroup",
+    "ReadFile",
     "RecipeGroup",
     "RecipeTrajectory",
     "WholeMatching",
     "Word",
 ]
 
-COMPARISON_VERSION = 1
+COMPARISON_VERSION = 2
+
+TENSOR = "tensor"
+"""What a source is called that lay in memory: it cannot be read again."""
 
 LEVELS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 """Shares of the matched pairs of atoms that lie below each of the quantiles of a pair."""
@@ -44,6 +51,51 @@ Word = Literal[
     "not testable",
 ]
 """What is said of the dictionaries of one recipe. The first four need runs of the recipe on rows without structure."""
+
+
+class AskedComparison(Document):
+    """What was asked, so that it can be asked again."""
+
+    sources: tuple[str, ...]
+    """The dictionaries: paths as they were given, places on the hub, or `tensor` for what lay in memory."""
+    activations: str | None
+    """What they were trained on, as it was given; null where it was not."""
+    null: tuple[str, ...]
+    """Runs of the recipe on rows without structure, as they were given."""
+    labels: tuple[str, ...]
+    """What the dictionaries are called."""
+    groups: tuple[str, ...] | None
+    """The recipe of each, where it was given."""
+    definitions: bool
+    """Whether published definitions were asked for."""
+    with_references: bool | None
+    """Whether tokens and k-means dictionaries were asked for; null: unless that takes minutes."""
+    sign: Literal["signed", "abs"]
+    """Whether an atom and its negative are one feature (`abs`)."""
+    format: str | None
+    """The reader of all, where it was given."""
+    k: int | None
+    """How many atoms are active, where it was given."""
+    delta: float | None
+    """How far archetypal atoms may leave the hull of their points, likewise."""
+    tensor: str | None
+    """The name of the tensor that was read, likewise."""
+    transpose: bool
+    """Whether the columns of what was read are the tokens, or else the atoms."""
+
+
+class ReadFile(Document):
+    """A file that was read, other than activations, whose fingerprint is told."""
+
+    path: str
+    """Where it is: relative, as seen from where reseed was started, if its source was given so."""
+    of: str
+    """The label of the dictionary, `null 1`, `null 2` and so on for those without structure; of a study the id of the
+    run, or `study`."""
+    sha256: str
+    """Of its bytes."""
+    n_bytes: int
+    """How many these are."""
 
 
 class ComparedDictionary(Document):
@@ -322,6 +374,10 @@ class DictionaryComparison(Document):
     """Version of this document's format."""
     reseed: str
     """Version of reseed."""
+    asked: AskedComparison
+    """What was given."""
+    files: tuple[ReadFile, ...]
+    """Every file of the dictionaries that was read."""
     d_model: int
     """Dimensions of an atom."""
     sign: Literal["signed", "abs"]

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 from reseed.errors import DictionaryError
+from reseed.interop._sums import Sums
 from reseed.interop.codes import CodeRule, Pursuit
 from reseed.interop.spaces import Raw, Space
 
@@ -74,6 +75,11 @@ class LoadedDictionary:
     """How it was read where that could be otherwise, one sentence each."""
 
     __repr__ = brief_repr
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where the files lie that were read; empty for a tensor."""
+        return self.sums.paths if isinstance(self.sums, Sums) else ()
 
     def encode(self, x: Float[Tensor, "tokens d_in"]) -> Float[Tensor, "tokens atoms"]:
         """The codes of activations, dense.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +16,7 @@ from reseed.errors import DictionaryError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Parts", "finite", "parts_of", "read_config", "sha256_of"]
+__all__ = ["Parts", "finite", "parts_of", "read_config"]
 
 _MOST_JSON = 1 << 24  # bytes: a config of more is none
 
@@ -115,18 +114,6 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DictionaryError(f"{path} holds {type(found).__name__}, not the settings of a dictionary: copy it again")
     return found
-
-
-def sha256_of(*paths: Path) -> dict[str, str]:
-    """The sum of each file, by its name."""
-    sums = {}
-    for path in paths:
-        with path.open("rb") as file:
-            digest = sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        sums[path.name] = digest.hexdigest()
-    return sums
 
 
 def finite(tensor: Tensor, name: str, *, row: str = "row") -> Float[Tensor, ...]:

@@ -17,8 +17,9 @@ from torch import Tensor
 from reseed._support.modules import StandIn, load, names_in, stand_ins
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
-from reseed.interop._files import Parts, finite, sha256_of
+from reseed.interop._files import Parts, finite
 from reseed.interop._overcomplete_atoms import NORMALISATIONS, archetypal
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import CodeRule, Normed, Relu, Thresholded, TopK
 
 if TYPE_CHECKING:

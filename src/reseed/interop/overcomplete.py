@@ -21,9 +21,10 @@ from reseed._support.tensors import read_all
 from reseed.errors import DictionaryError, TrajectoryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import Parts, sha256_of
+from reseed.interop._files import Parts
 from reseed.interop._overcomplete_atoms import archetypal
 from reseed.interop._overcomplete_module import at_least, is_module, read_module
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import CodeRule, Thresholded, TopK
 from reseed.trajectory.reading import read_header
 

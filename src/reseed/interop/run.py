@@ -20,7 +20,8 @@ from reseed._support.checksums import Checksums, refuse
 from reseed.errors import DictionaryError, TrajectoryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import Parts, sha256_of
+from reseed.interop._files import Parts
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import CodeRule, Relu, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
@@ -90,7 +91,7 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         step=step,
         about=_about(run, record),
         sums=sha256_of(run.folder / _RECORD, path, *beside),
-        notes=tuple(_notes(run, record, path, rule)),
+        notes=tuple(_notes(run, record, name, rule)),
         **_made(path),
     )
 
@@ -168,15 +169,15 @@ def _of_the_store(run: Trajectory) -> dict[str, Any]:
     return {name: told[name] for name in _OF_THE_STORE if name in told}
 
 
-def _notes(run: Trajectory, record: RunRecord, path: Path, rule: CodeRule | None) -> list[str]:
+def _notes(run: Trajectory, record: RunRecord, name: str, rule: CodeRule | None) -> list[str]:
     notes = []
     if rule is None:
         kind = record.method.get("kind")
-        notes.append(f"{path}: how {kind} makes codes is not in the run's record: it makes none here")
+        notes.append(f"{name}: how {kind} makes codes is not in the run's record: it makes none here")
     if run.done is None:
-        notes.append(f"{path}: the run has not ended")
+        notes.append(f"{name}: the run has not ended")
     elif not run.finished:
-        notes.append(f"{path}: the run ended early, at step {run.done.step}: its numbers were not finite")
+        notes.append(f"{name}: the run ended early, at step {run.done.step}: its numbers were not finite")
     return notes
 
 

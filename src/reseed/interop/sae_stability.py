@@ -19,7 +19,8 @@ from reseed._support.tensors import read_all
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import Parts, sha256_of
+from reseed.interop._files import Parts
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import TopK
 
 __all__ = ["SAE_STABILITY"]

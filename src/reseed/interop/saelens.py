@@ -19,7 +19,8 @@ from torch import Tensor
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import Parts, parts_of, read_config, sha256_of
+from reseed.interop._files import Parts, parts_of, read_config
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import CodeRule, Gated, Pursuit, Relu, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, LayerNorm, Raw, Space
 

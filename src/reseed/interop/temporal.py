@@ -17,7 +17,8 @@ from reseed._support.tensors import read_all
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import Parts, sha256_of
+from reseed.interop._files import Parts
+from reseed.interop._sums import sha256_of
 from reseed.interop.spaces import Raw
 
 __all__ = ["TEMPORAL"]

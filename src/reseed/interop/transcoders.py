@@ -14,7 +14,8 @@ from torch import Tensor
 from reseed.errors import DictionaryError
 from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
-from reseed.interop._files import parts_of, sha256_of
+from reseed.interop._files import parts_of
+from reseed.interop._sums import sha256_of
 from reseed.interop.codes import Relu, Thresholded
 
 __all__ = ["TRANSCODERS"]

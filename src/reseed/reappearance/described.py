@@ -12,6 +12,7 @@ from torch import Tensor
 from reseed import statistics
 from reseed._support.numbers import percent, rounded
 from reseed.analysis.intervals import interval
+from reseed.reappearance.births import births, born_alike
 from reseed.reappearance.document import BlocksFound, ExplainedBy, Range, Recaptured, RecipeFeatures, Shown
 from reseed.reappearance.shares import Shares, shares
 from reseed.reappearance.strata import strata
@@ -48,9 +49,11 @@ def described(
     *,
     sought: Blocks | None,
     consensus: ConsensusFound | None,
+    with_texts: bool,
 ) -> RecipeFeatures:
     """One recipe, with `shown` features that come back most and least, and what was asked for beside."""
     recipe, null = found.recipe, found.null
+    tested, texts = births(found), acts if with_texts else None
     one, many = _over_runs(found)
     counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
     once = rows.unique("class", keep="first", maintain_order=True)
@@ -61,6 +64,8 @@ def described(
         name=recipe.name,
         runs=tuple(run.label for run in recipe.runs),
         left_out=recipe.left_out,
+        births=tested,
+        recorded=tuple(run.record for run in (*recipe.runs, *recipe.null) if run.record is not None),
         sign=recipe.sign,
         cosine=found.rule.cosine,
         code=found.rule.code if found.with_codes else None,
@@ -83,9 +88,9 @@ def described(
         blocks=None if sought is None else _blocks_told(found, sought, acts),
         consensus=consensus,
         strata=strata(found, rows),
-        most=tuple(_shown(found, row, acts) for row in most.to_dicts()),
-        least=tuple(_shown(found, row, acts) for row in least.to_dicts()),
-        sentence=f"{_born(found)}{_sentence(found, rows, one)}",
+        most=tuple(_shown(found, row, texts) for row in most.to_dicts()),
+        least=tuple(_shown(found, row, texts) for row in least.to_dicts()),
+        sentence=f"{born_alike(tested)}{_sentence(found, rows, one)}",
     )
 
 
@@ -133,33 +138,6 @@ def _over_runs(found: Found) -> tuple[Interval, Interval]:
         values[1, i, j] = values[1, j, i] = torch.cat(pair.joins).double().mean()
     one, many = statistics.between(values, torch.arange(n_runs), level=LEVEL)
     return _share(one), _share(many)
-
-
-def _born(found: Found) -> str:
-    """That runs share their indices, by the birth test of every two of them, Holm among all; else nothing."""
-    runs = found.recipe.runs
-    p_values = statistics.holm(
-        [
-            statistics.birth_test(
-                runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=found.recipe.sign
-            ).p_value
-            for i, j in found.pairs
-        ]
-    )
-    alike = [pair for pair, p in zip(found.pairs, p_values, strict=True) if p < statistics.SHARED_INDICES]
-    if not alike:
-        return ""
-    named = ", ".join(f"{runs[i].label} and {runs[j].label}" for i, j in alike)
-    return (
-        f"Born alike: {named} share the indices of their atoms, far beyond chance: what comes back among them says "
-        "nothing about independent runs. "
-    )
-
-
-def _fired(a: Run, b: Run) -> dict[str, Any]:
-    if a.codes is None or b.codes is None:
-        return {}
-    return {"fired_a": a.codes.ends.diff(), "fired_b": b.codes.ends.diff()}
 
 
 def _share(estimate: Estimate) -> Interval:

@@ -2,26 +2,33 @@
 
 FEATURES_VERSION history
   1  first version
-  2  `consensus`: what runs have in common as a dictionary, and what it is worth
+  2  what was asked, what the sources say of their recipes, every file that was read, and the birth tests, so that
+     `reseed verify` can find all of it again; `source` is in `asked`, and `activations` holds their fingerprint;
+     `consensus`: what runs have in common as a dictionary, and what it is worth
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from reseed._support.documents import Document, Number
+from reseed.comparison.document import ReadFile
 from reseed.findings import Interval
 
 __all__ = [
     "FEATURES_VERSION",
+    "AskedFeatures",
     "BlocksFound",
+    "Born",
     "ConsensusFound",
     "ExplainedBy",
     "Features",
     "Partnered",
     "Range",
+    "ReadFile",
     "Recaptured",
     "RecipeFeatures",
+    "Recorded",
     "Shown",
     "Strata",
     "Stratum",
@@ -29,6 +36,85 @@ __all__ = [
 ]
 
 FEATURES_VERSION = 2
+
+
+class AskedFeatures(Document):
+    """What was asked, so that it can be asked again."""
+
+    sources: tuple[str, ...]
+    """A study, or dictionaries: paths as they were given, places on the hub, or `tensor` for what lay in memory."""
+    activations: str | None
+    """What they were trained on, as it was given; null where it was not."""
+    null: tuple[str, ...]
+    """Runs of the recipe on rows without structure, as they were given."""
+    labels: tuple[str, ...] | None
+    """What the dictionaries are called; null for a study."""
+    groups: tuple[str, ...] | None
+    """The recipe of each, where it was given."""
+    cosine: float | None
+    """The threshold of cosines, where it was given; null for that of the study, or the default."""
+    code: float | None
+    """The threshold of code correlations, likewise."""
+    sign: Literal["signed", "abs"]
+    """Whether an atom and its negative are one feature (`abs`); a study knows."""
+    format: str | None
+    """The reader of all, where it was given."""
+    k: int | None
+    """How many atoms are active, where it was given."""
+    delta: float | None
+    """How far archetypal atoms may leave the hull of their points, likewise."""
+    with_blocks: bool
+    """Whether blocks were sought."""
+    with_consensus: Literal["mean", "medoid"] | None = None
+    """What stands for a class in the consensus; null where none was made."""
+    in_runs: int = 1
+    """In how many runs a feature has to be found for the consensus."""
+    shown: int
+    """How many of the features that come back most, and least, are told."""
+    with_texts: bool
+    """Whether these are told with what they fire on."""
+
+
+class Recorded(Document):
+    """What the source of a run says of how it was made."""
+
+    run: str
+    """Its label; of runs on rows without structure `null 1`, `null 2` and so on, or the id in a study."""
+    null: bool
+    """Whether it was trained on rows without structure."""
+    format: str
+    """The reader."""
+    n_atoms: int
+    """Its atoms."""
+    d_model: int
+    """Their dimensions."""
+    step: int | None
+    """Updates behind it, where that is said."""
+    seed: str | None
+    """What the source calls its seed."""
+    about: dict[str, Any]
+    """The recipe, as its source tells it."""
+
+
+class Born(Document):
+    """The birth test of two runs: do they share the numbering of their atoms?"""
+
+    a: str
+    """One run."""
+    b: str
+    """The other."""
+    tested: int
+    """Atoms of the same index, alive in both."""
+    fixed: int
+    """How many of them are matched to the atom of their own index."""
+    expected: Number
+    """How many chance alone matches so."""
+    p: Number
+    """How often chance alone would show as much; null where the test was refused."""
+    holm: Number
+    """The same among all pairs (Holm)."""
+    alike: bool
+    """Whether that is below .001. False excludes nothing."""
 
 
 class Range(Document):
@@ -208,6 +294,10 @@ class RecipeFeatures(Document):
     """Its independent runs."""
     left_out: tuple[str, ...]
     """Runs that were born as another one was."""
+    births: tuple[Born, ...]
+    """Every two of the independent runs."""
+    recorded: tuple[Recorded, ...]
+    """What is recorded of these runs, and of those of the null."""
     sign: str
     """`abs` where an atom and its negative are one feature."""
     cosine: float
@@ -249,10 +339,12 @@ class Features(Document):
     """Version of this document's format."""
     reseed: str
     """The version of reseed that made it."""
-    source: tuple[str, ...]
+    asked: AskedFeatures
     """What was given."""
-    activations: str | None
-    """The activations that codes are of; null without codes."""
+    activations: dict[str, Any] | None
+    """Name, fingerprint and origin of the activations; null without any."""
+    files: tuple[ReadFile, ...]
+    """Every file that the numbers rest on."""
     recipes: tuple[RecipeFeatures, ...]
     """Recipe by recipe."""
     warnings: tuple[str, ...]

@@ -18,7 +18,8 @@ from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import Activations, HeldOut, open_activations
 from reseed.analysis.given import given_study
-from reseed.comparison.comparing import check_nulls, null_sides_on, sides_on, structureless_tokens
+from reseed.comparison.comparing import check_nulls, null_sides_on, origin_of, sides_on, structureless_tokens
+from reseed.comparison.files import named, read_files
 from reseed.comparison.opened import check_alike, opened
 from reseed.comparison.tokens import Tokens
 from reseed.errors import ActivationsError, DictionaryError, SpecError
@@ -30,7 +31,7 @@ from reseed.reappearance.columns import columns
 from reseed.reappearance.coming_back import Found, find
 from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
-from reseed.reappearance.document import ConsensusFound, Features, Partnered
+from reseed.reappearance.document import AskedFeatures, ConsensusFound, Features, Partnered
 from reseed.reappearance.runs import Recipe, of_sides, of_study, rule_of
 from reseed.reappearance.table import of_run, table
 from reseed.reappearance.worth import ConsensusDictionary, common, worth
@@ -127,6 +128,7 @@ def find_features(
     with_consensus: Representative | None = None,
     in_runs: int = 1,
     shown: int = _SHOWN,
+    with_texts: bool = True,
     quiet: bool = True,
 ) -> Reappearance:
     """Which atoms of independent runs come back in the others, and how often they would without structure.
@@ -151,6 +153,8 @@ def find_features(
         in_runs: in how many runs a feature has to be found for that dictionary. With 1 it is as large as that of a run,
             those found in most runs first.
         shown: how many of the features that come back most, and least, are told with their texts.
+        with_texts: whether they are told with what they fire on; False leaves the activations of a study closed, unless
+            blocks or a consensus need them.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -160,18 +164,17 @@ def find_features(
         ActivationsError: the activations are missing or damaged.
     """
     warnings: list[str] = []
-    folder, rule = None, FeatureRule()
-    study = [each for each in sources if _is_study(each)]
-    if study:
-        if len(sources) > 1 or null or labels or groups:
-            raise SpecError(f"{study[0]} is a study, which has runs and nulls of its own: give it alone")
-        folder = StudyFolder.open(Path(str(study[0])).expanduser())
-        recipes, acts = of_study(folder), _of_the_study(folder, activations, warnings)
-        rule = rule_of(folder)
-    else:
-        asked: dict[str, Any] = {"format": format, "k": k, "delta": delta}
+    folder, rule, reading = _study(sources), FeatureRule(), {"format": format, "k": k, "delta": delta}
+    if folder is None:
         acts = None if activations is None else open_activations(activations)
-        recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **asked),)
+        origin = None if acts is None else origin_of(acts)
+        recipes = (_foreign(sources, null, acts, sign, labels=labels, groups=groups, **reading),)
+    else:
+        if len(sources) > 1 or null or labels or groups:
+            raise SpecError(f"{folder.path} is a study, which has runs and nulls of its own: give it alone")
+        recipes, rule, origin = of_study(folder), rule_of(folder), folder.manifest.activations or None
+        needed = with_texts or with_blocks or with_consensus is not None
+        acts = _of_the_study(folder, activations, warnings) if needed else None
     rule = rule.model_copy(update={n: v for n, v in (("cosine", cosine), ("code", code)) if v is not None})
     with workers() as pool, progress.bar(quiet=quiet) as show:
         found = []
@@ -181,24 +184,40 @@ def find_features(
         sought = [_blocks(each) if with_blocks else None for each in found]
     made = [_consensus(each, acts, with_consensus, in_runs) for each in found]
     tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
+    asked = AskedFeatures(
+        sources=tuple(map(named, sources)),
+        activations=None if activations is None else named(activations),
+        null=tuple(map(named, null)),
+        labels=None if folder is not None else tuple(run.label for run in recipes[0].runs),
+        groups=None if groups is None else tuple(groups),
+        cosine=cosine,
+        code=code,
+        sign=sign,
+        with_blocks=with_blocks,
+        with_consensus=with_consensus,
+        in_runs=in_runs,
+        shown=shown,
+        with_texts=with_texts,
+        **reading,
+    )
     document = Features(
         reseed=VERSION,
-        source=tuple(str(each) if isinstance(each, str | Path) else "tensor" for each in sources),
-        activations=None if acts is None else acts.name,
+        asked=asked,
+        activations=origin,
+        files=read_files((each for recipe in recipes for each in recipe.read), asked),
         recipes=tuple(
-            described(each, rows, acts, shown, sought=blocks, consensus=consensus)
+            described(each, rows, acts, shown, sought=blocks, consensus=consensus, with_texts=with_texts)
             for each, rows, blocks, (_, consensus) in zip(found, tables, sought, made, strict=True)
         ),
         warnings=(*warnings, *warned(found)),
         rows=(),
     )
-    texts = {run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs}
     return Reappearance(
         document,
         pl.concat(tables),
         study=folder.path if folder is not None else None,
         consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
-        texts=texts,
+        texts={run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs},
         found=tuple(found),
         heldout=_readable(found, acts),
     )
@@ -216,11 +235,10 @@ def _tokens_of(found: Sequence[Found]) -> list[int]:
     return [run.codes.n_tokens for each in found for run in each.recipe.runs if run.codes is not None]
 
 
-def _is_study(source: Source) -> bool:
-    if not isinstance(source, str | Path):
-        return False
-    folder = Path(source).expanduser()
-    return folder.is_dir() and is_study(folder)
+def _study(sources: Sequence[Source]) -> StudyFolder | None:
+    """The first of the sources that is a study."""
+    paths = (Path(each).expanduser() for each in sources if isinstance(each, str | Path))
+    return next((StudyFolder.open(path) for path in paths if path.is_dir() and is_study(path)), None)
 
 
 def _foreign(

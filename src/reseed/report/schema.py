@@ -9,8 +9,9 @@ import ast
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from reseed import findings
@@ -18,7 +19,7 @@ from reseed._support.files import write_text
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from collections.abc import Iterator
 
 __all__ = ["markdown", "tables"]
 
@@ -40,13 +41,23 @@ def markdown() -> str:
 
 
 def tables(document: type[BaseModel]) -> list[str]:
-    """One table per part of a document: itself, its parts, which its module knows, and the words of a verdict."""
+    """One table per part of a document: itself, its parts, and the words of a verdict."""
     schema = document.model_json_schema(mode="serialization", schema_generator=_Plain)
     parts = {document.__name__: schema, **schema["$defs"]}
     models = [name for name in parts if "properties" in parts[name]]
-    home = sys.modules[document.__module__]
-    found = [_table(getattr(home, name), parts[name]["properties"]) for name in models]
+    known = {model.__name__: model for model in _models(document)}
+    found = [_table(known[name], parts[name]["properties"]) for name in models]
     return [*found, _outcomes()] if Outcome.__name__ in parts else found
+
+
+def _models(part: Any) -> Iterator[type[BaseModel]]:  # noqa: ANN401 (an annotation)
+    """A model and those in its annotations."""
+    if isinstance(part, type) and issubclass(part, BaseModel):
+        yield part
+        for field in part.model_fields.values():
+            yield from _models(field.annotation)
+    for inner in get_args(part):
+        yield from _models(inner)
 
 
 class _Plain(GenerateJsonSchema):

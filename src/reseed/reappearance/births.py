@@ -1,0 +1,56 @@
+"""Whether runs share the numbering of their atoms: the birth test of every two of them, and what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from reseed import statistics
+from reseed.reappearance.document import Born
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reseed.reappearance.coming_back import Found
+    from reseed.reappearance.runs import Run
+
+__all__ = ["births", "born_alike"]
+
+
+def births(found: Found) -> tuple[Born, ...]:
+    """The birth test of every two runs of a recipe, Holm among all."""
+    runs, sign = found.recipe.runs, found.recipe.sign
+    tests = [
+        statistics.birth_test(runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=sign)
+        for i, j in found.pairs
+    ]
+    corrected = statistics.holm([test.p_value for test in tests])
+    return tuple(
+        Born(
+            a=runs[i].label,
+            b=runs[j].label,
+            tested=test.n_atoms,
+            fixed=test.fixed,
+            expected=test.expected,
+            p=test.p_value,
+            holm=holm,
+            alike=holm < statistics.SHARED_INDICES,
+        )
+        for (i, j), test, holm in zip(found.pairs, tests, corrected, strict=True)
+    )
+
+
+def born_alike(tested: Sequence[Born]) -> str:
+    """That runs share their indices, in a sentence with a space behind it; nothing where none do."""
+    named = ", ".join(f"{each.a} and {each.b}" for each in tested if each.alike)
+    if not named:
+        return ""
+    return (
+        f"Born alike: {named} share the indices of their atoms, far beyond chance: what comes back among them says "
+        "nothing about independent runs. "
+    )
+
+
+def _fired(a: Run, b: Run) -> dict[str, Any]:
+    if a.codes is None or b.codes is None:
+        return {}
+    return {"fired_a": a.codes.ends.diff(), "fired_b": b.codes.ends.diff()}
