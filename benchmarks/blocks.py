@@ -1,7 +1,8 @@
 """Atom, block or nothing, where it is known: planted subspaces of 1 to 8 dimensions, junk, and nothing at all.
 
     python benchmarks/blocks.py --json FILE                   everything, about forty minutes of one CPU
-    python benchmarks/blocks.py --only planted --repeats 1    one table, quick and coarse
+    python benchmarks/blocks.py --only planted --repeats 1    one table, coarse
+    python benchmarks/blocks.py --quick                       a row or two of each: whether it runs, and no more
 
 Every run learns each planted subspace by a basis of its own, with an error in every atom, and unrelated atoms beside.
 A row of a confusion table is a planted rank, 0 for unrelated atoms; its columns are the shares of these atoms by what
@@ -149,10 +150,10 @@ def possible(runs: Runs) -> Int[Tensor, " ranks"]:
     return known
 
 
-def planted(repeats: int, rolled: str) -> Rows:
+def planted(repeats: int, rolled: str, *, quick: bool) -> Rows:
     """Confusion tables, a case after the other."""
     rows = []
-    for case in CASES:
+    for case in CASES[:1] if quick else CASES:
         counts = torch.zeros(LARGEST + 1, LARGEST + 1, dtype=torch.int64)
         could = torch.zeros(LARGEST + 1, dtype=torch.int64)
         for repeat in range(repeats):
@@ -189,17 +190,21 @@ def _confusion(
         )
 
 
-def isotropic(repeats: int, rolled: str) -> Rows:
+RANDOM: tuple[tuple[int, int, int, Growth, float], ...] = (
+    (64, 128, 3, "decoder", 0.7),
+    (64, 512, 2, "decoder", 0.7),
+    (64, 512, 2, "decoder", 0.0),
+    (64, 512, 3, "decoder", 0.0),
+    (256, 512, 6, "decoder", 0.0),
+    (64, 256, 3, "codes", 0.0),
+)
+"""Width, atoms, runs, growth and least cosine of what has nothing planted."""
+
+
+def isotropic(repeats: int, rolled: str, *, quick: bool) -> Rows:
     """Random directions: the share of atoms in a block, and of these that are confirmed or cannot be."""
     rows = []
-    for d_model, n_atoms, n_runs, growth, cosine in (
-        (64, 128, 3, "decoder", 0.7),
-        (64, 512, 2, "decoder", 0.7),
-        (64, 512, 2, "decoder", 0.0),
-        (64, 512, 3, "decoder", 0.0),
-        (256, 512, 6, "decoder", 0.0),
-        (64, 256, 3, "codes", 0.0),
-    ):
+    for d_model, n_atoms, n_runs, growth, cosine in RANDOM[:1] if quick else RANDOM:
         false, total = 0, 0
         for repeat in range(repeats):
             chance = generator(repeat, "isotropic", rolled, d_model, n_atoms, n_runs, growth)
@@ -215,10 +220,10 @@ def isotropic(repeats: int, rolled: str) -> Rows:
     return rows
 
 
-def speed(_: int, rolled: str) -> Rows:
+def speed(_: int, rolled: str, *, quick: bool) -> Rows:
     """Seconds for dictionaries of growing size of which no atom comes back alone."""
     rows = []
-    for n_atoms, n_runs, d_model in ((1024, 3, 256), (4096, 3, 256)):
+    for n_atoms, n_runs, d_model in ((128, 2, 32),) if quick else ((1024, 3, 256), (4096, 3, 256)):
         chance = generator(0, "speed", rolled, n_atoms)
         runs = drawn(Case(d_model, n_atoms, n_runs, 0.2, "orthonormal"), chance)
         started = time.process_time()
@@ -229,7 +234,7 @@ def speed(_: int, rolled: str) -> Rows:
     return rows
 
 
-TABLES: dict[str, Callable[[int, str], Rows]] = {"planted": planted, "isotropic": isotropic, "speed": speed}
+TABLES: dict[str, Callable[..., Rows]] = {"planted": planted, "isotropic": isotropic, "speed": speed}
 
 
 def table(rows: Rows) -> Iterator[str]:
@@ -250,6 +255,7 @@ def main() -> None:
     """Make the tables asked for, print them, and write them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=TABLES, action="append")
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--rolled", choices=("tune", "report"), default="report")
     parser.add_argument("--json", type=Path)
@@ -259,7 +265,7 @@ def main() -> None:
     tables = known.get("tables", {})
     for name in asked.only or TABLES:
         started = time.process_time()
-        rows = TABLES[name](asked.repeats, asked.rolled)
+        rows = TABLES[name](asked.repeats, asked.rolled, quick=asked.quick)
         seconds = round(time.process_time() - started)
         tables[name] = {"repeats": asked.repeats, "rolled": asked.rolled, "cpu_seconds": seconds, "rows": rows}
         missed = sum(bool(row["misses"]) for row in rows)

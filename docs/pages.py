@@ -544,6 +544,11 @@ def trust() -> str:
     return runpy.run_path(str(DOCS / "trust.py"))["page"]()
 
 
+def features_planted() -> str:
+    """The page of features whose truth is planted."""
+    return runpy.run_path(str(DOCS / "features_planted.py"))["page"]()
+
+
 PAGES = {
     "entries.md": entries,
     "study-toml.md": study_toml,
@@ -558,6 +563,7 @@ PAGES = {
     "passport-json.md": passport_json,
     "verified-json.md": verified_json,
     "concepts/trust.md": trust,
+    "concepts/features.md": features_planted,
     "concepts/definitions.md": definitions,
 }
 """The pages and what makes them."""

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 COMMITTED = json.loads((ROOT / "docs/assets/speed-training.json").read_text(encoding="utf-8"))
 CALIBRATION = json.loads((ROOT / "docs/assets/calibration.json").read_text(encoding="utf-8"))
 GROWTH = json.loads((ROOT / "docs/assets/scale.json").read_text(encoding="utf-8"))
+BLOCKS = json.loads((ROOT / "docs/assets/blocks.json").read_text(encoding="utf-8"))
 RECAPTURE = json.loads((ROOT / "docs/assets/recapture.json").read_text(encoding="utf-8"))
 PLANNING = json.loads((ROOT / "docs/assets/planning.json").read_text(encoding="utf-8"))
 
@@ -97,6 +98,17 @@ def test_the_recapture_benchmark_tells_which_targets_its_rows_miss_and_writes_wh
         assert [row.keys() for row in rows] == [row.keys() for row in known]
         missed = sum(bool(row["misses"]) for row in rows)
         assert f"{missed} of {len(known)} rows miss a target" in told
+
+
+def test_the_blocks_benchmark_writes_what_is_committed(tmp_path):
+    file = tmp_path / "blocks.json"
+    told = run("blocks", "--quick", "--repeats", 1, "--json", file)
+    written = json.loads(file.read_text(encoding="utf-8"))
+    assert written.keys() == BLOCKS.keys()
+    for name, table in written["tables"].items():
+        assert table["rows"][0].keys() == BLOCKS["tables"][name]["rows"][0].keys()
+        missed = sum(bool(row["misses"]) for row in table["rows"])
+        assert f"{missed} of {len(table['rows'])} rows miss a target" in told
 
 
 def test_flipped_bits_of_a_study_are_found_named_and_mended():
