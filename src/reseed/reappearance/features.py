@@ -29,7 +29,8 @@ from reseed.reappearance.coming_back import Found, find
 from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
 from reseed.reappearance.document import ConsensusFound, Features, Partnered
-from reseed.reappearance.runs import Recipe, of_sides, of_study, rule_of
+from reseed.reappearance.runs import Recipe, of_sides
+from reseed.reappearance.study_runs import of_study, rule_of
 from reseed.reappearance.table import of_run, table
 from reseed.reappearance.worth import ConsensusDictionary, common, worth
 from reseed.thresholds import FeatureRule
@@ -51,7 +52,7 @@ class Reappearance:
     table: pl.DataFrame
     """One row for every atom of every independent run, by `COLUMNS`."""
     study: Path | None = None
-    """The folder of the study that it is about."""
+    """The folder of the study whose features these are by its own rule."""
     consensus: Mapping[str, ConsensusDictionary] = field(default_factory=dict)
     """Of every recipe, where it was asked for: see `write_consensus`."""
     texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
@@ -180,7 +181,7 @@ def find_features(
     return Reappearance(
         document,
         pl.concat(tables),
-        study=folder.path if folder is not None else None,
+        study=folder.path if folder is not None and rule == rule_of(folder) else None,
         consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
         texts=texts,
     )

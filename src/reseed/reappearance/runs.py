@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
-from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
-from reseed._support.mistakes import mistakes
-from reseed.analysis.given import given_study
-from reseed.errors import TrajectoryError
-from reseed.interop import LoadedDictionary, read_dictionary
 from reseed.interop.spaces import Raw
-from reseed.measures import StandardCodes, standardise_active
-from reseed.thresholds import FeatureRule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reseed.comparison.pairs import Side
-    from reseed.matching import Sign
-    from reseed.trajectory import StudyFolder, Trajectory
+    from reseed.interop import LoadedDictionary
+    from reseed.matching import KeptMatching, Sign
+    from reseed.measures import StandardCodes
 
-__all__ = ["Recipe", "Run", "of_sides", "of_study", "rule_of"]
+__all__ = ["Recipe", "Run", "of_sides"]
 
 
 @dataclass(frozen=True)
@@ -59,67 +52,18 @@ class Recipe:
     sign: Sign
     left_out: tuple[str, ...] = ()
     """Runs that were born as another one was, and say nothing about independent ones."""
+    matched: Mapping[tuple[int, int], KeptMatching] = field(default_factory=dict)
+    """Matchings of two of the runs that are known already, the earlier run first."""
 
 
-def of_study(folder: StudyFolder) -> tuple[Recipe, ...]:
-    """Every condition of a study that is compared: of each init group the first finished run.
-
-    Raises:
-        TrajectoryError: no condition has two runs that started apart.
-    """
-    found = tuple(
-        recipe for planned in folder.manifest.conditions if (recipe := _of_condition(folder, planned.name)) is not None
-    )
-    if not found:
-        raise TrajectoryError(
-            f"{folder.path} has no condition with two finished runs that started apart: nothing can come back"
-        )
-    return found
-
-
-def rule_of(folder: StudyFolder) -> FeatureRule:
-    """When a feature comes back, by the `study.toml` of a study; by default in one from before it said so.
-
-    Raises:
-        TrajectoryError: the file is missing or damaged, or its thresholds are out of range.
-    """
-    told = given_study(folder).get("features", {})
-    try:
-        return FeatureRule.model_validate(told)
-    except ValidationError as error:
-        said = "; ".join(mistakes(error, FeatureRule, whole="it "))
-        raise TrajectoryError(f"{folder.path / 'study.toml'}: [features] {said}") from error
-
-
-def _of_condition(folder: StudyFolder, name: str) -> Recipe | None:
-    about = folder.compared(name).about
-    if about is None:
-        return None
-    first: dict[int, str] = {}
-    for run in about.runs:
-        first.setdefault(run.init_group, run.id)
-    if len(first) < 2:  # noqa: PLR2004 (a pair)
-        return None
-    groups = {run.init_group: run.id for run in reversed(about.surrogates)}
-    return Recipe(
-        name=name,
-        runs=tuple(_of_trajectory(folder.run(run_id)) for run_id in first.values()),
-        null=tuple(_of_trajectory(folder.run(run_id)) for run_id in groups.values()) if len(groups) > 1 else (),
-        sign=about.sign,
-        left_out=tuple(run.id for run in about.runs if run.id not in first.values()),
-    )
-
-
-def _of_trajectory(run: Trajectory) -> Run:
-    last = run.snapshot(run.steps[-1])
-    tokens, atoms, values = last.active
-    codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
-    raw = run.record.preprocess in {"none", "centre"} and run.record.surrogate is None
-    encoder = last.encoder if last.has("encoder") else None
-    return Run(run.id, last.atoms, encoder, codes, reads_raw=raw, whole=partial(read_dictionary, run.folder))
-
-
-def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
+def of_sides(
+    name: str,
+    sides: Sequence[Side],
+    null: Sequence[Side],
+    sign: Sign,
+    *,
+    matched: Mapping[tuple[int, int], KeptMatching] | None = None,
+) -> Recipe:
     """Dictionaries that were trained elsewhere; codes count only where all of them make some."""
     with_codes = all(side.seen is not None for side in sides)
     null_codes = with_codes and all(side.seen is not None for side in null)
@@ -128,6 +72,7 @@ def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign)
         runs=tuple(_of_side(side, with_codes=with_codes) for side in sides),
         null=tuple(_of_side(side, with_codes=null_codes) for side in null),
         sign=sign,
+        matched=matched or {},
     )
 
 
