@@ -128,7 +128,7 @@ judged, so that a finished study can be judged by others: edit the `study.toml` 
 _FEATURE_RULE = """\
 For [`reseed features`](commands/features.md) of the study, whose `--cosine` and `--code` go before them, and for the
 `features.parquet` that `reseed run` writes. They change no run and no verdict: in a finished study they may be edited
-as thresholds are.
+as thresholds are, and `reseed features STUDY` writes the table anew.
 
 """
 

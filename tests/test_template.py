@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from reseed.errors import SpecError
 from reseed.methods import METHODS
 from reseed.pipeline.template import template, toml_value, write_template
-from reseed.spec import Arm, Dice, Floors, Study, Thresholds, Training
+from reseed.spec import Arm, Dice, FeatureRule, Floors, Study, Thresholds, Training
 from reseed.spec.fields import describe
 from reseed.starts import Start
 
-TABLES = {"training": Training, "dice": Dice, "floors": Floors, "thresholds": Thresholds}
+TABLES = {"training": Training, "dice": Dice, "floors": Floors, "thresholds": Thresholds, "features": FeatureRule}
 
 
 @pytest.fixture(scope="module")

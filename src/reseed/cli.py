@@ -347,6 +347,10 @@ def compare(
         ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(help="Write which features come back among runs of one recipe to this file, as Parquet."),
+    ] = None,
     sign: Annotated[
         SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
     ] = SignPolicy.SIGNED,
@@ -371,21 +375,24 @@ def compare(
     stopping.goes_on(False)
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
+    asked: dict[str, Any] = {
+        "activations": activations,
+        "null": null or (),
+        "format": form,
+        "k": k,
+        "delta": delta,
+        "tensor": tensor,
+        "transpose": transpose,
+        "quiet": quiet,
+    }
     found = compared(
         *dictionaries,
-        activations=activations,
-        null=null or (),
         labels=label,
         groups=group,
         definitions=definitions,
         with_references=references,
         sign=sign.value,
-        format=form,
-        k=k,
-        delta=delta,
-        tensor=tensor,
-        transpose=transpose,
-        quiet=quiet,
+        **asked,
     )
     if html is not None:
         from reseed.report.comparison_page import write_html
@@ -397,6 +404,10 @@ def compare(
         from reseed.report.comparison_text import render
 
         typer.echo(render(found, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()), nl=False)
+    if features is not None:
+        from reseed.reappearance import write_features_of
+
+        _say(write_features_of(found, features, *dictionaries, **asked), err=True)
 
 
 @app.command()

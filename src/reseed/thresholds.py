@@ -18,11 +18,11 @@ LEVEL = 0.95
 class FeatureRule(Settings):
     """When a feature of a run comes back in another one: its one-to-one partner there passes both thresholds.
 
-    Where codes are not known the first alone decides.
+    Where codes are not known the first alone decides, as in @paulo2025sparse.
     """
 
     cosine: float = Field(default=0.7, ge=-1.0, le=1.0)
-    """The least cosine of the two atoms (@paulo2025sparse)."""
+    """The least cosine of the two atoms."""
     code: float = Field(default=0.5, ge=-1.0, le=1.0)
     """The least correlation of their codes over held-out tokens; -1: cosines alone decide."""
 

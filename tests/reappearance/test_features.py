@@ -1,5 +1,6 @@
 """Which features come back, where it is planted which do: some in all runs, some in two, the rest in none."""
 
+import hashlib
 import json
 import shutil
 from itertools import combinations
@@ -13,9 +14,20 @@ from scipy.stats import binomtest
 
 import reseed
 import studies
+from reseed.cli import main
 from reseed.errors import DictionaryError, SpecError, TrajectoryError
 from reseed.measures import standardise
-from reseed.reappearance import COLUMNS, SORTED, find_features, flat, listed, write_features
+from reseed.reappearance import (
+    COLUMNS,
+    SORTED,
+    coming_back,
+    features_of,
+    find_features,
+    flat,
+    listed,
+    study_runs,
+    write_features,
+)
 from reseed.reappearance.texts import fires_on
 from reseed.report.features_text import render
 from reseed.spec import FeatureRule, Floors, Study
@@ -342,3 +354,69 @@ def test_another_threshold_of_features_trains_nothing_again(study, tmp_path):
     reseed.run(changed, copied)
     assert {run.name: studies.contents(run) for run in (copied / "runs").iterdir()} == before
     assert find_features(copied).document.recipes[0].cosine == 0.9
+
+
+def test_a_study_that_is_run_keeps_its_features_and_their_sum(study, tmp_path):
+    copied = shutil.copytree(study.parent, tmp_path / "copied") / "study"
+    path = copied / "features.parquet"
+    kept, written = path.read_bytes(), path.stat().st_mtime_ns
+    assert pl.read_parquet(path).equals(find_features(copied).table)
+    digest = hashlib.sha256(kept).hexdigest()
+    assert f"{digest}  features.parquet\n" in (copied / "SHA256SUMS").read_text(encoding="utf-8")
+    asked = Study.read(copied / "study.toml")
+    reseed.run(asked, copied)
+    assert path.stat().st_mtime_ns == written  # what is there is not made again
+    path.unlink()
+    reseed.run(asked, copied)
+    assert path.read_bytes() == kept
+    write_features(find_features(copied))
+    assert path.read_bytes() == kept
+    write_features(find_features(copied, cosine=0.95))  # by another rule: none of the study's
+    assert path.read_bytes() == kept
+    path.write_bytes(kept[:-1] + b"0")
+    with pytest.raises(TrajectoryError, match=r"features.parquet is not what was written"):
+        reseed.run(asked, copied)
+
+
+def test_matchings_that_a_study_has_compared_are_not_searched_again(study, monkeypatch):
+    searched = []
+    real = coming_back.match
+
+    def match(a, b, **how):
+        searched.append(1)
+        return real(a, b, **how)
+
+    monkeypatch.setattr(coming_back, "match", match)
+    found = find_features(study).table
+    assert len(searched) == 3  # those of the surrogate, which are not kept
+    monkeypatch.setattr(study_runs, "_matched", lambda *_: {})
+    assert find_features(study).table.equals(found)
+    assert len(searched) == 3 + 6
+
+
+def test_a_study_without_independent_runs_keeps_no_features(tmp_path):
+    acts = studies.matrix(tmp_path / "acts.npy")
+    reseed.run(studies.study(acts, starts=1, steps=6), tmp_path / "study")
+    assert not (tmp_path / "study" / "features.parquet").exists()
+
+
+def test_the_features_of_a_comparison_are_those_of_the_recipe_alone(tmp_path):
+    paths = planted(tmp_path)
+    other = tmp_path / "other.npy"
+    np.save(other, noise(N_ATOMS + 1, D_MODEL, seed=7).numpy())
+    compared = reseed.compare(*paths, other, labels=[*LABELS, "other"])
+    found = features_of(compared, *paths, other)
+    alone = find_features(*paths, labels=LABELS).table
+    assert found.drop("recipe").equals(alone.drop("recipe"))
+    with pytest.raises(SpecError, match="no two of these dictionaries are of one recipe"):
+        features_of(reseed.compare(paths[0], other), paths[0], other)
+
+
+def test_compare_writes_features_beside_what_it_says(tmp_path, capsys):
+    paths = planted(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *map(str, paths), "--features", str(tmp_path / "features.parquet"), "--quiet"])
+    told = capsys.readouterr()
+    assert ended.value.code == 0
+    assert told.err.strip().endswith("features.parquet")
+    assert pl.read_parquet(tmp_path / "features.parquet").equals(find_features(*paths).table)

@@ -35,7 +35,7 @@ SUMS = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _RUNS = "runs"
 _OF_A_STUDY = (
-    *("study.toml", "manifest.json", "findings.json", "tuning.json"),
+    *("study.toml", "manifest.json", "findings.json", "features.parquet", "tuning.json"),
     *("moments/*", "points/*", "floors/**/*", "compared/*/*", "barriers/*"),
 )
 _OF_A_RUN = ("spec.json", "step-*.safetensors", "metrics.parquet", "state.safetensors", "done")

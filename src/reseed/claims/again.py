@@ -124,6 +124,7 @@ def _find(asked: AskedFeatures, asking: Asking) -> Reappearance:
         in_runs=asked.in_runs,
         shown=asked.shown,
         with_texts=asked.with_texts,
+        with_kept=False,
         quiet=asking.quiet,
     )
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["check_findings"]
 
 _FINDINGS = "findings.json"
-_NOT_COPIED = {_FINDINGS, "report.html", "features.parquet"}
+_NOT_COPIED = {_FINDINGS, "report.html", "features.html"}
 _COMPARED = "compared"
 _KEPT = "barriers.parquet"
 """Of what was compared, the one table that needs the activations; all others are made again from the runs."""

@@ -32,6 +32,7 @@ from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.rejudge import measure_floors, prepare
 from reseed.pipeline.room import check_room
 from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, told_from
+from reseed.reappearance import keep_features
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
 
@@ -157,7 +158,10 @@ def _run(
                     _run_condition(name, planned, context, shared, show)
     with enough_memory("comparing runs of different arms", "n_atoms"):
         compare_across(folder, pool)
-    return judge_study(folder, advance=show("judge", len(plan)))
+    findings = judge_study(folder, advance=show("judge", len(plan)))
+    with enough_memory("looking for features that come back", "n_atoms"):
+        keep_features(folder, pool, show)
+    return findings
 
 
 def _is_finished(folder: StudyFolder, plan: dict[str, _Planned]) -> bool:

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -139,7 +139,7 @@ def find(recipe: Recipe, rule: FeatureRule, pool: Executor, advance: Callable[[i
         advance: told of every pair.
     """
     with_codes = all(run.codes is not None for run in recipe.runs)
-    pairs = _pairs(recipe.runs, rule, recipe.sign, pool, advance, with_codes=with_codes)
+    pairs = _pairs(recipe, rule, pool, advance, with_codes=with_codes)
     homes = list(pool.map(lambda run: _nearest(run.atoms, recipe.sign), recipe.runs))
     links = [
         Links(i, j, pair.matching.rows[pair.back], pair.matching.cols[pair.back], pair.matching.cosines[pair.back])
@@ -168,25 +168,21 @@ def clopper_pearson(
 
 
 def _pairs(
-    runs: Sequence[Run],
-    rule: FeatureRule,
-    sign: Sign,
-    pool: Executor,
-    advance: Callable[[int], None],
-    *,
-    with_codes: bool,
+    recipe: Recipe, rule: FeatureRule, pool: Executor, advance: Callable[[int], None], *, with_codes: bool
 ) -> dict[tuple[int, int], Pair]:
     found: dict[tuple[int, int], Pair] = {}
-    places = list(combinations(range(len(runs)), 2))
-    every = pool.map(lambda pair: _pair(runs[pair[0]], runs[pair[1]], rule, sign, with_codes=with_codes), places)
+    places = list(combinations(range(len(recipe.runs)), 2))
+    every = pool.map(lambda place: _pair(recipe, place, rule, with_codes=with_codes), places)
     for place, pair in zip(places, every, strict=True):
         found[place] = pair
         advance(1)
     return found
 
 
-def _pair(a: Run, b: Run, rule: FeatureRule, sign: Sign, *, with_codes: bool) -> Pair:
-    matching = match(a.atoms, b.atoms, sign=sign)
+def _pair(recipe: Recipe, place: tuple[int, int], rule: FeatureRule, *, with_codes: bool) -> Pair:
+    a, b = (recipe.runs[each] for each in place)
+    kept, sign = recipe.matched.get(place), recipe.sign
+    matching = match(a.atoms, b.atoms, sign=sign) if kept is None else kept.of(a.atoms, b.atoms, sign=sign)
     codes = None
     if with_codes and a.codes is not None and b.codes is not None:
         codes = standard_correlations(matching, a.codes, b.codes)
@@ -259,7 +255,7 @@ def _null(
     """Of runs on rows without structure; else of random directions with the mean and covariance of all atoms."""
     runs = recipe.null or tuple(_random(recipe, draw) for draw in range(_DRAWN))
     codes_known = with_codes and all(run.codes is not None for run in runs)
-    pairs = _pairs(runs, rule, recipe.sign, pool, advance, with_codes=codes_known)
+    pairs = _pairs(replace(recipe, runs=runs, matched={}), rule, pool, advance, with_codes=codes_known)
     back = torch.full((len(runs), len(runs)), math.nan, dtype=torch.float64)
     joins = back.clone()
     of_atoms, returns = ([torch.zeros(len(run.atoms), dtype=torch.float64) for run in runs] for _ in range(2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,8 @@ from reseed.reappearance.coming_back import Found, find
 from reseed.reappearance.consensus import Representative  # noqa: TC001 (the guard reads it)
 from reseed.reappearance.described import LARGEST, described, fires_on_texts, warned
 from reseed.reappearance.document import AskedFeatures, ConsensusFound, Features, Partnered
-from reseed.reappearance.runs import Recipe, of_sides, of_study, rule_of
+from reseed.reappearance.runs import Recipe, of_sides
+from reseed.reappearance.study_runs import of_study, rule_of
 from reseed.reappearance.table import of_run, table
 from reseed.reappearance.worth import ConsensusDictionary, common, worth
 from reseed.thresholds import FeatureRule
@@ -54,7 +55,7 @@ class Reappearance:
     table: pl.DataFrame
     """One row for every atom of every independent run, by `COLUMNS`."""
     study: Path | None = None
-    """The folder of the study that it is about."""
+    """The folder of the study whose features these are by its own rule."""
     consensus: Mapping[str, ConsensusDictionary] = field(default_factory=dict)
     """Of every recipe, where it was asked for: see `write_consensus`."""
     texts: Mapping[str, Callable[[int], tuple[str, ...]]] = field(default_factory=dict)
@@ -129,6 +130,7 @@ def find_features(
     in_runs: int = 1,
     shown: int = _SHOWN,
     with_texts: bool = True,
+    with_kept: bool = True,
     quiet: bool = True,
 ) -> Reappearance:
     """Which atoms of independent runs come back in the others, and how often they would without structure.
@@ -155,6 +157,7 @@ def find_features(
         shown: how many of the features that come back most, and least, are told with their texts.
         with_texts: whether they are told with what they fire on; False leaves the activations of a study closed, unless
             blocks or a consensus need them.
+        with_kept: whether matchings that a study keeps are taken as they are; False matches all runs anew.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -173,6 +176,8 @@ def find_features(
         if len(sources) > 1 or null or labels or groups:
             raise SpecError(f"{folder.path} is a study, which has runs and nulls of its own: give it alone")
         recipes, rule, origin = of_study(folder), rule_of(folder), folder.manifest.activations or None
+        if not with_kept:
+            recipes = tuple(replace(recipe, matched={}) for recipe in recipes)
         needed = with_texts or with_blocks or with_consensus is not None
         acts = _of_the_study(folder, activations, warnings) if needed else None
     rule = rule.model_copy(update={n: v for n, v in (("cosine", cosine), ("code", code)) if v is not None})
@@ -215,7 +220,7 @@ def find_features(
     return Reappearance(
         document,
         pl.concat(tables),
-        study=folder.path if folder is not None else None,
+        study=folder.path if folder is not None and rule == rule_of(folder) else None,
         consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
         texts={run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs},
         found=tuple(found),

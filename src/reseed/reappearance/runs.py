@@ -8,18 +8,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from jaxtyping import Float
-from pydantic import ValidationError
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
-from reseed._support.mistakes import mistakes
-from reseed.analysis.given import given_study
-from reseed.errors import TrajectoryError
-from reseed.interop import LoadedDictionary, read_dictionary
 from reseed.interop.spaces import Raw
-from reseed.measures import StandardCodes, standardise_active
 from reseed.reappearance.document import Recorded
-from reseed.thresholds import FeatureRule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,12 +20,11 @@ if TYPE_CHECKING:
 
     from reseed.comparison.opened import Opened
     from reseed.comparison.pairs import Side
-    from reseed.matching import Sign
-    from reseed.trajectory import Snapshot, StudyFolder, Trajectory
+    from reseed.interop import LoadedDictionary
+    from reseed.matching import KeptMatching, Sign
+    from reseed.measures import StandardCodes
 
-__all__ = ["Recipe", "Run", "of_sides", "of_study", "rule_of"]
-
-_OF_THE_STUDY = ("manifest.json", "study.toml")
+__all__ = ["Recipe", "Run", "of_sides"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +64,8 @@ class Recipe:
     """Runs that were born as another one was, and say nothing about independent ones."""
     files: tuple[Path, ...] = ()
     """What was read beside the runs."""
+    matched: Mapping[tuple[int, int], KeptMatching] = field(default_factory=dict)
+    """Matchings of two of the runs that are known already, the earlier run first."""
 
     @property
     def read(self) -> Iterator[tuple[str, Path]]:
@@ -80,92 +74,14 @@ class Recipe:
         yield from ((run.label, path) for run in (*self.runs, *self.null) for path in run.files)
 
 
-def of_study(folder: StudyFolder) -> tuple[Recipe, ...]:
-    """Every condition of a study that is compared: of each init group the first finished run.
-
-    Raises:
-        TrajectoryError: no condition has two runs that started apart.
-    """
-    found = tuple(
-        recipe for planned in folder.manifest.conditions if (recipe := _of_condition(folder, planned.name)) is not None
-    )
-    if not found:
-        raise TrajectoryError(
-            f"{folder.path} has no condition with two finished runs that started apart: nothing can come back"
-        )
-    return found
-
-
-def rule_of(folder: StudyFolder) -> FeatureRule:
-    """When a feature comes back, by the `study.toml` of a study; by default in one from before it said so.
-
-    Raises:
-        TrajectoryError: the file is missing or damaged, or its thresholds are out of range.
-    """
-    told = given_study(folder).get("features", {})
-    try:
-        return FeatureRule.model_validate(told)
-    except ValidationError as error:
-        said = "; ".join(mistakes(error, FeatureRule, whole="it "))
-        raise TrajectoryError(f"{folder.path / 'study.toml'}: [features] {said}") from error
-
-
-def _of_condition(folder: StudyFolder, name: str) -> Recipe | None:
-    compared = folder.compared(name)
-    about = compared.about
-    if about is None:
-        return None
-    first: dict[int, str] = {}
-    for run in about.runs:
-        first.setdefault(run.init_group, run.id)
-    if len(first) < 2:  # noqa: PLR2004 (a pair)
-        return None
-    groups = {run.init_group: run.id for run in reversed(about.surrogates)}
-    return Recipe(
-        name=name,
-        runs=tuple(_of_trajectory(folder.run(run_id)) for run_id in first.values()),
-        null=tuple(_of_trajectory(folder.run(run_id)) for run_id in groups.values()) if len(groups) > 1 else (),
-        sign=about.sign,
-        left_out=tuple(run.id for run in about.runs if run.id not in first.values()),
-        files=(*(folder.path / each for each in _OF_THE_STUDY), compared.path / "about.json"),
-    )
-
-
-def _of_trajectory(run: Trajectory) -> Run:
-    last = run.snapshot(run.steps[-1])
-    tokens, atoms, values = last.active
-    codes = standardise_active(tokens, atoms, values, n_tokens=last.n_tokens, n_atoms=last.header["n_atoms"])
-    told = run.record
-    raw = told.preprocess in {"none", "centre"} and told.surrogate is None
-    n_atoms, d_model = last.atoms.shape
-    record = Recorded(
-        run=run.id,
-        null=told.surrogate is not None,
-        format="reseed",
-        n_atoms=n_atoms,
-        d_model=d_model,
-        step=run.steps[-1],
-        seed=None,
-        about=told.model_dump(mode="json", exclude_defaults=True),
-    )
-    return Run(
-        run.id,
-        last.atoms,
-        last.encoder if last.has("encoder") else None,
-        codes,
-        whole=partial(read_dictionary, run.folder),
-        reads_raw=raw,
-        along={step: partial(_atoms_of, run.snapshot(step)) for step in run.steps},
-        record=record,
-        files=(run.folder / "spec.json", last.path),
-    )
-
-
-def _atoms_of(snapshot: Snapshot) -> Float[Tensor, "atoms d_model"]:
-    return snapshot.atoms
-
-
-def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign) -> Recipe:
+def of_sides(
+    name: str,
+    sides: Sequence[Side],
+    null: Sequence[Side],
+    sign: Sign,
+    *,
+    matched: Mapping[tuple[int, int], KeptMatching] | None = None,
+) -> Recipe:
     """Dictionaries that were trained elsewhere; codes count only where all of them make some."""
     with_codes = all(side.seen is not None for side in sides)
     null_codes = with_codes and all(side.seen is not None for side in null)
@@ -174,6 +90,7 @@ def of_sides(name: str, sides: Sequence[Side], null: Sequence[Side], sign: Sign)
         runs=tuple(_of_side(side, side.opened.label, with_codes=with_codes) for side in sides),
         null=tuple(_of_side(side, f"null {i}", with_codes=null_codes, null=True) for i, side in enumerate(null, 1)),
         sign=sign,
+        matched=matched or {},
     )
 
 

@@ -16,7 +16,9 @@ from reseed._support.version import VERSION
 from reseed.errors import DictionaryError, SpecError
 from reseed.interop import write_dictionary
 from reseed.interop.writers import BESIDE
+from reseed.reappearance.study_table import NAME, write_table
 from reseed.reappearance.table import flat
+from reseed.trajectory import StudyFolder
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,20 +36,28 @@ _FILE = ".safetensors"
 def write_features(found: Reappearance, *, csv: Path | None = None, parquet: Path | None = None) -> tuple[Path, ...]:
     """Write the table of all features, whole or not at all; of a study as `features.parquet` in it, unless told where.
 
+    What was found by another rule than the study's own goes into no study.
+
     Returns:
         What was written.
+
+    Raises:
+        TrajectoryError: another process writes in the study.
     """
     written = []
     if csv is not None:
         with replacing(csv) as temporary:
             flat(found.table).write_csv(temporary)
         written.append(csv)
-    if parquet is None and found.study is not None:
-        parquet = found.study / "features.parquet"
     if parquet is not None:
         with replacing(parquet) as temporary:
             found.table.write_parquet(temporary)
         written.append(parquet)
+    elif found.study is not None:
+        folder = StudyFolder.open(found.study)
+        with folder.alone():
+            write_table(folder, found.table)
+        written.append(folder.path / NAME)
     return tuple(written)
 
 

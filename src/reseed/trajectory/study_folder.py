@@ -4,7 +4,7 @@ Training writes it, analysis reads it, and it can be judged again years later wi
 codes travel with every snapshot, and the moments and the draws of floors with the study.
 
     study/
-      study.toml  manifest.json  findings.json
+      study.toml  manifest.json  findings.json  features.parquet
       moments/<preprocessing>.safetensors           mean and covariance after it, and its map
       points/<digest>.safetensors                   hull points, stored once for all runs that share them
       floors/<preprocessing>/<n_atoms>/<floor>-<i>.safetensors    untrained dictionaries of activations
@@ -48,6 +48,8 @@ RUNS = "runs"
 """The folder of the runs."""
 LOCK = ".lock"
 """Empty, and held by the one process that writes in a study."""
+
+_OF_JUDGING = ("findings.json", "features.parquet")  # what is made after all that a verdict rests on
 
 TENSORS_VERSION = 1
 """Of moments, points and draws. 1: first version."""
@@ -272,7 +274,7 @@ class StudyFolder:
         """The SHA-256 of all that judging rests on, by name: of a run, that of its own sums. Sums are settled by it."""
         self.sums.settle()
         manifest = self.manifest
-        own = {name: sums[-1] for name, sums in self.sums.lines().items() if name != "findings.json"}
+        own = {name: sums[-1] for name, sums in self.sums.lines().items() if name not in _OF_JUDGING}
         runs = (Checksums(self.path / RUNS / run_id).path for run_id in (*manifest.planned, *manifest.surrogates))
         return own | {path.relative_to(self.path).as_posix(): sha256_of_file(path) for path in runs if path.exists()}
 
