@@ -157,15 +157,11 @@ def _check(
 def _own_hash(document: dict[str, Any]) -> Part:
     found = seal_of(document)
     if document["sha256"] == found:
-        return one(
-            "own hash",
-            "holds",
-            "it is that of the content; whoever edits that can make it anew, so hold it to a sum told elsewhere",
-        )
+        said = "it is that of the content; whoever edits that can make it anew, so hold it to a sum told elsewhere"
+        return one("own hash", "holds", said)
     difference = Difference(path="sha256", told=str(document["sha256"]), found=found)
-    return one(
-        "own hash", "does not hold", "it is of other content: the document was edited after it was made", difference
-    )
+    said = "it is of other content: the document was edited after it was made"
+    return one("own hash", "does not hold", said, difference)
 
 
 def _folder(asked: AskedFeatures | AskedComparison, path: Path, given: Path | None, *, only: bool) -> Path:
