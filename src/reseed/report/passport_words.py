@@ -26,6 +26,7 @@ __all__ = [
     "recipe_rows",
     "return_columns",
     "return_rows",
+    "sentences",
     "share_rows",
     "sizes",
     "told",
@@ -45,6 +46,12 @@ def sizes(passport: Passport) -> Iterator[str]:
     yield f"{runs} independent runs"
     yield f"{sum(each.atoms for each in passport.features):,} features"
     yield f"{len(passport.found.files)} files, {size(sum(each.n_bytes for each in passport.found.files))}"
+
+
+def sentences(passport: Passport) -> list[str]:
+    """What was found, recipe by recipe; of several after its name."""
+    recipes = passport.found.recipes
+    return [each.sentence if len(recipes) == 1 else f"{each.name}: {each.sentence}" for each in recipes]
 
 
 def told(share: Interval) -> str:
