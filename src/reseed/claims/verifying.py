@@ -26,6 +26,7 @@ from reseed.claims.studies import check_findings
 from reseed.claims.versions import check_made, check_reseed
 from reseed.comparison import COMPARISON_VERSION, DictionaryComparison
 from reseed.comparison.document import TENSOR
+from reseed.comparison.files import is_elsewhere
 from reseed.errors import MemoryShortError, MissingExtraError, ReseedError, SpecError
 from reseed.findings import FINDINGS_VERSION, Findings
 from reseed.reappearance import FEATURES_VERSION, Features
@@ -206,7 +207,9 @@ def _not_here(asked: AskedFeatures | AskedComparison, asking: Asking) -> str:
         return "it was found in a tensor that lay in memory: save it, and make the document again from the file"
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        advice = "give --activations" if gone == [activations] else "give --folder, or put them there"
+        elsewhere = any(map(is_elsewhere, gone))
+        advice = "put them there" if elsewhere else "give --folder, or put them there"
+        advice = "give --activations" if gone == [activations] else advice
         return f"{gone[0]}{more} {'are' if len(gone) > 1 else 'is'} not here, as seen from {asking.folder}: {advice}"
     return ""
 
