@@ -22,6 +22,11 @@ def bundle(tmp_path_factory, tmp_path):
     return claimed.copied(tmp_path_factory, tmp_path)
 
 
+@pytest.fixture
+def of_dictionaries(tmp_path_factory, tmp_path):
+    return claimed.copied(tmp_path_factory, tmp_path, without=("study", "of-study"))
+
+
 @pytest.mark.parametrize("name", ["passport", "of-study"])
 def test_a_passport_holds_wherever_it_is_moved_with_its_files(bundle, name, tmp_path, monkeypatch):
     found = reseed.verify(bundle / name / "passport.json")
@@ -131,9 +136,9 @@ EDITS = {
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("forged", [False, True], ids=["as it was hashed", "hashed anew"])
-def test_an_edit_of_a_passport_is_found_and_named(bundle, edit, forged):
+def test_an_edit_of_a_passport_is_found_and_named(of_dictionaries, edit, forged):
     change, new, part = EDITS[edit]
-    path = bundle / "passport" / "passport.json"
+    path = of_dictionaries / "passport" / "passport.json"
     document = read(path)
     change(document, new)
     write(path, document, forged=forged)

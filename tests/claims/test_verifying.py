@@ -27,6 +27,14 @@ def bundle(tmp_path_factory, tmp_path, monkeypatch):
     return folder
 
 
+@pytest.fixture
+def of_dictionaries(tmp_path_factory, tmp_path, monkeypatch):
+    """The same without the study."""
+    folder = claimed.copied(tmp_path_factory, tmp_path, without=("study", "of-study"))
+    monkeypatch.chdir(folder)
+    return folder
+
+
 def compared(bundle, **more):
     paths = [f"dictionaries/{name}" for name in DICTIONARIES]
     found = reseed.compare(*paths, activations="acts.npy", null=[f"nulls/{name}" for name in NULLS], **more)
@@ -82,8 +90,8 @@ def test_a_document_elsewhere_is_checked_where_its_files_are(bundle, tmp_path):
         ("numbers", lambda d: d.update(pairs=d["pairs"][1:])),
     ],
 )
-def test_an_edit_of_a_comparison_is_found_and_named(bundle, part, change):
-    path = compared(bundle, with_references=False)
+def test_an_edit_of_a_comparison_is_found_and_named(of_dictionaries, part, change):
+    path = compared(of_dictionaries, with_references=False)
     document = read(path)
     change(document)
     write(path, document)
