@@ -615,6 +615,7 @@ def passport(
     A passport: the document with every number and the hashes of all files, a page, and a block for a model card.
     """
     from reseed.claims import passport as made
+    from reseed.report.passport_words import sentences
 
     stopping.goes_on(False)
     found = made(
@@ -633,8 +634,8 @@ def passport(
         force=force,
         quiet=quiet,
     )
-    for recipe in found.found.recipes:
-        _say(recipe.sentence, err=True)
+    for sentence in sentences(found):
+        _say(sentence, err=True)
     _say(out)
 
 

@@ -41,9 +41,9 @@ def _bundle(folder):
     return folder
 
 
-def copied(tmp_path_factory, folder):
+def copied(tmp_path_factory, folder, *, without=()):
     """A copy of it, to be spoilt."""
-    return shutil.copytree(bundle(tmp_path_factory), folder / "copy")
+    return shutil.copytree(bundle(tmp_path_factory), folder / "copy", ignore=shutil.ignore_patterns(*without))
 
 
 def read(path):

@@ -10,6 +10,7 @@ from claimed import DICTIONARIES, flip, read, states, write
 
 import reseed
 import studies
+from reseed.cli import main
 from reseed.errors import DictionaryError, SpecError
 from reseed.report.passport_page import page
 
@@ -19,6 +20,11 @@ MADE = ("passport.html", "model-card.md", "passport.json")
 @pytest.fixture
 def bundle(tmp_path_factory, tmp_path):
     return claimed.copied(tmp_path_factory, tmp_path)
+
+
+@pytest.fixture
+def of_dictionaries(tmp_path_factory, tmp_path):
+    return claimed.copied(tmp_path_factory, tmp_path, without=("study", "of-study"))
 
 
 @pytest.mark.parametrize("name", ["passport", "of-study"])
@@ -131,9 +137,9 @@ EDITS = {
 
 @pytest.mark.parametrize("edit", EDITS)
 @pytest.mark.parametrize("forged", [False, True], ids=["as it was hashed", "hashed anew"])
-def test_an_edit_of_a_passport_is_found_and_named(bundle, edit, forged):
+def test_an_edit_of_a_passport_is_found_and_named(of_dictionaries, edit, forged):
     change, new, part = EDITS[edit]
-    path = bundle / "passport" / "passport.json"
+    path = of_dictionaries / "passport" / "passport.json"
     document = read(path)
     change(document, new)
     write(path, document, forged=forged)
@@ -284,3 +290,21 @@ def test_a_passport_of_many_features_stays_small(bundle):
     columns = json.dumps(json.loads(document)["features"], separators=(",", ":"))
     atoms = sum(each["atoms"] for each in json.loads(document)["features"])
     assert len(columns) / atoms < 50
+
+
+def test_the_command_writes_a_passport_and_says_where(bundle, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(bundle)
+    given = ["passport", "dictionaries/seed0", "dictionaries/seed1", "--out", str(tmp_path / "new"), "--quiet"]
+    for again in ([], ["--force"]):
+        with pytest.raises(SystemExit) as ended:
+            main([*given, *again])
+        assert ended.value.code == 0
+        told = capsys.readouterr()
+        assert told.out == f"{tmp_path / 'new'}\n"
+        assert "of the matched atoms come back in another run" in told.err
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(MADE)
+    assert reseed.verify(tmp_path / "new" / "passport.json").state == "holds"
+    with pytest.raises(SystemExit) as ended:
+        main(given)
+    assert ended.value.code == 1
+    assert "holds a passport already" in capsys.readouterr().err

@@ -13,6 +13,7 @@ import reseed
 import studies
 from reseed._support.checksums import Checksums
 from reseed.cli import main
+from reseed.comparison.files import as_its_source
 from reseed.errors import SpecError
 from reseed.pipeline.rejudge import rejudge
 from reseed.reappearance import find_features
@@ -22,6 +23,14 @@ from reseed.reappearance import find_features
 def bundle(tmp_path_factory, tmp_path, monkeypatch):
     """Documents of relative paths, made where the files are."""
     folder = claimed.copied(tmp_path_factory, tmp_path)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def of_dictionaries(tmp_path_factory, tmp_path, monkeypatch):
+    """The same without the study."""
+    folder = claimed.copied(tmp_path_factory, tmp_path, without=("study", "of-study"))
     monkeypatch.chdir(folder)
     return folder
 
@@ -81,8 +90,8 @@ def test_a_document_elsewhere_is_checked_where_its_files_are(bundle, tmp_path):
         ("numbers", lambda d: d.update(pairs=d["pairs"][1:])),
     ],
 )
-def test_an_edit_of_a_comparison_is_found_and_named(bundle, part, change):
-    path = compared(bundle, with_references=False)
+def test_an_edit_of_a_comparison_is_found_and_named(of_dictionaries, part, change):
+    path = compared(of_dictionaries, with_references=False)
     document = read(path)
     change(document)
     write(path, document)
@@ -166,6 +175,7 @@ def test_edits_of_findings_are_found_and_named(bundle, forged):
         ("numbers", lambda d: d["conditions"][0]["r2"].update(value=d["conditions"][0]["r2"]["value"] + 1e-5)),
         ("versions", lambda d: d["machine"].update(torch="9.9")),
         ("files", lambda d: d["judged_from"].pop("manifest.json")),
+        ("files", lambda d: d["judged_from"].clear()),
         ("files", lambda d: d["judged_from"].update({"manifest.json": "0" * 64})),
     ],
 )
@@ -198,6 +208,21 @@ def test_a_byte_of_a_run_is_found(bundle):
     found = reseed.verify(bundle / "study" / "findings.json")
     assert states(found)["files"] == "does not hold"
     assert "step-000000.safetensors is not what was written" in found.parts[0].sentence
+
+
+def test_a_study_whose_runs_lie_elsewhere_is_found_through_its_link(bundle, tmp_path):
+    (bundle / "study" / "runs").rename(tmp_path / "big")
+    (bundle / "study" / "runs").symlink_to(tmp_path / "big")
+    assert reseed.verify(bundle / "study" / "findings.json").state == "holds"
+
+
+def test_a_file_of_the_hub_is_told_by_its_place_and_not_by_that_of_a_cache(bundle):
+    asked = find_features(*(f"dictionaries/{name}" for name in DICTIONARIES)).document.asked
+    asked = asked.model_copy(update={"sources": ("hf://owner/name/seed0@main", *asked.sources[1:])})
+    told = as_its_source("/home/me/.cache/huggingface/cfg.json", "seed0", asked, bundle)
+    assert told == "hf://owner/name/seed0@main: cfg.json"
+    assert as_its_source(told, "seed0", asked, bundle) == told
+    assert as_its_source(bundle / "a", "seed1", asked, bundle) == "a"
 
 
 def test_findings_outside_of_a_study_need_it(bundle, tmp_path):

@@ -15,7 +15,6 @@ from reseed.claims.again import Asking, passport_again
 from reseed.claims.companions import CARD, PAGE
 from reseed.claims.places import relative_to
 from reseed.claims.seal import laid_out
-from reseed.comparison.document import TENSOR
 from reseed.errors import SpecError
 from reseed.interop import Source  # noqa: TC001 (the guard reads it)
 from reseed.matching import Sign  # noqa: TC001 (the guard reads it)
@@ -107,8 +106,6 @@ def passport(
 def _told(source: Source, folder: Path) -> str:
     if not isinstance(source, str | Path):
         raise SpecError("a tensor in memory was given: nobody else can find it; save it, and give the file")
-    if str(source) == TENSOR:
-        return relative_to(f"./{source}", folder)
     return relative_to(str(source), folder)
 
 

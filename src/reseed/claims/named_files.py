@@ -30,7 +30,8 @@ def check_files(files: Sequence[ReadFile], places: Places) -> Part:
     """Whether files have the bytes that were read."""
     gone: list[str] = []
     changed: list[Difference] = []
-    for each in files:
+    here = [each for each in files if not each.path.startswith("hf:")]
+    for each in here:
         path = Path(places.of(each.path)).expanduser()
         if not path.is_file():
             gone.append(each.path)
@@ -55,5 +56,10 @@ def check_files(files: Sequence[ReadFile], places: Places) -> Part:
         return one("files", "cannot be checked", said, checked=len(files))
     if not files:
         return one("files", "cannot be checked", "none is named: this was found in tensors that lay in memory")
+    if len(here) < len(files):
+        said = (
+            f"{len(here)} are what was read; {len(files) - len(here)} from the hub are held to as they are read again"
+        )
+        return one("files", "holds", said, checked=len(here))
     total = size(sum(each.n_bytes for each in files))
     return one("files", "holds", f"{len(files)} are what was read, {total}", checked=len(files))

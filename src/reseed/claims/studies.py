@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -36,6 +37,7 @@ _COMPARED = "compared"
 _KEPT = "barriers.parquet"
 """Of what was compared, the one table that needs the activations; all others are made again from the runs."""
 _WHILE_IT_RUNS = "state.safetensors"
+_DEEPEST = 4  # folders in folders of a study
 _PLACE = re.compile(r"[^\s,;(]*/(?=(?:runs|compared|floors|moments|points|barriers)/)")
 
 
@@ -102,6 +104,8 @@ def _check_files(read: Findings, study: Path) -> Part:
         return one("files", "does not hold", f"{changed[0]}{more}", checked=n_files)
     if gone:
         return one("files", "cannot be checked", f"{len(gone)} are not here: {gone[0]}", checked=n_files)
+    if not read.judged_from and (study / SUMS).is_file():
+        return one("files", "does not hold", "it does not say which files were judged, and the study has their sums")
     if not read.judged_from:
         return one("files", "noted", "the study is from before sums were kept: which files were judged is not known")
     return one("files", "holds", f"{n_files:,} are what was written and judged", checked=n_files)
@@ -131,7 +135,7 @@ def _beside(study: Path) -> Iterator[Path]:
     """The same study in a temporary folder, of links: without what was compared, so that it is compared again."""
     with tempfile.TemporaryDirectory(prefix="reseed-") as made:
         copy = Path(made) / study.absolute().name
-        for file in sorted(path for path in study.rglob("*") if path.is_file()):
+        for file in _files(study):
             name = file.relative_to(study)
             if _is_evidence(name):
                 place = copy / name
@@ -141,6 +145,15 @@ def _beside(study: Path) -> Iterator[Path]:
                 else:
                     place.symlink_to(file.absolute())
         yield copy
+
+
+def _files(study: Path) -> Iterator[Path]:
+    """All files in a study, of which a folder may be a link to somewhere else."""
+    for at, folders, names in os.walk(study, followlinks=True):
+        here = Path(at)
+        if len(here.relative_to(study).parts) > _DEEPEST:
+            folders.clear()
+        yield from (here / name for name in sorted(names))
 
 
 def _is_evidence(name: Path) -> bool:

@@ -26,6 +26,7 @@ from reseed.claims.studies import check_findings
 from reseed.claims.versions import check_made, check_reseed
 from reseed.comparison import COMPARISON_VERSION, DictionaryComparison
 from reseed.comparison.document import TENSOR
+from reseed.comparison.files import is_elsewhere
 from reseed.errors import MemoryShortError, MissingExtraError, ReseedError, SpecError
 from reseed.findings import FINDINGS_VERSION, Findings
 from reseed.reappearance import FEATURES_VERSION, Features
@@ -157,15 +158,11 @@ def _check(
 def _own_hash(document: dict[str, Any]) -> Part:
     found = seal_of(document)
     if document["sha256"] == found:
-        return one(
-            "own hash",
-            "holds",
-            "it is that of the content; whoever edits that can make it anew, so hold it to a sum told elsewhere",
-        )
+        said = "it is that of the content; whoever edits that can make it anew, so hold it to a sum told elsewhere"
+        return one("own hash", "holds", said)
     difference = Difference(path="sha256", told=str(document["sha256"]), found=found)
-    return one(
-        "own hash", "does not hold", "it is of other content: the document was edited after it was made", difference
-    )
+    said = "it is of other content: the document was edited after it was made"
+    return one("own hash", "does not hold", said, difference)
 
 
 def _folder(asked: AskedFeatures | AskedComparison, path: Path, given: Path | None, *, only: bool) -> Path:
@@ -210,7 +207,9 @@ def _not_here(asked: AskedFeatures | AskedComparison, asking: Asking) -> str:
         return "it was found in a tensor that lay in memory: save it, and make the document again from the file"
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
-        advice = "give --activations" if gone == [activations] else "give --folder, or put them there"
+        elsewhere = any(map(is_elsewhere, gone))
+        advice = "put them there" if elsewhere else "give --folder, or put them there"
+        advice = "give --activations" if gone == [activations] else advice
         return f"{gone[0]}{more} {'are' if len(gone) > 1 else 'is'} not here, as seen from {asking.folder}: {advice}"
     return ""
 

@@ -50,9 +50,14 @@ def read_files(read: Iterable[tuple[str, Path]], asked: Asked) -> tuple[ReadFile
 
 
 def as_its_source(path: str | Path, of: str, asked: Asked, folder: Path | None) -> str:
-    """A path as the source that it is of was given: relative to a folder (None: where reseed was started), or not."""
+    """A path as the source that it is of was given: relative to a folder (None: where reseed was started), or not.
+
+    Of a place on the hub it is that place and the file's name.
+    """
     nulls = {f"null {i}": each for i, each in enumerate(asked.null, 1)}
     source = (nulls | dict(zip(asked.labels or (), asked.sources, strict=False))).get(of, asked.sources[0])
+    if source.startswith("hf:"):  # where the cache lies says nothing to others
+        return str(path) if str(path).startswith("hf:") else f"{source}: {Path(path).name}"
     if is_elsewhere(source):
         return os.path.abspath(path)  # noqa: PTH100 (links stay as they are)
     return os.path.relpath(path, folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import interval, rounded, size
 
@@ -20,12 +20,14 @@ __all__ = [
     "asked_rows",
     "birth_rows",
     "command",
+    "common_rows",
     "file_rows",
     "made_rows",
     "name",
     "recipe_rows",
     "return_columns",
     "return_rows",
+    "sentences",
     "share_rows",
     "sizes",
     "told",
@@ -45,6 +47,12 @@ def sizes(passport: Passport) -> Iterator[str]:
     yield f"{runs} independent runs"
     yield f"{sum(each.atoms for each in passport.features):,} features"
     yield f"{len(passport.found.files)} files, {size(sum(each.n_bytes for each in passport.found.files))}"
+
+
+def sentences(passport: Passport) -> list[str]:
+    """What was found, recipe by recipe; of several after its name."""
+    recipes = passport.found.recipes
+    return [each.sentence if len(recipes) == 1 else f"{each.name}: {each.sentence}" for each in recipes]
 
 
 def told(share: Interval) -> str:
@@ -104,23 +112,38 @@ def _p(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{value:.2g}"
 
 
+def common_rows(recipe: RecipeFeatures) -> dict[str, str]:
+    """What is recorded alike of all runs, those of the null included."""
+    first, *others = (_flat(each.about) for each in recipe.recorded)
+    return {key: value for key, value in first.items() if all(each.get(key) == value for each in others)}
+
+
 def recipe_rows(recipe: RecipeFeatures) -> dict[str, tuple[str, ...]]:
-    """What is recorded of each run."""
+    """What is recorded of each run, and of no other or not of all."""
+    common = common_rows(recipe)
     return {
         f"{each.run}{' (null)' if each.null else ''}": (
             each.format,
             f"{each.n_atoms:,} of {each.d_model:,}",
             "" if each.step is None else f"{each.step:,}",
             each.seed or "",
-            "; ".join(f"{key} {_plain(value)}" for key, value in each.about.items()),
+            "; ".join(f"{key} {value}" for key, value in _flat(each.about).items() if key not in common),
         )
         for each in recipe.recorded
     }
 
 
+def _flat(about: Mapping[str, Any], before: str = "") -> dict[str, str]:
+    """A record by dotted names, in words."""
+    told: dict[str, str] = {}
+    for key, value in about.items():
+        told |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": _plain(value)}
+    return told
+
+
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        return f"({', '.join(f'{key} {_plain(each)}' for key, each in value.items())})"
+        return ", ".join(f"{key} {each}" for key, each in _flat(value).items())
     return ", ".join(map(_plain, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
 
 
