@@ -349,7 +349,10 @@ def compare(
     html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
     features: Annotated[
         Path | None,
-        typer.Option(help="Write which features come back among runs of one recipe to this file, as Parquet."),
+        typer.Option(
+            help="Write which features come back among runs of one recipe to this file: as Parquet, or as a page if it "
+            "ends in .html."
+        ),
     ] = None,
     sign: Annotated[
         SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
@@ -405,9 +408,16 @@ def compare(
 
         typer.echo(render(found, width=shutil.get_terminal_size().columns, colour=sys.stdout.isatty()), nl=False)
     if features is not None:
-        from reseed.reappearance import write_features_of
+        from reseed.reappearance import features_of, write_features
 
-        _say(write_features_of(found, features, *dictionaries, **asked), err=True)
+        shown = features_of(found, *dictionaries, **asked)
+        if features.suffix == ".html":
+            from reseed.report.explorer import write_explorer
+
+            _say(write_explorer(shown.browsable(), features), err=True)
+        else:
+            write_features(shown, parquet=features)
+            _say(features, err=True)
 
 
 @app.command()

@@ -406,8 +406,10 @@ def test_the_features_of_a_comparison_are_those_of_the_recipe_alone(tmp_path):
     np.save(other, noise(N_ATOMS + 1, D_MODEL, seed=7).numpy())
     compared = reseed.compare(*paths, other, labels=[*LABELS, "other"])
     found = features_of(compared, *paths, other)
-    alone = find_features(*paths, labels=LABELS).table
-    assert found.drop("recipe").equals(alone.drop("recipe"))
+    alone = find_features(*paths, labels=LABELS)
+    assert found.table.drop("recipe").equals(alone.table.drop("recipe"))
+    here, there = (each.document.recipes[0].model_copy(update={"name": ""}) for each in (found, alone))
+    assert here == there
     with pytest.raises(SpecError, match="no two of these dictionaries are of one recipe"):
         features_of(reseed.compare(paths[0], other), paths[0], other)
 
@@ -420,3 +422,12 @@ def test_compare_writes_features_beside_what_it_says(tmp_path, capsys):
     assert ended.value.code == 0
     assert told.err.strip().endswith("features.parquet")
     assert pl.read_parquet(tmp_path / "features.parquet").equals(find_features(*paths).table)
+
+
+def test_compare_writes_the_page_of_features_where_it_is_to_be_one(tmp_path, capsys):
+    paths = planted(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", *map(str, paths), "--features", str(tmp_path / "features.html"), "--quiet"])
+    assert (ended.value.code, capsys.readouterr().err.splitlines()[-1]) == (0, str(tmp_path / "features.html"))
+    page = (tmp_path / "features.html").read_text(encoding="utf-8")
+    assert find_features(*paths).document.recipes[0].recapture.sentence in page

@@ -4,7 +4,7 @@ from reseed.reappearance.classes import Classes, Links, classes
 from reseed.reappearance.consensus import Consensus, consensus
 from reseed.reappearance.document import FEATURES_VERSION, Features
 from reseed.reappearance.features import Reappearance, features, find_features
-from reseed.reappearance.of_comparison import features_of, write_features_of
+from reseed.reappearance.of_comparison import features_of
 from reseed.reappearance.study_table import keep_features
 from reseed.reappearance.table import COLUMNS, PARTNER, SORTED, flat, listed
 from reseed.reappearance.worth import ConsensusDictionary
@@ -32,5 +32,4 @@ __all__ = [
     "listed",
     "write_consensus",
     "write_features",
-    "write_features_of",
 ]

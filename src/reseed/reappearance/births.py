@@ -17,25 +17,27 @@ __all__ = ["births", "born_alike"]
 
 
 def births(found: Found) -> tuple[Born, ...]:
-    """The birth test of every two runs of a recipe, Holm among all."""
-    runs, sign = found.recipe.runs, found.recipe.sign
-    tests = [
-        statistics.birth_test(runs[i].atoms, runs[j].atoms, **_fired(runs[i], runs[j]), sign=sign)
-        for i, j in found.pairs
-    ]
-    corrected = statistics.holm([test.p_value for test in tests])
+    """The birth test of every two runs of a recipe, Holm among all; what is known already is not tested again."""
+    tests = [found.recipe.births.get(pair) or _tested(found, *pair) for pair in found.pairs]
+    corrected = statistics.holm([test.p for test in tests])
     return tuple(
-        Born(
-            a=runs[i].label,
-            b=runs[j].label,
-            tested=test.n_atoms,
-            fixed=test.fixed,
-            expected=test.expected,
-            p=test.p_value,
-            holm=holm,
-            alike=holm < statistics.SHARED_INDICES,
-        )
-        for (i, j), test, holm in zip(found.pairs, tests, corrected, strict=True)
+        test.model_copy(update={"holm": holm, "alike": holm < statistics.SHARED_INDICES})
+        for test, holm in zip(tests, corrected, strict=True)
+    )
+
+
+def _tested(found: Found, i: int, j: int) -> Born:
+    a, b = found.recipe.runs[i], found.recipe.runs[j]
+    test = statistics.birth_test(a.atoms, b.atoms, **_fired(a, b), sign=found.recipe.sign)
+    return Born(
+        a=a.label,
+        b=b.label,
+        tested=test.n_atoms,
+        fixed=test.fixed,
+        expected=test.expected,
+        p=test.p_value,
+        holm=test.p_value,
+        alike=test.found,
     )
 
 

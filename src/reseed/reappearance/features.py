@@ -39,11 +39,11 @@ from reseed.reappearance.worth import ConsensusDictionary, common, worth
 from reseed.thresholds import FeatureRule
 from reseed.trajectory import StudyFolder, is_study
 
-__all__ = ["Reappearance", "features", "find_features"]
+__all__ = ["SHOWN", "Reappearance", "features", "find_features", "told_of"]
 
 MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
-_SHOWN = 5
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def find_features(
     with_blocks: bool = False,
     with_consensus: Representative | None = None,
     in_runs: int = 1,
-    shown: int = _SHOWN,
+    shown: int = SHOWN,
     with_texts: bool = True,
     with_kept: bool = True,
     quiet: bool = True,
@@ -188,7 +188,6 @@ def find_features(
             found.append(find(recipe, rule, pool, show(f"pairs of {recipe.name}", count)))
         sought = [_blocks(each) if with_blocks else None for each in found]
     made = [_consensus(each, acts, with_consensus, in_runs) for each in found]
-    tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     asked = AskedFeatures(
         sources=tuple(map(named, sources)),
         activations=None if activations is None else named(activations),
@@ -205,23 +204,52 @@ def find_features(
         with_texts=with_texts,
         **reading,
     )
+    told = told_of(found, asked, acts, origin, sought=sought, weighed=[weighed for _, weighed in made])
+    return replace(
+        told,
+        document=told.document.model_copy(update={"warnings": (*warnings, *told.document.warnings)}),
+        study=folder.path if folder is not None and rule == rule_of(folder) else None,
+        consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
+    )
+
+
+def told_of(
+    found: Sequence[Found],
+    asked: AskedFeatures,
+    acts: Activations | None,
+    origin: Mapping[str, Any] | None,
+    *,
+    sought: Sequence[Blocks | None] | None = None,
+    weighed: Sequence[ConsensusFound | None] | None = None,
+) -> Reappearance:
+    """What was found, recipe by recipe, as a document, a table, and what a page shows.
+
+    Args:
+        found: the features of every recipe.
+        asked: the question.
+        acts: the activations; None: what features fire on is not told.
+        origin: what the document says of the activations.
+        sought: of every recipe its blocks; None: none were sought.
+        weighed: of every recipe what its consensus is worth; None: none was made.
+    """
+    nothing = [None] * len(found)
+    sought, weighed = sought or nothing, weighed or nothing
+    tables = [table(each, None if blocks is None else blocks.sizes) for each, blocks in zip(found, sought, strict=True)]
     document = Features(
         reseed=VERSION,
         asked=asked,
         activations=origin,
-        files=read_files((each for recipe in recipes for each in recipe.read), asked),
+        files=read_files((read for each in found for read in each.recipe.read), asked),
         recipes=tuple(
-            described(each, rows, acts, shown, sought=blocks, consensus=consensus, with_texts=with_texts)
-            for each, rows, blocks, (_, consensus) in zip(found, tables, sought, made, strict=True)
+            described(each, rows, acts, asked.shown, sought=blocks, consensus=consensus, with_texts=asked.with_texts)
+            for each, rows, blocks, consensus in zip(found, tables, sought, weighed, strict=True)
         ),
-        warnings=(*warnings, *warned(found)),
+        warnings=tuple(warned(found)),
         rows=(),
     )
     return Reappearance(
         document,
         pl.concat(tables),
-        study=folder.path if folder is not None and rule == rule_of(folder) else None,
-        consensus={each.recipe.name: whole for each, (whole, _) in zip(found, made, strict=True) if whole is not None},
         texts={run.label: partial(fires_on_texts, run, acts) for each in found for run in each.recipe.runs},
         found=tuple(found),
         heldout=_readable(found, acts),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from reseed._support.brief import brief_repr
 from reseed.interop.spaces import Raw
-from reseed.reappearance.document import Recorded
+from reseed.reappearance.document import Born, Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,6 +66,8 @@ class Recipe:
     """What was read beside the runs."""
     matched: Mapping[tuple[int, int], KeptMatching] = field(default_factory=dict)
     """Matchings of two of the runs that are known already, the earlier run first."""
+    births: Mapping[tuple[int, int], Born] = field(default_factory=dict)
+    """Birth tests of two of the runs, likewise."""
 
     @property
     def read(self) -> Iterator[tuple[str, Path]]:
@@ -81,6 +83,7 @@ def of_sides(
     sign: Sign,
     *,
     matched: Mapping[tuple[int, int], KeptMatching] | None = None,
+    births: Mapping[tuple[int, int], Born] | None = None,
 ) -> Recipe:
     """Dictionaries that were trained elsewhere; codes count only where all of them make some."""
     with_codes = all(side.seen is not None for side in sides)
@@ -91,6 +94,7 @@ def of_sides(
         null=tuple(_of_side(side, f"null {i}", with_codes=null_codes, null=True) for i, side in enumerate(null, 1)),
         sign=sign,
         matched=matched or {},
+        births=births or {},
     )
 
 
