@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -13,11 +13,48 @@ from reseed._support.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["brief", "brief_fields", "brief_repr", "html_table"]
+    import polars as pl
+
+__all__ = ["MOST_ROWS", "BriefTable", "Tabled", "brief", "brief_fields", "brief_repr", "html_table"]
 
 WORDS = 80  # characters of a text
 FEW = 4  # entries that are told one by one
 ONE_VALUE = (int, float, bool, type(None))
+
+
+MOST_ROWS = 10
+"""Of a small table of something large."""
+
+
+@dataclass(frozen=True)
+class BriefTable:
+    """Something large as a title, a few sentences and the first rows: for a notebook, or a paper."""
+
+    title: str
+    lines: tuple[str, ...]
+    """What is said of it."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    n_words: int
+    """How many of the first columns hold words; the others hold numbers."""
+
+    @property
+    def html(self) -> str:
+        """Without styles or scripts; everything in it is text."""
+        return html_table(self.title, self.lines, self.columns, self.rows)
+
+
+@runtime_checkable
+class Tabled(Protocol):
+    """What has a table of its own, and a brief one for papers and notebooks."""
+
+    def to_frame(self) -> pl.DataFrame:
+        """Every number."""
+        ...
+
+    def brief_table(self) -> BriefTable:
+        """What is said of it, and its first rows."""
+        ...
 
 
 class _Told(str):

@@ -7,10 +7,16 @@ COMPARISON_VERSION history
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from reseed._support.brief import MOST_ROWS, BriefTable
 from reseed._support.documents import Document, Number
+from reseed._support.numbers import rounded
+from reseed._support.visible import visible_document
 from reseed.findings import Curve, Floor, Interval, Verdict
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "COMPARISON_VERSION",
@@ -143,6 +149,10 @@ class ComparedDictionary(Document):
     """Held-out R², the mean of the training tokens taken off."""
     notes: tuple[str, ...]
     """How it was read where that could be otherwise."""
+
+
+MOST_SENTENCES = 3
+"""That a notebook shows of a comparison."""
 
 
 class WholeMatching(Document):
@@ -404,3 +414,45 @@ class DictionaryComparison(Document):
     """What was found: recipe by recipe, their trajectories, then pairs of different recipes."""
     warnings: tuple[str, ...]
     """What a reader must know before believing the numbers."""
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row for every two dictionaries: `a`, `b`, and every number about them."""
+        import polars as pl  # noqa: PLC0415 (reading a document needs none)
+
+        return pl.DataFrame([_numbers(pair) for pair in visible_document(self).pairs]).fill_nan(None)
+
+    def brief_table(self) -> BriefTable:
+        """What was found, and the first pairs."""
+        labels = [each.label for each in self.dictionaries]
+        rows = (
+            (
+                f"{pair.a} - {pair.b}",
+                "yes" if pair.born_alike else "no",
+                *(rounded(each) for each in (pair.agreement, pair.replicated, pair.above_7, pair.encoder, pair.code)),
+            )
+            for pair in self.pairs[:MOST_ROWS]
+        )
+        more = (f"{MOST_ROWS} of {len(self.pairs):,} pairs:",) if len(self.pairs) > MOST_ROWS else ()
+        warned = (f"Warnings: {len(self.warnings)}",) if self.warnings else ()
+        return BriefTable(
+            title=f"Comparison of {len(labels):,} dictionaries",
+            lines=(*self.sentences[:MOST_SENTENCES], *warned, *more),
+            columns=("pair", "born alike", "agreement", "replicated", "above .7", "encoders", "codes"),
+            rows=tuple(rows),
+            n_words=2,
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.brief_table().html
+
+
+def _numbers(pair: ComparedPair) -> dict[str, Any]:
+    """What of a pair is one word, number or truth; of two numbers the first dictionary's and the second's."""
+    told: dict[str, Any] = {}
+    for name, value in pair:
+        if isinstance(value, tuple) and len(value) == 2 and all(isinstance(each, float) for each in value):  # noqa: PLR2004 (one for each)
+            told |= {f"{name}_a": value[0], f"{name}_b": value[1]}
+        elif isinstance(value, str | int | float):
+            told[name] = value
+    return told

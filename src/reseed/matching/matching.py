@@ -1,14 +1,21 @@
 """The best one-to-one matching of two dictionaries (docs/mathematics.md, eq. 11)."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
-from reseed._support.brief import brief_repr
+from reseed._support.brief import MOST_ROWS, BriefTable, brief_repr
+from reseed._support.numbers import rounded
 from reseed.matching.products import directions, parallel_map
 from reseed.matching.similarity import Sign, check_dictionaries, check_sign
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = ["Matching", "match"]
 
@@ -46,6 +53,29 @@ class Matching:
     """
 
     __repr__ = brief_repr
+
+    def to_frame(self) -> pl.DataFrame:
+        """One row for every pair: `row`, `col` and `cosine`."""
+        import polars as pl  # noqa: PLC0415 (matching needs none)
+
+        return pl.DataFrame({"row": self.rows.numpy(), "col": self.cols.numpy(), "cosine": self.cosines.numpy()})
+
+    def brief_table(self) -> BriefTable:
+        """How far the two agree, and the pairs that are most alike."""
+        order = self.cosines.argsort(descending=True, stable=True)[:MOST_ROWS]
+        pairs = zip(*(each[order].tolist() for each in (self.rows, self.cols, self.cosines)), strict=True)
+        told = f"Matched agreement {rounded(self.agreement, 3)} over {len(self.rows):,} pairs, at most {self.gap:.1g}"
+        return BriefTable(
+            title=f"Matching of {self.n_rows:,} with {self.n_cols:,} atoms",
+            lines=(f"{told} below the best possible one.", f"The {len(order):,} pairs that are most alike:"),
+            columns=("first", "second", "cosine"),
+            rows=tuple((f"{row:,}", f"{col:,}", rounded(cosine, 3)) for row, col, cosine in pairs),
+            n_words=0,
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.brief_table().html
 
     @property
     def agreement(self) -> float:

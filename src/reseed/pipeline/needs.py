@@ -249,11 +249,12 @@ def _disk(
         + sum(groups * (each.shape.dictionary + header) for each in hulls),
         "moments": len(study.preprocess) * (8 * d * d + 12 * d + (4 * d * d if "whiten" in study.preprocess else 0)),
         "comparisons": pairs + 12_000 * len(conditions) + 200 * math.comb(n_draws, 2) * len(draws),
+        "features": sum(groups * each.shape.n_atoms * (50 + 20 * (groups - 1)) for each in conditions) * (groups > 1),
         "findings": 40_000 + sum(20_000 + 6_000 * each.snapshots + 250 * each.pairs for each in conditions),
     }
     files = sum(4 * each.every + each.written + 6 + each.beside for each in conditions)
     files += sum(count for _, count in points.values()) + n_draws * len(draws) + groups * len(hulls)
-    files += len(study.preprocess) + 6 + (len(study.arms) > 1)
+    files += len(study.preprocess) + 6 + (len(study.arms) > 1) + (groups > 1)
     least = snapshots + certain + disk["points"] + n_draws * sum(4 * n * d for _, n, _ in draws)
     return disk, least, files
 

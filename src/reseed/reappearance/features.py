@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from reseed._support import progress, stopping
-from reseed._support.brief import brief_repr
+from reseed._support.brief import MOST_ROWS, BriefTable, brief_repr
 from reseed._support.guard import guarded
+from reseed._support.numbers import rounded
 from reseed._support.threads import workers
 from reseed._support.version import VERSION
 from reseed.activations import Activations, HeldOut, open_activations
@@ -34,7 +35,7 @@ from reseed.reappearance.described import LARGEST, described, fires_on_texts, wa
 from reseed.reappearance.document import AskedFeatures, ConsensusFound, Features, Partnered
 from reseed.reappearance.runs import Recipe, of_sides
 from reseed.reappearance.study_runs import of_study, rule_of
-from reseed.reappearance.table import of_run, table
+from reseed.reappearance.table import flat, listed, of_run, table
 from reseed.reappearance.worth import ConsensusDictionary, common, worth
 from reseed.thresholds import FeatureRule
 from reseed.trajectory import StudyFolder, is_study
@@ -44,6 +45,8 @@ __all__ = ["SHOWN", "Reappearance", "features", "find_features", "told_of"]
 MOST_HELDOUT = 4096
 """Held-out tokens that codes of foreign dictionaries are made of, at most."""
 SHOWN = 5
+_NAMED = 3  # recipes that a notebook shows
+_BRIEF = ("reappearance", "many_to_one", "cosine", "code", "frequency", "crowding")
 
 
 @dataclass(frozen=True)
@@ -102,8 +105,33 @@ class Reappearance:
         )
         return itself, *partners
 
+    def to_frame(self) -> pl.DataFrame:
+        """The table without lists, as CSV has it: columns of their own for the partners in each other run."""
+        return flat(self.table)
+
+    def brief_table(self) -> BriefTable:
+        """What was found, and the features that come back most."""
+        told = self.document
+        warned = (f"Warnings: {len(told.warnings)}",) if told.warnings else ()
+        first = listed(self.table, run=None, sort="reappearance", top=MOST_ROWS)
+        return BriefTable(
+            title=f"Features of {', '.join(recipe.name for recipe in told.recipes[:_NAMED])}",
+            lines=(*(recipe.sentence for recipe in told.recipes[:_NAMED]), *warned, "Those that come back most:"),
+            columns=("run", "atom", *_BRIEF),
+            rows=tuple((row["run"], f"{row['atom']:,}", *(_number(row[name]) for name in _BRIEF)) for row in first),
+            n_words=1,
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return self.brief_table().html
+
     def _fires_on(self, run: str, atom: int) -> tuple[str, ...]:
         return self.texts[run](atom) if run in self.texts else ()
+
+
+def _number(value: float | None) -> str:
+    return rounded(math.nan if value is None else value)
 
 
 def features(*sources: Source, **asked: Any) -> pl.DataFrame:  # noqa: ANN401 (those of `find_features`)

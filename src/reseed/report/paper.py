@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reseed._support.visible import visible_document
+from reseed._support.brief import Tabled
+from reseed._support.visible import visible, visible_document
 from reseed.report.words import estimated, ordered, ratio, title, verdict_row
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ class _Table:
     """How many of the first columns hold words; the others hold numbers."""
 
 
-def written(findings: Findings, form: str) -> str:
+def written(findings: Findings | Tabled, form: str) -> str:
     """The findings as `markdown`, `latex` or `csv`: a table of verdicts, and one of comparisons where there are any.
+
+    Of what `reseed.compare`, `reseed.match` and `reseed.reappearance.find_features` return: the first rows, with what
+    is said of them as the caption; as CSV all of them.
 
     Raises:
         ValueError: there is no such form.
@@ -43,7 +47,15 @@ def written(findings: Findings, form: str) -> str:
     forms = {"markdown": _markdown, "latex": _latex}
     if form not in forms:
         raise ValueError(f"form = {form!r}: choose from {', '.join(forms)}, csv")
-    return "\n".join(map(forms[form], _tables(visible_document(findings))))
+    tables = [_brief(findings)] if isinstance(findings, Tabled) else _tables(visible_document(findings))
+    return "\n".join(map(forms[form], tables))
+
+
+def _brief(found: Tabled) -> _Table:
+    told = found.brief_table()
+    rows = tuple(tuple(map(visible, row)) for row in told.rows)
+    caption = visible(f"{told.title}: {' '.join(told.lines)}")
+    return _Table(caption, tuple(map(visible, told.columns)), rows, told.n_words)
 
 
 def _tables(findings: Findings) -> list[_Table]:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from reseed._support.brief import Tabled
 from reseed._support.guard import guarded
 from reseed._support.visible import visible_document
 
@@ -83,11 +84,12 @@ def schema(findings: Findings | None = None) -> dict[str, Any]:
 
 
 @guarded()
-def table(findings: Findings, *, of: str = "measures") -> pl.DataFrame:
+def table(findings: Findings | Tabled, *, of: str = "measures") -> pl.DataFrame:
     """Findings as rows.
 
     Args:
-        findings: the study.
+        findings: the study; or what `reseed.compare` (a row for every pair), `reseed.match` (for every matched pair of
+            atoms) or `reseed.reappearance.find_features` (for every feature) returned, which have one table each.
         of: `measures`: one row per condition, snapshot and measure, as this module says. `comparisons`: one row per two
             arms, preprocessing and part (`gap`, `born`, `earned`, `gain_difference`, and that at a common R2), the
             tests of the gains with their `outcome`.
@@ -95,6 +97,8 @@ def table(findings: Findings, *, of: str = "measures") -> pl.DataFrame:
     Raises:
         ValueError: `of` is neither.
     """
+    if isinstance(findings, Tabled):
+        return findings.to_frame()
     findings = visible_document(findings)
     if of == "comparisons":
         rows = [row for each in findings.comparisons for row in _comparison_rows(each)]
