@@ -119,6 +119,37 @@ Tensor = Annotated[
 Transpose = Annotated[
     bool, typer.Option("--transpose", help="The columns of that matrix are the tokens, or else the atoms.")
 ]
+Labels = Annotated[
+    list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
+]
+Recipes = Annotated[
+    list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
+]
+NullRuns = Annotated[
+    list[str] | None,
+    typer.Option(help="A run of the recipe on what reseed surrogate writes; given several times."),
+]
+Reader = Annotated[
+    str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
+]
+ActiveAtoms = Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")]
+Delta = Annotated[
+    float | None,
+    typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
+]
+Sign = Annotated[
+    SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
+]
+LeastCosine = Annotated[
+    float | None,
+    typer.Option(
+        min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
+    ),
+]
+LeastCode = Annotated[
+    float | None,
+    typer.Option(min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress bars.")]
 Require = Annotated[
     list[str] | None,
@@ -250,10 +281,7 @@ def geometry(
         str | None,
         typer.Option("--format", metavar="READER", help="Which reader the dictionaries need, if files do not tell."),
     ] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
-    ] = None,
+    delta: Delta = None,
     atoms: Annotated[
         int | None, typer.Option(min=1, help="Atoms of the dictionaries drawn; default: 512, or as A and B have.")
     ] = None,
@@ -261,9 +289,7 @@ def geometry(
     preprocess: Annotated[str, typer.Option(help="Preprocessings, with commas.")] = "none,centre,standardise",
     tokens: Annotated[int, typer.Option(min=2, help="Tokens sampled for mean cosine and covariance.")] = 16384,
     html: Annotated[Path | None, typer.Option(help="Write a page with the figure here, as one file.")] = None,
-    sign: Annotated[
-        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
-    ] = SignPolicy.SIGNED,
+    sign: Sign = SignPolicy.SIGNED,
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
@@ -325,20 +351,11 @@ def compare(
             help="A run of the same recipe on what reseed surrogate writes; given several times: three or more."
         ),
     ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
-    ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
-    ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
-    ] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
-    ] = None,
+    label: Labels = None,
+    group: Recipes = None,
+    form: Reader = None,
+    k: ActiveAtoms = None,
+    delta: Delta = None,
     references: Annotated[
         bool | None,
         typer.Option(
@@ -354,9 +371,7 @@ def compare(
             "ends in .html."
         ),
     ] = None,
-    sign: Annotated[
-        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
-    ] = SignPolicy.SIGNED,
+    sign: Sign = SignPolicy.SIGNED,
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
@@ -429,28 +444,11 @@ def features(
         Path | None,
         typer.Option(help="What they were trained on; adds their codes, and what features fire on."),
     ] = None,
-    null: Annotated[
-        list[str] | None,
-        typer.Option(help="A run of the recipe on what reseed surrogate writes; given several times."),
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
-    ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
-    ] = None,
-    cosine: Annotated[
-        float | None,
-        typer.Option(
-            min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
-        ),
-    ] = None,
-    code: Annotated[
-        float | None,
-        typer.Option(
-            min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."
-        ),
-    ] = None,
+    null: NullRuns = None,
+    label: Labels = None,
+    group: Recipes = None,
+    cosine: LeastCosine = None,
+    code: LeastCode = None,
     run_label: Annotated[
         str | None, typer.Option("--run", help="List features of this run alone; default: of all.")
     ] = None,
@@ -493,17 +491,10 @@ def features(
         str | None,
         typer.Option("--as", metavar="WRITER", help="With --consensus: for which library; default: saelens."),
     ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
-    ] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
-    ] = None,
-    sign: Annotated[
-        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
-    ] = SignPolicy.SIGNED,
+    form: Reader = None,
+    k: ActiveAtoms = None,
+    delta: Delta = None,
+    sign: Sign = SignPolicy.SIGNED,
     *,
     force: Annotated[
         bool, typer.Option("--force", help="With --consensus: replace what was written there before.")
@@ -583,39 +574,15 @@ def passport(
     activations: Annotated[
         Path | None, typer.Option(help="What they were trained on; adds their codes. Of a study its own codes count.")
     ] = None,
-    null: Annotated[
-        list[str] | None,
-        typer.Option(help="A run of the recipe on what reseed surrogate writes; given several times."),
-    ] = None,
-    label: Annotated[
-        list[str] | None, typer.Option(help="What the dictionaries are called, given once for each, in their order.")
-    ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option(help="The recipe of each, given once for each; default: by their records.")
-    ] = None,
-    cosine: Annotated[
-        float | None,
-        typer.Option(
-            min=-1.0, max=1.0, help="The least cosine with which a feature comes back; default: the study's, or 0.7."
-        ),
-    ] = None,
-    code: Annotated[
-        float | None,
-        typer.Option(
-            min=-1.0, max=1.0, help="The least correlation of codes, where known; default: the study's, or 0.5."
-        ),
-    ] = None,
-    form: Annotated[
-        str | None, typer.Option("--format", metavar="READER", help="Which reader they need, if files do not tell.")
-    ] = None,
-    k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, if files do not tell.")] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
-    ] = None,
-    sign: Annotated[
-        SignPolicy, typer.Option(help="Whether an atom and its negative are one feature, as in ICA and PCA: abs.")
-    ] = SignPolicy.SIGNED,
+    null: NullRuns = None,
+    label: Labels = None,
+    group: Recipes = None,
+    cosine: LeastCosine = None,
+    code: LeastCode = None,
+    form: Reader = None,
+    k: ActiveAtoms = None,
+    delta: Delta = None,
+    sign: Sign = SignPolicy.SIGNED,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a passport that was written there.")] = False,
     quiet: Quiet = False,
@@ -904,10 +871,7 @@ def export(
         str | None, typer.Option("--from", metavar="READER", help="Which reader SOURCE needs, if files do not tell.")
     ] = None,
     k: Annotated[int | None, typer.Option(min=1, help="How many atoms are active, where SOURCE does not say.")] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(min=0.0, help="How far archetypal atoms may leave the hull of their points (overcomplete)."),
-    ] = None,
+    delta: Delta = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a dictionary that was written there.")] = False,
 ) -> None:
