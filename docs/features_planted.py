@@ -131,7 +131,7 @@ def _worst(rows: Sequence[Figures], targets: dict[str, float]) -> list[str]:
 
 
 def _dictionaries(rows: Sequence[Figures]) -> str:
-    head = ("chance of being found", "runs", "noise", "own atoms", "bound", "Chao", "forecast")
+    head = ("chance of being found", "runs", "noise", "own atoms", "least cosine", "bound", "Chao", "forecast")
     more = ("mean", "medoid", "best run", "mean at least as good")
     cells = (
         (
@@ -139,6 +139,7 @@ def _dictionaries(rows: Sequence[Figures]) -> str:
             str(row["runs"]),
             row["noise"],
             "yes" if row["own"] else "no",
+            rounded(row["above"]),
             _told(row["below"], 0.95),
             _told(row["chao_below"], 0.95),
             _told(row["covers"], 0.93),

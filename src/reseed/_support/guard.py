@@ -31,7 +31,12 @@ Between = tuple[Any, Any]
 _LARGEST = 2**63 - 1
 _MOST = 2**38  # numbers: a terabyte
 _NEVER_EMPTY = {"d_model", "steps"}  # axes without which there is nothing to say
-_NAMES = {"str": "text", "NoneType": "None", "bool": "True or False"}
+_NAMES = {
+    "str": "text",
+    "NoneType": "None",
+    "bool": "True or False",
+    "Tabled": "what reseed.compare, reseed.match or find_features returned",
+}
 _FLOATS = ("float16", "bfloat16", "float32", "float64")
 _INTEGERS = ("uint8", "int8", "int16", "int32", "int64")
 
@@ -69,15 +74,19 @@ def guarded(*, numbers: Numbers = "finite", **ranges: Between) -> Callable[[Call
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Every annotation as far as it can be read: a name that only type checkers import stays a word."""
     space = {**vars(__import__("builtins")), **getattr(inspect.unwrap(function), "__globals__", {})}
-    hints = {}
-    for name, annotation in inspect.get_annotations(inspect.unwrap(function)).items():
-        hints[name] = annotation
-        if isinstance(annotation, str):
-            try:
-                hints[name] = eval(annotation, space)  # noqa: S307 (our own annotation)
-            except (NameError, TypeError):
-                continue
-    return hints
+    return {name: _read(each, space) for name, each in inspect.get_annotations(inspect.unwrap(function)).items()}
+
+
+def _read(annotation: Any, space: dict[str, Any]) -> Any:  # noqa: ANN401 (an annotation, as it stands)
+    """What it means; of a choice with such a name in it the members, in a tuple."""
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, space)  # noqa: S307 (our own annotation)
+    except (NameError, TypeError):
+        members = annotation.split(" | ")
+        named = all(member.isidentifier() for member in members)
+        return tuple(_read(member, space) for member in members) if named and len(members) > 1 else annotation
 
 
 class _Check:
@@ -91,6 +100,8 @@ class _Check:
         origin = get_origin(hint)
         if hasattr(hint, "dim_str"):
             self._tensor(value, hint)
+        elif isinstance(hint, tuple):
+            self._one_of(value, hint)
         elif origin in {Union, UnionType} or isinstance(hint, TypeVar):
             self._one_of(value, hint.__constraints__ if isinstance(hint, TypeVar) else get_args(hint))
         elif origin is Literal:
@@ -110,7 +121,7 @@ class _Check:
         if isinstance(kind, str):
             if kind.isidentifier() and kind not in {base.__name__ for base in type(value).__mro__}:
                 raise self._other(value, f"a {kind}")
-        elif inspect.isclass(kind) and not getattr(kind, "_is_protocol", False) and not isinstance(value, kind):
+        elif inspect.isclass(kind) and _can_tell(kind) and not isinstance(value, kind):
             raise self._other(value, _NAMES.get(kind.__name__, f"a {kind.__name__}"))
 
     def _one_of(self, value: object, members: tuple[Any, ...]) -> None:
@@ -199,6 +210,11 @@ class _Check:
         if not fits or told:
             where = f" where {', '.join(told)}" if told else ""
             raise ValueError(f"{self.name} has shape {shape}; it is ({', '.join(axes)}){where}")
+
+
+def _can_tell(kind: type) -> bool:
+    """Whether it is known of any value if it is of this class: of a protocol only if it says so."""
+    return not getattr(kind, "_is_protocol", False) or getattr(kind, "_is_runtime_protocol", False)
 
 
 def _kind(value: object) -> str:
