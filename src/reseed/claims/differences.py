@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from os.path import commonpath
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.mistakes import shown
@@ -103,7 +103,7 @@ def _from_where_they_differ(told: Any, found: Any) -> tuple[Any, Any]:  # noqa: 
     """Two long texts without most of what they have in common at their beginnings."""
     if not (isinstance(told, str) and isinstance(found, str)):
         return told, found
-    same = max(0, len(commonpath([told, found])) - _BEFORE)
+    same = max(0, len(commonprefix([told, found])) - _BEFORE)
     return (told, found) if same == 0 else (f"…{told[same:]}", f"…{found[same:]}")
 
 
