@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from reseed._support.mistakes import shown
@@ -103,7 +102,8 @@ def _from_where_they_differ(told: Any, found: Any) -> tuple[Any, Any]:  # noqa: 
     """Two long texts without most of what they have in common at their beginnings."""
     if not (isinstance(told, str) and isinstance(found, str)):
         return told, found
-    same = max(0, len(commonprefix([told, found])) - _BEFORE)
+    alike = next((i for i, pair in enumerate(zip(told, found, strict=False)) if pair[0] != pair[1]), 0)
+    same = max(0, alike - _BEFORE)
     return (told, found) if same == 0 else (f"…{told[same:]}", f"…{found[same:]}")
 
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from reseed import floors, statistics
 from reseed._support.brief import brief_repr
+from reseed._support.products import row_products
 from reseed.dice import roll
 from reseed.interop import LoadedDictionary
 from reseed.matching import match, row_cosines, unit_rows
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Null", "Pair", "clopper_pearson", "find"]
 
-_AT_A_TIME = 2**24  # cosines in memory, in four bytes each
+_AT_A_TIME = 2**22  # cosines in memory, in four bytes each
+_ROUNDING = 1e-6  # cosines in float32 that differ by less are equal
 _HALF = 0.5  # of the other runs: an atom that comes back in so many does so alone
 _DRAWN = 3  # dictionaries of random directions, where there are no runs without structure
 
@@ -206,28 +208,18 @@ def _encoders(a: Run, b: Run, matching: Matching) -> Float64[Tensor, " pairs"] |
 def _ranks(
     a: Float64[Tensor, "a_atoms d_model"], b: Float64[Tensor, "b_atoms d_model"], matching: Matching
 ) -> tuple[Int[Tensor, " pairs"], Int[Tensor, " pairs"]]:
-    return (
-        _rank(a[matching.rows], b, matching.cols, matching.sign),
-        _rank(b[matching.cols], a, matching.rows, matching.sign),
-    )
-
-
-def _rank(
-    of: Float64[Tensor, "pairs d_model"],
-    among: Float64[Tensor, "atoms d_model"],
-    which: Int[Tensor, " pairs"],
-    sign: Sign,
-) -> Int[Tensor, " pairs"]:
-    """How many of the atoms are nearer than the partner is, and 1; in float32, where equals are equal."""
-    found: list[Tensor] = []
-    others = among.float()
-    at_a_time = max(1, _AT_A_TIME // max(1, len(among)))
-    for first in range(0, len(of), at_a_time):
-        cosines = of[first : first + at_a_time].float() @ others.T
-        cosines = cosines.abs() if sign == "abs" else cosines
-        own = cosines.gather(1, which[first : first + at_a_time, None])
-        found.append((cosines > own).sum(dim=1) + 1)
-    return torch.cat(found)
+    """How many atoms of the other run are nearer than the partner is, and 1, seen from both; equals are not nearer."""
+    first, second = a.float(), b.float()
+    of_rows, of_cols = torch.full((len(a),), math.inf), torch.full((len(b),), math.inf)
+    of_rows[matching.rows] = of_cols[matching.cols] = matching.cosines.float() + _ROUNDING
+    nearer_rows, nearer_cols = (torch.zeros(count, dtype=torch.int64) for count in (len(a), len(b)))
+    at_a_time = max(1, _AT_A_TIME // max(1, len(b)))
+    for begin in range(0, len(a), at_a_time):
+        cosines = row_products(first[begin : begin + at_a_time], second)
+        cosines = cosines.abs() if matching.sign == "abs" else cosines
+        nearer_rows[begin : begin + at_a_time] = (cosines > of_rows[begin : begin + at_a_time, None]).sum(dim=1)
+        nearer_cols += (cosines > of_cols).sum(dim=0)
+    return nearer_rows[matching.rows] + 1, nearer_cols[matching.cols] + 1
 
 
 def _nearest(
@@ -239,7 +231,7 @@ def _nearest(
     which: list[Tensor] = []
     at_a_time = max(1, _AT_A_TIME // max(1, len(units)))
     for first in range(0, len(units), at_a_time):
-        cosines = units[first : first + at_a_time] @ units.T
+        cosines = row_products(units[first : first + at_a_time], units)
         cosines = cosines.abs() if sign == "abs" else cosines
         rows = torch.arange(len(cosines))
         cosines[rows, first + rows] = -math.inf
