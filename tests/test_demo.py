@@ -1,7 +1,7 @@
 import pytest
 
 import reseed
-from reseed.cli import BundledModel
+from reseed.cli.options import BundledModel
 from reseed.findings import Findings
 from reseed.pipeline.demo import LAYERS, demo_study, run_written
 from reseed.spec import Study
