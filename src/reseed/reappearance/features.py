@@ -177,7 +177,7 @@ def find_features(
         k: how many atoms are active, where files do not say.
         delta: how far archetypal atoms may leave the hull of their points, likewise.
         with_blocks: whether blocks are sought: sets of atoms whose span comes back where the atoms do not. It takes
-            a minute for hundreds of atoms and hours for ten thousands.
+            a minute or two for a thousand atoms.
         with_consensus: whether a dictionary is made of what runs have in common, and held against each of them: of the
             `mean` of every class of atoms, or of its `medoid`.
         in_runs: in how many runs a feature has to be found for that dictionary. With 1 it is as large as that of a run,
