@@ -208,6 +208,33 @@ def test_a_link_names_a_feature(opened, url):
     assert title(opened(f"{url}#0/9/70")).endswith(LABELS[0])  # there is no such run: the page opens as ever
 
 
+def test_a_page_that_is_loaded_again_shows_each_chart_once(opened, url):
+    page = opened()
+    address = page.evaluate("location.href")
+    assert address != url
+    again = opened(address)
+    again.wait_for_selector("#shown .scroll", state="attached")
+    assert again.locator("#shown h3").all_text_contents().count("Cosine along training, step by step") == 1
+
+
+def test_a_run_without_any_that_match_shows_none(opened):
+    page = opened()
+    page.select_option("[name=kind]", "dead")
+    page.select_option("[name=run]", "1")
+    assert listed(page) == []
+    assert page.text_content("#shown") == ""
+    page.select_option("[name=kind]", "any")
+    page.locator("#features tbody tr").first.click()
+    assert title(page).endswith(LABELS[1])
+
+
+def test_escape_stays_on_the_page(opened, url):
+    page = opened(f"{url}#0/2/70", viewport={"width": 800, "height": 800})
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#list", state="visible")
+    assert page.evaluate("location.href").startswith(url)
+
+
 def test_on_a_phone_the_list_or_the_feature_is_seen(opened):
     page = opened(viewport={"width": 360, "height": 740})
     assert page.locator("#list").is_visible()

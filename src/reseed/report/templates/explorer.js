@@ -37,7 +37,7 @@
   const rounded = (number) => number.toFixed(2).replace(/^(-?)0\./, "$1.");
   const exact = (scaled) => (scaled === UNKNOWN ? NONE : rounded(scaled / EXACT));
   const whole = (number) => number.toLocaleString("en");
-  const share = (number) => (number >= 0.1 ? `${(100 * number).toFixed(0)} %` : `${Number((100 * number).toPrecision(2))} %`);
+  const share = (number) => Number.isNaN(number) ? NONE : (number >= 0.1 ? `${(100 * number).toFixed(0)} %` : `${Number((100 * number).toPrecision(2))} %`);
   const letter = (run) => String.fromCharCode(65 + (run % 26)) + (run < 26 ? "" : Math.floor(run / 26));
 
   /* Recipes */
@@ -329,9 +329,10 @@
   }
 
   async function course(row) {
-    const found = await courses(here());
+    const recipe = here(), others = othersOf(runOf(row));
+    const found = await courses(recipe);
     if (!found) return null;
-    const { steps, runs } = here(), others = othersOf(runOf(row));
+    const { steps } = recipe;
     const lines = [{ said: "itself at the end", values: found.own.subarray(row * steps.length, (row + 1) * steps.length), kind: "itself", dash: "none" }];
     others.forEach((other, place) => {
       const from = (row * others.length + place) * steps.length;
@@ -380,15 +381,34 @@
     return made("details", {}, made("summary", {}, "As a table"), made("div", about, inside));
   }
 
+  let showing = 0; // which feature is the last that was asked for: a chart that comes later is not shown
+
   async function show(row) {
-    const run = runOf(row);
+    showing += 1;
+    const ticket = showing, run = runOf(row);
     const title = made("h2", { id: "feature-title", dir: "auto" }, `Feature ${whole(atomOf(row))} of ${runName(run)}, ${here().runs[run]}`);
     const cards = [itself(row), ...othersOf(run).map((other, place) => partner(row, other, place))];
     const names = here().runs.map((each, other) => `${letter(other)} ${each}`).join(" · ");
     byId("shown").replaceChildren(title, made("p", { class: "answer" }, answer(row)), facts(row),
       made("h3", {}, "Its partners in the other runs"), made("div", { class: "cards" }, ...cards), made("p", { class: "note", dir: "auto" }, names));
     const along = await course(row);
-    if (along && state.row === row) byId("shown").querySelector(".cards").after(along);
+    if (along && ticket === showing) byId("shown").querySelector(".cards").after(along);
+  }
+
+  /* Browsers refuse when too many addresses come at once, as from a key that is held: then the page has the one before. */
+  function keep(how, kept, place) {
+    try {
+      history[how](kept, "", place);
+    } catch {
+      // the feature is shown all the same
+    }
+  }
+
+  function showNothing() {
+    showing += 1;
+    byId("shown").replaceChildren();
+    closeFeature();
+    keep("replaceState", history.state, location.pathname + location.search);
   }
 
   async function choose(row, opened) {
@@ -396,8 +416,8 @@
     document.querySelectorAll("#features tr.chosen").forEach((each) => each.classList.remove("chosen"));
     document.querySelector(`#features tr[data-row="${row}"]`)?.classList.add("chosen");
     const place = `#${state.recipe}/${runOf(row)}/${atomOf(row)}`;
-    if (opened && !byId("browser").classList.contains("opened")) history.pushState({ opened: true }, "", place);
-    else history.replaceState(history.state ?? { opened: false }, "", place);
+    if (opened && !byId("browser").classList.contains("opened")) keep("pushState", { opened: true }, place);
+    else keep("replaceState", history.state ?? { opened: false }, place);
     if (opened) openFeature();
     await show(row);
     byId("feature").scrollTop = 0;
@@ -441,6 +461,7 @@
     if (state.sort !== "atom" && !column(state.sort)) state.sort = "back";
     renew();
     if (rows.length) choose(rows[0], false);
+    else showNothing();
   }
 
   function step(down) {
@@ -455,7 +476,7 @@
   function keyed(event) {
     const typing = event.target.closest("input, select, textarea");
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "Escape" && byId("browser").classList.contains("opened") && narrow.matches) history.back();
+    if (event.key === "Escape" && byId("browser").classList.contains("opened") && narrow.matches) byId("back").click();
     else if (typing && event.key === "ArrowDown" && event.target.name === "query") step(0);
     else if (typing) return;
     else if (event.key === "/") form.query.focus();
@@ -505,7 +526,7 @@
     const asked = location.hash;
     chooseRecipe(0);
     if (asked) {
-      history.replaceState(null, "", asked);
+      keep("replaceState", null, asked);
       followed();
     }
     tell("");
