@@ -186,6 +186,28 @@ def test_of_a_study_one_run_of_every_start_counts_and_its_surrogate_is_the_null(
     assert found.table.group_by("run").agg(pl.col("mass").sum())["mass"].to_list() == pytest.approx([1.0] * 3)
 
 
+def test_what_had_the_cosine_at_step_0_is_told(study, tmp_path):
+    recipe = find_features(study).document.recipes[0]
+    born = [reseed.read_dictionary(study / "runs" / run / "step-000000.safetensors").atoms for run in recipe.runs]
+    shares = [float((reseed.match(a, b).cosines >= recipe.cosine).double().mean()) for a, b in combinations(born, 2)]
+    assert recipe.at_start.value == pytest.approx(np.mean(shares))
+    assert "at step 0, before any training, " in recipe.sentence
+    alone = find_features(*planted(tmp_path)).document
+    assert alone.recipes[0].at_start is None
+    assert "step 0" not in alone.recipes[0].sentence
+    assert any("what came back at step 0 already is not known" in told for told in alone.warnings)
+
+
+def test_a_start_that_runs_share_in_kind_is_not_taken_for_training(tmp_path):
+    acts = studies.matrix(tmp_path / "acts.npy", 3000)
+    arm = studies.arm("topk", start={"kind": "kmeans", "kmeans_steps": 10})
+    small = studies.study(acts, arm, steps=1, preprocess=("centre",), starts=3, runs_per_start=1)
+    reseed.run(small, tmp_path / "study")
+    (recipe,) = find_features(tmp_path / "study", code=-1.0).document.recipes
+    assert recipe.at_start.value > 0.2
+    assert recipe.at_start.value == pytest.approx(recipe.reappearance.value, abs=0.1)  # after one step
+
+
 def test_the_joint_rule_is_never_easier_than_that_of_cosines(study):
     joint, alone = (find_features(study, code=code).table["reappearance"].to_numpy() for code in (0.9, -1.0))
     assert (joint <= alone).all()

@@ -56,6 +56,7 @@ _BY_NAME = {
     "name": "recipe",
     "format": "recipe",
     "left_out": "starts",
+    "at_start": "starts",
     "births": "starts",
     "birth": "starts",
     "birth_p": "starts",

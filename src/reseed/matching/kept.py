@@ -7,6 +7,7 @@ from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from reseed._support.brief import brief_repr
+from reseed._support.products import row_products
 from reseed.matching.matching import Matching
 from reseed.matching.similarity import Sign, check_dictionaries, unit_rows, zero_atoms
 
@@ -60,7 +61,7 @@ def _best(
     found: list[Tensor] = []
     others = among.float()
     for block in of.split(max(1, _AT_A_TIME // max(1, len(among)))):
-        cosines = block.float() @ others.T
+        cosines = row_products(block.float(), others)
         best = (cosines.abs() if sign == "abs" else cosines).argmax(dim=1)
         found.append((block * among[best]).sum(dim=1))
     cosines = torch.cat(found)

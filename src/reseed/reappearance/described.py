@@ -12,6 +12,7 @@ from torch import Tensor
 from reseed import statistics
 from reseed._support.numbers import percent, rounded
 from reseed.analysis.intervals import interval
+from reseed.matching import match
 from reseed.reappearance.births import births, born_alike
 from reseed.reappearance.document import BlocksFound, ExplainedBy, Range, Recaptured, RecipeFeatures, Shown
 from reseed.reappearance.shares import Shares, shares
@@ -55,6 +56,7 @@ def described(
     recipe, null = found.recipe, found.null
     tested, texts = births(found), acts if with_texts else None
     one, many = _over_runs(found)
+    start = _at_start(found)
     counted = recapture(found.classes.appearances, len(recipe.runs), chance=min(1.0, max(0.0, null.one_to_one.value)))
     once = rows.unique("class", keep="first", maintain_order=True)
     busy = ["fired"] if found.with_codes else ["cosine"]
@@ -74,6 +76,7 @@ def described(
         null=null.what,
         null_reappearance=_share(null.one_to_one),
         null_many_to_one=_share(null.many_to_one),
+        at_start=start,
         null_of_cosines_alone=null.of_cosines_alone,
         recapture=Recaptured(
             classes=counted.n_classes,
@@ -90,7 +93,7 @@ def described(
         strata=strata(found, rows),
         most=tuple(_shown(found, row, texts) for row in most.to_dicts()),
         least=tuple(_shown(found, row, texts) for row in least.to_dicts()),
-        sentence=f"{born_alike(tested)}{_sentence(found, rows, one)}",
+        sentence=f"{born_alike(tested)}{_sentence(found, rows, one, start)}",
     )
 
 
@@ -148,7 +151,20 @@ def _share(estimate: Estimate) -> Interval:
     )
 
 
-def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
+def _at_start(found: Found) -> Interval | None:
+    """The share of pairs matched at step 0 that have the cosine already; None where a run has no step 0 on disk."""
+    runs = found.recipe.runs
+    if any(0 not in run.along for run in runs):
+        return None
+    born = [run.along[0]() for run in runs]
+    shares = torch.full((1, len(runs), len(runs)), math.nan, dtype=torch.float64)
+    for i, j in found.pairs:
+        cosines = match(born[i], born[j], sign=found.recipe.sign).cosines
+        shares[0, i, j] = shares[0, j, i] = (cosines >= found.rule.cosine).double().mean()
+    return _share(statistics.between(shares, torch.arange(len(runs)), level=LEVEL)[0])
+
+
+def _sentence(found: Found, rows: pl.DataFrame, one: Interval, start: Interval | None) -> str:
     others, null = len(found.recipe.runs) - 1, found.null
     all_of = int((rows["reappearance"] == 1).sum())
     none = int((rows["reappearance"] == 0).sum())
@@ -156,10 +172,13 @@ def _sentence(found: Found, rows: pl.DataFrame, one: Interval) -> str:
     most = "at most " if null.of_cosines_alone else ""
     n_runs = others + 1
     there = f"{most}{percent(null.one_to_one.value)} do among {null.what}"
+    born = (
+        "" if start is None else f"; at step 0, before any training, {percent(start.value)} had such a cosine already"
+    )
     in_all = {1: "in the other", 2: "in both others"}.get(others, f"in all {others} others")
     return (
         f"{percent(one.value)} of the matched atoms come back in another run, with a cosine of at least "
-        f"{rounded(found.rule.cosine)}{codes}; {there}. Of {len(rows):,} atoms of {n_runs} runs {all_of:,} "
+        f"{rounded(found.rule.cosine)}{codes}; {there}{born}. Of {len(rows):,} atoms of {n_runs} runs {all_of:,} "
         f"come back {in_all} and {none:,} in none."
     )
 
@@ -200,6 +219,11 @@ def warned(found: Sequence[Found]) -> list[str]:
             told.append(
                 f"{name}: what the recipe finds again on rows without structure is not known: random directions stand "
                 "in for it; give --null"
+            )
+        if any(0 not in run.along for run in each.recipe.runs):
+            told.append(
+                f"{name}: what came back at step 0 already is not known, so neither is what training did: give folders "
+                "with the steps of each run"
             )
         if each.recipe.left_out:
             told.append(f"{name}: left out, as born like one that is there: {', '.join(each.recipe.left_out)}")

@@ -4,7 +4,7 @@ FEATURES_VERSION history
   1  first version
   2  what was asked, what the sources say of their recipes, every file that was read, and the birth tests, so that
      `reseed verify` can find all of it again; `source` is in `asked`, and `activations` holds their fingerprint;
-     `consensus`: what runs have in common as a dictionary, and what it is worth
+     `consensus`: what runs have in common as a dictionary, and what it is worth; `at_start`: what comes back at step 0
 """
 
 from __future__ import annotations
@@ -314,6 +314,8 @@ class RecipeFeatures(Document):
     """The share of matched pairs that come back there by the same rule."""
     null_many_to_one: Interval
     """The share of atoms that have any within the threshold there."""
+    at_start: Interval | None
+    """The share of the pairs matched at step 0 that have the cosine already, codes unasked; null without step 0."""
     null_of_cosines_alone: bool
     """Whether codes are not known there: then fewer come back there than `null_reappearance` says."""
     recapture: Recaptured

@@ -11,7 +11,17 @@ if TYPE_CHECKING:
     from reseed.findings import Interval
     from reseed.reappearance.document import Features, RecipeFeatures, Shown, Strata
 
-__all__ = ["SHARES", "SHOWN", "share_rows", "shown_rows", "strata_caption", "strata_columns", "strata_rows", "title"]
+__all__ = [
+    "SHARES",
+    "SHOWN",
+    "share_rows",
+    "shown_rows",
+    "strata_caption",
+    "strata_columns",
+    "strata_rows",
+    "title",
+    "told",
+]
 
 SHARES = ("one to one", "many to one")
 """Columns of `share_rows`."""
@@ -28,10 +38,12 @@ def title(found: Features) -> str:
 
 
 def share_rows(recipe: RecipeFeatures) -> dict[str, tuple[str, str]]:
-    """How many come back, and how many do on the null."""
+    """How many come back, how many do on the null, and how many had the cosine at step 0 where that is known."""
+    born = {} if recipe.at_start is None else {"at step 0, by cosines alone": (told(recipe.at_start), "")}
     return {
-        "come back": (_told(recipe.reappearance), _told(recipe.many_to_one)),
-        f"null: {recipe.null}": (_told(recipe.null_reappearance), _told(recipe.null_many_to_one)),
+        "come back": (told(recipe.reappearance), told(recipe.many_to_one)),
+        f"null: {recipe.null}": (told(recipe.null_reappearance), told(recipe.null_many_to_one)),
+        **born,
     }
 
 
@@ -72,5 +84,6 @@ def _has_null(strata: Strata) -> bool:
     return any(not math.isnan(each.null_many_to_one) for each in strata.strata)
 
 
-def _told(share: Interval) -> str:
-    return f"{rounded(share.value, 3)} {interval(share.low, share.high)}".rstrip()
+def told(share: Interval) -> str:
+    """A share with its interval."""
+    return f"{rounded(share.value, 3)} {interval(share.low, share.high, 3)}".rstrip()

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from reseed._support.visible import visible_document
-from reseed.report import passport_words
+from reseed.report import features_words, passport_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,9 +52,11 @@ def _recipe(recipe: RecipeFeatures) -> Iterator[str]:
     yield f"- Independent runs: {len(recipe.runs)} ({_plain(', '.join(recipe.runs))})."
     if recipe.left_out:
         yield f"- Left out, as born like one of these: {len(recipe.left_out)}."
-    yield f"- Come back, 95 % over runs: {passport_words.told(recipe.reappearance)}."
+    yield f"- Come back, 95 % over runs: {features_words.told(recipe.reappearance)}."
     most = "at most " if recipe.null_of_cosines_alone else ""
-    yield f"- Null: {recipe.null}, of which {most}{passport_words.told(recipe.null_reappearance)} come back."
+    yield f"- Null: {recipe.null}, of which {most}{features_words.told(recipe.null_reappearance)} come back."
+    if recipe.at_start is not None:
+        yield f"- At step 0, before any training, by cosines alone: {features_words.told(recipe.at_start)}."
     yield ""
 
 

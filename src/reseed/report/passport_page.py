@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed._support.visible import visible_document
-from reseed.report import passport_words, theme
+from reseed.report import features_words, passport_words, theme
 from reseed.report.environment import environment
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def page(passport: Passport, digest: str) -> str:
             passport=passport,
             digest=digest,
             told=passport_words,
+            shares=features_words,
             title=passport_words.name(passport),
             version=passport.made.reseed,
             light=theme.css("light"),

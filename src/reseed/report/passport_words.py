@@ -12,7 +12,6 @@ from reseed._support.numbers import interval, rounded, size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from reseed.findings import Interval
     from reseed.reappearance.document import RecipeFeatures
     from reseed.reappearance.passport import Columns, Passport
 
@@ -28,9 +27,7 @@ __all__ = [
     "return_columns",
     "return_rows",
     "sentences",
-    "share_rows",
     "sizes",
-    "told",
 ]
 
 BIRTH = ("atoms tested", "matched to their own index", "by chance", "p", "p (Holm)", "born alike")
@@ -53,19 +50,6 @@ def sentences(passport: Passport) -> list[str]:
     """What was found, recipe by recipe; of several after its name."""
     recipes = passport.found.recipes
     return [each.sentence if len(recipes) == 1 else f"{each.name}: {each.sentence}" for each in recipes]
-
-
-def told(share: Interval) -> str:
-    """A share with its interval."""
-    return f"{rounded(share.value, 3)} {interval(share.low, share.high, 3)}".rstrip()
-
-
-def share_rows(recipe: RecipeFeatures) -> dict[str, tuple[str, str]]:
-    """How many come back, one to one and many to one, and among the null."""
-    return {
-        "come back": (told(recipe.reappearance), told(recipe.many_to_one)),
-        f"null: {recipe.null}": (told(recipe.null_reappearance), told(recipe.null_many_to_one)),
-    }
 
 
 def return_columns(passport: Passport, recipe: RecipeFeatures) -> list[str]:
