@@ -10,14 +10,18 @@ from reseed.kernels import _triton
 
 H200 = GPUTarget("cuda", 90, 32)
 TYPES = {
-    "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums",
-    "*i64": "keys indices begins ends tokens owners",
-    "i32": "n_tokens n_atoms k batch d_model n_columns n_rows n_further",
+    "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums totals",
+    "*i32": "tops groups bounds",
+    "*i64": "indices begins ends tokens owners",
+    "i32": "n_atoms n_groups k batch d_model n_columns n_rows n_further",
     "fp32": "factor penalty",
 }
 TYPE_OF = {name: kind for kind, names in TYPES.items() for name in names.split()}
 TILES = {
-    "select": {"TOKENS": 1, "ATOMS": 16384},
+    "select": {"ATOMS": 16384},
+    "group_tops": {"GROUPS": 128, "WIDTH": 16},
+    "select_groups": {"GROUPS": 1024},
+    "select_among": {"ATOMS": 1024, "WIDTH": 16},
     "decode": {"PLACES": 64, "COLUMNS": 64},
     "leave_residual": {"PLACES": 64, "COLUMNS": 64},
     "sum_segments": {"PLACES": 8, "COLUMNS": 512},

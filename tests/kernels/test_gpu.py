@@ -112,14 +112,17 @@ def test_an_atom_with_many_tokens_is_shared_out_and_joined(monkeypatch, x):
         torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.parametrize("stretch", [8, 16, 32])
-def test_what_is_chosen_among_stretches_of_the_atoms_is_chosen_among_all(monkeypatch, x, codes, stretch):
+@pytest.mark.parametrize("width", [1, 2, 8, 16])
+def test_what_is_chosen_among_groups_of_atoms_is_chosen_among_all(monkeypatch, x, codes, width):
     encoder, bias = normal(RUNS, N_ATOMS, D_MODEL, roll=2), normal(RUNS, N_ATOMS, roll=3)
     ties = torch.zeros(2, BATCH, D_MODEL, device=GPU), encoder, torch.ones(2, N_ATOMS, device=GPU)
-    of_ties = gpu.encode_topk(*ties, k=2 * K)
-    monkeypatch.setattr(gpu, "STRETCH", stretch)
-    assert_same(gpu.encode_topk(x, encoder, bias, k=K), codes)
-    assert_same(gpu.encode_topk(*ties, k=2 * K), of_ties)  # of 8 atoms in the last stretch of 16 or 32
+    mostly_inactive = x, encoder, bias - 3.0
+    few = N_ATOMS // width if width > K else K
+    alone = [gpu.encode_topk(*each, k=few) for each in ((x, encoder, bias), ties, mostly_inactive)]
+    monkeypatch.setattr(gpu, "NARROWEST", 1)
+    monkeypatch.setattr(gpu, "_width", lambda *_: width)
+    for given, expected in zip(((x, encoder, bias), ties, mostly_inactive), alone, strict=True):
+        assert_same(gpu.encode_topk(*given, k=few), expected)
 
 
 def test_a_small_buffer_gives_the_same_bits(monkeypatch, x, codes):

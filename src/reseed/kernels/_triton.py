@@ -9,10 +9,18 @@ from typing import Any
 import triton
 import triton.language as tl
 
-__all__ = ["decode", "join_segments", "leave_residual", "select", "sum_segments"]
+__all__ = [
+    "decode",
+    "group_tops",
+    "join_segments",
+    "leave_residual",
+    "select",
+    "select_among",
+    "select_groups",
+    "sum_segments",
+]
 
 NAN_BITS = tl.constexpr(0x7FC00000)
-INDEX_BITS = tl.constexpr(0x7FFFFFFF)
 OCTAVE = tl.constexpr(1 << 23)
 LARGEST_STRIDE = tl.constexpr(1 << 29)
 
@@ -22,58 +30,126 @@ def _kernel(function: Callable[..., object]) -> Any:  # noqa: ANN401 (what it is
 
 
 @_kernel
+def _largest(bits: tl.tensor, low: tl.tensor, k: tl.tensor) -> tuple[tl.tensor, tl.tensor]:
+    """Which are the k largest of some numbers, the first ones among equals, and a bound that all of these reach.
+
+    At least k of them have to be >= `low`. A search finds `low` and `high` such that at least k numbers are >= low and
+    fewer than k are >= high; it ends where exactly k are >= low, or where nothing lies between the two, so that the
+    numbers that are one too many all equal low. It goes down from the largest number by growing powers of two, since
+    the k-th is seldom far below, and then halves.
+    """
+    n_low = tl.sum((bits >= low).to(tl.int32), 0)
+    high = tl.max(bits, 0) + 1
+    n_high = tl.full((), 0, tl.int32)
+    stride = tl.full((), OCTAVE, tl.int32)  # one step of the exponent: from the largest value to its half
+    while (high - low > 1) & (n_low > k):
+        middle = tl.maximum(low + (high - low) // 2, high - stride)
+        n = tl.sum((bits >= middle).to(tl.int32), 0)
+        enough = n >= k
+        low, n_low = tl.where(enough, middle, low), tl.where(enough, n, n_low)
+        high, n_high = tl.where(enough, high, middle), tl.where(enough, n_high, n)
+        stride = tl.minimum(2 * stride, LARGEST_STRIDE)
+    chosen = bits >= low
+    if n_low > k:  # ties at the k-th number
+        too_many = chosen & (bits < high)
+        early = tl.cumsum(too_many.to(tl.int32), 0) <= k - n_high
+        chosen = chosen & (early | (bits >= high))
+    return chosen, low
+
+
+@_kernel
+def group_tops(
+    products: tl.tensor,
+    bias: tl.tensor,
+    tops: tl.tensor,
+    n_atoms: tl.tensor,
+    n_groups: tl.tensor,
+    GROUPS: tl.constexpr,
+    WIDTH: tl.constexpr,
+) -> None:
+    """The largest of relu(products + bias) in every group of WIDTH atoms of one token, as bits."""
+    token = tl.program_id(0).to(tl.int64)
+    groups = tl.program_id(1) * GROUPS + tl.arange(0, GROUPS)
+    atoms = groups[:, None] * WIDTH + tl.arange(0, WIDTH)[None, :]
+    bits = _bits_of(products + token * n_atoms, bias, atoms, atoms < n_atoms)
+    tl.store(tops + token * n_groups + groups, tl.max(bits, 1), mask=groups < n_groups)
+
+
+@_kernel
+def select_groups(
+    tops: tl.tensor, groups: tl.tensor, bounds: tl.tensor, n_groups: tl.tensor, k: tl.tensor, GROUPS: tl.constexpr
+) -> None:
+    """The k groups of one token with the largest tops, in their order, and a bound that all of these reach.
+
+    They hold its k largest atoms: a group that is left out has k atoms before each of its own.
+    """
+    token = tl.program_id(0).to(tl.int64)
+    columns = tl.arange(0, GROUPS)
+    bits = tl.load(tops + token * n_groups + columns, mask=columns < n_groups, other=-1)
+    chosen, bound = _largest(bits, tl.full((), 0, tl.int32), k)
+    tl.store(groups + token * k + tl.cumsum(chosen.to(tl.int32), 0) - 1, columns, mask=chosen)
+    tl.store(bounds + token, bound)
+
+
+@_kernel
+def select_among(
+    products: tl.tensor,
+    bias: tl.tensor,
+    groups: tl.tensor,
+    bounds: tl.tensor,
+    values: tl.tensor,
+    indices: tl.tensor,
+    n_atoms: tl.tensor,
+    k: tl.tensor,
+    ATOMS: tl.constexpr,
+    WIDTH: tl.constexpr,
+) -> None:
+    """The k largest of relu(products + bias) among one token's k groups of WIDTH atoms, in the order of the atoms."""
+    token = tl.program_id(0).to(tl.int64)
+    places = tl.arange(0, ATOMS)
+    group = tl.load(groups + token * k + places // WIDTH, mask=places < k * WIDTH, other=0)
+    atoms = group * WIDTH + places % WIDTH
+    bits = _bits_of(products + token * n_atoms, bias, atoms, (places < k * WIDTH) & (atoms < n_atoms))
+    chosen, _ = _largest(bits, tl.load(bounds + token), k)
+    _write(bits, atoms, chosen, values + token * k, indices + token * k)
+
+
+@_kernel
 def select(
     products: tl.tensor,
     bias: tl.tensor,
-    keys: tl.tensor,
-    n_tokens: tl.tensor,
+    values: tl.tensor,
+    indices: tl.tensor,
     n_atoms: tl.tensor,
     k: tl.tensor,
-    TOKENS: tl.constexpr,
     ATOMS: tl.constexpr,
 ) -> None:
-    """The k largest of relu(products + bias) of a stretch of the atoms, for each token.
+    """The k largest of relu(products + bias) among all atoms of one token, in the order of the atoms."""
+    token = tl.program_id(0).to(tl.int64)
+    atoms = tl.arange(0, ATOMS)
+    bits = _bits_of(products + token * n_atoms, bias, atoms, atoms < n_atoms)
+    chosen, _ = _largest(bits, tl.full((), 0, tl.int32), k)
+    _write(bits, atoms, chosen, values + token * k, indices + token * k)
 
-    As keys: the value's bits, then how early the atom comes.
 
-    Bits of numbers that are not negative are in the numbers' own order. A search finds `low` and `high` such that at
-    least k values are >= low and fewer than k are >= high; it ends where exactly k are >= low, or where nothing lies
-    between the two, so that the values that are one too many all equal low. It goes down from the largest value by
-    growing powers of two, since the k-th is seldom far below, and then halves.
+@_kernel
+def _bits_of(products: tl.tensor, bias: tl.tensor, atoms: tl.tensor, there: tl.tensor) -> tl.tensor:
+    """relu(products + bias) of some atoms as integers in the same order, and -1 where there is none.
+
+    Neither -inf nor NaN may pass for an inactive atom: both come before all numbers.
     """
-    tokens = tl.program_id(0) * TOKENS + tl.arange(0, TOKENS)
-    first = tl.program_id(1) * ATOMS
-    atoms = first + tl.arange(0, ATOMS)
-    there = (tokens < n_tokens)[:, None] & (atoms < n_atoms)[None, :]
-    at = tokens.to(tl.int64)[:, None] * n_atoms + atoms[None, :]
-    values = tl.load(products + at, mask=there, other=0.0)
-    values += tl.load(bias + atoms, mask=atoms < n_atoms, other=0.0)[None, :]
-    finite = values > float("-inf")  # nor is NaN; neither may pass for an inactive atom, and both come first
+    values = tl.load(products + atoms, mask=there, other=0.0) + tl.load(bias + atoms, mask=there, other=0.0)
+    finite = values > float("-inf")  # nor is NaN
     bits = tl.where(finite, tl.where(values > 0, values, 0.0).to(tl.int32, bitcast=True), NAN_BITS)
-    bits = tl.where(there, bits, -1)
-    low = tl.zeros([TOKENS], tl.int32)
-    high = tl.max(bits, 1) + 1
-    n_low = tl.zeros([TOKENS], tl.int32) + tl.minimum(n_atoms - first, ATOMS)
-    n_high = tl.zeros([TOKENS], tl.int32)
-    stride = OCTAVE  # one step of the exponent: from the largest value to its half
-    searching = (high - low > 1) & (n_low > k)
-    while tl.max(searching.to(tl.int32), 0) > 0:
-        middle = tl.maximum(low + (high - low) // 2, high - stride)
-        n = tl.sum((bits >= middle[:, None]).to(tl.int32), 1)
-        low, n_low = tl.where(searching & (n >= k), middle, low), tl.where(searching & (n >= k), n, n_low)
-        high, n_high = tl.where(searching & (n < k), middle, high), tl.where(searching & (n < k), n, n_high)
-        stride = tl.minimum(2 * stride, LARGEST_STRIDE)
-        searching = (high - low > 1) & (n_low > k)
-    chosen = bits >= low[:, None]
-    if tl.max(n_low, 0) > k:  # ties at the k-th value: the atoms that come first are chosen
-        too_many = chosen & (bits < high[:, None])
-        early = tl.cumsum(too_many.to(tl.int32), 1) <= (k - n_high)[:, None]
-        chosen = chosen & (early | (bits >= high[:, None]))
-    places = tl.cumsum(chosen.to(tl.int32), 1) - 1
-    # flipped index bits: of equal values the lower index is the larger key
-    key = (bits.to(tl.int64) << 32) | (atoms ^ INDEX_BITS).to(tl.int64)[None, :]
-    stretch = tokens.to(tl.int64) * tl.num_programs(1) + tl.program_id(1)
-    tl.store(keys + stretch[:, None] * k + places, key, mask=chosen)
+    return tl.where(there, bits, -1)
+
+
+@_kernel
+def _write(bits: tl.tensor, atoms: tl.tensor, chosen: tl.tensor, values: tl.tensor, indices: tl.tensor) -> None:
+    """What is chosen, side by side."""
+    places = tl.cumsum(chosen.to(tl.int32), 0) - 1
+    tl.store(values + places, bits.to(tl.float32, bitcast=True), mask=chosen)
+    tl.store(indices + places, atoms.to(tl.int64), mask=chosen)
 
 
 @_kernel
@@ -151,20 +227,25 @@ def sum_segments(
     weights: tl.tensor,
     rows: tl.tensor,
     sums: tl.tensor,
+    totals: tl.tensor,
     n_columns: tl.tensor,
     PLACES: tl.constexpr,
     COLUMNS: tl.constexpr,
 ) -> None:
-    """The weighted sum of the rows of one segment's tokens; 0 where the segment is empty."""
+    """The weighted sum of the rows of one segment's tokens, and the sum of the weights; 0 where it is empty."""
     segment = tl.program_id(0).to(tl.int64)
     columns = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)
     begin, end = tl.load(begins + segment), tl.load(ends + segment)
     total = tl.zeros([PLACES, COLUMNS], tl.float32)
+    of_weights = tl.zeros([PLACES], tl.float32)
     for first in range(begin, end, PLACES):
         places = first + tl.arange(0, PLACES)
         weight = tl.load(weights + places, mask=places < end, other=0.0)
         token = tl.load(tokens + places, mask=places < end, other=0)
         total += weight[:, None] * _rows(rows, token, columns, n_columns, places < end)
+        of_weights += weight
+    if tl.program_id(1) == 0:
+        tl.store(totals + segment, tl.sum(of_weights, 0))
     tl.store(sums + segment * n_columns + columns, tl.sum(total, 0), mask=columns < n_columns)
 
 

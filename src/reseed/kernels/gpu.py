@@ -15,10 +15,11 @@ gradient by atom gathers 6 GB. `benchmarks/on_gpu/parts.py` has what each part t
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from triton import cdiv, next_power_of_2
 
@@ -29,14 +30,16 @@ __all__ = ["decode", "encode_topk", "product", "row_gradients", "topk_pass"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
-STRETCH = 16384
-"""Atoms of a token that one program chooses among, in registers; what several choose is sorted together."""
+NARROWEST = 8
+"""Atoms of a group, at the least: what a GPU reads at a time are 32 bytes."""
 TILE = 4096
 """Numbers that a program holds in registers while it sums rows, a row's width in columns at the most."""
 SEGMENT = 256
 """Tokens of an atom that one program sums; an atom with more of them is shared out among several."""
-PER_WARP = 2048
+PER_WARP = 1024
 """Numbers that a warp holds: with fewer it waits more often for others, with more its registers overflow."""
+MOST_WARPS = 32
+"""Of one program."""
 LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}  # said aloud, because Triton's defaults change with its version
 
 
@@ -62,20 +65,25 @@ def encode_topk(
 
     Exact for the pre-activations that were computed: products of bfloat16 numbers, summed and compared in float32.
     """
+    codes = _in_order_of_atoms(x, encoder, bias, k)
+    values, places = codes.values.sort(dim=-1, descending=True, stable=True)  # among equals the lower index stays first
+    return Codes(values, codes.indices.gather(-1, places))
+
+
+def _in_order_of_atoms(x: Tensor, encoder: Tensor, bias: Tensor, k: int) -> Codes:
     runs, batch, _ = x.shape
-    n_tokens = max(1, BUFFER // encoder.shape[1])
+    n_atoms = encoder.shape[1]
+    n_tokens = max(1, BUFFER // n_atoms)
     x_rounded, encoder_rounded, bias = x.bfloat16(), encoder.bfloat16(), bias.contiguous()
-    stretches = cdiv(encoder.shape[1], STRETCH)
-    keys = torch.full((runs, batch, stretches * k), -1, device=x.device)  # a stretch may have fewer than k atoms
+    codes = Codes(
+        torch.empty(runs, batch, k, device=x.device), torch.empty(runs, batch, k, dtype=torch.int64, device=x.device)
+    )
     for run in range(runs):
         for first in range(0, batch, n_tokens):
             some = slice(first, first + n_tokens)
             products = product(x_rounded[run, some], encoder_rounded[run])
-            _select(products, bias[run], keys[run, some], k)
-    # they come in the order of the atoms; as integers they sort by value, and among equals by the lower index
-    keys = keys.sort(dim=-1, descending=True).values[..., :k]
-    values = (keys >> 32).int().view(torch.float32)
-    return Codes(values, _triton.INDEX_BITS.value - (keys & _triton.INDEX_BITS.value))
+            _select(products, bias[run], Codes(codes.values[run, some], codes.indices[run, some]))
+    return codes
 
 
 def product(
@@ -108,7 +116,7 @@ def row_gradients(
     n_atoms: int,
 ) -> Float[Tensor, "runs atoms columns"]:
     """For each atom the sum over its tokens of weight times row: the gradient of anything that has a row per atom."""
-    return _sums(_segments(codes.indices, n_atoms), weights, rows, n_atoms)
+    return _sums(_segments(codes.indices, n_atoms), weights, rows, n_atoms)[0]
 
 
 def topk_pass(
@@ -121,36 +129,50 @@ def topk_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    codes = encode_topk(u, encoder, encoder_bias, k=k)
+    codes = _in_order_of_atoms(u, encoder, encoder_bias, k)
     n_atoms = dictionary.shape[1]
     factor = 2 / u[0].numel()
     residual, for_codes = _residual(codes, dictionary, u, factor, penalty)
-    segments = _segments(codes.indices, n_atoms)
-    ones = u.new_ones(*u.shape[:2], 1)
-    active = codes.values > 0
-    for_bias = _sums(segments, for_codes, ones, n_atoms).squeeze(-1)
-    gradients = Gradients(
-        dictionary=_sums(segments, codes.values * factor, residual, n_atoms),
-        encoder=_sums(segments, for_codes, u, n_atoms),
-        encoder_bias=for_bias,
-        decoder_bias=torch.stack(
-            [factor * residual[run].sum(0) - for_bias[run] @ encoder[run] for run in range(len(u))]
-        ),
-    )
-    fired = _sums(segments, active.float(), ones, n_atoms).squeeze(-1) > 0
-    return Pass(residual, active.sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
+    segments = _segments(codes.indices, n_atoms, filled=codes.values != 0)
+    for_dictionary, _ = _sums(segments, codes.values * factor, residual, n_atoms)
+    for_encoder, for_bias = _sums(segments, for_codes, u, n_atoms)
+    for_decoder = [factor * residual[run].sum(0) - for_bias[run] @ encoder[run] for run in range(len(u))]
+    gradients = Gradients(for_dictionary, for_encoder, for_bias, torch.stack(for_decoder))
+    fired = (segments.ends > segments.begins)[: for_bias.numel()].view_as(for_bias)
+    return Pass(residual, (codes.values > 0).sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
 
 
-def _select(products: Tensor, bias: Tensor, keys: Tensor, k: int) -> None:
+def _select(products: Tensor, bias: Tensor, codes: Codes) -> None:
+    """Write each token's k largest codes: chosen among all atoms, or among the k groups with the largest tops."""
     n_tokens, n_atoms = products.shape
-    atoms = min(STRETCH, next_power_of_2(n_atoms))
-    tokens = max(1, PER_WARP // atoms)
-    launch = LAUNCH | {"num_warps": max(4, atoms // PER_WARP)}
+    k = codes.values.shape[-1]
+    width = _width(n_atoms, k)
     with torch.cuda.device_of(products):
-        _triton.select[cdiv(n_tokens, tokens), keys.shape[-1] // k](
-            products, bias, keys, n_tokens, n_atoms, k,
-            TOKENS=tokens, ATOMS=atoms, **launch,
-        )  # fmt: skip
+        if width < NARROWEST:
+            numbers = next_power_of_2(n_atoms)
+            _triton.select[n_tokens,](products, bias, *codes, n_atoms, k, ATOMS=numbers, **_launch(numbers))
+            return
+        n_groups, at_once = cdiv(n_atoms, width), max(1, PER_WARP // width)
+        tops, bounds = (torch.empty(n_tokens, n, dtype=torch.int32, device=products.device) for n in (n_groups, 1))
+        groups = torch.empty(n_tokens, k, dtype=torch.int32, device=products.device)
+        _triton.group_tops[n_tokens, cdiv(n_groups, at_once)](
+            products, bias, tops, n_atoms, n_groups, GROUPS=at_once, WIDTH=width, **LAUNCH
+        )
+        numbers = next_power_of_2(n_groups)
+        _triton.select_groups[n_tokens,](tops, groups, bounds, n_groups, k, GROUPS=numbers, **_launch(numbers))
+        numbers = next_power_of_2(k * width)
+        _triton.select_among[n_tokens,](
+            products, bias, groups, bounds, *codes, n_atoms, k, ATOMS=numbers, WIDTH=width, **_launch(numbers)
+        )
+
+
+def _width(n_atoms: int, k: int) -> int:
+    """Atoms of a group such that there are about as many groups as atoms in k of them."""
+    return 2 ** round(math.log2(n_atoms / k) / 2)
+
+
+def _launch(numbers: int) -> dict[str, Any]:
+    return LAUNCH | {"num_warps": min(MOST_WARPS, max(1, numbers // PER_WARP))}
 
 
 def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float, penalty: float) -> tuple[Tensor, Tensor]:
@@ -173,12 +195,20 @@ def _token_tile(k: int, d_model: int) -> dict[str, int]:
     return {"PLACES": places, "COLUMNS": max(1, min(next_power_of_2(d_model), TILE // places))} | LAUNCH
 
 
-def _segments(indices: Int[Tensor, "runs batch k"], n_atoms: int) -> _Segments:
-    """The plan for sums by atom; no size in it depends on the data, so the host waits for nothing."""
+def _segments(
+    indices: Int[Tensor, "runs batch k"], n_atoms: int, *, filled: Bool[Tensor, "runs batch k"] | None = None
+) -> _Segments:
+    """The plan for sums by atom, over all places or those that are filled.
+
+    No size in it depends on the data, so the host waits for nothing.
+    """
     runs, _, k = indices.shape
     n_rows = runs * n_atoms
     run = torch.arange(runs, device=indices.device).view(-1, 1, 1)
-    atoms, order = (indices + n_atoms * run).int().flatten().sort(stable=True)
+    rows = indices + n_atoms * run
+    if filled is not None:
+        rows = rows.where(filled, n_rows)  # after all others, where nobody sums
+    atoms, order = rows.int().flatten().sort(stable=True)
     starts = torch.searchsorted(atoms, torch.arange(n_rows + 1, dtype=torch.int32, device=indices.device))
     stops = starts[1:]
     n_further = (stops - starts[:-1] - 1).clamp(min=0) // SEGMENT
@@ -192,19 +222,22 @@ def _segments(indices: Int[Tensor, "runs batch k"], n_atoms: int) -> _Segments:
     return _Segments(order, order // k, begins, ends, owners)
 
 
-def _sums(segments: _Segments, weights: Tensor, rows: Tensor, n_atoms: int) -> Tensor:
+def _sums(segments: _Segments, weights: Tensor, rows: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
+    """For each atom the weighted sum of rows, and the sum of the weights."""
     runs, _, n_columns = rows.shape
     columns = min(512, next_power_of_2(n_columns))
-    n_further = len(segments.owners)
-    sums = torch.empty(len(segments.begins), n_columns, device=rows.device)
+    n_segments, n_further = len(segments.begins), len(segments.owners)
+    sums, totals = (torch.empty(n_segments, n, device=rows.device) for n in (n_columns, 1))
     blocks = cdiv(n_columns, columns)
     with torch.cuda.device_of(rows):
-        _triton.sum_segments[len(sums), blocks](
-            segments.begins, segments.ends, segments.tokens, weights.flatten()[segments.order], rows.contiguous(), sums,
-            n_columns, PLACES=min(SEGMENT, TILE // columns), COLUMNS=columns, **LAUNCH,
+        _triton.sum_segments[n_segments, blocks](
+            segments.begins, segments.ends, segments.tokens, weights.flatten()[segments.order], rows.contiguous(),
+            sums, totals, n_columns, PLACES=min(SEGMENT, TILE // columns), COLUMNS=columns, **LAUNCH,
         )  # fmt: skip
         if n_further:
-            _triton.join_segments[n_further, blocks](
-                segments.owners, sums, len(sums) - n_further, n_further, n_columns, COLUMNS=columns, **LAUNCH
-            )
-    return sums[: runs * n_atoms].unflatten(0, (runs, n_atoms))
+            for each, width in ((sums, columns), (totals, 1)):
+                _triton.join_segments[n_further, cdiv(each.shape[1], width)](
+                    segments.owners, each, n_segments - n_further, n_further, each.shape[1], COLUMNS=width, **LAUNCH
+                )
+    by_atom = (each[: runs * n_atoms].unflatten(0, (runs, n_atoms)) for each in (sums, totals))
+    return next(by_atom), next(by_atom).squeeze(-1)

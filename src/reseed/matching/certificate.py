@@ -89,17 +89,20 @@ def exact_profits(
     rows: Directions, cols: Directions, which: np.ndarray, prices: np.ndarray, *, absolute: bool
 ) -> np.ndarray:
     """The same for some rows, from float64 products with all columns; `prices` are those of the atoms of `cols`."""
+    device = cols.unit.device
+    height = _CHUNK if device.type == "cpu" else 16 * _CHUNK
     profits = np.empty(len(which))
-    for begin in range(0, len(which), _CHUNK):
-        part = torch.from_numpy(which[begin : begin + _CHUNK])
-        best = np.full(len(part), -np.inf)
-        x = rows.atoms[part] * rows.scale[part, None]
+    for begin in range(0, len(which), height):
+        part = torch.from_numpy(which[begin : begin + height])
+        best = torch.full((len(part),), -torch.inf, dtype=torch.float64, device=device)
+        x = (rows.atoms[part] * rows.scale[part, None]).to(device)
         for first in range(0, len(cols), 16 * _CHUNK):
             some = slice(first, first + 16 * _CHUNK)
-            cosines = (x @ (cols.atoms[some] * cols.scale[some, None]).T).numpy()
-            gains = (np.abs(cosines) if absolute else cosines) - prices[some]
-            best = np.maximum(best, gains.max(axis=1))
-        profits[begin : begin + _CHUNK] = best
+            y = cols.atoms[some].to(device) * cols.scale[some, None].to(device)
+            cosines = x @ y.T
+            gains = (cosines.abs() if absolute else cosines) - torch.from_numpy(prices[some]).to(device)
+            best = best.maximum(gains.amax(1))
+        profits[begin : begin + height] = best.cpu().numpy()
     return profits
 
 

@@ -18,7 +18,7 @@ from reseed.matching.candidates import Lists
 if TYPE_CHECKING:
     from reseed.matching.products import ParallelMap
 
-__all__ = ["Best", "first_lists"]
+__all__ = ["Best", "empty_lists", "first_lists"]
 
 _WIDTH = 64  # columns on a row's list, more only where cosines are equal
 _EVERY = 4  # one group in so many is enough to estimate how large a row's best cosines are
@@ -48,7 +48,7 @@ def first_lists(
     """
     n, n_cols = len(rows), len(cols)
     width = min(_WIDTH, n_cols)
-    lists = _empty_lists(n, 2 * width, n_groups)
+    lists = empty_lists(n, 2 * width, n_groups)
     of_rows, of_cols = np.empty(n, np.int64), np.zeros(n_cols, np.int64)
     col_values, lock = np.full(n_cols, -np.inf, np.float32), threading.Lock()
     height = max(64, min(1024, elements // n_cols))
@@ -68,7 +68,8 @@ def first_lists(
     return lists, Best(of_rows, of_cols)
 
 
-def _empty_lists(n: int, room: int, n_groups: int) -> Lists:
+def empty_lists(n: int, room: int, n_groups: int) -> Lists:
+    """Lists to be filled, of so many rows with so much room each."""
     return Lists(
         columns=np.empty((n, room), np.int32),
         values=np.empty((n, room)),
