@@ -10,7 +10,7 @@ from reseed.kernels import _triton
 
 H200 = GPUTarget("cuda", 90, 32)
 TYPES = {
-    "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums totals",
+    "*fp32": "products bias values dictionary x x_hat residual gradients weights rows sums totals atoms across",
     "*i32": "tops groups bounds",
     "*i64": "indices begins ends tokens owners",
     "i32": "n_atoms n_groups k batch d_model n_columns n_rows n_further",
@@ -26,6 +26,8 @@ TILES = {
     "leave_residual": {"PLACES": 64, "COLUMNS": 64},
     "sum_segments": {"PLACES": 8, "COLUMNS": 512},
     "join_segments": {"COLUMNS": 512},
+    "normalise": {"COLUMNS": 1024},
+    "without_parallel": {"COLUMNS": 1024},
 }
 
 for name, sizes_of_one in product(_triton.__all__, (False, True)):  # Triton takes a size of 1 as a constant

@@ -10,7 +10,7 @@ import torch
 from implementations import ALL, GPU, normal
 
 from reseed import kernels
-from reseed.kernels import gpu, reference, sparse
+from reseed.kernels import gpu, reference, rows, sparse
 from reseed.methods import Schedule, StartPoint, TopK
 
 RUNS, BATCH, N_ATOMS, D_MODEL, K = 2, 19, 40, 12, 5
@@ -113,7 +113,7 @@ def test_an_atom_with_many_tokens_is_shared_out_and_joined(monkeypatch, x):
 
 
 @pytest.mark.parametrize("width", [1, 2, 8, 16])
-def test_what_is_chosen_among_groups_of_atoms_is_chosen_among_all(monkeypatch, x, codes, width):
+def test_what_is_chosen_among_groups_of_atoms_is_chosen_among_all(monkeypatch, x, width):
     encoder, bias = normal(RUNS, N_ATOMS, D_MODEL, roll=2), normal(RUNS, N_ATOMS, roll=3)
     ties = torch.zeros(2, BATCH, D_MODEL, device=GPU), encoder, torch.ones(2, N_ATOMS, device=GPU)
     mostly_inactive = x, encoder, bias - 3.0
@@ -167,12 +167,29 @@ def test_codes_without_a_place_are_as_good_as_empty_ones(x, dictionary):
     assert (gpu.row_gradients(nothing, nothing.values, x, n_atoms=N_ATOMS) == 0).all()
 
 
+@pytest.mark.parametrize("d_model", [1, 12, 1500])
+def test_rows_are_normalised_and_gradients_freed_of_their_parallel_part(d_model):
+    atoms, gradients = normal(2, 9, d_model, roll=1), normal(2, 9, d_model, roll=2)
+    atoms[1, 3] = 0.0
+    units, expected = atoms.clone(), atoms.clone()
+    gpu.normalise(units)
+    rows.normalise(expected)
+    assert_near(units, expected)
+    assert (units[1, 3] == 0).all()
+    assert_near(gpu.without_parallel(gradients, units), rows.without_parallel(gradients, units))
+    turned = atoms.mT.contiguous().mT
+    gpu.normalise(turned)
+    assert torch.equal(turned, units)
+
+
 def test_training_ends_where_it_ends_with_the_sparse_kernels(monkeypatch):
     method, seen = TopK(n_atoms=24, k=3, learning_rate=0.01), some_rows()
     born, ends = begun(method, seen), []
-    for implementation in (sparse, gpu):
+    for with_codes, with_atoms in ((sparse, rows), (gpu, gpu)):
         for name in ("encode_topk", "decode", "topk_pass"):
-            monkeypatch.setattr(kernels, name, getattr(implementation, name))
+            monkeypatch.setattr(kernels, name, getattr(with_codes, name))
+        for name in ("normalise", "without_parallel"):
+            monkeypatch.setattr(kernels, name, getattr(with_atoms, name))
         ends.append(trained(method, born, seen.to(GPU), steps=8)["atoms"].cpu())
     assert cosine(*ends) > 0.999
     assert cosine(ends[1], born["atoms"]) < 0.999

@@ -4,8 +4,8 @@ import pytest
 import torch
 from method_cases import D_MODEL, N_ATOMS, born, perturbed, reconstruct, settings_of
 
+from reseed.kernels import without_parallel
 from reseed.methods import parse
-from reseed.methods._free import without_parallel
 
 
 @pytest.fixture(params=["topk", "relu"])

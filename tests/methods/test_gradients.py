@@ -6,9 +6,8 @@ import pytest
 import torch
 from method_cases import ALL, D_MODEL, born, name_of, perturbed, reconstruct, settings_of, updated
 
-from reseed.kernels import reference
+from reseed.kernels import reference, without_parallel
 from reseed.methods import METHODS, GradientMethod, parse
-from reseed.methods._free import without_parallel
 
 WRITTEN_OUT = {"topk", "relu", "ra-topk", "a-topk"}
 """The methods whose loss `dense_loss` has; another method brings the formula of its own loss to a test of its own."""

@@ -1,8 +1,9 @@
 """Sparse encode and decode with exact gradients.
 
 `cpu` is for float32 on a CPU, `gpu` for float32 where there are CUDA and Triton, and `sparse` for everything else, with
-`dense` for codes that are not sparse; `reference` has the formulas that all of them are tested against. On a GPU the
-encoder's product of `encode_topk` and `topk_pass` takes its factors in bfloat16; everything else is float32.
+`dense` for codes that are not sparse and `rows` for atoms of unit norm; `reference` has the formulas that all of them
+are tested against. On a GPU the encoder's product of `encode_topk` and `topk_pass` takes its factors in bfloat16;
+everything else is float32.
 """
 
 import importlib
@@ -13,7 +14,7 @@ from types import ModuleType
 from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
-from reseed.kernels import dense, sparse
+from reseed.kernels import dense, rows, sparse
 from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
 from reseed.kernels.dense import encode_relu
 
@@ -27,10 +28,12 @@ __all__ = [
     "encode_relu",
     "encode_topk",
     "mix",
+    "normalise",
     "prepare",
     "relu_pass",
     "row_gradients",
     "topk_pass",
+    "without_parallel",
 ]
 
 
@@ -94,6 +97,18 @@ def mix(
     return _cpu().mix(weights, points) if _is_for_cpu(weights) else weights @ points
 
 
+def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
+    """Divide atoms by their norm, in place; a zero atom stays zero."""
+    (_gpu() if _is_for_gpu(atoms) else rows).normalise(atoms)
+
+
+def without_parallel(
+    gradients: Float[Tensor, "runs atoms d_model"], atoms: Float[Tensor, "runs atoms d_model"]
+) -> Float[Tensor, "runs atoms d_model"]:
+    """Gradients for unit atoms without the component along the atom."""
+    return (_gpu() if _is_for_gpu(atoms) else rows).without_parallel(gradients, atoms)
+
+
 def prepare() -> None:
     """Load and compile what a training on the CPU calls, in this thread: several at once would wait for each other."""
     tiny = ones(1, 2, 2)
@@ -104,13 +119,21 @@ def _for(tensor: Tensor) -> ModuleType:
     """The kernels for a tensor like this one."""
     if _is_for_cpu(tensor):
         return _cpu()
-    if tensor.dtype == float32 and tensor.is_cuda and _has_triton():
-        return importlib.import_module("reseed.kernels.gpu")
-    return sparse
+    return _gpu() if _is_for_gpu(tensor) else sparse
 
 
 def _is_for_cpu(tensor: Tensor) -> bool:
     return tensor.dtype == float32 and tensor.device.type == "cpu"
+
+
+def _is_for_gpu(tensor: Tensor) -> bool:
+    return tensor.dtype == float32 and tensor.is_cuda and _has_triton()
+
+
+@cache
+def _gpu() -> ModuleType:
+    """The kernels that bring Triton along."""
+    return importlib.import_module("reseed.kernels.gpu")
 
 
 @cache

@@ -14,10 +14,12 @@ __all__ = [
     "group_tops",
     "join_segments",
     "leave_residual",
+    "normalise",
     "select",
     "select_among",
     "select_groups",
     "sum_segments",
+    "without_parallel",
 ]
 
 NAN_BITS = tl.constexpr(0x7FC00000)
@@ -38,13 +40,13 @@ def _largest(bits: tl.tensor, low: tl.tensor, k: tl.tensor) -> tuple[tl.tensor, 
     numbers that are one too many all equal low. It goes down from the largest number by growing powers of two, since
     the k-th is seldom far below, and then halves.
     """
-    n_low = tl.sum((bits >= low).to(tl.int32), 0)
+    n_low = tl.sum(tl.where(bits >= low, 1, 0), 0)
     high = tl.max(bits, 0) + 1
     n_high = tl.full((), 0, tl.int32)
     stride = tl.full((), OCTAVE, tl.int32)  # one step of the exponent: from the largest value to its half
     while (high - low > 1) & (n_low > k):
         middle = tl.maximum(low + (high - low) // 2, high - stride)
-        n = tl.sum((bits >= middle).to(tl.int32), 0)
+        n = tl.sum(tl.where(bits >= middle, 1, 0), 0)
         enough = n >= k
         low, n_low = tl.where(enough, middle, low), tl.where(enough, n, n_low)
         high, n_high = tl.where(enough, high, middle), tl.where(enough, n_high, n)
@@ -52,9 +54,9 @@ def _largest(bits: tl.tensor, low: tl.tensor, k: tl.tensor) -> tuple[tl.tensor, 
     chosen = bits >= low
     if n_low > k:  # ties at the k-th number
         too_many = chosen & (bits < high)
-        early = tl.cumsum(too_many.to(tl.int32), 0) <= k - n_high
+        early = tl.cumsum(tl.where(too_many, 1, 0), 0) <= k - n_high
         chosen = chosen & (early | (bits >= high))
-    return chosen, low
+    return chosen, low  # pyrefly: ignore[bad-return] (comparing tensors gives a tensor)
 
 
 @_kernel
@@ -271,3 +273,40 @@ def join_segments(
             total += tl.load(sums + (n_rows + mine).to(tl.int64) * n_columns + columns, mask=columns < n_columns)
             mine += 1
         tl.store(at, total, mask=columns < n_columns)
+
+
+@_kernel
+def normalise(rows: tl.tensor, n_columns: tl.tensor, COLUMNS: tl.constexpr) -> None:
+    """Divide one row by its norm, in place; a zero row stays zero."""
+    row = rows + tl.program_id(0).to(tl.int64) * n_columns
+    squares = tl.zeros([COLUMNS], tl.float32)
+    for first in range(0, n_columns, COLUMNS):
+        columns = first + tl.arange(0, COLUMNS)
+        part = tl.load(row + columns, mask=columns < n_columns, other=0.0)
+        squares += part * part
+    norm = tl.sqrt_rn(tl.sum(squares, 0)) + 1e-8
+    for first in range(0, n_columns, COLUMNS):
+        columns = first + tl.arange(0, COLUMNS)
+        part = tl.load(row + columns, mask=columns < n_columns, other=0.0)
+        tl.store(row + columns, tl.div_rn(part, norm), mask=columns < n_columns)
+
+
+@_kernel
+def without_parallel(
+    gradients: tl.tensor, atoms: tl.tensor, across: tl.tensor, n_columns: tl.tensor, COLUMNS: tl.constexpr
+) -> None:
+    """The gradient for one unit atom without the component along the atom."""
+    row = tl.program_id(0).to(tl.int64) * n_columns
+    products = tl.zeros([COLUMNS], tl.float32)
+    for first in range(0, n_columns, COLUMNS):
+        columns = first + tl.arange(0, COLUMNS)
+        there = columns < n_columns
+        gradient = tl.load(gradients + row + columns, mask=there, other=0.0)
+        products += gradient * tl.load(atoms + row + columns, mask=there, other=0.0)
+    along = tl.sum(products, 0)
+    for first in range(0, n_columns, COLUMNS):
+        columns = first + tl.arange(0, COLUMNS)
+        there = columns < n_columns
+        gradient = tl.load(gradients + row + columns, mask=there, other=0.0)
+        atom = tl.load(atoms + row + columns, mask=there, other=0.0)
+        tl.store(across + row + columns, gradient - along * atom, mask=there)

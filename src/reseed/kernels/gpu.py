@@ -26,7 +26,7 @@ from triton import cdiv, next_power_of_2
 from reseed.kernels import _triton
 from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["decode", "encode_topk", "product", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "normalise", "product", "row_gradients", "topk_pass", "without_parallel"]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
@@ -36,8 +36,10 @@ TILE = 4096
 """Numbers that a program holds in registers while it sums rows, a row's width in columns at the most."""
 SEGMENT = 256
 """Tokens of an atom that one program sums; an atom with more of them is shared out among several."""
+TOPS = 2048
+"""Atoms whose groups' tops one program finds."""
 PER_WARP = 1024
-"""Numbers that a warp holds: with fewer it waits more often for others, with more its registers overflow."""
+"""Numbers that a warp looks through: with fewer it waits more often for others, with more its registers overflow."""
 MOST_WARPS = 32
 """Of one program."""
 LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}  # said aloud, because Triton's defaults change with its version
@@ -142,6 +144,33 @@ def topk_pass(
     return Pass(residual, (codes.values > 0).sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
 
 
+def normalise(rows: Float[Tensor, "*stack d_model"]) -> None:
+    """Divide rows by their norm, in place; a zero row stays zero."""
+    together = rows if rows.is_contiguous() else rows.contiguous()
+    n_columns = rows.shape[-1]
+    with torch.cuda.device_of(rows):
+        _triton.normalise[rows.numel() // n_columns,](together, n_columns, **_row_tile(n_columns))
+    if together is not rows:
+        rows.copy_(together)
+
+
+def without_parallel(
+    gradients: Float[Tensor, "runs atoms d_model"], atoms: Float[Tensor, "runs atoms d_model"]
+) -> Float[Tensor, "runs atoms d_model"]:
+    """Gradients for unit atoms without the component along the atom."""
+    across = torch.empty(gradients.shape, device=gradients.device)
+    n_columns = gradients.shape[-1]
+    with torch.cuda.device_of(gradients):
+        _triton.without_parallel[gradients.numel() // n_columns,](
+            gradients.contiguous(), atoms.contiguous(), across, n_columns, **_row_tile(n_columns)
+        )
+    return across
+
+
+def _row_tile(n_columns: int) -> dict[str, int]:
+    return {"COLUMNS": min(PER_WARP, next_power_of_2(n_columns))} | LAUNCH
+
+
 def _select(products: Tensor, bias: Tensor, codes: Codes) -> None:
     """Write each token's k largest codes: chosen among all atoms, or among the k groups with the largest tops."""
     n_tokens, n_atoms = products.shape
@@ -152,7 +181,7 @@ def _select(products: Tensor, bias: Tensor, codes: Codes) -> None:
             numbers = next_power_of_2(n_atoms)
             _triton.select[n_tokens,](products, bias, *codes, n_atoms, k, ATOMS=numbers, **_launch(numbers))
             return
-        n_groups, at_once = cdiv(n_atoms, width), max(1, PER_WARP // width)
+        n_groups, at_once = cdiv(n_atoms, width), max(1, TOPS // width)
         tops, bounds = (torch.empty(n_tokens, n, dtype=torch.int32, device=products.device) for n in (n_groups, 1))
         groups = torch.empty(n_tokens, k, dtype=torch.int32, device=products.device)
         _triton.group_tops[n_tokens, cdiv(n_groups, at_once)](

@@ -15,8 +15,8 @@ from reseed._support import stopping
 from reseed.matching.auction import State, auction
 from reseed.matching.candidates import Candidates, Pages, Sides, with_more_pages
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
-from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.device_lists import lists_on_device
+from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.first_lists import Best, first_lists
 from reseed.matching.groups import grouped, interleaved, places_of
 from reseed.matching.products import Directions, ParallelMap, rounding
@@ -86,12 +86,12 @@ def _assign_live(
     row_order, col_order = parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     col_at = interleaved(col_order, n_groups)
     row_unit, col_unit = rows.unit[row_order], cols.unit[col_at]
-    if row_unit.device.type == "cpu":
+    if row_unit.is_cuda:
+        lists, best = lists_on_device(row_unit, col_unit, n_groups=n_groups, absolute=absolute)
+    else:
         lists, best = first_lists(
             row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel, elements=elements
         )
-    else:
-        lists, best = lists_on_device(row_unit, col_unit, n_groups=n_groups, absolute=absolute)
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),

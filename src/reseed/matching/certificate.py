@@ -89,8 +89,8 @@ def exact_profits(
     rows: Directions, cols: Directions, which: np.ndarray, prices: np.ndarray, *, absolute: bool
 ) -> np.ndarray:
     """The same for some rows, from float64 products with all columns; `prices` are those of the atoms of `cols`."""
-    device = cols.unit.device
-    height = _CHUNK if device.type == "cpu" else 16 * _CHUNK
+    device = cols.unit.device if cols.unit.is_cuda else "cpu"
+    height = 16 * _CHUNK if cols.unit.is_cuda else _CHUNK
     profits = np.empty(len(which))
     for begin in range(0, len(which), height):
         part = torch.from_numpy(which[begin : begin + height])

@@ -39,16 +39,17 @@ class Directions:
 
 def directions(given: Float[Tensor, "atoms d_model"]) -> Directions:
     """The directions of a dictionary's atoms; zero atoms have none."""
-    atoms = given.detach().to("cpu", given.dtype if given.dtype == torch.float64 else torch.float32).contiguous()
+    where = given.device if given.is_cuda else "cpu"  # elsewhere there may be no float64
+    atoms = given.detach().to(where, given.dtype if given.dtype == torch.float64 else torch.float32).contiguous()
     norms = norms_of(atoms)
     scale = norms.reciprocal().masked_fill(is_zero(norms), 0.0)
     if atoms.dtype == torch.float64:  # products of long or short atoms might leave the range of float64
         atoms, scale = (atoms / norms[:, None]).masked_fill(scale[:, None] == 0, 0.0), (scale > 0).to(torch.float64)
-    unit = torch.empty(atoms.shape, dtype=torch.float32)
+    unit = torch.empty(atoms.shape, dtype=torch.float32, device=atoms.device)
     for begin in range(0, len(atoms), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         unit[part] = atoms[part] * scale[part, None]
-    return Directions(atoms, scale, unit.to(given.device))
+    return Directions(atoms.cpu(), scale.cpu(), unit.to(given.device))
 
 
 def rounding(d_model: int) -> float:

@@ -73,8 +73,10 @@ class Autoencoder(GradientMethod, ABC):
 
 
 def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:
-    """Rows divided by their norm; a zero row stays zero. The 1e-8 is overcomplete's."""
-    return rows / (rows.norm(dim=-1, keepdim=True) + 1e-8)
+    """Rows divided by their norm; a zero row stays zero."""
+    units = rows.clone()
+    kernels.normalise(units)
+    return units
 
 
 def check_k(k: int, n_atoms: int) -> None:

@@ -17,7 +17,7 @@ from reseed.methods import _adam
 from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, outcome, penalty_per_code, unit_rows
 from reseed.methods._base import BatchOutcome, StartPoint, State
 
-__all__ = ["FreeDictionary", "replace_atoms", "without_parallel"]
+__all__ = ["FreeDictionary", "replace_atoms"]
 
 
 class FreeDictionary(Autoencoder, ABC):
@@ -73,7 +73,7 @@ class FreeDictionary(Autoencoder, ABC):
     def project(self, state: State) -> None:
         """Divide unit atoms by their norm, in place."""
         if self.unit:
-            state["atoms"].copy_(unit_rows(state["atoms"]))
+            kernels.normalise(state["atoms"])
 
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
         """The atoms, as they stand."""
@@ -88,7 +88,7 @@ class FreeDictionary(Autoencoder, ABC):
         passed = self.forward_backward(state, u, penalty=penalty)
         for_atoms = passed.gradients.dictionary
         if self.unit and self.parallel == "removed":
-            for_atoms = without_parallel(for_atoms, state["atoms"])
+            for_atoms = kernels.without_parallel(for_atoms, state["atoms"])
         every = {**passed.gradients._asdict(), "atoms": for_atoms}
         return {name: every[name] for name in self.trained}, outcome(passed, penalty=penalty)
 
@@ -98,13 +98,6 @@ class FreeDictionary(Autoencoder, ABC):
         """Point dead atoms at activations, with a weak encoder and no momentum, in place."""
         changed = replace_atoms(state, dead, rows)
         _adam.forget(state, tuple(name for name in changed if name in self.trained), dead)
-
-
-def without_parallel(
-    gradients: Float[Tensor, "runs atoms d_model"], atoms: Float[Tensor, "runs atoms d_model"]
-) -> Float[Tensor, "runs atoms d_model"]:
-    """Gradients for unit atoms without the component along the atom."""
-    return gradients - (gradients * atoms).sum(-1, keepdim=True) * atoms
 
 
 def replace_atoms(
