@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from reseed.kernels import sparse
+from reseed.kernels import rows, sparse
 from reseed.methods import _adam
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def check(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: in
     torch.testing.assert_close(gpu.decode(codes, dictionary), sparse.decode(codes, dictionary), **near)
     for_rows = (kernels.row_gradients(codes, codes.values, x, n_atoms=n_atoms) for kernels in (gpu, sparse))
     torch.testing.assert_close(*for_rows, **near)
+    torch.testing.assert_close(gpu.without_parallel(x, x + 1), rows.without_parallel(x, x + 1), rtol=1e-4, atol=0.1)
+    units = [encoder.clone() for _ in range(2)]
+    gpu.normalise(units[0])
+    rows.normalise(units[1])
+    torch.testing.assert_close(*units)
     together, again = (gpu.topk_pass(x, encoder, bias, dictionary, k=k) for _ in range(2))
     alone = gpu.topk_pass(x[:1], encoder[:1], bias[:1], dictionary[:1], k=k)
     for other in (again, alone):
@@ -92,9 +97,10 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
         gradients = {"dictionary": for_dictionary, "encoder": for_encoder}
         _adam.update(learnt, gradients, step=100, learning_rate=0.0)
 
-    def step(kernels: ModuleType) -> None:
+    def step(kernels: ModuleType, of_atoms: ModuleType) -> None:
         gradients = kernels.topk_pass(x, encoder, bias, dictionary, k=k).gradients
-        adam(gradients.dictionary, gradients.encoder)
+        adam(of_atoms.without_parallel(gradients.dictionary, dictionary), gradients.encoder)
+        of_atoms.normalise(dictionary)
 
     return {
         "encode": {
@@ -114,11 +120,15 @@ def ways_of(x: Tensor, encoder: Tensor, bias: Tensor, dictionary: Tensor, *, k: 
             "reseed": lambda: gpu.row_gradients(codes, codes.values, x, n_atoms=n_atoms),
             "reseed, bfloat16 rows": lambda: gpu.row_gradients(codes, codes.values, x_half, n_atoms=n_atoms),
         },
+        "unit atoms": {
+            "torch": lambda: (rows.without_parallel(encoder, dictionary), rows.normalise(dictionary)),
+            "reseed": lambda: (gpu.without_parallel(encoder, dictionary), gpu.normalise(dictionary)),
+        },
         "step": {
             "Adam alone": lambda: adam(dictionary, encoder),
-            "torch": lambda: step(sparse),
-            "reseed, without Adam": lambda: gpu.topk_pass(x, encoder, bias, dictionary, k=k),
-            "reseed": lambda: step(gpu),
+            "torch": lambda: step(sparse, rows),
+            "reseed, the pass alone": lambda: gpu.topk_pass(x, encoder, bias, dictionary, k=k),
+            "reseed": lambda: step(gpu, gpu),
         },
     }
 

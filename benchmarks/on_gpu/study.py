@@ -7,6 +7,7 @@ both words, and what the phases took. The rolls are the same, so that a run diff
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
@@ -113,7 +114,9 @@ def main() -> None:
         at_step = [of_run[step] for of_run in same.values()]
         print(f"  step {step:4}: {statistics.median(at_step):.6f}  {min(at_step):.6f}")
     print("same words" if ends[0]["words"] == ends[1]["words"] else "OTHER WORDS")
-    write(asked.json, {"devices": dict(zip(asked.devices, ends, strict=True)), "alike": same, "steps": asked.steps})
+    figures = {"devices": dict(zip(asked.devices, ends, strict=True)), "alike": same, "steps": asked.steps}
+    figures |= {"cores": os.cpu_count(), "tokens": reseed.open_activations(asked.activations).n_tokens}
+    write(asked.json, figures)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from reseed._support.products import row_products
 from reseed.matching import cosines, first_lists
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
+from reseed.matching.device_lists import lists_on_device
 from reseed.matching.products import directions, parallel_map, rounding
 
 
@@ -39,6 +40,21 @@ def assert_best(matching, a, b):
 def test_nothing_that_scipy_finds_is_better_and_the_gap_says_so(regime, sign):
     a, b = REGIMES[regime]()
     assert_best(reseed.match(a, b, sign=sign), a, b)
+
+
+@pytest.mark.parametrize("sign", ["signed", "abs"])
+@pytest.mark.parametrize("regime", REGIMES)
+def test_the_pass_that_a_gpu_makes_ends_in_the_same_agreement(regime, sign, monkeypatch):
+    a, b = REGIMES[regime]()
+    on_cpu = reseed.match(a, b, sign=sign)
+
+    def as_on_device(rows, cols, *, n_groups, absolute, **_):
+        return lists_on_device(rows, cols, n_groups=n_groups, absolute=absolute, elements=40 * len(cols))
+
+    monkeypatch.setattr("reseed.matching.assignment.first_lists", as_on_device)
+    matching = reseed.match(a, b, sign=sign)
+    assert_best(matching, a, b)
+    assert abs(matching.agreement - on_cpu.agreement) <= matching.gap + on_cpu.gap
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])

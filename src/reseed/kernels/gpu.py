@@ -7,10 +7,11 @@ alone or in company.
 Importing this file takes Triton; with TRITON_INTERPRET=1 set before, the same kernels run on CPU tensors, slowly.
 
 What a step has to do, at 8 runs x 4,096 tokens, 16,384 atoms, d_model 768 and k = 64: the product is 0.8 TFLOP and is
-left to cuBLAS, run by run, so that its 2 GB of float32 results pass through one buffer; they are written once and read
-once, since a row of them, or a stretch of it, fits in registers, where the k largest are found by counting. The
-reconstruction gathers 6 GB of rows, and the same rows, still in registers, give the gradients of the codes; each
-gradient by atom gathers 6 GB. `benchmarks/on_gpu/parts.py` has what each part takes.
+left to cuBLAS, run by run, so that its 2 GB of float32 results pass through one buffer. They are written once and read
+once, for the largest of every group of atoms: a token's k largest atoms lie in the k groups whose largest are largest,
+and those are all that is read again. The reconstruction gathers 6 GB of rows, and the same rows, still in registers,
+give the gradients of the codes; each gradient by atom gathers 6 GB, most of it from the GPU's cache.
+`benchmarks/on_gpu/parts.py` has what each part takes.
 """
 
 from __future__ import annotations
@@ -32,17 +33,19 @@ BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
 NARROWEST = 8
 """Atoms of a group, at the least: what a GPU reads at a time are 32 bytes."""
-TILE = 4096
-"""Numbers that a program holds in registers while it sums rows, a row's width in columns at the most."""
-SEGMENT = 256
-"""Tokens of an atom that one program sums; an atom with more of them is shared out among several."""
 TOPS = 2048
 """Atoms whose groups' tops one program finds."""
 PER_WARP = 1024
 """Numbers that a warp looks through: with fewer it waits more often for others, with more its registers overflow."""
 MOST_WARPS = 32
 """Of one program."""
-LAUNCH = {"num_warps": 4, "enable_fp_fusion": True}  # said aloud, because Triton's defaults change with its version
+ROWS = 2048
+"""Numbers of a token's rows that one warp holds at a time: with more warps each waits for the others' sums."""
+SEGMENT = 256
+"""Tokens of an atom that one warp sums; an atom with more of them is shared out among several."""
+COLUMNS = 1024
+"""Columns that one warp sums at the most."""
+FUSED = {"enable_fp_fusion": True}  # said aloud, as the warps are, because Triton's defaults change with its version
 
 
 class _Segments(NamedTuple):
@@ -168,7 +171,8 @@ def without_parallel(
 
 
 def _row_tile(n_columns: int) -> dict[str, int]:
-    return {"COLUMNS": min(PER_WARP, next_power_of_2(n_columns))} | LAUNCH
+    columns = min(2048, next_power_of_2(n_columns))
+    return FUSED | {"COLUMNS": columns, "num_warps": max(4, columns // 256)}
 
 
 def _select(products: Tensor, bias: Tensor, codes: Codes) -> None:
@@ -185,7 +189,7 @@ def _select(products: Tensor, bias: Tensor, codes: Codes) -> None:
         tops, bounds = (torch.empty(n_tokens, n, dtype=torch.int32, device=products.device) for n in (n_groups, 1))
         groups = torch.empty(n_tokens, k, dtype=torch.int32, device=products.device)
         _triton.group_tops[n_tokens, cdiv(n_groups, at_once)](
-            products, bias, tops, n_atoms, n_groups, GROUPS=at_once, WIDTH=width, **LAUNCH
+            products, bias, tops, n_atoms, n_groups, GROUPS=at_once, WIDTH=width, num_warps=4, **FUSED
         )
         numbers = next_power_of_2(n_groups)
         _triton.select_groups[n_tokens,](tops, groups, bounds, n_groups, k, GROUPS=numbers, **_launch(numbers))
@@ -201,7 +205,7 @@ def _width(n_atoms: int, k: int) -> int:
 
 
 def _launch(numbers: int) -> dict[str, Any]:
-    return LAUNCH | {"num_warps": min(MOST_WARPS, max(1, numbers // PER_WARP))}
+    return FUSED | {"num_warps": min(MOST_WARPS, max(1, numbers // PER_WARP))}
 
 
 def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float, penalty: float) -> tuple[Tensor, Tensor]:
@@ -221,7 +225,8 @@ def _residual(codes: Codes, dictionary: Tensor, x: Tensor, factor: float, penalt
 def _token_tile(k: int, d_model: int) -> dict[str, int]:
     """All of a token's places, and as many columns of their rows as fit beside them."""
     places = next_power_of_2(max(1, k))
-    return {"PLACES": places, "COLUMNS": max(1, min(next_power_of_2(d_model), TILE // places))} | LAUNCH
+    columns = min(next_power_of_2(d_model), max(32, ROWS // places))  # of a row 128 bytes at the least
+    return FUSED | {"PLACES": places, "COLUMNS": columns, "num_warps": max(1, places * columns // ROWS)}
 
 
 def _segments(
@@ -254,19 +259,19 @@ def _segments(
 def _sums(segments: _Segments, weights: Tensor, rows: Tensor, n_atoms: int) -> tuple[Tensor, Tensor]:
     """For each atom the weighted sum of rows, and the sum of the weights."""
     runs, _, n_columns = rows.shape
-    columns = min(512, next_power_of_2(n_columns))
+    columns = min(COLUMNS, next_power_of_2(n_columns))
     n_segments, n_further = len(segments.begins), len(segments.owners)
     sums, totals = (torch.empty(n_segments, n, device=rows.device) for n in (n_columns, 1))
-    blocks = cdiv(n_columns, columns)
     with torch.cuda.device_of(rows):
-        _triton.sum_segments[n_segments, blocks](
+        _triton.sum_segments[n_segments, cdiv(n_columns, columns)](
             segments.begins, segments.ends, segments.tokens, weights.flatten()[segments.order], rows.contiguous(),
-            sums, totals, n_columns, PLACES=min(SEGMENT, TILE // columns), COLUMNS=columns, **LAUNCH,
+            sums, totals, n_columns, PLACES=min(SEGMENT, COLUMNS // columns), COLUMNS=columns, num_warps=1, **FUSED,
         )  # fmt: skip
         if n_further:
             for each, width in ((sums, columns), (totals, 1)):
                 _triton.join_segments[n_further, cdiv(each.shape[1], width)](
-                    segments.owners, each, n_segments - n_further, n_further, each.shape[1], COLUMNS=width, **LAUNCH
-                )
-    by_atom = (each[: runs * n_atoms].unflatten(0, (runs, n_atoms)) for each in (sums, totals))
-    return next(by_atom), next(by_atom).squeeze(-1)
+                    segments.owners, each, n_segments - n_further, n_further, each.shape[1],
+                    COLUMNS=width, num_warps=1, **FUSED,
+                )  # fmt: skip
+    first = slice(runs * n_atoms)
+    return sums[first].view(runs, n_atoms, n_columns), totals[first].view(runs, n_atoms)
