@@ -69,9 +69,9 @@ _ON_GPU = """\
 ## On a GPU
 
 {device}, torch {torch}, Triton {triton}. One run, and four and eight as one stack; batches of {batch:,}; planted
-activations that lie in the GPU's memory; {steps} steps, after which R² is taken, all but the first 8 of them measured. The other
-libraries train one dictionary; dictionary_learning and overcomplete in float32, sparsify with its Triton decoder and
-TF32.
+activations that lie in the GPU's memory; {steps} steps, after which R² is taken, all but the first 8 of them measured.
+The other libraries train one dictionary; dictionary_learning and overcomplete in float32, sparsify with its Triton
+decoder and TF32.
 
 """
 
@@ -93,8 +93,8 @@ the CPU, {rest:.0f} s. What separates a run from itself on the other device is t
 {alike}
 
 k-means, {points:,} points of {rows:,} rows of {d_model} dimensions: {per_step:.1f} s an iteration. A matching where the
-dictionaries lie on the GPU makes all cosines there, and leaves the auction to one core of the CPU; half of the atoms are
-shared. The first matching of a machine takes seconds more, in which loops are compiled:
+dictionaries lie on the GPU makes all cosines there, and leaves the auction to one core of the CPU; half of the atoms
+are shared. The first matching of a machine takes seconds more, in which loops are compiled:
 
 | atoms x d_model | s | product alone, s | gap | the same on {cores} cores, s |
 |---|---|---|---|---|
