@@ -4,15 +4,15 @@ import os
 import shutil
 
 import pytest
-from jaxtyping import install_import_hook
 
+from checked_shapes import check_calls_of
 from installed_overcomplete import overcomplete_sae as _overcomplete_sae
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; each worker of xdist has a core
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported; 0 on a machine with a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-install_import_hook("reseed", "checked_shapes.checked")
+check_calls_of("reseed")
 
 
 @pytest.fixture(scope="module")
