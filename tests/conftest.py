@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -11,6 +12,10 @@ from installed_overcomplete import overcomplete_sae as _overcomplete_sae
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; each worker of xdist has a core
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported; 0 on a machine with a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# Many containers forbid bytecode: each worker, and each process that a test starts, would compile reseed once more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 check_calls_of("reseed")
 
