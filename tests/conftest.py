@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 # Many containers forbid bytecode: each worker, and each process that a test starts, would compile reseed once more.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# What reseed writes is on the disk before it goes on: ten thousands of times here, where nobody needs it after a crash.
+MEMORY = Path("/dev/shm")  # noqa: S108 (pytest makes a folder there that is of this user only)
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 check_calls_of("reseed")
 
