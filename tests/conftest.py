@@ -2,17 +2,28 @@
 
 import os
 import shutil
+import sys
+from pathlib import Path
 
 import pytest
-from jaxtyping import install_import_hook
 
+from checked_shapes import check_calls_of
 from installed_overcomplete import overcomplete_sae as _overcomplete_sae
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; each worker of xdist has a core
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported; 0 on a machine with a GPU
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-install_import_hook("reseed", "checked_shapes.checked")
+# Many containers forbid bytecode: each worker, and each process that a test starts, would compile reseed once more.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# What reseed writes is on the disk before it goes on: ten thousands of times here, where nobody needs it after a crash.
+MEMORY = Path("/dev/shm")  # noqa: S108 (pytest makes a folder there that is of this user only)
+if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 * 2**30:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+check_calls_of("reseed")
 
 
 @pytest.fixture(scope="module")

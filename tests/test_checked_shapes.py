@@ -1,0 +1,94 @@
+"""The checks that tests put around the functions of reseed fail where an annotation is broken, and nowhere else."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import pytest
+import torch
+from jaxtyping import Float, TypeCheckError
+from torch import Tensor
+
+from checked_shapes import _function_or_class as checked
+
+
+@checked
+def product(a: Float[Tensor, "rows inner"], b: Float[Tensor, "inner columns"]) -> Float[Tensor, "rows columns"]:
+    return a @ b
+
+
+@checked
+def transposed(a: Float[Tensor, "rows columns"], *, really: bool = True) -> Float[Tensor, "rows columns"]:
+    return a.T if really else a
+
+
+@checked
+def nested(pairs: list[tuple[str, Float[Tensor, "d"]]], d: Float[Tensor, "d"]) -> int:
+    return len(product(d[None], pairs[0][1][:, None]))
+
+
+@checked
+def counted(words: dict[str, int]) -> int:
+    return sum(words.values()) or "none"
+
+
+@checked
+def halves(a: Float[Tensor, "rows"]):
+    yield a / 2
+
+
+@checked
+@dataclass
+class Pair:
+    a: Float[Tensor, "d"]
+    b: Float[Tensor, "d"]
+
+    @checked
+    def turned(self) -> Self:
+        return type(self)(self.b, self.a)
+
+
+@checked
+@dataclass
+class Named(Pair):
+    name: str = ""
+
+
+def ones(*shape):
+    return torch.ones(shape)
+
+
+def test_what_keeps_its_annotations_is_let_through():
+    assert product(ones(2, 3), b=ones(3, 4)).shape == (2, 4)
+    assert transposed(ones(2, 3), really=False).shape == (2, 3)
+    assert nested([("a", ones(5))], ones(5)) == 1
+    assert counted({"a": 1}) == 1
+    assert next(halves(ones(2))).tolist() == [0.5, 0.5]
+    assert Named(ones(2), ones(2), "n").turned().name == ""
+
+
+BROKEN = {
+    "an axis that two arguments share": lambda: product(ones(2, 3), ones(4, 5)),
+    "the same in what comes back": lambda: transposed(ones(2, 3)),
+    "a dtype": lambda: product(torch.ones(2, 3, dtype=torch.int64), ones(3, 4)),
+    "a number of axes": lambda: product(ones(2, 3, 1), ones(3, 4)),
+    "an array in a list of tuples": lambda: nested([("a", ones(4))], ones(5)),
+    "a type of no array": lambda: counted([1, 2]),
+    "a type of no array that comes back": lambda: counted({}),
+    "an argument by its name": lambda: transposed(ones(2, 2), really="yes"),
+    "what a generator is given, when it is called": lambda: halves(ones(2, 2)),
+    "a data class": lambda: Pair(ones(2), ones(3)),
+    "a data class of another": lambda: Named(ones(2), ones(2), 5),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+def test_what_breaks_an_annotation_fails(broken):
+    with pytest.raises(TypeCheckError):
+        broken()
+
+
+def test_axes_of_one_call_bind_no_other():
+    assert product(product(ones(2, 3), ones(3, 4)), ones(4, 3)).shape == (2, 3)
+    with pytest.raises(TypeCheckError):
+        product(ones(2, 3), ones(4, 5))
+    assert product(ones(7, 8), ones(8, 9)).shape == (7, 9)
