@@ -9,6 +9,8 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -43,6 +45,7 @@ def ways_of(batch: int, d_model: int, n_atoms: int, k: int) -> dict[str, Ways]:
         "encode": {
             "product, torch.topk": lambda: activations.topk(k).values,
             "torch": lambda: sparse.encode_topk(u, encoder, bias, k=k).values[0],
+            "loops, float32": lambda: in_float32(cpu.encode_topk)(u, encoder, bias, k=k).values[0],
             "loops": lambda: cpu.encode_topk(u, encoder, bias, k=k).values[0],
         },
         "decode": {
@@ -58,6 +61,7 @@ def ways_of(batch: int, d_model: int, n_atoms: int, k: int) -> dict[str, Ways]:
         "top-k step": {
             "autograd": lambda: reference.topk_pass(u, encoder, bias, atoms, k=k).gradients.encoder[0],
             "torch": lambda: sparse.topk_pass(u, encoder, bias, atoms, k=k).gradients.encoder[0],
+            "loops, float32": lambda: in_float32(cpu.topk_pass)(u, encoder, bias, atoms, k=k).gradients.encoder[0],
             "loops": lambda: cpu.topk_pass(u, encoder, bias, atoms, k=k).gradients.encoder[0],
         },
         "ReLU step": {
@@ -66,6 +70,16 @@ def ways_of(batch: int, d_model: int, n_atoms: int, k: int) -> dict[str, Ways]:
             "loops": lambda: cpu.relu_pass(u, encoder, rare, atoms, penalty=0.1).gradients.encoder[0],
         },
     }
+
+
+def in_float32(call: Callable[..., Any]) -> Callable[..., Any]:
+    """The same without a product in bfloat16 that finds what can be among the k largest."""
+
+    def called(*args: Tensor, k: int) -> object:
+        with patch.object(cpu, "pays", lambda *_, **__: False):
+            return call(*args, k=k)
+
+    return called
 
 
 def milliseconds(ways: Ways) -> dict[str, float]:

@@ -8,11 +8,12 @@ import numpy as np
 
 from reseed._support.jit import compiled
 
-__all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", "weight_sums"]
+__all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", "select_near", "weight_sums"]
 
 _INFINITY = 0x7F800000  # bits of float32: everything from here on is inf or NaN
 _NAN = 0x7FC00000
 _MANY = 256  # keys, from which on sorting them is faster than to count for each how many are larger
+_HALF = 2.0**-8  # to what bfloat16 rounds, and a little more
 _LAST = 0x7FFFFFFF  # an index is kept as its distance from here, so that among equal values the lowest index is largest
 
 
@@ -46,6 +47,80 @@ def select(bits: np.ndarray, values: np.ndarray, indices: np.ndarray, maxima: np
         _write_largest(keys[:count], values[number], indices[number])
         if not _finite(row):
             values[number, 0] = _NAN
+
+
+@compiled
+def select_near(
+    rough: np.ndarray,
+    errors: np.ndarray,
+    sides: tuple[np.ndarray, np.ndarray, np.ndarray],
+    values: np.ndarray,
+    indices: np.ndarray,
+    scratch: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> bool:
+    """The same from activations in bfloat16 whose error is bounded: what can win is computed again, in float32.
+
+    At least k entries reach `least`, hence the k-th largest activation is at least that, less its rounding and the
+    error; whatever is below that by more than the error cannot win. False where a row is not finite or has too many
+    entries that can: nothing in `values` and `indices` counts then.
+
+    Args:
+        rough: (rows, n) int16, the bits of bfloat16 numbers.
+        errors: (rows,) how far they can be from the activations, before they were rounded to bfloat16.
+        sides: rows, encoder and its bias.
+        values: (rows, k) int32, overwritten.
+        indices: (rows, k) int64, overwritten.
+        scratch: one int32 per group, at least k and at most n of them; n + 1 int64; and one float32.
+    """
+    x, encoder, bias = sides
+    maxima, keys, number_in = scratch
+    bits_in = number_in.view(np.int32)
+    n, k, n_groups = rough.shape[1], values.shape[1], len(maxima)
+    for number in range(len(rough)):
+        row = rough[number]
+        if not _finite_half(row):
+            return False
+        _group_maxima(row, maxima)
+        for group in range(n_groups):
+            maxima[group] = maxima[group] << 16
+        bits_in[0] = _reached_by(maxima, k)
+        cut = ((1.0 - _HALF) * number_in[0] - 2.0 * errors[number]) * (1.0 - _HALF)
+        if cut <= 0.0:
+            return False
+        number_in[0] = cut
+        least = bits_in[0] >> 16 << 16
+        count = 0
+        for group in range(n_groups):
+            if maxima[group] >= least:
+                for i in range(group, n, n_groups):
+                    keys[count] = i
+                    count += 1 if (np.int32(row[i]) << 16) >= least else 0
+        if count > n // 8 + k:
+            return False
+        positive = 0
+        for place in range(count):
+            i = keys[place]
+            number_in[0] = _product_of(x[number], encoder[i]) + bias[i]
+            keys[positive] = (np.int64(bits_in[0]) << 32) | np.int64(_LAST - i)
+            positive += 1 if number_in[0] > 0.0 else 0
+        _write_largest(keys[:positive], values[number], indices[number])
+    return True
+
+
+@compiled
+def _product_of(x: np.ndarray, y: np.ndarray) -> float:
+    total = np.float32(0.0)
+    for j in range(len(x)):
+        total += x[j] * y[j]
+    return total
+
+
+@compiled
+def _finite_half(row: np.ndarray) -> bool:
+    worst = np.int16(0)
+    for i in range(len(row)):
+        worst = max(worst, np.int16(row[i] & np.int16(0x7FFF)))
+    return bool(worst < np.int16(0x7F80))
 
 
 @compiled

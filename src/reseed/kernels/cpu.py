@@ -15,6 +15,7 @@ from reseed._support.products import row_products
 from reseed._support.scratch import scratch
 from reseed.kernels import _loops, dense
 from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.kernels.rough import RoughEncoder, pays
 
 __all__ = ["decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
 
@@ -154,9 +155,11 @@ def _select(
     n_atoms = len(encoder)
     maxima = np.empty(min(n_atoms, max(_GROUPS, values.shape[1])), np.int32)
     keys = np.empty(n_atoms + 1, np.int64)  # one more than can count: the loop writes before it counts
+    rough = RoughEncoder(encoder, bias) if pays(encoder, tokens=len(x)) else None
     for rows, value, index in zip(x.split(_TOKENS), values.split(_TOKENS), indices.split(_TOKENS), strict=True):
-        activations = row_products(rows, encoder, bias=bias)
-        _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
+        if rough is None or not rough.select(rows, value, index, (maxima, keys)):
+            activations = row_products(rows, encoder, bias=bias)
+            _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
 
 
 def _positives(
