@@ -23,8 +23,8 @@ _HEAD = """\
 An audit trains the same dictionary many times, so what one run costs decides how many there can be. reseed computes
 gradients for the active atoms of a token only; a ReLU's codes are taken whole while more than an eighth of them are
 active. No number is approximated for it; it computes in float32. (Where a CPU multiplies bfloat16 faster, an encoder of
-2 million numbers or more is multiplied in bfloat16 first; every atom that can be among the k largest, by a proven bound,
-is computed again in float32. That made whole passes 1.2 to 1.3 times as fast from 4,096 atoms of 576 dimensions on, by
+2 million numbers or more is multiplied in bfloat16 first; every atom that can be among the k largest, by a proven
+bound, is computed again in float32. Passes over 4,096 and 16,384 atoms became 1.1 to 1.3 times as fast by it, see
 `benchmarks/kernels.py`.) Speed alone counts for nothing: beside what training costs stands the R² that it reaches.
 
 ## Training beside other libraries

@@ -108,7 +108,7 @@ def select_near(
 
 
 @compiled
-def _product_of(x: np.ndarray, y: np.ndarray) -> float:
+def _product_of(x: np.ndarray, y: np.ndarray) -> np.float32:
     total = np.float32(0.0)
     for j in range(len(x)):
         total += x[j] * y[j]
