@@ -37,6 +37,11 @@ def _has_browser():
     return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")))
 
 
+def pytest_configure(config):
+    """Files in their order for several workers, too: xdist would begin with those of most tests, not the longest."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(config, items):
     """Leave the browser's tests out where there is none, except in CI: `make test` needs nothing but Python."""
     if "CI" in os.environ or _has_browser():
