@@ -120,12 +120,11 @@ This page is made anew by
 ```
 make bench-peers ARGS='--json docs/assets/speed-training.json'
 python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
-for of in parts training starts; do python benchmarks/on_gpu/$of.py --json docs/assets/gpu/$of.json; done
-python benchmarks/on_gpu/study.py ACTIVATIONS --json docs/assets/gpu/study.json
+python benchmarks/on_gpu/everything.py docs/assets/gpu --activations ACTIVATIONS
 python docs/pages.py
 ```
 
-The third and fourth lines need a GPU.
+The third line needs a GPU, and ten minutes of it at the most.
 
 ## How a change of speed is noticed
 
