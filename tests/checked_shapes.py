@@ -13,7 +13,6 @@ import jaxtyping
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, install_import_hook, jaxtyped
 from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
-from torch import Tensor
 
 _beartype = beartype(conf=BeartypeConf(violation_type=TypeCheckError))
 _judged = type(AbstractArray).__instancecheck__
@@ -87,7 +86,7 @@ def _has_axes(hint):
 def _is_one(hint, value):
     """Whether a value is what an array annotation says; jaxtyping judges whatever is not plainly right."""
     axes, dtypes = _known(hint)
-    if type(value) is not Tensor or not axes:
+    if type(value) is not hint.array_type or not axes:
         return _judged(hint, value)
     shape = value.shape
     if value.dtype in dtypes and len(shape) == len(axes):

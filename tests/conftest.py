@@ -23,6 +23,8 @@ MEMORY = Path("/dev/shm")  # noqa: S108 (pytest makes a folder there that is of 
 if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > 4 * 2**30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
+LONGEST = {"test_benchmarks", "test_cases", "test_docs", "test_words"}  # a minute or more each
+
 check_calls_of("reseed")
 
 
@@ -38,12 +40,16 @@ def _has_browser():
 
 
 def pytest_configure(config):
-    """Files in their order for several workers, too: xdist would begin with those of most tests, not the longest."""
+    """Leave the order of files to what is below: xdist would begin with those of most tests, not the longest."""
     config.option.loadscopereorder = False
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave the browser's tests out where there is none, except in CI: `make test` needs nothing but Python."""
+    """Begin with the longest files, so that no worker is alone with one in the end; leave out what cannot be run here.
+
+    That is what needs a browser, where there is none, except in CI: `make test` needs nothing but Python.
+    """
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
     if "CI" in os.environ or _has_browser():
         return
     left_out = [item for item in items if "browser" in getattr(item, "fixturenames", ())]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
@@ -98,6 +98,7 @@ LINE = st.binary(max_size=30) | st.builds(
     start=st.sampled_from([b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\x1f\x8b"]),
     name=NAMES,
 )
+@example(lines=[b"\xef\xbb\xbfa"], start=b"\xef\xbb\xbf", name="a.txt")
 def test_whatever_a_file_holds_it_is_documents_or_refused(tmp_path, lines, start, name):
     (tmp_path / name).write_bytes(start + b"\n".join(lines))
     try:

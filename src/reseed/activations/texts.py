@@ -97,7 +97,7 @@ def _decoded(path: Path, content: bytes) -> str:
     if kind is LFS_POINTER:
         raise ActivationsError(f"{path} is no text but {kind.name}: {kind.remedy}")
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode().lstrip("\ufeff")  # a mark of the byte order, or one for each file that was put together
     except UnicodeDecodeError as error:
         if kind is not None:
             raise ActivationsError(f"{path} is no text but {kind.name}: {kind.remedy}") from error
