@@ -1,0 +1,81 @@
+"""k-means whose rows look at all centroids once, and from then on among those that were nearest.
+
+An iteration of Lloyd's takes every row to every centroid, though hardly any row changes over to one that was not among
+its nearest before. So a row keeps a list of these. No iteration raises the inertia, as none of Lloyd's does; only where
+a centroid moved past all that are listed is it overlooked (docs/mathematics.md, section 3). What is listed need not be
+exact either: products are taken in bfloat16 where the processor has instructions for them. Distances to listed
+centroids are in float32.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from reseed._support import stopping
+from reseed._support.products import row_products, rough_row_products
+from reseed.starts import _loops
+from reseed.starts.lloyd import KMeans, centroids
+
+__all__ = ["nearby"]
+
+_KEPT, _MOST = 8, 16  # centroids that a row keeps, and with those that bfloat16 does not tell from them
+_GROUPS = 64  # see _loops.list_largest
+_ROWS = 256  # that look at all centroids at a time: enough for a fast product, few enough for the cache
+
+
+def nearby(
+    rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"], *, steps: int, settled: float
+) -> KMeans:
+    """At most `steps` iterations from these points, on the CPU.
+
+    It ends where an iteration lowers the inertia by less than the share `settled` of it.
+    """
+    listed, squares = _listed(rows, points), torch.cat([block.square().sum(1) for block in rows.split(_ROWS)])
+    before = np.inf
+    for step in range(1, steps + 1):
+        labels, distances = _nearest(rows, squares, points, listed)
+        inertia = distances.double().mean().item()
+        points = centroids(rows, labels, distances, n_points=len(points))
+        if before - inertia < settled * before:
+            break
+        before = inertia
+    return KMeans(points, inertia, step)
+
+
+def _listed(
+    rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"]
+) -> Int[Tensor, "tokens most"]:
+    """The centroids that are nearest to each row."""
+    most = min(_MOST, len(points))
+    listed = torch.empty(len(rows), most, dtype=torch.int32)
+    if len(points) == most:
+        return listed.copy_(torch.arange(most))
+    half = points.square().sum(1) / -2
+    maxima = np.empty(min(_GROUPS, len(points)), np.int32)
+    for block, into in zip(rows.split(_ROWS), listed.split(_ROWS), strict=True):
+        stopping.check()  # all blocks together take minutes
+        rough = rough_row_products(block, points, bias=half)
+        if _loops.list_largest(_bits(rough), _KEPT, maxima, into.numpy()):
+            _loops.list_largest(_bits(row_products(block, points, bias=half)), _KEPT, maxima, into.numpy())
+    return listed
+
+
+def _bits(scores: Float[Tensor, "rows points"]) -> np.ndarray:
+    return scores.view(torch.int16 if scores.dtype == torch.bfloat16 else torch.int32).numpy()
+
+
+def _nearest(
+    rows: Float[Tensor, "tokens d_model"],
+    squares: Float[Tensor, " tokens"],
+    points: Float[Tensor, "points d_model"],
+    listed: Int[Tensor, "tokens most"],
+) -> tuple[Int[Tensor, " tokens"], Float[Tensor, " tokens"]]:
+    """Index of the nearest listed centroid of each row, and the squared distance to it."""
+    half = points.square().sum(1) / -2
+    labels, scores = torch.empty(len(rows), dtype=torch.int64), torch.empty(len(rows))
+    for parts in zip(*(each.split(_ROWS) for each in (rows, listed, labels, scores)), strict=True):
+        stopping.check()
+        block, near, label, score = (part.numpy() for part in parts)
+        _loops.nearest_listed(block, points.numpy(), half.numpy(), near, label, score)
+    return labels, (squares - 2 * scores).clamp(min=0)
