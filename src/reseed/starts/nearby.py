@@ -51,13 +51,15 @@ def _listed(
     listed = torch.empty(len(rows), most, dtype=torch.int32)
     if len(points) == most:
         return listed.copy_(torch.arange(most))
-    half = points.square().sum(1) / -2
+    middle = points.mean(0)  # about which products are small, and so the errors of rough ones
+    around = points - middle
+    half = around.square().sum(1) / -2
     maxima = np.empty(min(_GROUPS, len(points)), np.int32)
     for block, into in zip(rows.split(_ROWS), listed.split(_ROWS), strict=True):
         stopping.check()  # all blocks together take minutes
-        rough = rough_row_products(block, points, bias=half)
-        if _loops.list_largest(_bits(rough), _KEPT, maxima, into.numpy()):
-            _loops.list_largest(_bits(row_products(block, points, bias=half)), _KEPT, maxima, into.numpy())
+        moved = block - middle
+        if _loops.list_largest(_bits(rough_row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy()):
+            _loops.list_largest(_bits(row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy())
     return listed
 
 
