@@ -1,6 +1,7 @@
 """k-means whose rows look at all centroids once: what it finds, beside Lloyd's own."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ def test_no_iteration_raises_the_inertia_and_the_last_one_hardly_lowers_it():
     path = [nearby(rows, start, steps=step, settled=0.0).inertia for step in range(1, settled.steps + 1)]
     assert path == sorted(path, reverse=True)
     assert settled.inertia == path[-1]
-    falls = [1 - after / before for before, after in zip(path, path[1:], strict=False)]
+    falls = [1 - after / before for before, after in pairwise(path)]
     assert falls[-1] < 0.01 <= min(falls[:-1])
 
 

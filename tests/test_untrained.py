@@ -77,7 +77,7 @@ def test_centroids_of_raw_or_scaled_activations_are_those_of_centred_ones_moved(
     for number, draw in enumerate(moved):
         directly, centred = (source.centroids(N_ATOMS, number) for source in sources)
         one, other = (inertia(seen.rows(torch.arange(seen.n_tokens)), atoms) for atoms in (draw.atoms, directly))
-        assert one == pytest.approx(other, rel=0.01)  # which centroids a row lists rests on the rounding of rough products
+        assert one == pytest.approx(other, rel=0.01)  # what a row lists rests on the rounding of rough products
         there = (draw.atoms / seen.preprocess.linear) - acts.moments.mean.float() * (seen.name == "none")
         torch.testing.assert_close(there, centred, rtol=1e-5, atol=1e-5)
 

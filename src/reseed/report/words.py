@@ -322,7 +322,8 @@ def levelled(condition: ConditionFindings) -> str:
     agreed = "runs that started apart" if condition.init_groups > 1 else "runs of its one start"
     changes = f"R² {_change(found.r2)}, the agreement of {agreed} {_change(found.agreement)}"
     said = "its curves level off" if found.levels_off else "its curves have not levelled off"
-    return f"{said}: over the last third of training, per doubling of the steps, {changes}; ±{rounded(found.most)} is level"
+    within = f"level is within ±{rounded(found.most)}"
+    return f"{said}: over the last third of training, per doubling of the steps, {changes}; {within}"
 
 
 def _change(found: Interval) -> str:

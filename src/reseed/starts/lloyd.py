@@ -42,9 +42,7 @@ def kmeans(rows: Float[Tensor, "tokens d_model"], n_points: int, *, steps: int, 
     return lloyd(rows, drawn_rows(rows, n_points, rolled=rolled), steps=steps)
 
 
-def drawn_rows(
-    rows: Float[Tensor, "tokens d_model"], n_points: int, *, rolled: int
-) -> Float[Tensor, "points d_model"]:
+def drawn_rows(rows: Float[Tensor, "tokens d_model"], n_points: int, *, rolled: int) -> Float[Tensor, "points d_model"]:
     """Different rows drawn with `rolled`, where k-means starts.
 
     Raises:
@@ -52,7 +50,8 @@ def drawn_rows(
     """
     if not 1 <= n_points <= len(rows):
         raise ValueError(
-            f"k-means of {len(rows)} rows into {n_points} points: it needs at least one point, and as many rows as points"
+            f"k-means of {len(rows)} rows into {n_points} points: "
+            "it needs at least one point, and as many rows as points"
         )
     start = torch.randperm(len(rows), generator=generator(rolled))[:n_points]
     return rows[start.to(rows.device)]

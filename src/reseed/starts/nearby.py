@@ -7,13 +7,15 @@ exact either: products are taken in bfloat16 where the processor has instruction
 centroids are in float32.
 """
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from reseed._support import stopping
-from reseed._support.products import row_products, rough_row_products
+from reseed._support.products import rough_row_products, row_products
 from reseed.starts import _loops
 from reseed.starts.lloyd import KMeans, centroids
 
@@ -32,15 +34,15 @@ def nearby(
     It ends where an iteration lowers the inertia by less than the share `settled` of it.
     """
     listed, squares = _listed(rows, points), torch.cat([block.square().sum(1) for block in rows.split(_ROWS)])
-    before = np.inf
-    for step in range(1, steps + 1):
-        labels, distances = _nearest(rows, squares, points, listed)
-        inertia = distances.double().mean().item()
-        points = centroids(rows, labels, distances, n_points=len(points))
+    found = KMeans(points, math.inf, 0)
+    while found.steps < steps:
+        labels, distances = _nearest(rows, squares, found.points, listed)
+        before, inertia = found.inertia, distances.double().mean().item()
+        moved = centroids(rows, labels, distances, n_points=len(points))
+        found = KMeans(moved, inertia, found.steps + 1)
         if before - inertia < settled * before:
             break
-        before = inertia
-    return KMeans(points, inertia, step)
+    return found
 
 
 def _listed(
