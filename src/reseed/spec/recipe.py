@@ -121,4 +121,4 @@ class Floors(Settings):
     """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
     """Most iterations of the k-means reference on 32 activations per centroid, and then on all of its sample: each end
-    where one lowers the inertia by less than 1 %."""
+    where one lowers the inertia by less than .5 %."""

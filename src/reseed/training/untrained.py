@@ -17,7 +17,7 @@ __all__ = ["Sampled", "Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens"
 
 _FEW, _MANY = 32, 128  # activations per centroid, to begin with and at most
 _MOST_BYTES = 2**31  # of them in memory at once, unless that were too few to begin with
-_SETTLED = 0.01  # share of the inertia: an iteration that lowers it by less is the last one
+_SETTLED = 0.005  # share of the inertia: an iteration that lowers it by less is the last one
 
 
 @runtime_checkable
