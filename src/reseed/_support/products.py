@@ -12,6 +12,7 @@ from torch import Tensor
 __all__ = ["product", "rough_row_products", "row_products"]
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+_HAS_BFLOAT16 = getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()  # no public name yet, and none in older torch
 _BLOCK = 2**21  # entries that are made at a time for `out`: 8 MB, few enough to be made in the same memory again
 
 
@@ -31,7 +32,7 @@ def rough_row_products(
     a: Float[Tensor, "a_rows columns"], b: Float[Tensor, "b_rows columns"], *, bias: Float[Tensor, " b_rows"]
 ) -> Float[Tensor, "a_rows b_rows"]:
     """The same with an error of about |a| |b| / 256, in bfloat16; in full, and exact, where that is not faster."""
-    if not (_through_onednn(a, b) and torch.cpu._is_avx512_bf16_supported()):  # noqa: SLF001 (no public name yet)
+    if not (_HAS_BFLOAT16 and _through_onednn(a, b)):
         return row_products(a, b, bias=bias)
     a, b, bias = a.bfloat16(), b.bfloat16(), bias.bfloat16()
     return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # noqa: SLF001 (no public name yet)
