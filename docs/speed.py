@@ -101,9 +101,9 @@ CPU, and the bare product {product:.2f} s on the GPU.
 _AUDIT = """\
 ## What an audit costs beside its training
 
-CPU seconds of a study of one arm, two starts and two runs of each, from a `.npy` of activations that nothing is known
-of beforehand. The surrogate null counts apart: its three runs are training, and its rows are drawn for them. *Before* is
-version 0.1.0 as of 27 November 2026.
+CPU seconds of a study of one arm, two starts and two runs of each, from a `.npy` that nothing is known of beforehand.
+The surrogate null counts apart: its three runs are training, and its rows are drawn for them. *Before* is version 0.1.0
+as of 27 November 2026.
 
 """
 
