@@ -287,7 +287,8 @@ def _audit() -> str:
     before, now = (json.loads((ASSETS / f"{name}.json").read_text("utf-8")) for name in ("audit-before", "audit"))
     where = now["machine"]
     processor = f"{where['processor']} with {where['instructions']}"
-    on = f"{processor}, {_threads(where)}, load {where['load_before']:g} before.\n\n"
+    loads = " and ".join(f"{each['machine']['load_before']:g}" for each in (before, now))
+    on = f"{processor}, {_threads(where)}; others kept it busy, load {loads}, which lengthens all parts.\n\n"
     return _AUDIT + on + _audit_table(before["shapes"], now["shapes"]) + _AUDIT_READING
 
 

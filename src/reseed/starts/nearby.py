@@ -16,7 +16,6 @@ from torch import Tensor
 
 from reseed._support import stopping
 from reseed._support.products import rough_row_products, row_products
-from reseed.starts import _loops
 from reseed.starts.lloyd import KMeans, centroids
 
 __all__ = ["nearby"]
@@ -49,6 +48,8 @@ def _listed(
     rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"]
 ) -> Int[Tensor, "tokens most"]:
     """The centroids that are nearest to each row."""
+    from reseed.starts._loops import list_largest  # noqa: PLC0415 (a finished study, which draws none, starts sooner)
+
     most = min(_MOST, len(points))
     listed = torch.empty(len(rows), most, dtype=torch.int32)
     if len(points) == most:
@@ -60,8 +61,8 @@ def _listed(
     for block, into in zip(rows.split(_ROWS), listed.split(_ROWS), strict=True):
         stopping.check()  # all blocks together take minutes
         moved = block - middle
-        if _loops.list_largest(_bits(rough_row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy()):
-            _loops.list_largest(_bits(row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy())
+        if list_largest(_bits(rough_row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy()):
+            list_largest(_bits(row_products(moved, around, bias=half)), _KEPT, maxima, into.numpy())
     return listed
 
 
@@ -76,10 +77,12 @@ def _nearest(
     listed: Int[Tensor, "tokens most"],
 ) -> tuple[Int[Tensor, " tokens"], Float[Tensor, " tokens"]]:
     """Index of the nearest listed centroid of each row, and the squared distance to it."""
+    from reseed.starts._loops import nearest_listed  # noqa: PLC0415 (as above)
+
     half = points.square().sum(1) / -2
     labels, scores = torch.empty(len(rows), dtype=torch.int64), torch.empty(len(rows))
     for parts in zip(*(each.split(_ROWS) for each in (rows, listed, labels, scores)), strict=True):
         stopping.check()
         block, near, label, score = (part.numpy() for part in parts)
-        _loops.nearest_listed(block, points.numpy(), half.numpy(), near, label, score)
+        nearest_listed(block, points.numpy(), half.numpy(), near, label, score)
     return labels, (squares - 2 * scores).clamp(min=0)
