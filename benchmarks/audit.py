@@ -4,8 +4,9 @@
     python benchmarks/audit.py --quick           one small shape: whether it runs, and no more
 
 A study of one arm, two starts and two runs of each, as `reseed run` runs it, on one thread and from a store of planted
-activations on disk. Runs on the surrogate of the activations are training, and told apart by their number: all runs
-have as many steps. `rest` is all else: floors, comparing, judging, and whatever no line names.
+activations on disk. The surrogate null counts apart: its runs are training, told apart by their number, for all runs
+have as many steps; and its rows are drawn for them. `rest` is all else: reading the activations, floors, comparing,
+judging, and whatever no line names.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ from _machine import machine, versions
 import reseed
 from reseed.activations.synthetic import planted
 from reseed.pipeline import run as pipeline
+from reseed.pipeline import session
 from reseed.trajectory import PlannedCondition, StudyFolder
 
-FORMAT_VERSION = 1
-"""1: the first."""
+FORMAT_VERSION = 2
+"""1: the first; 2: the rows of the surrogate count with its runs."""
 
 ASKED = 0.25
 """The share of training's CPU time that everything else may take at these shapes."""
@@ -48,14 +50,16 @@ SHAPES = (Shape(2048, 256, 192, 4096), Shape(1024, 256, 240, 4096))
 QUICK = (Shape(128, 32, 20, 256, k=4),)
 
 PARTS = {
-    "draw_of_activations": "floors drawn",
-    "train": "training",
-    "compare_runs": "runs compared",
-    "measure_floors": "floors matched",
-    "measure_barriers": "barriers",
-    "compare_across": "arms compared",
-    "judge_study": "judging",
-    "_surrogate": "surrogate made",
+    (session, "open_activations"): "activations read",
+    (pipeline, "draw_of_activations"): "floors drawn",
+    (pipeline, "train"): "training",
+    (pipeline, "compare_runs"): "runs compared",
+    (pipeline, "measure_floors"): "floors matched",
+    (pipeline, "measure_barriers"): "barriers",
+    (pipeline, "compare_across"): "arms compared",
+    (pipeline, "judge_study"): "judging",
+    (pipeline, "keep_features"): "features kept",
+    (pipeline, "_surrogate"): "surrogate rows",
 }
 """What `reseed run` calls, in the words of the table."""
 
@@ -93,11 +97,12 @@ def _timed(call: Callable[..., Any], said: str, seconds: dict[str, float]) -> Ca
 
 
 def _told(shape: Shape, seconds: dict[str, float], whole: float, planned: PlannedCondition) -> dict[str, Any]:
-    beside_training = {said: value for said, value in seconds.items() if said != "training"}
-    trained = seconds["training"]
+    apart = ("training", "surrogate rows")
+    trained, drawn = (seconds[said] for said in apart)
+    beside_training = {said: value for said, value in seconds.items() if said not in apart}
     runs, beside = len(planned.runs), len(planned.surrogates)
     training = trained * runs / (runs + beside)
-    rest = whole - trained
+    rest = whole - trained - drawn
     parts = {said: round(value, 1) for said, value in beside_training.items()}
     parts["other"] = round(rest - sum(beside_training.values()), 1)
     return {
@@ -106,6 +111,7 @@ def _told(shape: Shape, seconds: dict[str, float], whole: float, planned: Planne
         "surrogate_runs": beside,
         "training": round(training, 1),
         "surrogate_training": round(trained - training, 1),
+        "surrogate_rows": round(drawn, 1),
         "rest": round(rest, 1),
         "share": round(rest / training, 3),
         "parts": parts,
@@ -122,8 +128,8 @@ def main() -> None:
     torch.set_num_threads(1)
     found = {"format_version": FORMAT_VERSION, "machine": machine(), "versions": versions("reseed", "torch", "numpy")}
     rows, seconds = [], {}
-    for name, said in PARTS.items():
-        setattr(pipeline, name, _timed(getattr(pipeline, name), said, seconds))
+    for (module, name), said in PARTS.items():
+        setattr(module, name, _timed(getattr(module, name), said, seconds))
     for shape in QUICK if asked.quick else SHAPES:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(taken(shape, Path(folder), seconds))

@@ -104,6 +104,23 @@ are shared. The first matching of a machine takes seconds more, in which loops a
 
 """
 
+_AUDIT = """\
+## What an audit costs beside its training
+
+CPU seconds of a study of one arm, two starts and two runs of each, from a `.npy` that nothing is known of beforehand.
+The surrogate null counts apart: its three runs are training, and its rows are drawn for them. *Before* is version 0.1.0
+as of 27 November 2026.
+
+"""
+
+_AUDIT_READING = """\
+What is not training does not grow with the steps, but for reading and drawing rows. How it is kept small: k-means
+dictionaries take their activations to all centroids once in each of two stages, in bfloat16 where the processor has it
+([section 3](mathematics.md#drawn-dictionaries)); a covariance is half computed and half copied; rows are whitened in
+float32.
+
+"""
+
 _AGAIN = """\
 ## How to repeat the measurements
 
@@ -121,6 +138,7 @@ This page is made anew by
 make bench-peers ARGS='--json docs/assets/speed-training.json'
 python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
 python benchmarks/on_gpu/everything.py docs/assets/gpu --activations ACTIVATIONS
+python benchmarks/audit.py --json docs/assets/audit.json
 python docs/pages.py
 ```
 
@@ -148,6 +166,7 @@ def page() -> str:
             _READING,
             _on_gpu(),
             _matching_section(matching),
+            _audit(),
             _AGAIN,
         ]
     )
@@ -270,6 +289,50 @@ def _same(study: Figures, starts: Figures) -> str:
         matchings=matchings,
         **{name: starts[name] for name in ("points", "rows", "d_model", "cores")},
     )
+
+
+def _audit() -> str:
+    """What everything but training takes, part by part, before and now."""
+    before, now = (json.loads((ASSETS / f"{name}.json").read_text("utf-8")) for name in ("audit-before", "audit"))
+    where = now["machine"]
+    processor = f"{where['processor']} with {where['instructions']}"
+    loads = " and ".join(f"{each['machine']['load_before']:g}" for each in (before, now))
+    on = f"{processor}, {_threads(where)}; others kept it busy, load {loads}, which lengthens all parts.\n\n"
+    return _AUDIT + on + _audit_table(before["shapes"], now["shapes"]) + _AUDIT_READING
+
+
+def _audit_table(before: Sequence[Figures], now: Sequence[Figures]) -> str:
+    columns = [each for pair in zip(before, now, strict=True) for each in pair]
+    sizes = [f"{each['shape']['n_atoms']:,} atoms, {each['shape']['steps']} steps" for each in now]
+    head = [f"{size}{when}" for size in sizes for when in (": before", ": now")]
+    parts = dict.fromkeys(part for each in reversed(columns) for part in each["parts"])
+    rows = [("training", [f"{each['training']:.1f}" for each in columns])]
+    rows += [(part, [_seconds(each["parts"].get(part)) for each in columns]) for part in parts if part not in _OF_NULL]
+    rows += [
+        ("**all but training, over training**", [f"**{rounded(_share(each))}**" for each in columns]),
+        ("the surrogate: its runs", [f"{each['surrogate_training']:.1f}" for each in columns]),
+        ("the surrogate: its rows", [f"{_rows_of_null(each):.1f}" for each in columns]),
+    ]
+    lines = ["| | " + " | ".join(head) + " |", "|---" * (1 + len(head)) + "|"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(cells)} |" for name, cells in rows)]) + "\n\n"
+
+
+_OF_NULL = ("surrogate made",)
+"""Parts that belong to the surrogate, as version 1 of the figures calls them."""
+
+
+def _rows_of_null(measured: Figures) -> float:
+    return measured["surrogate_rows"] if "surrogate_rows" in measured else measured["parts"]["surrogate made"]
+
+
+def _share(measured: Figures) -> float:
+    """The same of both versions: the rows of the surrogate are not part of it."""
+    beside = measured["rest"] if "surrogate_rows" in measured else measured["rest"] - _rows_of_null(measured)
+    return beside / measured["training"]
+
+
+def _seconds(taken: float | None) -> str:
+    return "" if taken is None else f"{taken:.1f}"
 
 
 def _threads(where: Figures) -> str:

@@ -18,7 +18,7 @@ from reseed.dice import generator
 from reseed.floors import FLOORS, isotropic
 from reseed.matching import match
 from reseed.measures import MEASURES
-from reseed.report.words import notes, verdict_row
+from reseed.report.words import levelled, notes, verdict_row
 from reseed.thresholds import LEVEL, Limits
 from reseed.trajectory import StudyFolder
 from reseed.verdict import Outcome, Reason
@@ -299,6 +299,34 @@ def test_a_curve_that_rose_and_fell_again_turned_there(tmp_path):
 
 def test_a_curve_that_rises_to_its_end_has_not_turned(known):
     assert known(Outcome.STABILIZING).findings.turn is None
+
+
+def test_curves_that_stay_where_they_are_level_off_and_others_say_by_how_much_they_change(tmp_path, known):
+    rising = known(Outcome.STABILIZING).findings
+    at = {step: agreements(KNOWN[Outcome.STABILIZING], step)[1] for step in (4, 10)}
+    begun = at[4] + (at[10] - at[4]) * (20 / 3 - 4) / 6
+    slope = (at[10] - begun) / math.log2(1.5)
+    assert rising.levelling.agreement.value == pytest.approx(slope)
+    assert rising.levelling.agreement.n_units == STARTS
+    assert not rising.levelling.levels_off
+    assert f"of runs that started apart +{rounded(slope, 3)} [" in levelled(rising)
+    runs = trajectories(drawn, lambda s, r: near(drawn(9), s, r, amount=0.5))
+    for run in runs.values():
+        run[4] = run[10]
+    level = analysed(tmp_path, runs).findings
+    assert level.levelling.agreement.value == 0
+    assert level.levelling.levels_off
+    assert "its curves level off" in levelled(level)
+
+
+def test_runs_of_one_start_level_off_by_their_own_agreement(tmp_path):
+    runs = BORN_IDENTICAL[Outcome.INHERITED]
+    findings = analysed(tmp_path, runs).findings
+    pairs = list(combinations(runs.values(), 2))
+    late = [match(a[10], b[10]).agreement - match(a[4], b[4]).agreement for a, b in pairs]
+    slope = math.fsum(late) / len(pairs) * (10 / 3) / 6 / math.log2(1.5)
+    assert findings.levelling.agreement.value == pytest.approx(slope)
+    assert "of runs of its one start" in levelled(findings)
 
 
 def test_the_half_life_of_a_memory_that_falls_in_a_straight_line_is_halfway(known):

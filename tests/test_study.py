@@ -305,7 +305,7 @@ def test_floors_are_untrained_dictionaries_of_the_activations_themselves(tmp_pat
     drawn = [draw.atoms for floor in ("data", "kmeans") for draw in folder.draws("centre", N_ATOMS, floor)]
     assert all(match(a, b).agreement < 0.95 for i, a in enumerate(drawn) for b in drawn[:i])
     kmeans = folder.draws("centre", N_ATOMS, "kmeans")[0]
-    assert kmeans.recipe == {"replicate": 0, "tokens_per_run": 30 * 31, "kmeans_steps": 10, "passes": 2}
+    assert kmeans.recipe == {"replicate": 0, "tokens_per_run": 30 * 31, "kmeans_steps": 10, "settled": 0.005}
     assert kmeans.policy.endswith("of 540 activations")  # fewer than 32 per centroid: all
     policies = {
         condition.arm: floor.policy.partition("its own; ")[2]

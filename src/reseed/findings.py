@@ -44,6 +44,7 @@ __all__ = [
     "Floor",
     "Geometry",
     "Interval",
+    "Levelling",
     "MatchedCosines",
     "MeasureFindings",
     "PairCurve",
@@ -207,6 +208,19 @@ class Turn(_Document):
     """The agreement there."""
     fall: Interval
     """How much it fell from there to the last step."""
+
+
+class Levelling(_Document):
+    """Whether curves have levelled off: how much they still change over the last third of training."""
+
+    r2: Interval
+    """Held-out R²: its change for every doubling of the steps, over runs."""
+    agreement: Interval
+    """The same of the matched agreement of runs that started apart; of all runs where they share one start."""
+    most: Number
+    """What both may change by, up or down, and count as level."""
+    levels_off: bool
+    """Whether both do."""
 
 
 class MatchedCosines(_Document):
@@ -392,6 +406,8 @@ class ConditionFindings(_Document):
     """kappa = distance at the end over that at step 0, between starts; null, with a reason, where born identical."""
     turn: Turn | None = None
     """Where the curve between starts rose and fell again; null where it did not."""
+    levelling: Levelling | None = None
+    """Whether its curves have levelled off; null where fewer than two runs finished."""
     surrogate: Surrogate | None = None
     """The same recipe on structureless rows; null where the study has none."""
     cosines: MatchedCosines | None = None

@@ -12,6 +12,7 @@ from reseed.statistics import (
     half_life,
     init_memory,
     no_memory_reason,
+    per_doubling,
     within_start,
 )
 
@@ -90,6 +91,26 @@ def test_a_curve_is_read_where_the_best_fit_so_far_reaches_the_target(target, re
     r2 = torch.tensor([0.0, 0.5, 0.4, 0.9, 0.8], dtype=torch.float64)
     curve = torch.tensor([0.9, 0.3, 0.3, 0.7, 0.2], dtype=torch.float64)
     assert at_r2(curve, r2, target).item() == pytest.approx(read)
+
+
+def test_a_curve_that_rises_with_the_logarithm_of_the_steps_changes_by_one_slope():
+    steps = torch.tensor([0, 1, 50, 100, 200, 300])
+    curve = 0.1 + 0.04 * steps.clamp(min=1).log2()
+    assert per_doubling(steps, curve) == pytest.approx(0.04)
+
+
+def test_where_the_last_third_begins_the_curve_is_read_between_two_snapshots():
+    steps = torch.tensor([0, 75, 150, 225, 300])
+    curve = torch.tensor([0.0, 0.2, 0.3, 0.33, 0.34])
+    at_200 = 0.3 + 0.03 * 50 / 75
+    assert per_doubling(steps, curve) == pytest.approx((0.34 - at_200) / math.log2(1.5))
+    both = torch.stack([curve, -curve], dim=1)
+    one = per_doubling(steps, curve)
+    torch.testing.assert_close(per_doubling(steps, both), torch.stack([one, -one]))
+
+
+def test_one_snapshot_has_no_slope():
+    assert math.isnan(per_doubling(torch.tensor([0]), torch.tensor([0.3])))
 
 
 def test_half_life_lies_between_the_snapshots_where_memory_halves():

@@ -25,6 +25,7 @@ from reseed.findings import (
     Floor,
     Geometry,
     Interval,
+    Levelling,
     MatchedCosines,
     MeasureFindings,
     PairCurve,
@@ -176,6 +177,7 @@ def _condition(shape: Shape, drawn: np.random.Generator) -> ConditionFindings:
         identity=_curve(_path(1.0, max(memory, 0.2), halfway=900.0), half, unit),
         identity_half_life=1210.0 if memory < 0.5 else NAN,
         turn=_turn(shape) if shape.outcome is Outcome.DIVERGING else None,
+        levelling=_levelling(shape),
         surrogate=None if math.isnan(shape.null) else _surrogate(shape),
         cosines=_cosines(shape),
         births=_births(runs),
@@ -199,6 +201,16 @@ def _barrier(shape: Shape, *, exists: bool = True) -> Barrier:
 
 def _turn(shape: Shape) -> Turn:
     return Turn(step=20, peak=shape.between[0] + 0.08, fall=_estimate(shape, 0.3, 0.02))
+
+
+def _levelling(shape: Shape) -> Levelling:
+    change = 0.004 if shape.start == "kmeans" else 0.031
+    return Levelling(
+        r2=_estimate(shape, 0.0032, 0.001),
+        agreement=_estimate(shape, change, 0.002),
+        most=0.01,
+        levels_off=change <= 0.01,
+    )
 
 
 def _surrogate(shape: Shape) -> Surrogate:

@@ -1,14 +1,15 @@
 """Matrix products by the fastest route of full precision that torch has on this machine.
 
 In float32 on a CPU that is oneDNN instead of what is behind `@`: where there is AVX-512 two to three times as fast on
-processors that are not Intel's (see `benchmarks/kernels.py`).
+processors that are not Intel's (see `benchmarks/kernels.py`). Where products need not be exact, bfloat16 is twice as
+fast again on a CPU that has instructions for it.
 """
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["HAS_BFLOAT16", "product", "row_products"]
+__all__ = ["HAS_BFLOAT16", "product", "rough_row_products", "row_products"]
 
 _HAS_ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 HAS_BFLOAT16 = _HAS_ONEDNN and getattr(torch.cpu, "_is_avx512_bf16_supported", bool)()
@@ -26,6 +27,15 @@ def row_products(
     if _through_onednn(a, b):
         return torch.ops.mkldnn._linear_pointwise(a, b, bias, "none", [], "")  # noqa: SLF001 (no public name yet)
     return a @ b.T if bias is None else torch.addmm(bias, a, b.T)
+
+
+def rough_row_products(
+    a: Float[Tensor, "a_rows columns"], b: Float[Tensor, "b_rows columns"], *, bias: Float[Tensor, " b_rows"]
+) -> Float[Tensor, "a_rows b_rows"]:
+    """The same with an error of about |a| |b| / 256, in bfloat16; in full, and exact, where that is not faster."""
+    if HAS_BFLOAT16 and _through_onednn(a, b):
+        a, b, bias = a.bfloat16(), b.bfloat16(), bias.bfloat16()
+    return row_products(a, b, bias=bias)
 
 
 def product(

@@ -66,14 +66,14 @@ class Part:
         """The numbers of all rows in random order."""
         return torch.randperm(self.n_rows, generator=generator(self.rolled, "order", *use))
 
-    def whitened(self) -> Iterator[Float64[Tensor, "block rank"]]:
+    def whitened(self) -> Iterator[Float32[Tensor, "block rank"]]:
         """The whitened coordinates of the real rows."""
         return self.each(self.axes.whitened, self.real())
 
     def lengths(self) -> Float64[Tensor, "rows"]:
         """How long these are."""
         found, start = torch.empty(self.n_rows, dtype=torch.float64), 0
-        for block in self.each(lambda rows: self.axes.whitened(rows).norm(dim=1), self.real()):
+        for block in self.each(lambda rows: self.axes.whitened(rows).double().norm(dim=1), self.real()):
             found[start : start + len(block)] = block  # kept in blocks they would keep what lies around them in memory
             start += len(block)
         return found

@@ -35,7 +35,7 @@ from reseed.errors import ActivationsError
 
 __all__ = ["Sample", "sampled", "surrogate", "surrogate_fingerprint", "surrogate_rank"]
 
-_RECIPE = 1  # part of the fingerprint: another way to draw makes other rows
+_RECIPE = 2  # part of the fingerprint: another way to draw makes other rows (2: whitened in float32)
 _BLOCK = 1 << 20  # numbers in a block: 4 MB, so that each thread takes some 50 MB
 _FEWEST_ROWS, _MOST_ROWS = 1 << 8, 1 << 13
 _LOST = 0.5  # of a column's variance, which a reader should know of

@@ -19,6 +19,7 @@ from reseed.analysis.children import SPAWNED, spawn_curve
 from reseed.analysis.cosines import beyond, null_of
 from reseed.analysis.evidence import measured, nothing_known, too_few, weigh
 from reseed.analysis.intervals import band, interval
+from reseed.analysis.levelling import levelling
 from reseed.analysis.matched_cosines import held_against, matched_cosines
 from reseed.analysis.measure_records import measure_record
 from reseed.analysis.run_metrics import mean_metrics, run_metric
@@ -133,6 +134,7 @@ def _judged(
         identity_half_life=_identity_half_life(identity),
         contraction=interval(contraction),
         turn=_turn(evidence, limits),
+        levelling=levelling(finished, pairs, level),
         r2=_over_runs(finished, "r2", pairs, level),
         r2_error=_r2_error(finished),
         samples=_samples(finished),

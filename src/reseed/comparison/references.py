@@ -41,7 +41,7 @@ class References(NamedTuple):
 def is_costly(n_tokens: int, d_model: int, n_atoms: int) -> bool:
     """Whether k-means dictionaries of that size take minutes."""
     tokens = kmeans_tokens(n_tokens, d_model, n_atoms)
-    return _DRAWS * kmeans_visits(tokens, n_atoms, steps=_STEPS) * n_atoms * d_model > _COSTLY
+    return _DRAWS * kmeans_visits(tokens, n_atoms) * n_atoms * d_model > _COSTLY
 
 
 def references(

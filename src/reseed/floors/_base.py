@@ -37,7 +37,7 @@ class Source(Protocol):
     """
 
     @property
-    def recipe(self) -> dict[str, int]:
+    def recipe(self) -> dict[str, int | float]:
         """The settings that decide what is drawn."""
         ...
 

@@ -75,7 +75,7 @@ def measure(
         draws: dictionaries behind each measured null or reference.
         preprocess: names of preprocessings.
         tokens: tokens sampled for the mean cosine and for the spectrum-matched null, or all there are.
-        kmeans_steps: Lloyd iterations on 32 tokens per centroid; two follow on all of a draw's tokens.
+        kmeans_steps: most iterations on 32 tokens per centroid, and then on all of a draw's tokens.
         sign: `abs` where an atom and its negative are one feature (ICA, PCA), everywhere.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.

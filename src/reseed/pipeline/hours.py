@@ -71,9 +71,9 @@ def _floors(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> Ite
         rate = rates[seen, n_atoms]
         if floor == "kmeans" and not _is_moved(study, seen):
             tokens = kmeans_tokens(sizes.n_tokens, sizes.d_model, n_atoms, seen=read)
-            visits = kmeans_visits(tokens, n_atoms, steps=study.floors.kmeans_steps)
+            visits = kmeans_visits(tokens, n_atoms)
             yield rate.read.times(draws * tokens)
-            yield rate.clustered.times(draws * visits * n_atoms)
+            yield rate.settled.times(draws * visits * n_atoms)
         yield rate.compare.times(math.comb(draws, 2))
     for each, rate in measured:
         if each.condition.arm.method.mixes_points:

@@ -25,6 +25,7 @@ from reseed.measures import Matchings, activation_covariance
 from reseed.pipeline.barriers import ALPHAS, MOST_TOKENS, loss, read_parameters
 from reseed.starts import draw
 from reseed.starts.lloyd import lloyd
+from reseed.starts.nearby import nearby
 from reseed.training import Context, stack
 from reseed.training.loop import batches_of, stepped, write_down
 from reseed.trajectory import StudyFolder
@@ -32,6 +33,8 @@ from reseed.trajectory import StudyFolder
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Executor
+
+    from torch import Tensor
 
     from reseed.activations import Preprocessed
     from reseed.analysis.pairs import Ready
@@ -48,6 +51,7 @@ _SECONDS = 1.0  # that each kind of work is repeated for
 _LEAST, _MOST = 2, 10  # times that a call is measured, the first of which may compile
 _MOST_ATOMS = 4096  # of dictionaries that are compared
 _ROW_PRODUCTS = 2**33  # multiplications in a measured step of k-means
+_ITERATIONS = 5  # of the k-means reference, about, until it settles
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Rates:
     """A snapshot of one run, with its held-out codes."""
     clustered: Rate
     """One activation held against one point in one step of k-means."""
+    settled: Rate
+    """One activation held against one point of the k-means reference, all iterations together."""
     read: Rate
     """One activation read at random."""
     see: Rate
@@ -130,6 +136,7 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
             step=step,
             snapshot=recorded,
             clustered=_clustered(each, seen, device, pool, threads),
+            settled=_settled(each, seen, pool, threads),
             read=_read(seen, pool, threads),
             see=see.times(1 / share),
             match=matching.times(1 / share**2),
@@ -201,13 +208,24 @@ def _seen(
 
 def _clustered(each: OfCondition, seen: Preprocessed, device: torch.device, pool: Executor, threads: int) -> Rate:
     """Seconds of one activation and one point in one step of k-means."""
-    count = each.shape.n_points or each.shape.n_atoms
-    n_rows = min(seen.n_tokens, max(count, 1024), max(256, _ROW_PRODUCTS // (count * seen.d_model)))
-    even = torch.arange(n_rows) * seen.n_tokens // n_rows
-    rows = seen.rows(even).to(device)
-    points = seen.rows(torch.arange(count) * seen.n_tokens // count).to(device)
+    rows, points = (part.to(device) for part in _to_cluster(each.shape.n_points or each.shape.n_atoms, seen))
     at_once = threads if device.type == "cpu" else 1
-    return _times(lambda: lloyd(rows, points, steps=1), pool, at_once, device).times(1 / (n_rows * count))
+    taken = _times(lambda: lloyd(rows, points, steps=1), pool, at_once, device)
+    return taken.times(1 / (len(rows) * len(points)))
+
+
+def _settled(each: OfCondition, seen: Preprocessed, pool: Executor, threads: int) -> Rate:
+    """Seconds of one activation and one point in all iterations of the k-means reference."""
+    rows, points = _to_cluster(each.shape.n_atoms, seen)
+    taken = _times(lambda: nearby(rows, points, steps=_ITERATIONS, settled=0.0), pool, threads)
+    return taken.times(1 / (len(rows) * len(points)))
+
+
+def _to_cluster(count: int, seen: Preprocessed) -> tuple[Tensor, Tensor]:
+    """Activations in proportion to what there will be, and as many of them as there are points."""
+    n_rows = min(seen.n_tokens, max(count, 1024), max(256, _ROW_PRODUCTS // (count * seen.d_model)))
+    rows, points = (torch.arange(number) * seen.n_tokens // number for number in (n_rows, count))
+    return seen.rows(rows), seen.rows(points)
 
 
 def _read(seen: Preprocessed, pool: Executor, threads: int) -> Rate:

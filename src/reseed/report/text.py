@@ -25,6 +25,7 @@ from reseed.report.words import (
     estimated,
     factor,
     false_words,
+    levelled,
     mechanisms,
     notes,
     of_the_alive,
@@ -224,7 +225,7 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield from (_indented(sentence) for sentence in condition.verdict.disagreements)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
-    told = (turned(condition), surrogate(condition), barriers(condition), spawned(condition))
+    told = (turned(condition), levelled(condition), surrogate(condition), barriers(condition), spawned(condition))
     yield from (_indented(words) for words in told if words)
     if condition.births is not None:
         yield _indented(condition.births.sentence)

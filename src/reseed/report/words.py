@@ -47,6 +47,7 @@ __all__ = [
     "floor_policies",
     "last",
     "level_of",
+    "levelled",
     "mechanisms",
     "no_answer",
     "notes",
@@ -311,6 +312,25 @@ def turned(condition: ConditionFindings) -> str:
         f"runs that started apart agreed most at step {turn.step:,} ({rounded(turn.peak)}) and fell by "
         f"{estimated(turn.fall)} until the last step"
     )
+
+
+def levelled(condition: ConditionFindings) -> str:
+    """Whether its curves have levelled off, by how much they still change; empty where no runs were compared."""
+    found = condition.levelling
+    if found is None:
+        return ""
+    agreed = "runs that started apart" if condition.init_groups > 1 else "runs of its one start"
+    changes = f"R² {_change(found.r2)}, the agreement of {agreed} {_change(found.agreement)}"
+    said = "its curves level off" if found.levels_off else "its curves have not levelled off"
+    within = f"level is within ±{rounded(found.most)}"
+    return f"{said}: over the last third of training, per doubling of the steps, {changes}; {within}"
+
+
+def _change(found: Interval) -> str:
+    if math.isnan(found.value):
+        return "n/a"
+    sign = "+" if found.value > 0 else ""
+    return f"{sign}{rounded(found.value, 3)} {interval(found.low, found.high, 3)}".rstrip()
 
 
 def surrogate(condition: ConditionFindings) -> str:

@@ -120,4 +120,5 @@ class Floors(Settings):
     surrogate_starts: Annotated[int, NEUTRAL] = Field(default=3, ge=3, le=MOST_SURROGATE_STARTS)
     """Independent starts on the surrogate, one run each."""
     kmeans_steps: int = Field(default=10, ge=1, le=10_000)
-    """Lloyd iterations of the k-means reference on 32 activations per centroid; two follow on all of its sample."""
+    """Most iterations of the k-means reference on 32 activations per centroid, and then on all of its sample: each end
+    where one lowers the inertia by less than .5 %."""

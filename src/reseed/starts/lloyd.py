@@ -12,7 +12,7 @@ from reseed._support import stopping
 from reseed._support.products import row_products
 from reseed.dice import generator
 
-__all__ = ["KMeans", "kmeans", "lloyd"]
+__all__ = ["KMeans", "centroids", "drawn_rows", "kmeans", "lloyd"]
 
 _ROWS = 256  # that look for their point at a time: see kernels.cpu
 
@@ -37,13 +37,24 @@ def kmeans(rows: Float[Tensor, "tokens d_model"], n_points: int, *, steps: int, 
     Raises:
         ValueError: fewer rows than points, or nothing to do.
     """
-    if not 1 <= n_points <= len(rows) or steps < 1:
+    if steps < 1:
+        raise ValueError(f"k-means in {steps} steps: it needs at least one")
+    return lloyd(rows, drawn_rows(rows, n_points, rolled=rolled), steps=steps)
+
+
+def drawn_rows(rows: Float[Tensor, "tokens d_model"], n_points: int, *, rolled: int) -> Float[Tensor, "points d_model"]:
+    """Different rows drawn with `rolled`, where k-means starts.
+
+    Raises:
+        ValueError: fewer rows than points, or no points.
+    """
+    if not 1 <= n_points <= len(rows):
         raise ValueError(
-            f"k-means of {len(rows)} rows into {n_points} points in {steps} steps: "
-            "it needs at least one point, one step, and as many rows as points"
+            f"k-means of {len(rows)} rows into {n_points} points: "
+            "it needs at least one point, and as many rows as points"
         )
     start = torch.randperm(len(rows), generator=generator(rolled))[:n_points]
-    return lloyd(rows, rows[start.to(rows.device)], steps=steps)
+    return rows[start.to(rows.device)]
 
 
 def lloyd(rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"], *, steps: int) -> KMeans:
@@ -51,11 +62,11 @@ def lloyd(rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d
     n_points = len(points)
     labels, distances = _nearest(rows, points)
     for step in range(1, steps):
-        points, previous = _centroids(rows, labels, distances, n_points=n_points), labels
+        points, previous = centroids(rows, labels, distances, n_points=n_points), labels
         labels, distances = _nearest(rows, points)
         if torch.equal(labels, previous):
             return KMeans(points, distances.double().mean().item(), step)
-    points = _centroids(rows, labels, distances, n_points=n_points)
+    points = centroids(rows, labels, distances, n_points=n_points)
     return KMeans(points, distances.double().mean().item(), steps)
 
 
@@ -75,7 +86,7 @@ def _nearest_in(block: Float[Tensor, "rows d_model"], points: Float[Tensor, "poi
     return row_products(block, points, bias=half).max(1)
 
 
-def _centroids(
+def centroids(
     rows: Float[Tensor, "tokens d_model"],
     labels: Int[Tensor, " tokens"],
     distances: Float[Tensor, " tokens"],

@@ -4,6 +4,7 @@ from reseed.statistics.birth import SHARED_INDICES, BirthTest, birth_test
 from reseed.statistics.contrasts import Conclusion, Equivalence, beyond, contrast, equivalence, paired_contrast
 from reseed.statistics.curves import (
     BORN_IDENTICAL,
+    LEVEL,
     at_r2,
     between_start,
     contraction_ratio,
@@ -12,6 +13,7 @@ from reseed.statistics.curves import (
     half_life,
     init_memory,
     no_memory_reason,
+    per_doubling,
     within_start,
 )
 from reseed.statistics.estimate import Estimate, Unit
@@ -34,6 +36,7 @@ from reseed.statistics.recapture import LEAST_COVERAGE, Ranged, Recapture, Satur
 __all__ = [
     "BORN_IDENTICAL",
     "LEAST_COVERAGE",
+    "LEVEL",
     "SHARED_INDICES",
     "BirthTest",
     "Conclusion",
@@ -66,6 +69,7 @@ __all__ = [
     "no_memory_reason",
     "over_runs",
     "paired_contrast",
+    "per_doubling",
     "permutation_test",
     "recapture",
     "smallest_p",

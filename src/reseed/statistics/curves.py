@@ -1,4 +1,4 @@
-"""Agreement along training: W, B, gain, init memory (docs/mathematics.md, eq. 28-35 and 47)."""
+"""Agreement along training: W, B, gain, init memory (docs/mathematics.md, eq. 28-35, 47 and 90)."""
 
 import math
 from typing import TypeVar
@@ -12,6 +12,7 @@ from reseed._support.reading import Reading
 
 __all__ = [
     "BORN_IDENTICAL",
+    "LEVEL",
     "at_r2",
     "between_start",
     "contraction_ratio",
@@ -20,10 +21,16 @@ __all__ = [
     "half_life",
     "init_memory",
     "no_memory_reason",
+    "per_doubling",
     "within_start",
 ]
 
 BORN_IDENTICAL = 1e-6  # distances below this at step 0 are rounding: nothing contracts (docs/mathematics.md, eq. 38)
+
+LEVEL = 0.01
+"""A curve that changes by at most this for every doubling of the steps, at the end of training, has levelled off."""
+
+_LAST_THIRD = 2 / 3  # of the training, where it begins
 
 Number = TypeVar("Number", float, Tensor)
 
@@ -54,6 +61,21 @@ def contraction_ratio(curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*mo
     """Kappa = (1 - B(T)) / (1 - B(0)) of a curve between starts; nan where B(0) is 1 to within rounding."""
     apart = 1 - curve[0]
     return (1 - curve[-1]) / torch.where(apart < BORN_IDENTICAL, math.nan, apart)
+
+
+@guarded(numbers="nan")
+def per_doubling(steps: Int[Tensor, " steps"], curve: Float[Tensor, "steps *more"]) -> Float[Tensor, "*more"]:
+    """By how much a curve still changes for every doubling of the steps: its slope over the last third of training.
+
+    Where the last third begins the curve is read on a straight line between the two snapshots around it, as coarse as
+    these are. nan of fewer than two snapshots.
+    """
+    if len(steps) < 2:  # noqa: PLR2004 (two ends)
+        return curve[-1] * math.nan
+    began = _LAST_THIRD * float(steps[-1])
+    before = int((steps <= began).sum()) - 1
+    share = (began - float(steps[before])) / float(steps[before + 1] - steps[before])
+    return (curve[-1] - curve[before].lerp(curve[before + 1], share)) / -math.log2(_LAST_THIRD)
 
 
 @guarded(numbers="nan")

@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.dice import roll
-from reseed.starts.lloyd import kmeans, lloyd
+from reseed.starts.lloyd import drawn_rows
+from reseed.starts.nearby import nearby
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -16,7 +17,7 @@ __all__ = ["Sampled", "Untrained", "data_atoms", "kmeans_atoms", "kmeans_tokens"
 
 _FEW, _MANY = 32, 128  # activations per centroid, to begin with and at most
 _MOST_BYTES = 2**31  # of them in memory at once, unless that were too few to begin with
-_PASSES = 2  # over all of them: a third of the cost of five over twice as many, for an agreement lower by .015
+_SETTLED = 0.005  # share of the inertia: an iteration that lowers it by less is the last one
 
 
 @runtime_checkable
@@ -50,13 +51,13 @@ class Untrained:
     kmeans_steps: int
 
     @property
-    def recipe(self) -> dict[str, int]:
+    def recipe(self) -> dict[str, int | float]:
         """The settings that decide what is drawn."""
         return {
             "replicate": self.replicate,
             "tokens_per_run": self.tokens_per_run,
             "kmeans_steps": self.kmeans_steps,
-            "passes": _PASSES,
+            "settled": _SETTLED,
         }
 
     def sample(self, count: int, *name: int | str) -> Float[Tensor, "count d_model"]:
@@ -98,10 +99,10 @@ def kmeans_tokens(n_tokens: int, d_model: int, n_atoms: int, *, seen: int | None
     return max(enough, min(n_tokens, _FEW * n_atoms))
 
 
-def kmeans_visits(tokens: int, n_atoms: int, *, steps: int) -> int:
-    """How often `kmeans_atoms` of so many activations takes one of them to its nearest centroid."""
+def kmeans_visits(tokens: int, n_atoms: int) -> int:
+    """How often `kmeans_atoms` of so many activations takes one of them to all centroids."""
     few = min(tokens, _FEW * n_atoms)
-    return few * steps + (_PASSES * tokens if tokens > few else 0)
+    return few + (tokens if tokens > few else 0)
 
 
 def kmeans_atoms(
@@ -109,9 +110,10 @@ def kmeans_atoms(
 ) -> Float[Tensor, "atoms d_model"]:
     """Centroids of `tokens` activations drawn with the roll `points`, from a start drawn with the roll `start`.
 
-    `steps` iterations on 32 activations per centroid are followed by two on all of them, which take most of what is
-    left. ValueError for fewer activations than centroids.
+    At most `steps` iterations on 32 activations per centroid are followed by at most as many on all of them, each time
+    until they settle. ValueError for fewer activations than centroids.
     """
     rows = seen.sample(tokens, rolled=points)
-    found = kmeans(rows[: _FEW * n_atoms], n_atoms, steps=steps, rolled=start).points
-    return found if tokens <= _FEW * n_atoms else lloyd(rows, found, steps=_PASSES).points
+    few = rows[: _FEW * n_atoms]
+    begun = nearby(few, drawn_rows(few, n_atoms, rolled=start), steps=steps, settled=_SETTLED).points
+    return begun if len(few) == len(rows) else nearby(rows, begun, steps=steps, settled=_SETTLED).points
