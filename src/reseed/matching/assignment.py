@@ -20,11 +20,13 @@ from reseed.matching.first_lists import Best, first_lists
 from reseed.matching.groups import grouped, interleaved, places_of
 from reseed.matching.products import Directions, ParallelMap, rounding
 from reseed.matching.relisting import relist
+from reseed.matching.survey import survey
 
 __all__ = ["Assignment", "assign"]
 
 TOLERANCE = 1e-6
 
+_LARGE = 2**13  # columns from which products in bfloat16 are worth what has to be computed again
 _GROUPS = 512  # of columns, up to twice as many
 
 _COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer steps start price wars among equal atoms
@@ -85,9 +87,12 @@ def _assign_live(
     row_order, col_order = parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     col_at = interleaved(col_order, n_groups)
     row_unit, col_unit = rows.unit[row_order], cols.unit[col_at]
-    lists, best = first_lists(
-        row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel, elements=elements
-    )
+    if len(cols) >= _LARGE and row_unit.device.type == "cpu":
+        lists, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel)
+    else:
+        lists, best = first_lists(
+            row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel, elements=elements
+        )
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),

@@ -13,7 +13,18 @@ import numpy as np
 
 from reseed._support.jit import compiled
 
-__all__ = ["ABSENT", "Candidates", "Lists", "Pages", "Sides", "compute_page", "rounded_up", "top_of", "with_more_pages"]
+__all__ = [
+    "ABSENT",
+    "Candidates",
+    "Lists",
+    "Pages",
+    "Sides",
+    "compute_page",
+    "cosine",
+    "rounded_up",
+    "top_of",
+    "with_more_pages",
+]
 
 
 ABSENT = -1
@@ -90,13 +101,18 @@ def compute_page(i: int, g: int, candidates: Candidates, references: np.ndarray)
 
 @compiled
 def _fill(page: np.ndarray, i: int, g: int, sides: Sides, n_groups: int) -> None:
-    x, cols = sides.rows[i], sides.cols
     page[:] = -np.inf
-    for k in range((len(cols) - g + n_groups - 1) // n_groups):
-        y, total = cols[k * n_groups + g], np.float32(0)
-        for m in range(len(x)):
-            total += x[m] * y[m]
-        page[k] = abs(total) if sides.absolute else total
+    for k in range((len(sides.cols) - g + n_groups - 1) // n_groups):
+        page[k] = cosine(sides, i, k * n_groups + g)
+
+
+@compiled
+def cosine(sides: Sides, i: int, j: int) -> float:
+    """The float32 cosine of a row with a column."""
+    x, y, total = sides.rows[i], sides.cols[j], np.float32(0)
+    for m in range(len(x)):
+        total += x[m] * y[m]
+    return abs(total) if sides.absolute else total
 
 
 @compiled

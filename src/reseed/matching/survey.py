@@ -1,0 +1,226 @@
+"""First lists of large dictionaries, from cosines in bfloat16: what may count is computed again in float32.
+
+Such a cosine takes half the time of one in float32, and is off by no more than a known amount (docs/mathematics.md,
+eq. 12). A row's list holds its best columns by it, with their cosines in float32; the bounds of all others are raised
+by that amount. The best row of a column is looked for among the rows that may be it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+
+from reseed._support import stopping
+from reseed._support.jit import compiled
+from reseed._support.products import HAS_BFLOAT16, row_products
+from reseed.matching.candidates import Lists, Sides, cosine
+from reseed.matching.first_lists import EVERY, WIDTH, Best, at_least, empty_lists, gather, group_tops, keep_found
+from reseed.matching.products import rounding
+
+if TYPE_CHECKING:
+    from reseed.matching.keeping import SurveyFolder
+    from reseed.matching.products import ParallelMap
+
+__all__ = ["Block", "survey"]
+
+_ROWS = 4096  # that are surveyed at a time, and kept in one file
+_ELEMENTS = 2**23  # of a product
+_PANELS = 1024  # for which maxima of all columns are kept, at most, of 64 rows at least
+_COLUMNS = 4096  # whose best rows are looked for at a time
+_OFFSET = 2**15
+_NOTHING = np.int16(-_OFFSET)
+_UNIT_ROUNDOFF = 2.0**-8  # of bfloat16
+
+
+class Block(NamedTuple):
+    """What is known of some consecutive rows. A code is an integer; codes are in the order of bfloat16 cosines."""
+
+    columns: np.ndarray
+    """(rows, room) int32: the columns on each row's list."""
+    values: np.ndarray
+    """(rows, room) float32: their cosines."""
+    count: np.ndarray
+    """(rows,) int64: how many there are."""
+    tops: np.ndarray
+    """(rows, groups) int16: the largest code of a column that is not listed."""
+    best: np.ndarray
+    """(rows,) int64: the column of the largest float32 cosine."""
+    maxima: np.ndarray
+    """(panels, cols) int16: the largest code of each column among so many rows."""
+
+
+class _Bounds(NamedTuple):
+    """Between what a cosine lies that has some code, at the code plus 2**15; (2**16,) float32 each."""
+
+    above: np.ndarray
+    below: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """Two sides and how they are looked at."""
+
+    sides: Sides
+    factors: tuple[Tensor, Tensor]
+    bounds: _Bounds
+    n_groups: int
+    panel: int
+    width: int
+
+    def block(self, begin: int) -> Block:
+        """What is known of the rows from `begin` on."""
+        n, n_cols = min(_ROWS, len(self.sides.rows) - begin), len(self.sides.cols)
+        block = _empty_block(n, n_cols, 2 * self.width, self.n_groups, -(-n // self.panel))
+        height = self.panel * max(1, _ELEMENTS // (self.panel * n_cols))
+        for first in range(0, n, height):
+            stopping.check()
+            last, panels = min(first + height, n), slice(first // self.panel, -(-(first + height) // self.panel))
+            cosines = row_products(self.factors[0][begin + first : begin + last], self.factors[1]).bfloat16()
+            part = Block(*(field[first:last] for field in block[:-1]), block.maxima[panels])
+            _read(cosines.view(torch.int16).numpy(), begin + first, (self.width, self.panel), self.sides, self.bounds, part)
+        return block
+
+
+def survey(
+    rows: Float32[Tensor, "rows d_model"],
+    cols: Float32[Tensor, "cols d_model"],
+    *,
+    n_groups: int,
+    absolute: bool,
+    parallel: ParallelMap = map,
+    kept: SurveyFolder | None = None,
+) -> tuple[Lists, Best]:
+    """The same as `first_lists`, for dictionaries on the CPU; what is kept already is not computed again."""
+    n, n_cols, panel = len(rows), len(cols), 64
+    while n > panel * _PANELS:
+        panel *= 2
+    factors = (rows.bfloat16(), cols.bfloat16()) if HAS_BFLOAT16 else (rows, cols)
+    bounds = _bounds((rows, cols), factors)
+    here = _Survey(Sides(rows.numpy(), cols.numpy(), absolute), factors, bounds, n_groups, panel, min(WIDTH, n_cols))
+    lists, best = empty_lists(n, 2 * here.width, n_groups), np.empty(n, np.int64)
+    maxima = np.empty((-(-n // panel), n_cols), np.int16)
+
+    def read(begin: int) -> None:
+        stopping.check()
+        block = here.block(begin) if kept is None else kept.block(begin, here.block)
+        part = slice(begin, begin + len(block.count))
+        lists.columns[part], lists.values[part], lists.count[part] = block.columns, block.values, block.count
+        lists.bounds[part] = bounds.above[block.tops.astype(np.int32) + _OFFSET]
+        lists.largest_bound[part] = lists.bounds[part].max(axis=1)
+        best[part], maxima[begin // panel : begin // panel + len(block.maxima)] = block.best, block.maxima
+
+    list(parallel(read, range(0, n, _ROWS)))
+    of_cols = np.zeros(n_cols, np.int64)
+
+    def look(begin: int) -> None:
+        part = slice(begin, begin + _COLUMNS)
+        _find_rows(begin, np.ascontiguousarray(maxima[:, part]), panel, here.sides, bounds, of_cols[part])
+
+    list(parallel(look, range(0, n_cols, _COLUMNS)))
+    return lists, Best(best, of_cols)
+
+
+def _bounds(sides: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> _Bounds:
+    """The cosine of a code is off by what rounding the atoms, summing products and rounding their sum can do."""
+    bits = np.arange(-_OFFSET, _OFFSET)
+    bits = np.where(bits < 0, bits ^ 0x7FFF, bits).astype(np.int16)
+    values = torch.from_numpy(bits).view(torch.bfloat16).double().nan_to_num(0.0).clamp(-2, 2).numpy()
+    off = [float((side.double() - factor.double()).norm(dim=1).max()) for side, factor in zip(sides, factors, strict=True)]
+    error = off[0] * (1 + off[1]) + off[1] + 1.02 * rounding(sides[0].shape[1]) + 1e-7
+    error = error + 1.01 * _UNIT_ROUNDOFF * np.abs(values)
+    above, below = (values + error).astype(np.float32), (values - error).astype(np.float32)
+    above[0] = below[0] = -np.inf
+    return _Bounds(above, below)
+
+
+def _empty_block(n: int, n_cols: int, room: int, n_groups: int, n_panels: int) -> Block:
+    return Block(
+        columns=np.zeros((n, room), np.int32),
+        values=np.zeros((n, room), np.float32),
+        count=np.empty(n, np.int64),
+        tops=np.empty((n, n_groups), np.int16),
+        best=np.empty(n, np.int64),
+        maxima=np.full((n_panels, n_cols), _NOTHING),
+    )
+
+
+@compiled
+def _read(
+    cosines: np.ndarray, first: int, shape: tuple[int, int], sides: Sides, bounds: _Bounds, block: Block
+) -> None:
+    """Find out about the rows from `first` on, from the bits of their bfloat16 cosines, which become codes."""
+    width, panel = shape
+    n_cols, n_groups = cosines.shape[1], block.tops.shape[1]
+    columns = np.empty(n_cols, np.int64)
+    for i in range(len(cosines)):
+        row, tops = cosines[i], block.tops[i]
+        _to_codes(row, sides.absolute)
+        _raise(block.maxima[i // panel], row)
+        group_tops(row, tops)
+        least = at_least(tops[::EVERY], max(1, width // EVERY))
+        count = gather(row, least, (first + i) % n_cols, tops, columns, _NOTHING)
+        block.count[i] = keep_found(row, columns[:count], width, tops, (block.columns[i], block.values[i]), _NOTHING)
+        block.best[i] = _compute_listed(i, first + i, row, sides, bounds, block)
+
+
+@compiled
+def _to_codes(row: np.ndarray, absolute: bool) -> None:  # noqa: FBT001 (numba has no keywords)
+    if absolute:
+        for j in range(len(row)):
+            row[j] &= np.int16(0x7FFF)
+    else:
+        for j in range(len(row)):
+            row[j] ^= (row[j] >> np.int16(15)) & np.int16(0x7FFF)
+
+
+@compiled
+def _raise(maxima: np.ndarray, row: np.ndarray) -> None:
+    for j in range(len(row)):
+        maxima[j] = row[j] if row[j] > maxima[j] else maxima[j]  # noqa: FURB136 (max is slower)
+
+
+@compiled
+def _compute_listed(i: int, at: int, row: np.ndarray, sides: Sides, bounds: _Bounds, block: Block) -> int:
+    """Compute the cosines of what is listed in float32; returns the best column of all."""
+    n_groups = block.tops.shape[1]
+    depth = (len(row) + n_groups - 1) // n_groups
+    best, best_at = np.float32(-np.inf), -1
+    for k in range(block.count[i]):
+        c = block.columns[i, k]
+        j = c % depth * n_groups + c // depth
+        value = cosine(sides, at, j)
+        block.values[i, k] = value
+        if value > best or (value == best and j < best_at):
+            best, best_at = value, j
+    for g in range(n_groups):
+        if bounds.above[block.tops[i, g] + _OFFSET] <= best:
+            continue
+        for j in range(g, len(row), n_groups):
+            if bounds.above[row[j] + _OFFSET] > best:
+                value = cosine(sides, at, j)
+                if value > best:
+                    best, best_at = value, j
+    return best_at
+
+
+@compiled
+def _find_rows(
+    begin: int, maxima: np.ndarray, panel: int, sides: Sides, bounds: _Bounds, of_cols: np.ndarray
+) -> None:
+    """Find the best row of the columns from `begin` on, in the panels that may have it; of equal ones the first."""
+    n, values = len(sides.rows), np.empty(len(of_cols), np.float32)
+    for j in range(len(of_cols)):
+        # a little less than any cosine that could be the best: the best one itself is above it
+        values[j] = bounds.below[maxima[:, j].max() + _OFFSET]
+    for p in range(len(maxima)):
+        for j in range(len(of_cols)):
+            if bounds.above[maxima[p, j] + _OFFSET] > values[j]:
+                for i in range(p * panel, min((p + 1) * panel, n)):
+                    value = cosine(sides, i, begin + j)
+                    if value > values[j]:
+                        values[j], of_cols[j] = value, i
