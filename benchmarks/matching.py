@@ -85,8 +85,12 @@ REGIMES = {"independent": independent, "noisy copy": noisy_copy, "half shared": 
 def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
+
+    def one_block(begin: int) -> None:
+        row_products(a[begin : begin + height], b)
+
     with parallel_map() as parallel:
-        list(parallel(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
+        list(parallel(one_block, range(0, len(a), height)))
 
 
 def by_scipy(a: Tensor, b: Tensor) -> float:

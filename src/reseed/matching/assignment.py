@@ -7,17 +7,22 @@ columns that stay without a row; dummy rows keep them down.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from reseed._support import stopping
 from reseed.matching.auction import State, auction
-from reseed.matching.candidates import Candidates, Pages, Sides, with_more_pages
+from reseed.matching.candidates import Candidates, Lists, Pages, Sides, with_more_pages
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
 from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.first_lists import Best, first_lists
 from reseed.matching.groups import grouped, interleaved, places_of
+from reseed.matching.keeping import open_survey
 from reseed.matching.products import Directions, ParallelMap, rounding
 from reseed.matching.relisting import relist
 from reseed.matching.survey import survey
@@ -25,6 +30,8 @@ from reseed.matching.survey import survey
 __all__ = ["Assignment", "assign"]
 
 TOLERANCE = 1e-6
+
+Tell = Callable[[str], None]
 
 _LARGE = 2**13  # columns from which products in bfloat16 are worth what has to be computed again
 _GROUPS = 512  # of columns, up to twice as many
@@ -59,19 +66,22 @@ def assign(
     parallel: ParallelMap = map,
     n_groups: int | None = None,
     elements: int = 2**22,
+    resume: Path | None = None,
 ) -> Assignment:
     """Give each row a column of its own; there are at least as many columns as rows.
 
-    To a zero atom all columns are alike: it gets one that the others leave.
+    To a zero atom all columns are alike: it gets one that the others leave. Of large dictionaries the survey of all
+    cosines is kept in the folder `resume`, and not made again where it lies there.
     """
+    how = _How(absolute, parallel, n_groups, elements, resume)
     live = np.flatnonzero(rows.scale.numpy() > 0)
     if len(live) == len(rows) > 0:
-        return _assign_live(rows, cols, absolute=absolute, parallel=parallel, n_groups=n_groups, elements=elements)
+        return _assign_live(rows, cols, how)
     if not len(live):
         best = np.full(len(cols), 0.0 if len(rows) else np.nan)
         return Assignment(np.arange(len(rows)), np.zeros(len(rows)), 0.0, np.zeros(len(rows)), best)
     some = Directions(rows.atoms[live], rows.scale[live], rows.unit[live])
-    found = _assign_live(some, cols, absolute=absolute, parallel=parallel, n_groups=n_groups, elements=elements)
+    found = _assign_live(some, cols, how)
     partners, cosines, best = np.empty(len(rows), np.int64), np.zeros(len(rows)), np.zeros(len(rows))
     dead = np.setdiff1d(np.arange(len(rows)), live)
     partners[dead] = np.setdiff1d(np.arange(len(cols)), found.partners)[: len(dead)]
@@ -80,19 +90,23 @@ def assign(
     return Assignment(partners, cosines, gap, best, np.maximum(found.partner_best, 0.0))
 
 
-def _assign_live(
-    rows: Directions, cols: Directions, *, absolute: bool, parallel: ParallelMap, n_groups: int | None, elements: int
-) -> Assignment:
-    n_groups = min(n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
-    row_order, col_order = parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
+@dataclass(frozen=True)
+class _How:
+    """What `assign` was told, and the same for all rows."""
+
+    absolute: bool
+    parallel: ParallelMap
+    n_groups: int | None
+    elements: int
+    resume: Path | None
+
+
+def _assign_live(rows: Directions, cols: Directions, how: _How) -> Assignment:
+    n_groups = min(how.n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
+    row_order, col_order = how.parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     col_at = interleaved(col_order, n_groups)
     row_unit, col_unit = rows.unit[row_order], cols.unit[col_at]
-    if len(cols) >= _LARGE and row_unit.device.type == "cpu":
-        lists, best = survey(row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel)
-    else:
-        lists, best = first_lists(
-            row_unit, col_unit, n_groups=n_groups, absolute=absolute, parallel=parallel, elements=elements
-        )
+    (lists, best), tell = _listed(row_unit, col_unit, n_groups, how)
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),
@@ -101,13 +115,28 @@ def _assign_live(
         col_scale=cols.scale.numpy(),
         row_at=row_order,
         col_at=places.flatten(),
-        absolute=absolute,
+        absolute=how.absolute,
     )
     candidates = Candidates(
-        lists, _no_pages(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), absolute)
+        lists, _no_pages(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), how.absolute)
     )
-    column_of, gap = _solve(candidates, _unassigned(places, len(rows)), pairs, (rows, cols))
+    column_of, gap = _solve(candidates, _unassigned(places, len(rows)), pairs, (rows, cols), tell)
     return _assignment(pairs, column_of, gap, best, col_at)
+
+
+def _listed(rows: Tensor, cols: Tensor, n_groups: int, how: _How) -> tuple[tuple[Lists, Best], Tell]:
+    """The first lists and the best partners, and what is told how it goes on."""
+    asked: dict[str, Any] = {"n_groups": n_groups, "absolute": how.absolute, "parallel": how.parallel}
+    if len(cols) < _LARGE or rows.device.type != "cpu":
+        return first_lists(rows, cols, **asked, elements=how.elements), _silent
+    if how.resume is None:
+        return survey(rows, cols, **asked), _silent
+    kept = open_survey(how.resume, rows, cols, n_groups=n_groups, absolute=how.absolute)
+    return survey(rows, cols, **asked, kept=kept), kept.tell
+
+
+def _silent(_: str) -> None:
+    """Tell nobody."""
 
 
 def _no_pages(n_rows: int, n_groups: int, depth: int) -> Pages:
@@ -132,16 +161,18 @@ def _unassigned(places: np.ndarray, n_rows: int) -> State:
 
 
 def _solve(
-    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions]
+    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions], tell: Tell
 ) -> tuple[np.ndarray, float]:
     """Auctions until the duality gap is closed: the column of each row in the end, and the gap."""
     for epsilon in _COARSE:
         candidates = _auction_at(epsilon, candidates, state, pairs)
+        tell(f"auction at {epsilon:g}: {candidates.pages.n_computed[0]:,} pages")
         if epsilon > _RELISTED:
             relist(candidates, state)
     gap, before = np.inf, np.inf
     for _ in range(_ROUNDS):
         before, (gap, candidates) = gap, _certify(candidates, state, pairs, sides)
+        tell(f"gap {gap:.2g}")
         if gap <= 4 * _FINE[-1] or before / 2 < gap <= TOLERANCE:
             break
         for epsilon in _FINE:

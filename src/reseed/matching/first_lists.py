@@ -89,7 +89,9 @@ def _list_best(block: np.ndarray, first: int, width: int, lists: Lists) -> None:
     for i in range(len(block)):
         row, tops = block[i], lists.bounds[i]
         group_tops(row, tops)
-        count = gather(row, at_least(tops[::EVERY], max(1, width // EVERY)), (first + i) % len(row), tops, columns, _NOTHING)
+        count = gather(
+            row, at_least(tops[::EVERY], max(1, width // EVERY)), (first + i) % len(row), tops, columns, _NOTHING
+        )
         lists.count[i] = keep_found(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]), _NOTHING)
         lists.largest_bound[i] = tops.max()
 
@@ -110,9 +112,7 @@ def at_least(values: np.ndarray, width: int) -> float:
 
 
 @compiled
-def gather(
-    row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray, nothing: float
-) -> int:
+def gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray, nothing: float) -> int:
     """Find the columns that are not below `least`; the tops become those of the others, or `nothing`.
 
     The search begins at the row's own column, so that rows with equal cosines do not all list the same columns first.

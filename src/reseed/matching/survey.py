@@ -82,7 +82,14 @@ class _Survey:
             last, panels = min(first + height, n), slice(first // self.panel, -(-(first + height) // self.panel))
             cosines = row_products(self.factors[0][begin + first : begin + last], self.factors[1]).bfloat16()
             part = Block(*(field[first:last] for field in block[:-1]), block.maxima[panels])
-            _read(cosines.view(torch.int16).numpy(), begin + first, (self.width, self.panel), self.sides, self.bounds, part)
+            _read(
+                cosines.view(torch.int16).numpy(),
+                begin + first,
+                (self.width, self.panel),
+                self.sides,
+                self.bounds,
+                part,
+            )
         return block
 
 
@@ -130,12 +137,17 @@ def _bounds(sides: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> _Bo
     bits = np.arange(-_OFFSET, _OFFSET)
     bits = np.where(bits < 0, bits ^ 0x7FFF, bits).astype(np.int16)
     values = torch.from_numpy(bits).view(torch.bfloat16).double().nan_to_num(0.0).clamp(-2, 2).numpy()
-    off = [float((side.double() - factor.double()).norm(dim=1).max()) for side, factor in zip(sides, factors, strict=True)]
-    error = off[0] * (1 + off[1]) + off[1] + 1.02 * rounding(sides[0].shape[1]) + 1e-7
-    error = error + 1.01 * _UNIT_ROUNDOFF * np.abs(values)
-    above, below = (values + error).astype(np.float32), (values - error).astype(np.float32)
+    left, right = (_furthest(side, factor) for side, factor in zip(sides, factors, strict=True))
+    error = left * (1 + right) + right + 1.02 * rounding(sides[0].shape[1]) + 1.01 * _UNIT_ROUNDOFF * np.abs(values)
+    above, below = (values + error + 1e-7).astype(np.float32), (values - error - 1e-7).astype(np.float32)
     above[0] = below[0] = -np.inf
     return _Bounds(above, below)
+
+
+def _furthest(side: Tensor, factor: Tensor) -> float:
+    """How long the difference of an atom of about length 1 to its rounded one is, at most."""
+    chunks = zip(side.split(_ROWS), factor.split(_ROWS), strict=True)
+    return max(float((atoms.double() - rounded).norm(dim=1).max()) for atoms, rounded in chunks) + 1e-6
 
 
 def _empty_block(n: int, n_cols: int, room: int, n_groups: int, n_panels: int) -> Block:
@@ -150,12 +162,10 @@ def _empty_block(n: int, n_cols: int, room: int, n_groups: int, n_panels: int) -
 
 
 @compiled
-def _read(
-    cosines: np.ndarray, first: int, shape: tuple[int, int], sides: Sides, bounds: _Bounds, block: Block
-) -> None:
+def _read(cosines: np.ndarray, first: int, shape: tuple[int, int], sides: Sides, bounds: _Bounds, block: Block) -> None:
     """Find out about the rows from `first` on, from the bits of their bfloat16 cosines, which become codes."""
     width, panel = shape
-    n_cols, n_groups = cosines.shape[1], block.tops.shape[1]
+    n_cols = cosines.shape[1]
     columns = np.empty(n_cols, np.int64)
     for i in range(len(cosines)):
         row, tops = cosines[i], block.tops[i]
@@ -209,9 +219,7 @@ def _compute_listed(i: int, at: int, row: np.ndarray, sides: Sides, bounds: _Bou
 
 
 @compiled
-def _find_rows(
-    begin: int, maxima: np.ndarray, panel: int, sides: Sides, bounds: _Bounds, of_cols: np.ndarray
-) -> None:
+def _find_rows(begin: int, maxima: np.ndarray, panel: int, sides: Sides, bounds: _Bounds, of_cols: np.ndarray) -> None:
     """Find the best row of the columns from `begin` on, in the panels that may have it; of equal ones the first."""
     n, values = len(sides.rows), np.empty(len(of_cols), np.float32)
     for j in range(len(of_cols)):
