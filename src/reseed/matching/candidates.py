@@ -133,5 +133,6 @@ def rounded_up(x: float) -> float:
 def with_more_pages(candidates: Candidates) -> Candidates:
     """The same candidates, with room for twice as many pages."""
     values = candidates.pages.values
-    more = np.empty_like(values)
-    return candidates._replace(pages=candidates.pages._replace(values=np.concatenate((values, more))))
+    more = np.empty((2 * len(values), values.shape[1]), np.float32)
+    more[: len(values)] = values
+    return candidates._replace(pages=candidates.pages._replace(values=more))
