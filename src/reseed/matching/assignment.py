@@ -23,6 +23,7 @@ from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.first_lists import Best, first_lists
 from reseed.matching.groups import grouped, interleaved, places_of
 from reseed.matching.keeping import open_survey
+from reseed.matching.kinds import Kinds, kinds
 from reseed.matching.products import Directions, ParallelMap, rounding
 from reseed.matching.relisting import relist
 from reseed.matching.survey import survey
@@ -102,6 +103,20 @@ class _How:
 
 
 def _assign_live(rows: Directions, cols: Directions, how: _How) -> Assignment:
+    row_kinds, col_kinds = how.parallel(kinds, (rows, cols))
+    # the rows are those that more of differ: bids tell them apart
+    turned = len(rows) == len(cols) and len(row_kinds.count) < len(col_kinds.count) and bool((cols.scale > 0).all())
+    return _turned(_assign_kinds(col_kinds, row_kinds, how)) if turned else _assign_kinds(row_kinds, col_kinds, how)
+
+
+def _turned(found: Assignment) -> Assignment:
+    """The same with rows for columns, of which there are as many."""
+    partners = np.argsort(found.partners)
+    return Assignment(partners, found.cosines[partners], found.gap, found.partner_best, found.best)
+
+
+def _assign_kinds(row_kinds: Kinds, col_kinds: Kinds, how: _How) -> Assignment:
+    rows, cols = row_kinds.distinct, col_kinds.distinct
     n_groups = min(how.n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
     row_order, col_order = how.parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     col_at = interleaved(col_order, n_groups)
@@ -120,8 +135,9 @@ def _assign_live(rows: Directions, cols: Directions, how: _How) -> Assignment:
     candidates = Candidates(
         lists, _no_pages(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), how.absolute)
     )
-    column_of, gap = _solve(candidates, _unassigned(places, len(rows)), pairs, (rows, cols), tell)
-    return _assignment(pairs, column_of, gap, best, col_at)
+    state = _unassigned(pairs, (row_kinds, col_kinds), n_groups)
+    gap = _solve(candidates, state, pairs, (row_kinds, col_kinds), tell)
+    return _assignment(pairs, state, gap, best, (row_kinds, col_kinds), col_at)
 
 
 def _listed(rows: Tensor, cols: Tensor, n_groups: int, how: _How) -> tuple[tuple[Lists, Best], Tell]:
@@ -147,25 +163,31 @@ def _no_pages(n_rows: int, n_groups: int, depth: int) -> Pages:
     )
 
 
-def _unassigned(places: np.ndarray, n_rows: int) -> State:
-    prices = np.where(places < 0, np.inf, 0.0)
+def _unassigned(pairs: Pairs, sides: tuple[Kinds, Kinds], n_groups: int) -> State:
+    row_kinds, col_kinds = sides
+    n, n_places, there = len(row_kinds.of), len(pairs.col_at), pairs.col_at >= 0
+    prices = np.where(there, 0.0, np.inf)
+    first_unit = np.append(0, np.where(there, col_kinds.count[pairs.col_at], 0).cumsum())
     return State(
-        prices=prices.flatten(),
-        reference_prices=np.zeros((2, places.size)),
-        least_rise=prices.min(axis=1)[None].repeat(2, axis=0),
+        prices=prices,
+        reference_prices=np.zeros((2, n_places)),
+        least_rise=prices.reshape(n_groups, -1).min(axis=1)[None].repeat(2, axis=0),
         price_floor=np.zeros(1),
-        row_of=np.full(places.size, -1),
-        column_of=np.full(n_rows, -1),
-        cosine_of=np.zeros(n_rows),
+        first_unit=first_unit,
+        unit_prices=np.zeros(len(col_kinds.of)),
+        last_unit=first_unit[:-1].copy(),
+        row_of=np.full(len(col_kinds.of), -1),
+        kind_of=np.argsort(pairs.row_at)[row_kinds.of],
+        column_of=np.full(n, -1),
+        unit_of=np.full(n, -1),
+        cosine_of=np.zeros(n),
     )
 
 
-def _solve(
-    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions], tell: Tell
-) -> tuple[np.ndarray, float]:
-    """Auctions until the duality gap is closed: the column of each row in the end, and the gap."""
+def _solve(candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Kinds, Kinds], tell: Tell) -> float:
+    """Auctions until the duality gap is closed; returns the gap."""
     for epsilon in _COARSE:
-        candidates = _auction_at(epsilon, candidates, state, pairs)
+        candidates = _auction_at(epsilon, candidates, state)
         tell(f"auction at {epsilon:g}: {candidates.pages.n_computed[0]:,} pages")
         if epsilon > _RELISTED:
             relist(candidates, state)
@@ -176,12 +198,12 @@ def _solve(
         if gap <= 4 * _FINE[-1] or before / 2 < gap <= TOLERANCE:
             break
         for epsilon in _FINE:
-            candidates = _auction_at(epsilon, candidates, state, pairs)
-    return state.column_of, gap
+            candidates = _auction_at(epsilon, candidates, state)
+    return gap
 
 
-def _auction_at(epsilon: float, candidates: Candidates, state: State, pairs: Pairs) -> Candidates:
-    n_dummies = int((pairs.col_at >= 0).sum()) - len(state.column_of)
+def _auction_at(epsilon: float, candidates: Candidates, state: State) -> Candidates:
+    n_dummies = len(state.row_of) - len(state.column_of)
     stopping.check()
     while not auction(epsilon, n_dummies, candidates, state):
         candidates = with_more_pages(candidates)
@@ -189,28 +211,37 @@ def _auction_at(epsilon: float, candidates: Candidates, state: State, pairs: Pai
 
 
 def _certify(
-    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Directions, Directions]
+    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Kinds, Kinds]
 ) -> tuple[float, Candidates]:
-    n, margin = len(state.column_of), rounding(sides[0].atoms.shape[1])
+    rows, cols = (side.distinct for side in sides)
+    n, margin = len(rows), rounding(rows.atoms.shape[1])
     profits, proven = np.empty(n), np.empty(n, np.bool_)
     while not bound_profits(candidates, state, pairs, margin, (profits, proven)):
         candidates = with_more_pages(candidates)
-    prices = np.empty(len(sides[1]))
+    prices = np.empty(len(cols))
     real = pairs.col_at >= 0
     prices[pairs.col_at[real]] = state.prices[real]
     doubtful = np.flatnonzero(~proven)
-    profits[doubtful] = exact_profits(*sides, pairs.row_at[doubtful], prices, absolute=pairs.absolute)
-    return gap_of(profits, prices, pair_cosines(pairs, np.arange(n), state.column_of)), candidates
+    profits[doubtful] = exact_profits(rows, cols, pairs.row_at[doubtful], prices, absolute=pairs.absolute)
+    cosines = pair_cosines(pairs, state.kind_of, state.column_of)
+    return gap_of(profits[state.kind_of], prices[sides[1].of], cosines), candidates
 
 
-def _assignment(pairs: Pairs, column_of: np.ndarray, gap: float, best: Best, col_at: np.ndarray) -> Assignment:
-    """From places back to atoms."""
-    n, place = len(column_of), np.empty(len(col_at), np.int64)
+def _assignment(
+    pairs: Pairs, state: State, gap: float, best: Best, sides: tuple[Kinds, Kinds], col_at: np.ndarray
+) -> Assignment:
+    """From places and units back to atoms."""
+    row_kinds, col_kinds = sides
+    n, place = len(pairs.row_at), np.empty(len(col_at), np.int64)
     place[pairs.col_at[pairs.col_at >= 0]] = np.flatnonzero(pairs.col_at >= 0)
-    partners, cosines, own = np.empty(n, np.int64), np.empty(n), np.empty(n)
-    partners[pairs.row_at] = pairs.col_at[column_of]
-    cosines[pairs.row_at] = pair_cosines(pairs, np.arange(n), column_of)
+    which = state.unit_of - state.first_unit[state.column_of]  # of the atoms of a kind
+    own, partner_best = np.empty(n), np.empty(len(col_at))
     own[pairs.row_at] = pair_cosines(pairs, np.arange(n), place[col_at[best.of_rows]])
-    partner_best = np.empty(len(col_at))
     partner_best[col_at] = pair_cosines(pairs, best.of_cols, place[col_at])
-    return Assignment(partners=partners, cosines=cosines, gap=gap, best=own, partner_best=partner_best)
+    return Assignment(
+        partners=col_kinds.atoms[col_kinds.first[pairs.col_at[state.column_of]] + which],
+        cosines=pair_cosines(pairs, state.kind_of, state.column_of),
+        gap=gap,
+        best=own[row_kinds.of],
+        partner_best=partner_best[col_kinds.of],
+    )
