@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -27,6 +26,9 @@ from reseed.matching.kinds import Kinds, kinds
 from reseed.matching.products import Directions, ParallelMap, rounding
 from reseed.matching.relisting import relist
 from reseed.matching.survey import survey
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Assignment", "assign"]
 
@@ -120,8 +122,8 @@ def _assign_kinds(row_kinds: Kinds, col_kinds: Kinds, how: _How) -> Assignment:
     n_groups = min(how.n_groups or max(_GROUPS, min(2 * _GROUPS, len(cols) // _DEPTH)), len(cols))
     row_order, col_order = how.parallel(grouped, (rows.unit, cols.unit), (min(n_groups, len(rows)), n_groups))
     col_at = interleaved(col_order, n_groups)
-    row_unit, col_unit = rows.unit[row_order], cols.unit[col_at]
-    (lists, best), tell = _listed(row_unit, col_unit, n_groups, how)
+    row_unit = rows.unit[row_order]
+    (lists, best), tell = _listed(row_unit, cols.unit[col_at], n_groups, how)
     places = places_of(col_order, n_groups)
     pairs = Pairs(
         rows=rows.atoms.numpy(),
@@ -132,12 +134,11 @@ def _assign_kinds(row_kinds: Kinds, col_kinds: Kinds, how: _How) -> Assignment:
         col_at=places.flatten(),
         absolute=how.absolute,
     )
-    candidates = Candidates(
-        lists, _no_pages(len(rows), *places.shape), Sides(row_unit.cpu().numpy(), col_unit.cpu().numpy(), how.absolute)
-    )
+    units = Sides(row_unit.cpu().numpy(), cols.unit[col_order].cpu().numpy(), how.absolute)
+    candidates = Candidates(lists, _no_pages(len(rows), *places.shape), units)
     state = _unassigned(pairs, (row_kinds, col_kinds), n_groups)
     gap = _solve(candidates, state, pairs, (row_kinds, col_kinds), tell)
-    return _assignment(pairs, state, gap, best, (row_kinds, col_kinds), col_at)
+    return _assignment(pairs, state, gap, _best_cosines(pairs, best, col_at), (row_kinds, col_kinds))
 
 
 def _listed(rows: Tensor, cols: Tensor, n_groups: int, how: _How) -> tuple[tuple[Lists, Best], Tell]:
@@ -227,21 +228,26 @@ def _certify(
     return gap_of(profits[state.kind_of], prices[sides[1].of], cosines), candidates
 
 
+def _best_cosines(pairs: Pairs, best: Best, col_at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The best cosine of every kind of rows, and of columns; `best` counts them in the order of the first lists."""
+    n, place = len(pairs.row_at), np.empty(len(col_at), np.int64)
+    place[pairs.col_at[pairs.col_at >= 0]] = np.flatnonzero(pairs.col_at >= 0)
+    of_rows, of_cols = np.empty(n), np.empty(len(col_at))
+    of_rows[pairs.row_at] = pair_cosines(pairs, np.arange(n), place[col_at[best.of_rows]])
+    of_cols[col_at] = pair_cosines(pairs, best.of_cols, place[col_at])
+    return of_rows, of_cols
+
+
 def _assignment(
-    pairs: Pairs, state: State, gap: float, best: Best, sides: tuple[Kinds, Kinds], col_at: np.ndarray
+    pairs: Pairs, state: State, gap: float, best: tuple[np.ndarray, np.ndarray], sides: tuple[Kinds, Kinds]
 ) -> Assignment:
     """From places and units back to atoms."""
     row_kinds, col_kinds = sides
-    n, place = len(pairs.row_at), np.empty(len(col_at), np.int64)
-    place[pairs.col_at[pairs.col_at >= 0]] = np.flatnonzero(pairs.col_at >= 0)
     which = state.unit_of - state.first_unit[state.column_of]  # of the atoms of a kind
-    own, partner_best = np.empty(n), np.empty(len(col_at))
-    own[pairs.row_at] = pair_cosines(pairs, np.arange(n), place[col_at[best.of_rows]])
-    partner_best[col_at] = pair_cosines(pairs, best.of_cols, place[col_at])
     return Assignment(
         partners=col_kinds.atoms[col_kinds.first[pairs.col_at[state.column_of]] + which],
         cosines=pair_cosines(pairs, state.kind_of, state.column_of),
         gap=gap,
-        best=own[row_kinds.of],
-        partner_best=partner_best[col_kinds.of],
+        best=best[0][row_kinds.of],
+        partner_best=best[1][col_kinds.of],
     )

@@ -64,7 +64,7 @@ class Pages(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The unit atoms of both sides, rows and columns in the order of their groups."""
+    """The unit atoms of both sides, in the order of their groups."""
 
     rows: np.ndarray
     cols: np.ndarray
@@ -102,8 +102,10 @@ def compute_page(i: int, g: int, candidates: Candidates, references: np.ndarray)
 @compiled
 def _fill(page: np.ndarray, i: int, g: int, sides: Sides, n_groups: int) -> None:
     page[:] = -np.inf
-    for k in range((len(sides.cols) - g + n_groups - 1) // n_groups):
-        page[k] = cosine(sides, i, k * n_groups + g)
+    size, larger = len(sides.cols) // n_groups, len(sides.cols) % n_groups
+    begin = g * size + min(g, larger)
+    for k in range(size + 1 if g < larger else size):
+        page[k] = cosine(sides, i, begin + k)
 
 
 @compiled

@@ -72,6 +72,7 @@ def first_lists(
 
 
 def empty_lists(n: int, room: int, n_groups: int) -> Lists:
+    """Lists to be filled, made at price 0."""
     return Lists(
         columns=np.empty((n, room), np.int32),
         values=np.empty((n, room)),
@@ -89,15 +90,15 @@ def _list_best(block: np.ndarray, first: int, width: int, lists: Lists) -> None:
     for i in range(len(block)):
         row, tops = block[i], lists.bounds[i]
         group_tops(row, tops)
-        count = gather(
-            row, at_least(tops[::EVERY], max(1, width // EVERY)), (first + i) % len(row), tops, columns, _NOTHING
-        )
-        lists.count[i] = keep_found(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]), _NOTHING)
+        limits = at_least(tops[::EVERY], max(1, width // EVERY)), _NOTHING
+        count = gather(row, limits, (first + i) % len(row), tops, columns)
+        lists.count[i] = keep_found(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]))
         lists.largest_bound[i] = tops.max()
 
 
 @compiled
 def group_tops(row: np.ndarray, tops: np.ndarray) -> None:
+    """Find the largest value of every group of a row."""
     n_groups = len(tops)
     tops[:] = row[:n_groups]
     for begin in range(n_groups, len(row), n_groups):
@@ -112,11 +113,12 @@ def at_least(values: np.ndarray, width: int) -> float:
 
 
 @compiled
-def gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray, nothing: float) -> int:
-    """Find the columns that are not below `least`; the tops become those of the others, or `nothing`.
+def gather(row: np.ndarray, limits: tuple[float, float], own: int, tops: np.ndarray, columns: np.ndarray) -> int:
+    """Find the columns that are not below the first limit; the tops become those of the others, or the second limit.
 
     The search begins at the row's own column, so that rows with equal cosines do not all list the same columns first.
     """
+    least, nothing = limits
     n_cols, n_groups, count = len(row), len(tops), 0
     depth, k_own, g = (n_cols + n_groups - 1) // n_groups, own // n_groups, own % n_groups
     for _ in range(n_groups):
@@ -143,17 +145,17 @@ def keep_found(
     width: int,
     tops: np.ndarray,
     to: tuple[np.ndarray, np.ndarray],
-    nothing: float,
 ) -> int:
     """List the columns found, or the `width` best where they are too many; the others raise their group's bound."""
     columns, values = to
     count, room = 0, max(3 * len(columns) // 4, 1)
-    least = at_least(row[found], width) if len(found) > room else nothing
+    fit = len(found) <= room
+    least = row[0] if fit else at_least(row[found], width)
     n_groups = len(tops)
     depth = (len(row) + n_groups - 1) // n_groups
     for j in found:
         g = j % n_groups
-        if row[j] >= least and count < room:
+        if (fit or row[j] >= least) and count < room:
             columns[count], values[count] = g * depth + j // n_groups, row[j]
             count += 1
         else:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from safetensors import SafetensorError, safe_open
 
-from reseed._support.files import HEADER, canonical_json, remove_partial, sha256_of_text, write_json, write_tensors
+from reseed._support.files import HEADER, canonical_json, sha256_of_text, write_json, write_tensors
 from reseed._support.products import HAS_BFLOAT16
 from reseed.errors import DictionaryError
 from reseed.matching.survey import Block
@@ -92,7 +92,6 @@ def open_survey(folder: Path, rows: Tensor, cols: Tensor, *, n_groups: int, abso
     of = sha256_of_text(canonical_json(about))
     place = folder / of[:16]
     place.mkdir(parents=True, exist_ok=True)
-    remove_partial(place, ["rows-*.safetensors", "survey.json"])
     write_json(place / "survey.json", about)
     kept = SurveyFolder(place, of)
     kept.tell(f"matching {len(rows):,} with {len(cols):,} atoms of {rows.shape[1]:,} dimensions")

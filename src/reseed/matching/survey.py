@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from reseed.matching.keeping import SurveyFolder
     from reseed.matching.products import ParallelMap
 
-__all__ = ["Block", "survey"]
+__all__ = ["Block", "Bounds", "Survey", "bounds_of", "survey", "to_codes"]
 
 _ROWS = 4096  # that are surveyed at a time, and kept in one file
 _ELEMENTS = 2**23  # of a product
@@ -54,42 +54,43 @@ class Block(NamedTuple):
     """(panels, cols) int16: the largest code of each column among so many rows."""
 
 
-class _Bounds(NamedTuple):
+class Bounds(NamedTuple):
     """Between what a cosine lies that has some code, at the code plus 2**15; (2**16,) float32 each."""
 
     above: np.ndarray
     below: np.ndarray
 
 
-@dataclass(frozen=True)
-class _Survey:
-    """Two sides and how they are looked at."""
+class _Look(NamedTuple):
+    """What is looked at, and how."""
 
     sides: Sides
-    factors: tuple[Tensor, Tensor]
-    bounds: _Bounds
-    n_groups: int
-    panel: int
+    bounds: Bounds
     width: int
+    panel: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All cosines of two sides, to be asked for block by block."""
+
+    look: _Look
+    factors: tuple[Tensor, Tensor]
+    """The sides, as they are multiplied."""
+    n_groups: int
 
     def block(self, begin: int) -> Block:
         """What is known of the rows from `begin` on."""
-        n, n_cols = min(_ROWS, len(self.sides.rows) - begin), len(self.sides.cols)
-        block = _empty_block(n, n_cols, 2 * self.width, self.n_groups, -(-n // self.panel))
-        height = self.panel * max(1, _ELEMENTS // (self.panel * n_cols))
+        look = self.look
+        n, n_cols = min(_ROWS, len(look.sides.rows) - begin), len(look.sides.cols)
+        block = _empty_block(n, n_cols, 2 * look.width, self.n_groups, -(-n // look.panel))
+        height = look.panel * max(1, _ELEMENTS // (look.panel * n_cols))
         for first in range(0, n, height):
             stopping.check()
-            last, panels = min(first + height, n), slice(first // self.panel, -(-(first + height) // self.panel))
+            last, panels = min(first + height, n), slice(first // look.panel, -(-(first + height) // look.panel))
             cosines = row_products(self.factors[0][begin + first : begin + last], self.factors[1]).bfloat16()
             part = Block(*(field[first:last] for field in block[:-1]), block.maxima[panels])
-            _read(
-                cosines.view(torch.int16).numpy(),
-                begin + first,
-                (self.width, self.panel),
-                self.sides,
-                self.bounds,
-                part,
-            )
+            _read(cosines.view(torch.int16).numpy(), begin + first, look, part)
         return block
 
 
@@ -107,9 +108,10 @@ def survey(
     while n > panel * _PANELS:
         panel *= 2
     factors = (rows.bfloat16(), cols.bfloat16()) if HAS_BFLOAT16 else (rows, cols)
-    bounds = _bounds((rows, cols), factors)
-    here = _Survey(Sides(rows.numpy(), cols.numpy(), absolute), factors, bounds, n_groups, panel, min(WIDTH, n_cols))
-    lists, best = empty_lists(n, 2 * here.width, n_groups), np.empty(n, np.int64)
+    bounds, width = bounds_of((rows, cols), factors), min(WIDTH, n_cols)
+    look = _Look(Sides(rows.numpy(), cols.numpy(), absolute), bounds, width, panel)
+    here = Survey(look, factors, n_groups)
+    lists, best = empty_lists(n, 2 * width, n_groups), np.empty(n, np.int64)
     maxima = np.empty((-(-n // panel), n_cols), np.int16)
 
     def read(begin: int) -> None:
@@ -126,13 +128,13 @@ def survey(
 
     def look(begin: int) -> None:
         part = slice(begin, begin + _COLUMNS)
-        _find_rows(begin, np.ascontiguousarray(maxima[:, part]), panel, here.sides, bounds, of_cols[part])
+        _find_rows(begin, np.ascontiguousarray(maxima[:, part]), look, of_cols[part])
 
     list(parallel(look, range(0, n_cols, _COLUMNS)))
     return lists, Best(best, of_cols)
 
 
-def _bounds(sides: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> _Bounds:
+def bounds_of(sides: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> Bounds:
     """The cosine of a code is off by what rounding the atoms, summing products and rounding their sum can do."""
     bits = np.arange(-_OFFSET, _OFFSET)
     bits = np.where(bits < 0, bits ^ 0x7FFF, bits).astype(np.int16)
@@ -141,7 +143,7 @@ def _bounds(sides: tuple[Tensor, Tensor], factors: tuple[Tensor, Tensor]) -> _Bo
     error = left * (1 + right) + right + 1.02 * rounding(sides[0].shape[1]) + 1.01 * _UNIT_ROUNDOFF * np.abs(values)
     above, below = (values + error + 1e-7).astype(np.float32), (values - error - 1e-7).astype(np.float32)
     above[0] = below[0] = -np.inf
-    return _Bounds(above, below)
+    return Bounds(above, below)
 
 
 def _furthest(side: Tensor, factor: Tensor) -> float:
@@ -162,24 +164,24 @@ def _empty_block(n: int, n_cols: int, room: int, n_groups: int, n_panels: int) -
 
 
 @compiled
-def _read(cosines: np.ndarray, first: int, shape: tuple[int, int], sides: Sides, bounds: _Bounds, block: Block) -> None:
+def _read(cosines: np.ndarray, first: int, look: _Look, block: Block) -> None:
     """Find out about the rows from `first` on, from the bits of their bfloat16 cosines, which become codes."""
-    width, panel = shape
     n_cols = cosines.shape[1]
     columns = np.empty(n_cols, np.int64)
     for i in range(len(cosines)):
         row, tops = cosines[i], block.tops[i]
-        _to_codes(row, sides.absolute)
-        _raise(block.maxima[i // panel], row)
+        to_codes(row, look.sides.absolute)
+        _raise(block.maxima[i // look.panel], row)
         group_tops(row, tops)
-        least = at_least(tops[::EVERY], max(1, width // EVERY))
-        count = gather(row, least, (first + i) % n_cols, tops, columns, _NOTHING)
-        block.count[i] = keep_found(row, columns[:count], width, tops, (block.columns[i], block.values[i]), _NOTHING)
-        block.best[i] = _compute_listed(i, first + i, row, sides, bounds, block)
+        limits = at_least(tops[::EVERY], max(1, look.width // EVERY)), _NOTHING
+        count = gather(row, limits, (first + i) % n_cols, tops, columns)
+        block.count[i] = keep_found(row, columns[:count], look.width, tops, (block.columns[i], block.values[i]))
+        block.best[i] = _compute_listed(i, first + i, row, look, block)
 
 
 @compiled
-def _to_codes(row: np.ndarray, absolute: bool) -> None:  # noqa: FBT001 (numba has no keywords)
+def to_codes(row: np.ndarray, absolute: bool) -> None:  # noqa: FBT001 (numba has no keywords)
+    """Turn the bits of bfloat16 numbers into integers of the same order, or in the order of absolute values."""
     if absolute:
         for j in range(len(row)):
             row[j] &= np.int16(0x7FFF)
@@ -195,40 +197,40 @@ def _raise(maxima: np.ndarray, row: np.ndarray) -> None:
 
 
 @compiled
-def _compute_listed(i: int, at: int, row: np.ndarray, sides: Sides, bounds: _Bounds, block: Block) -> int:
+def _compute_listed(i: int, at: int, row: np.ndarray, look: _Look, block: Block) -> int:
     """Compute the cosines of what is listed in float32; returns the best column of all."""
-    n_groups = block.tops.shape[1]
+    n_groups, above = block.tops.shape[1], look.bounds.above
     depth = (len(row) + n_groups - 1) // n_groups
     best, best_at = np.float32(-np.inf), -1
     for k in range(block.count[i]):
         c = block.columns[i, k]
         j = c % depth * n_groups + c // depth
-        value = cosine(sides, at, j)
+        value = cosine(look.sides, at, j)
         block.values[i, k] = value
         if value > best or (value == best and j < best_at):
             best, best_at = value, j
     for g in range(n_groups):
-        if bounds.above[block.tops[i, g] + _OFFSET] <= best:
+        if above[block.tops[i, g] + _OFFSET] <= best:
             continue
         for j in range(g, len(row), n_groups):
-            if bounds.above[row[j] + _OFFSET] > best:
-                value = cosine(sides, at, j)
+            if above[row[j] + _OFFSET] > best:
+                value = cosine(look.sides, at, j)
                 if value > best:
                     best, best_at = value, j
     return best_at
 
 
 @compiled
-def _find_rows(begin: int, maxima: np.ndarray, panel: int, sides: Sides, bounds: _Bounds, of_cols: np.ndarray) -> None:
+def _find_rows(begin: int, maxima: np.ndarray, look: _Look, of_cols: np.ndarray) -> None:
     """Find the best row of the columns from `begin` on, in the panels that may have it; of equal ones the first."""
-    n, values = len(sides.rows), np.empty(len(of_cols), np.float32)
+    n, panel, bounds = len(look.sides.rows), look.panel, look.bounds
+    values = np.empty(len(of_cols), np.float32)
     for j in range(len(of_cols)):
-        # a little less than any cosine that could be the best: the best one itself is above it
-        values[j] = bounds.below[maxima[:, j].max() + _OFFSET]
+        values[j] = bounds.below[maxima[:, j].max() + _OFFSET]  # the best cosine is above it
     for p in range(len(maxima)):
         for j in range(len(of_cols)):
             if bounds.above[maxima[p, j] + _OFFSET] > values[j]:
                 for i in range(p * panel, min((p + 1) * panel, n)):
-                    value = cosine(sides, i, begin + j)
+                    value = cosine(look.sides, i, begin + j)
                     if value > values[j]:
                         values[j], of_cols[j] = value, i
