@@ -137,7 +137,7 @@ def _assign_kinds(row_kinds: Kinds, col_kinds: Kinds, how: _How) -> Assignment:
     units = Sides(row_unit.cpu().numpy(), cols.unit[col_order].cpu().numpy(), how.absolute)
     candidates = Candidates(lists, _no_pages(len(rows), *places.shape), units)
     state = _unassigned(pairs, (row_kinds, col_kinds), n_groups)
-    gap = _solve(candidates, state, pairs, (row_kinds, col_kinds), tell)
+    gap = _solve(candidates, state, pairs, (row_kinds, col_kinds), (how.parallel, tell))
     return _assignment(pairs, state, gap, _best_cosines(pairs, best, col_at), (row_kinds, col_kinds))
 
 
@@ -185,13 +185,16 @@ def _unassigned(pairs: Pairs, sides: tuple[Kinds, Kinds], n_groups: int) -> Stat
     )
 
 
-def _solve(candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Kinds, Kinds], tell: Tell) -> float:
+def _solve(
+    candidates: Candidates, state: State, pairs: Pairs, sides: tuple[Kinds, Kinds], by: tuple[ParallelMap, Tell]
+) -> float:
     """Auctions until the duality gap is closed; returns the gap."""
+    parallel, tell = by
     for epsilon in _COARSE:
         candidates = _auction_at(epsilon, candidates, state)
         tell(f"auction at {epsilon:g}: {candidates.pages.n_computed[0]:,} pages")
         if epsilon > _RELISTED:
-            relist(candidates, state)
+            relist(candidates, state, parallel)
     gap, before = np.inf, np.inf
     for _ in range(_ROUNDS):
         before, (gap, candidates) = gap, _certify(candidates, state, pairs, sides)

@@ -98,7 +98,8 @@ def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tup
     best, second, at, cosine = _best_two_listed(i, candidates, state)
     low = state.least_rise[0]
     # for most rows the list is enough: no column outside it can beat the second best
-    if lists.reference[i] == 0 and lists.largest_bound[i] - state.price_floor[0] <= min(second, best + enough):
+    risen = state.price_floor[0] if lists.reference[i] == 0 else 0.0
+    if lists.largest_bound[i] - risen <= min(second, best + enough):
         return best, second, at, cosine
     absent = np.empty(len(low), np.int64)
     best, second, at, cosine, n_absent = _best_two_computed(i, enough, candidates, state, absent)

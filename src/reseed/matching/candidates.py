@@ -49,7 +49,7 @@ class Lists(NamedTuple):
     bounds: np.ndarray
     """(rows, groups) float32: the largest profit of a column that is not listed, at these prices; -inf without."""
     largest_bound: np.ndarray
-    """(rows,): the largest of `bounds`."""
+    """(rows,): what no column outside the list exceeded in profit when the list was made; prices only rise."""
 
 
 class Pages(NamedTuple):
@@ -95,7 +95,8 @@ def compute_page(i: int, g: int, candidates: Candidates, references: np.ndarray)
         if lists.columns[i, k] // depth == g:
             page[lists.columns[i, k] % depth] = -np.inf
     lists.bounds[i, g] = top_of(page, references[lists.reference[i], g * depth : (g + 1) * depth])
-    lists.largest_bound[i] = lists.bounds[i].max()
+    if lists.reference[i] == 0:
+        lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 

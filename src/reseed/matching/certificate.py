@@ -92,7 +92,8 @@ def _list_contenders(i: int, least: float, candidates: Candidates, state: State)
             lists.count[i] += 1
             page[k] = -np.inf
         lists.bounds[i, g] = top_of(page, state.reference_prices[lists.reference[i], g * depth : (g + 1) * depth])
-    lists.largest_bound[i] = lists.bounds[i].max()
+    if lists.reference[i] == 0:
+        lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 

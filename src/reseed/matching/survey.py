@@ -126,11 +126,11 @@ def survey(
     list(parallel(read, range(0, n, _ROWS)))
     of_cols = np.zeros(n_cols, np.int64)
 
-    def look(begin: int) -> None:
+    def find(begin: int) -> None:
         part = slice(begin, begin + _COLUMNS)
         _find_rows(begin, np.ascontiguousarray(maxima[:, part]), look, of_cols[part])
 
-    list(parallel(look, range(0, n_cols, _COLUMNS)))
+    list(parallel(find, range(0, n_cols, _COLUMNS)))
     return lists, Best(best, of_cols)
 
 
