@@ -1,7 +1,7 @@
 """First lists of large dictionaries, from cosines in bfloat16: what may count is computed again in float32.
 
 Such a cosine takes half the time of one in float32, and is off by no more than a known amount (docs/mathematics.md,
-eq. 12). A row's list holds its best columns by it, with their cosines in float32; the bounds of all others are raised
+eq. 90). A row's list holds its best columns by it, with their cosines in float32; the bounds of all others are raised
 by that amount. The best row of a column is looked for among the rows that may be it.
 """
 
