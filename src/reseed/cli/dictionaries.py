@@ -82,8 +82,8 @@ def compare(
     resume: Annotated[
         Path | None,
         typer.Option(
-            help="A folder in which the search for matchings of 8,192 distinct atoms or more is kept, with a log: killed, the "
-            "same command goes on from there."
+            help="A folder in which the search for matchings of 8,192 distinct atoms or more is kept, with a log: "
+            "killed, the same command goes on from there."
         ),
     ] = None,
     definitions: Annotated[

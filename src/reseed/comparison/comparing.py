@@ -91,8 +91,8 @@ def compare(
         delta: how far archetypal atoms may leave the hull of their points, likewise.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.
-        resume: a folder in which the search for matchings of 8,192 distinct atoms or more is kept: the same call goes on from
-            there when this one was killed. See `reseed.match`.
+        resume: a folder in which the search for matchings of 8,192 distinct atoms or more is kept: the same call goes
+            on from there when this one was killed. See `reseed.match`.
         quiet: no progress bars on stderr.
 
     Raises:

@@ -41,6 +41,7 @@ _GROUPS = 512  # of columns, up to twice as many
 
 _COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer steps start price wars among equal atoms
 _DEPTH = 16  # columns of a group, more only where there would be too many groups
+_PAGES = 8  # a row at first, for all rows together
 _RELISTED = 1e-3  # after auctions finer than this candidate lists stay as they are: prices hardly move any more
 _FINE = (1e-8, 1e-9)
 _ROUNDS = 20
@@ -160,7 +161,7 @@ def _no_pages(n_rows: int, n_groups: int, depth: int) -> Pages:
     return Pages(
         index=np.full((n_rows, n_groups), -1, np.int32),
         n_computed=np.zeros(1, np.int64),
-        values=np.empty((n_rows, depth), np.float32),
+        values=np.empty((_PAGES * n_rows, depth), np.float32),  # memory that is not written to costs nothing
     )
 
 

@@ -103,7 +103,7 @@ def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tup
         return best, second, at, cosine
     absent = np.empty(len(low), np.int64)
     best, second, at, cosine, n_absent = _best_two_computed(i, enough, candidates, state, absent)
-    bounds = lists.bounds[i]
+    bounds, before = lists.bounds[i], n_absent
     while True:
         bound, which = -np.inf, NONE
         for k in range(n_absent):
@@ -111,6 +111,8 @@ def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tup
             if most > bound:
                 bound, which = most, k
         if not bound > best + enough:
+            if n_absent < before and lists.reference[i] == 0:
+                lists.largest_bound[i] = bounds.max()
             return best, max(second, bound), at, cosine
         g = absent[which]
         if not compute_page(i, g, candidates, state.reference_prices):

@@ -95,8 +95,6 @@ def compute_page(i: int, g: int, candidates: Candidates, references: np.ndarray)
         if lists.columns[i, k] // depth == g:
             page[lists.columns[i, k] % depth] = -np.inf
     lists.bounds[i, g] = top_of(page, references[lists.reference[i], g * depth : (g + 1) * depth])
-    if lists.reference[i] == 0:
-        lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 

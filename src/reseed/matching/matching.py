@@ -112,9 +112,9 @@ def match(
     that leave the sign of an atom open (PCA, ICA). The products are made where the dictionaries lie, block by block,
     so that memory grows with the number of atoms and not with its square; the result lies on the CPU.
 
-    Of 8,192 distinct atoms or more on the CPU most of the time goes into a survey of all cosines. In the folder `resume` it is
-    kept block by block, about 5 KB an atom, with a log of how far it is: where the process is killed, the
-    same call goes on from there. Many pairs may share a folder, and nothing of it is needed once they are matched.
+    Of 8,192 distinct atoms or more on the CPU most of the time goes into a survey of all cosines. In the folder
+    `resume` it is kept block by block, about 5 KB an atom, with a log of how far it is: where the process is killed,
+    the same call goes on from there. Many pairs may share a folder, and nothing of it is needed once they are matched.
 
     Raises ValueError for shapes that do not fit, for NaN or inf, and for a folder with damaged blocks.
     """
