@@ -138,9 +138,9 @@ tokens at 4,096 atoms, and 7.3 million at 131,072. Snapshots are compared on the
 _SEEDS = """\
 ### Pairs of seeds
 
-What large pairs of seeds look like, planted: half of the atoms shared, an eighth of either side's own atoms split into two
-to four on the other, one in a hundred dead; d_model {d}, {threads} threads on {cores} cores with {least:.1f} to
-{most:.1f} other threads in their queue, so that the wall's time is that of a busy machine and CPU time the better
+What large pairs of seeds look like, planted: half of the atoms shared, an eighth of either side's own atoms split into
+two to four on the other, one in a hundred dead; d_model {d}, {threads} threads on {cores} cores, with {least:.1f} to
+{most:.1f} threads in the queue before, so that the wall's time is that of a busy machine and CPU time the better
 measure. *Product* is that of all cosines in float32, block by block and thrown away; a sixteenth of it was measured
 before the matching and as much after it. The peak is that of the whole process with both dictionaries, the gap is
 proven.
