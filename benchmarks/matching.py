@@ -65,14 +65,32 @@ def clustered(n: int, d: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
     return sides[0], sides[1]
 
 
+def seed_pair(n: int, d: int, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """As seeds of large dictionaries look: half shared, some atoms split into two to four, one in a hundred dead."""
+    a, b = independent(n, d, chance)
+    half, split = n // 2, n // 16
+    b[:half] = a[:half] + 0.5 * b[:half]
+    for one, other, begin in ((a, b, half), (b, a, half + 3 * split)):  # of each side's own atoms
+        parts = torch.randint(2, 5, (split,), generator=chance)
+        whole = torch.arange(begin, begin + split).repeat_interleave(parts)[: 3 * split]
+        other[begin : begin + len(whole)] = one[whole] + 0.6 * other[begin : begin + len(whole)]
+    for side in (a, b):
+        side[torch.randperm(n, generator=chance)[: n // 100]] = 0.0
+    return a, b[torch.randperm(n, generator=chance)]
+
+
 REGIMES = {"independent": independent, "noisy copy": noisy_copy, "half shared": half_shared, "clustered": clustered}
 
 
 def one_product(a: Tensor, b: Tensor) -> None:
     """All cosines in float32, block by block."""
     height = max(64, min(1024, BLOCK // len(b)))
+
+    def one_block(begin: int) -> None:
+        row_products(a[begin : begin + height], b)
+
     with parallel_map() as parallel:
-        list(parallel(lambda begin: row_products(a[begin : begin + height], b), range(0, len(a), height)))
+        list(parallel(one_block, range(0, len(a), height)))
 
 
 def by_scipy(a: Tensor, b: Tensor) -> float:

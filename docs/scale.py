@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 MEASURED = Path(__file__).parent / "assets/scale.json"
 PLANS = Path(__file__).parent / "assets/planning.json"
+SEEDS = Path(__file__).parent / "assets/seeds.json"
 ON_GPU = Path(__file__).parent / "assets/gpu/training.json"
 
 
@@ -35,8 +36,8 @@ RUNS, TOKENS = 8, 1e9
 _HEAD = """\
 # Scale
 
-<!-- Made by docs/scale.py and docs/pages.py from docs/assets/scale.json and planning.json, which benchmarks/growth.py
-and benchmarks/planning.py write. -->
+<!-- Made by docs/scale.py and docs/pages.py from docs/assets/scale.json, planning.json and seeds.json, which
+benchmarks/growth.py, benchmarks/planning.py and benchmarks/seeds.py write. -->
 
 What an audit costs when something in it grows: first as measured on one thread of a CPU, then what follows on paper for
 larger machines. [Speed](speed.md) compares one size with other libraries.
@@ -128,9 +129,24 @@ Activations that take no more than a quarter of a GPU's memory lie in it while a
 ### Comparing large dictionaries
 
 All cosines of a pair take 2·n²·d operations, exactly as many as the encoder spends on n tokens. Matching makes them
-once, block by block in float32, and MMCS comes from the same pass. Comparing R runs at S snapshots therefore costs
+once, block by block, and MMCS comes from the same pass. Comparing R runs at S snapshots therefore costs
 (R − 1)·S·n / 2 tokens' worth of each run's encoding, plus the assignments: for 8 runs at 16 snapshots 0.23 million
 tokens at 4,096 atoms, and 7.3 million at 131,072. Snapshots are compared on the CPU, wherever the runs were trained.
+
+"""
+
+_SEEDS = """\
+### Pairs of seeds
+
+What large pairs of seeds look like, planted: half of the atoms shared, an eighth of either side's own atoms split into
+two to four on the other, one in a hundred dead; d_model {d}, {threads} threads on {cores} cores, with {least:.1f} to
+{most:.1f} threads in the queue before, so that the wall's time is that of a busy machine and CPU time the better
+measure. *Product* is that of all cosines in float32, block by block and thrown away; a sixteenth of it was measured
+before the matching and as much after it. The peak is that of the whole process with both dictionaries, the gap is
+proven.
+
+{table}
+With [`--resume`](commands/compare.md#large-dictionaries) a process that is killed goes on from what it found out.
 
 """
 
@@ -142,7 +158,8 @@ python benchmarks/growth.py --json docs/assets/scale.json && python docs/pages.p
 ```
 
 takes ten to fifteen minutes; `--only match` measures one curve anew and keeps the others of the file. The dry runs are
-those of `python benchmarks/planning.py --json docs/assets/planning.json`.
+those of `python benchmarks/planning.py --json docs/assets/planning.json`, and the pairs of seeds those of `python
+benchmarks/seeds.py SIZE --resume FOLDER --json docs/assets/seeds.json`, one size or several at a time.
 """
 
 CURVES = ("atoms", "d_model", "runs", "points", "tokens", "match", "kmeans")
@@ -178,6 +195,7 @@ def page(file: Path = MEASURED, plans: Path = PLANS) -> str:
             _planned(),
             _NODE,
             _compared(measured["match"]),
+            _seeds(json.loads(SEEDS.read_text(encoding="utf-8"))),
             _AGAIN,
         ]
     )
@@ -290,6 +308,33 @@ def _planned() -> str:
         hours = RUNS * TOKENS * (product + traffic) / 3600
         lines.append([f"{n:,} × {d:,}", *sizes, *times, _number(hours), _bytes(TOKENS * 2 * d)])
     return f"{_table(head, lines)}\nOn paper; times are per token and run. {_measured_times()}\n\n"
+
+
+def _seeds(found: Figures) -> str:
+    """A pair of seeds a line: its time beside the product that it needs, memory and gap."""
+    rows = found["rows"]
+    head = ["atoms", "product, CPU s", "matching, CPU s", "products, CPU", "products, wall", "peak, GiB", "gap"]
+    lines = [
+        [
+            f"{row['n']:,}",
+            _number(row["product cpu"]),
+            _number(row["reseed cpu"]),
+            f"{row['products cpu']:.2f}",
+            f"{row['products']:.2f}",
+            f"{row['peak GiB']:.1f}",
+            f"{row['gap']:.0e}",
+        ]
+        for row in rows
+    ]
+    loads = [row["load before"] for row in rows]
+    return _SEEDS.format(
+        d=rows[0]["d"],
+        threads=rows[0]["threads"],
+        cores=found["machine"]["cores"],
+        least=min(loads),
+        most=max(loads),
+        table=_table(head, lines),
+    )
 
 
 def _measured_times() -> str:

@@ -59,6 +59,21 @@ def duplicates(n=300, d=24):
 
 
 @regime
+def repeated_on_one_side(n=300, d=24):
+    a, b = independent(n, d)
+    return a[: n // 50].repeat(50, 1), b
+
+
+@regime
+def repeated_unevenly(n=300, d=24):
+    """On both sides, more often on one than on the other, and some of them dead."""
+    a, b = (atoms[: n // 30] for atoms in independent(n, d))
+    b[0] = 0
+    which = torch.randint(0, 2 * len(a), (n,), generator=dice(2))
+    return a.repeat(30, 1), torch.cat((a, b))[which]
+
+
+@regime
 def zeros(n=300, d=24):
     a, b = noisy_copy(n, d)
     a[::3], b[1::4] = 0, 0

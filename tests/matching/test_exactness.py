@@ -35,6 +35,15 @@ def assert_best(matching, a, b):
     torch.testing.assert_close(matching.best_cols, similarity.amax(dim=0), rtol=0, atol=2e-6)
 
 
+@pytest.fixture(params=["first lists", "survey"])
+def route(request, monkeypatch):
+    """Small dictionaries, and the same as if they were large."""
+    if request.param == "survey":
+        monkeypatch.setattr("reseed.matching.assignment._LARGE", 0)
+        monkeypatch.setattr("reseed.matching.survey._ROWS", 128)
+
+
+@pytest.mark.usefixtures("route")
 @pytest.mark.parametrize("sign", ["signed", "abs"])
 @pytest.mark.parametrize("regime", REGIMES)
 def test_nothing_that_scipy_finds_is_better_and_the_gap_says_so(regime, sign):
@@ -83,6 +92,7 @@ def test_many_small_blocks_and_few_groups_give_as_good_a_matching(regime):
     assert found.gap <= 1e-6
 
 
+@pytest.mark.usefixtures("route")
 @pytest.mark.parametrize("regime", ["independent", "clustered", "duplicates", "fewer_rows"])
 def test_one_thread_and_two_give_the_same_bytes(regime):
     a, b = REGIMES[regime]()

@@ -79,6 +79,13 @@ def compare(
     tensor: Tensor = None,
     *,
     transpose: Transpose = False,
+    resume: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder in which the search for matchings of 8,192 distinct atoms or more is kept, with a log: "
+            "killed, the same command goes on from there."
+        ),
+    ] = None,
     definitions: Annotated[
         bool,
         typer.Option("--definitions", help="Say, too, what each published definition of agreement gives for them."),
@@ -94,7 +101,7 @@ def compare(
     """
     from reseed.comparison import compare as compared
 
-    stopping.goes_on(False)
+    stopping.goes_on(resume is not None)
     if html is not None and json:
         raise SpecError("--html and --json were both given: choose one")
     asked: dict[str, Any] = {
@@ -114,6 +121,7 @@ def compare(
         definitions=definitions,
         with_references=references,
         sign=sign.value,
+        resume=resume,
         **asked,
     )
     if html is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxtyping import Float
@@ -69,6 +70,7 @@ def compare(
     delta: float | None = None,
     tensor: str | None = None,
     transpose: bool = False,
+    resume: str | Path | None = None,
     quiet: bool = True,
 ) -> DictionaryComparison:
     """Whether dictionaries that were trained already agree, beyond what, and whether they were born alike.
@@ -89,6 +91,8 @@ def compare(
         delta: how far archetypal atoms may leave the hull of their points, likewise.
         tensor: the name of the tensor to read, of the activations or else of the dictionaries.
         transpose: whether the columns of what is read are the tokens, or else the atoms.
+        resume: a folder in which the search for matchings of 8,192 distinct atoms or more is kept: the same call goes
+            on from there when this one was killed. See `reseed.match`.
         quiet: no progress bars on stderr.
 
     Raises:
@@ -113,8 +117,10 @@ def compare(
     places = _by_group(sides)
     with workers() as pool, progress.bar(quiet=quiet) as show:
         advance = show("pairs", math.comb(len(sides), 2) + math.comb(len(null_sides), 2))
-        measured = measured_pairs(sides, sign, pool, advance)
-        nulls = nulls_of(null_sides, measured_pairs(null_sides, sign, pool, advance)) if null_sides else None
+        folder = None if resume is None else Path(resume)
+        measured = measured_pairs(sides, sign, pool, advance, resume=folder)
+        among_nulls = measured_pairs(null_sides, sign, pool, advance, resume=folder) if null_sides else {}
+        nulls = nulls_of(null_sides, among_nulls) if null_sides else None
         chances = _chances(sides, measured, sign, pool, show)
         beside = _references(sides, places, acts, asked=with_references, sign=sign, pool=pool)
         courses = {

@@ -20,6 +20,7 @@ from reseed.statistics import birth_test
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
+    from pathlib import Path
 
     from reseed.comparison.opened import Opened
     from reseed.comparison.tokens import OnTokens
@@ -97,12 +98,17 @@ class Measured:
 
 
 def measured_pairs(
-    sides: Sequence[Side], sign: Sign, pool: Executor, advance: Callable[[int], None] = lambda _: None
+    sides: Sequence[Side],
+    sign: Sign,
+    pool: Executor,
+    advance: Callable[[int], None] = lambda _: None,
+    *,
+    resume: Path | None = None,
 ) -> dict[Pair, Measured]:
-    """Every two of some dictionaries, by their places."""
+    """Every two of some dictionaries, by their places; `resume` is a folder that `match` goes on from."""
     found: dict[Pair, Measured] = {}
     pairs = list(combinations(range(len(sides)), 2))
-    every = pool.map(lambda pair: _measured(sides[pair[0]], sides[pair[1]], sign), pairs)
+    every = pool.map(lambda pair: _measured(sides[pair[0]], sides[pair[1]], sign, resume), pairs)
     for pair, measured in zip(pairs, every, strict=True):
         found[pair] = measured
         advance(1)
@@ -119,9 +125,9 @@ def matrix(
     return values
 
 
-def _measured(a: Side, b: Side, sign: Sign) -> Measured:
+def _measured(a: Side, b: Side, sign: Sign, resume: Path | None) -> Measured:
     first, second = a.dictionary, b.dictionary
-    matching = match(first.atoms, second.atoms, sign=sign)
+    matching = match(first.atoms, second.atoms, sign=sign, resume=resume)
     encoders = _encoder_cosines(matching, first, second)
     codes, living = None, math.nan
     if a.seen is not None and b.seen is not None:

@@ -3,6 +3,9 @@
 The profit of row i at column c is cosine(i, c) - price(c). That no row is further than epsilon from its best profit is
 epsilon-complementary slackness, which the auction keeps at every step (@bertsekas1988auction; docs/mathematics.md, eq.
 12). Here are the bids of one auction; the scaling of epsilon is in `assignment`.
+
+A column is a kind of atoms: there may be several of it. Each has a price of its own, and the kind's price is the lowest
+of them (@bertsekas1989auction), so that equal atoms do not outbid each other by epsilon at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ NO_PAGES_LEFT = -2
 
 
 class State(NamedTuple):
-    """Prices, and who is assigned to whom. Prices only rise."""
+    """Prices, and who is assigned to whom. Prices of columns only rise."""
 
     prices: np.ndarray
     """(groups * depth,) float64; inf at an empty place."""
@@ -31,12 +34,22 @@ class State(NamedTuple):
     """(times, groups): how far all prices of a group have risen since, at least."""
     price_floor: np.ndarray
     """(1,): no price is below this."""
+    first_unit: np.ndarray
+    """(groups * depth + 1,): where the units of a column begin, which are what is assigned."""
+    unit_prices: np.ndarray
+    """(units,): never below the price of their column, which one of them has."""
+    last_unit: np.ndarray
+    """(groups * depth,): the unit of a column that was bid for last."""
     row_of: np.ndarray
-    """The row assigned to a column; -1 without, the number of rows for a dummy row."""
+    """(units,): the row assigned to a unit; -1 without, the number of rows for a dummy row."""
+    kind_of: np.ndarray
+    """(rows,): which candidate list a row has; equal rows share one."""
     column_of: np.ndarray
-    """The column assigned to a row; -1 without."""
+    """(rows,): the column assigned to a row; -1 without."""
+    unit_of: np.ndarray
+    """(rows,): the unit of it."""
     cosine_of: np.ndarray
-    """The cosine of a row with its column."""
+    """(rows,): the cosine of a row with its column."""
 
 
 @compiled
@@ -53,7 +66,7 @@ def auction(epsilon: float, n_dummies: int, candidates: Candidates, state: State
     while waiting + dummies > 0:
         if waiting > 0:
             i = queue[head]
-            best, second, c, cosine = best_two(i, 0.0, candidates, state)
+            best, second, c, cosine = best_two(state.kind_of[i], 0.0, candidates, state)
             if c == NO_PAGES_LEFT:
                 return False
             head = (head + 1) % n
@@ -76,7 +89,7 @@ def auction(epsilon: float, n_dummies: int, candidates: Candidates, state: State
 
 @compiled
 def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tuple[float, float, int, float]:
-    """The best profit of row i, the second best or a bound of it, and the column of the best with its cosine.
+    """The best profit of the rows of kind i, the second best or a bound of it, the column of the best and its cosine.
 
     Pages are computed while the bound of what they hold exceeds the best profit by more than `enough`. The column is
     NO_PAGES_LEFT where there is no room for one more page.
@@ -85,11 +98,12 @@ def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tup
     best, second, at, cosine = _best_two_listed(i, candidates, state)
     low = state.least_rise[0]
     # for most rows the list is enough: no column outside it can beat the second best
-    if lists.reference[i] == 0 and lists.largest_bound[i] - state.price_floor[0] <= min(second, best + enough):
+    risen = state.price_floor[0] if lists.reference[i] == 0 else 0.0
+    if lists.largest_bound[i] - risen <= min(second, best + enough):
         return best, second, at, cosine
     absent = np.empty(len(low), np.int64)
     best, second, at, cosine, n_absent = _best_two_computed(i, enough, candidates, state, absent)
-    bounds = lists.bounds[i]
+    bounds, before = lists.bounds[i], n_absent
     while True:
         bound, which = -np.inf, NONE
         for k in range(n_absent):
@@ -97,6 +111,8 @@ def best_two(i: int, enough: float, candidates: Candidates, state: State) -> tup
             if most > bound:
                 bound, which = most, k
         if not bound > best + enough:
+            if n_absent < before and lists.reference[i] == 0:
+                lists.largest_bound[i] = bounds.max()
             return best, max(second, bound), at, cosine
         g = absent[which]
         if not compute_page(i, g, candidates, state.reference_prices):
@@ -163,10 +179,11 @@ def _unassign(epsilon: float, candidates: Candidates, state: State, queue: np.nd
     for i in range(len(state.column_of)):
         c = state.column_of[i]
         if c != NONE:
-            best, second, _, _ = best_two(i, np.inf, candidates, state)
+            best, second, _, _ = best_two(state.kind_of[i], np.inf, candidates, state)
             if state.cosine_of[i] - state.prices[c] >= max(best, second) - epsilon:
                 continue
-            state.row_of[c] = state.column_of[i] = NONE
+            _leave(c, state.unit_of[i], state)
+            state.column_of[i] = NONE
         queue[waiting] = i
         waiting += 1
     return waiting
@@ -176,13 +193,20 @@ def _unassign(epsilon: float, candidates: Candidates, state: State, queue: np.nd
 def _unassign_dummies(epsilon: float, state: State) -> int:
     """Unassign dummy rows whose column is not the cheapest within epsilon; how many are still assigned."""
     ceiling, dummy, assigned = state.price_floor[0] + epsilon, len(state.column_of), 0
-    for c in range(len(state.row_of)):
-        if state.row_of[c] == dummy:
-            if state.prices[c] > ceiling:
-                state.row_of[c] = NONE
-            else:
-                assigned += 1
+    for c in range(len(state.prices)):
+        for unit in range(state.first_unit[c], state.first_unit[c + 1]):
+            if state.row_of[unit] == dummy:
+                if state.prices[c] > ceiling:
+                    _leave(c, unit, state)
+                else:
+                    assigned += 1
     return assigned
+
+
+@compiled
+def _leave(c: int, unit: int, state: State) -> None:
+    """Leave a unit without a row: it is to be had at the price of its column."""
+    state.row_of[unit], state.unit_prices[unit] = NONE, state.prices[c]
 
 
 @compiled
@@ -194,17 +218,37 @@ def _cheapest_column(state: State) -> int:
 
 @compiled
 def _bid(c: int, bidder: int, increment: float, state: State) -> int:
-    """Raise the price of a column and assign it to the bidder; returns the row that it displaces."""
-    displaced, state.row_of[c] = state.row_of[c], bidder
+    """Raise the price of a column's cheapest unit and assign it to the bidder; returns the row that it displaces."""
     depth = len(state.prices) // state.least_rise.shape[1]
-    g = c // depth
-    before = state.prices[c]
-    state.prices[c] += increment
-    for time in range(len(state.least_rise)):
-        reference = state.reference_prices[time]
-        if before - reference[c] <= state.least_rise[time, g]:  # only the least risen price of a group moves its bound
-            state.least_rise[time, g] = _least_rise(g * depth, (g + 1) * depth, state.prices, reference)
+    g, before = c // depth, state.prices[c]
+    unit = _raise_cheapest(c, increment, state)
+    displaced, state.row_of[unit] = state.row_of[unit], bidder
+    if bidder < len(state.unit_of):
+        state.unit_of[bidder] = unit
+    if state.prices[c] > before:
+        for time in range(len(state.least_rise)):
+            reference = state.reference_prices[time]
+            if before - reference[c] <= state.least_rise[time, g]:  # only the least risen price of a group moves it
+                state.least_rise[time, g] = _least_rise(g * depth, (g + 1) * depth, state.prices, reference)
     return displaced
+
+
+@compiled
+def _raise_cheapest(c: int, increment: float, state: State) -> int:
+    """Raise the price of the cheapest unit of a column, and find the column's new price; returns the unit."""
+    begin, end, unit, others = state.first_unit[c], state.first_unit[c + 1], state.last_unit[c], np.inf
+    found, prices = NONE, state.unit_prices
+    for _ in range(end - begin):
+        unit = unit + 1 if unit + 1 < end else begin
+        if found == NONE and prices[unit] == state.prices[c]:
+            found = unit
+        else:
+            others = min(others, prices[unit])
+        if found != NONE and others == state.prices[c]:
+            break
+    prices[found] += increment
+    state.prices[c], state.last_unit[c] = min(others, prices[found]), found
+    return found
 
 
 @compiled

@@ -13,7 +13,18 @@ import numpy as np
 
 from reseed._support.jit import compiled
 
-__all__ = ["ABSENT", "Candidates", "Lists", "Pages", "Sides", "compute_page", "rounded_up", "top_of", "with_more_pages"]
+__all__ = [
+    "ABSENT",
+    "Candidates",
+    "Lists",
+    "Pages",
+    "Sides",
+    "compute_page",
+    "cosine",
+    "rounded_up",
+    "top_of",
+    "with_more_pages",
+]
 
 
 ABSENT = -1
@@ -38,7 +49,7 @@ class Lists(NamedTuple):
     bounds: np.ndarray
     """(rows, groups) float32: the largest profit of a column that is not listed, at these prices; -inf without."""
     largest_bound: np.ndarray
-    """(rows,): the largest of `bounds`."""
+    """(rows,): what no column outside the list exceeded in profit when the list was made; prices only rise."""
 
 
 class Pages(NamedTuple):
@@ -53,7 +64,7 @@ class Pages(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """The unit atoms of both sides, rows and columns in the order of their groups."""
+    """The unit atoms of both sides, in the order of their groups."""
 
     rows: np.ndarray
     cols: np.ndarray
@@ -84,19 +95,25 @@ def compute_page(i: int, g: int, candidates: Candidates, references: np.ndarray)
         if lists.columns[i, k] // depth == g:
             page[lists.columns[i, k] % depth] = -np.inf
     lists.bounds[i, g] = top_of(page, references[lists.reference[i], g * depth : (g + 1) * depth])
-    lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 
 @compiled
 def _fill(page: np.ndarray, i: int, g: int, sides: Sides, n_groups: int) -> None:
-    x, cols = sides.rows[i], sides.cols
     page[:] = -np.inf
-    for k in range((len(cols) - g + n_groups - 1) // n_groups):
-        y, total = cols[k * n_groups + g], np.float32(0)
-        for m in range(len(x)):
-            total += x[m] * y[m]
-        page[k] = abs(total) if sides.absolute else total
+    size, larger = len(sides.cols) // n_groups, len(sides.cols) % n_groups
+    begin = g * size + min(g, larger)
+    for k in range(size + 1 if g < larger else size):
+        page[k] = cosine(sides, i, begin + k)
+
+
+@compiled
+def cosine(sides: Sides, i: int, j: int) -> float:
+    """The float32 cosine of a row with a column."""
+    x, y, total = sides.rows[i], sides.cols[j], np.float32(0)
+    for m in range(len(x)):
+        total += x[m] * y[m]
+    return abs(total) if sides.absolute else total
 
 
 @compiled
@@ -117,5 +134,6 @@ def rounded_up(x: float) -> float:
 def with_more_pages(candidates: Candidates) -> Candidates:
     """The same candidates, with room for twice as many pages."""
     values = candidates.pages.values
-    more = np.empty_like(values)
-    return candidates._replace(pages=candidates.pages._replace(values=np.concatenate((values, more))))
+    more = np.empty((2 * len(values), values.shape[1]), np.float32)
+    more[: len(values)] = values
+    return candidates._replace(pages=candidates.pages._replace(values=more))

@@ -25,7 +25,7 @@ _CHUNK = 256
 def bound_profits(
     candidates: Candidates, state: State, pairs: Pairs, margin: float, found: tuple[np.ndarray, np.ndarray]
 ) -> bool:
-    """Find the best profit of each row at the present prices; False if there was no room for pages.
+    """Find the best profit of each kind of rows at the present prices; False if there was no room for pages.
 
     Float32 cosines that are less than twice the margin from the row's best are computed again in float64: one below
     that cannot be the best. A row with more of them than its list has room for is not proven.
@@ -35,7 +35,20 @@ def bound_profits(
         profits[i], at, proven[i] = _exact_best(i, margin, candidates, state, pairs)
         if at < -1:
             return False
+    _look_up_cosines(candidates, state)
     return True
+
+
+@compiled
+def _look_up_cosines(candidates: Candidates, state: State) -> None:
+    """What rows are worth to their columns may have been computed again."""
+    lists = candidates.lists
+    for row in range(len(state.column_of)):
+        i = state.kind_of[row]
+        for k in range(lists.count[i]):
+            if lists.columns[i, k] == state.column_of[row]:
+                state.cosine_of[row] = lists.values[i, k]
+                break
 
 
 @compiled
@@ -54,8 +67,6 @@ def _exact_best(i: int, margin: float, candidates: Candidates, state: State, pai
                 lists.values[i, k] = pair_cosine(pairs, i, c)
                 lists.exact[i, k] = True
                 changed = True
-            if c == state.column_of[i]:
-                state.cosine_of[i] = lists.values[i, k]
         if not changed:
             return best, at, True
 
@@ -81,7 +92,8 @@ def _list_contenders(i: int, least: float, candidates: Candidates, state: State)
             lists.count[i] += 1
             page[k] = -np.inf
         lists.bounds[i, g] = top_of(page, state.reference_prices[lists.reference[i], g * depth : (g + 1) * depth])
-    lists.largest_bound[i] = lists.bounds[i].max()
+    if lists.reference[i] == 0:
+        lists.largest_bound[i] = lists.bounds[i].max()
     return True
 
 

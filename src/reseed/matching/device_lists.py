@@ -10,11 +10,10 @@ from torch import Tensor
 from reseed._support import stopping
 from reseed._support.products import row_products
 from reseed.matching.candidates import Lists
-from reseed.matching.first_lists import Best, empty_lists
+from reseed.matching.first_lists import WIDTH, Best, empty_lists
 
 __all__ = ["lists_on_device"]
 
-_WIDTH = 64  # columns on a row's list: half of its room
 _ELEMENTS = 2**28  # of a block of cosines: 1 GiB, and as much again while groups are looked through
 
 
@@ -28,7 +27,7 @@ def lists_on_device(
 ) -> tuple[Lists, Best]:
     """What `first_lists` gives, for the same order of the columns: of equal cosines others may be listed."""
     n, n_cols = len(rows), len(cols)
-    width = min(_WIDTH, n_cols)
+    width = min(WIDTH, n_cols)
     lists = empty_lists(n, 2 * width, n_groups)
     of_rows, of_cols = np.empty(n, np.int64), torch.zeros(n_cols, dtype=torch.int64, device=cols.device)
     col_values = torch.full((n_cols,), -torch.inf, device=cols.device)

@@ -18,10 +18,13 @@ from reseed.matching.candidates import Lists
 if TYPE_CHECKING:
     from reseed.matching.products import ParallelMap
 
-__all__ = ["Best", "empty_lists", "first_lists"]
+__all__ = ["EVERY", "WIDTH", "Best", "at_least", "empty_lists", "first_lists", "gather", "group_tops", "keep_found"]
 
-_WIDTH = 64  # columns on a row's list, more only where cosines are equal
-_EVERY = 4  # one group in so many is enough to estimate how large a row's best cosines are
+WIDTH = 64
+"""Columns on a row's list, more only where cosines are equal."""
+EVERY = 4
+"""One group in so many is enough to estimate how large a row's best cosines are."""
+_NOTHING = np.float32(-np.inf)
 _ELEMENTS = 2**22  # of a block of cosines: 16 MB, which the C library hands out again without asking the system
 
 
@@ -47,7 +50,7 @@ def first_lists(
     Each cosine is computed once, block by block, and forgotten.
     """
     n, n_cols = len(rows), len(cols)
-    width = min(_WIDTH, n_cols)
+    width = min(WIDTH, n_cols)
     lists = empty_lists(n, 2 * width, n_groups)
     of_rows, of_cols = np.empty(n, np.int64), np.zeros(n_cols, np.int64)
     col_values, lock = np.full(n_cols, -np.inf, np.float32), threading.Lock()
@@ -86,14 +89,16 @@ def _list_best(block: np.ndarray, first: int, width: int, lists: Lists) -> None:
     columns = np.empty(block.shape[1], np.int64)
     for i in range(len(block)):
         row, tops = block[i], lists.bounds[i]
-        _group_tops(row, tops)
-        count = _gather(row, _at_least(tops[::_EVERY], max(1, width // _EVERY)), (first + i) % len(row), tops, columns)
-        lists.count[i] = _list(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]))
+        group_tops(row, tops)
+        limits = at_least(tops[::EVERY], max(1, width // EVERY)), _NOTHING
+        count = gather(row, limits, (first + i) % len(row), tops, columns)
+        lists.count[i] = keep_found(row, columns[:count], width, tops, (lists.columns[i], lists.values[i]))
         lists.largest_bound[i] = tops.max()
 
 
 @compiled
-def _group_tops(row: np.ndarray, tops: np.ndarray) -> None:
+def group_tops(row: np.ndarray, tops: np.ndarray) -> None:
+    """Find the largest value of every group of a row."""
     n_groups = len(tops)
     tops[:] = row[:n_groups]
     for begin in range(n_groups, len(row), n_groups):
@@ -102,22 +107,23 @@ def _group_tops(row: np.ndarray, tops: np.ndarray) -> None:
 
 
 @compiled
-def _at_least(values: np.ndarray, width: int) -> float:
+def at_least(values: np.ndarray, width: int) -> float:
     """What the `width` largest of some values reach, or all of them."""
     return np.partition(values, len(values) - width)[len(values) - width] if width < len(values) else values.min()
 
 
 @compiled
-def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: np.ndarray) -> int:
-    """Find the columns that are not below `least`; the tops become those of the others.
+def gather(row: np.ndarray, limits: tuple[float, float], own: int, tops: np.ndarray, columns: np.ndarray) -> int:
+    """Find the columns that are not below the first limit; the tops become those of the others, or the second limit.
 
     The search begins at the row's own column, so that rows with equal cosines do not all list the same columns first.
     """
+    least, nothing = limits
     n_cols, n_groups, count = len(row), len(tops), 0
     depth, k_own, g = (n_cols + n_groups - 1) // n_groups, own // n_groups, own % n_groups
     for _ in range(n_groups):
         if tops[g] >= least:
-            left, k = np.float32(-np.inf), k_own
+            left, k = nothing, k_own
             for _ in range(depth):
                 j = k * n_groups + g
                 if j < n_cols:
@@ -133,7 +139,7 @@ def _gather(row: np.ndarray, least: float, own: int, tops: np.ndarray, columns: 
 
 
 @compiled
-def _list(
+def keep_found(
     row: np.ndarray,
     found: np.ndarray,
     width: int,
@@ -143,12 +149,13 @@ def _list(
     """List the columns found, or the `width` best where they are too many; the others raise their group's bound."""
     columns, values = to
     count, room = 0, max(3 * len(columns) // 4, 1)
-    least = _at_least(row[found], width) if len(found) > room else np.float32(-np.inf)
+    fit = len(found) <= room
+    least = row[0] if fit else at_least(row[found], width)
     n_groups = len(tops)
     depth = (len(row) + n_groups - 1) // n_groups
     for j in found:
         g = j % n_groups
-        if row[j] >= least and count < room:
+        if (fit or row[j] >= least) and count < room:
             columns[count], values[count] = g * depth + j // n_groups, row[j]
             count += 1
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -99,7 +100,11 @@ class Matching:
 
 
 def match(
-    a: Float[Tensor, "a_atoms d_model"], b: Float[Tensor, "b_atoms d_model"], *, sign: Sign = "signed"
+    a: Float[Tensor, "a_atoms d_model"],
+    b: Float[Tensor, "b_atoms d_model"],
+    *,
+    sign: Sign = "signed",
+    resume: str | Path | None = None,
 ) -> Matching:
     """Match the atoms of two dictionaries one to one: max over pi of (1/n) sum_i cos(a_i, b_pi(i)).
 
@@ -107,7 +112,11 @@ def match(
     that leave the sign of an atom open (PCA, ICA). The products are made where the dictionaries lie, block by block,
     so that memory grows with the number of atoms and not with its square; the result lies on the CPU.
 
-    Raises ValueError for shapes that do not fit and for NaN or inf.
+    Of 8,192 distinct atoms or more on the CPU most of the time goes into a survey of all cosines. In the folder
+    `resume` it is kept block by block, about 5 KB an atom, with a log of how far it is: where the process is killed,
+    the same call goes on from there. Many pairs may share a folder, and nothing of it is needed once they are matched.
+
+    Raises ValueError for shapes that do not fit, for NaN or inf, and for a folder with damaged blocks.
     """
     from reseed.matching.assignment import assign  # noqa: PLC0415 (judging, which matches nothing, starts sooner)
 
@@ -117,7 +126,8 @@ def match(
         first, second = parallel(directions, (a, b))
         swapped = len(a) > len(b)
         fewer, more = (second, first) if swapped else (first, second)
-        found = assign(fewer, more, absolute=sign == "abs", parallel=parallel)
+        folder = None if resume is None else Path(resume)
+        found = assign(fewer, more, absolute=sign == "abs", parallel=parallel, resume=folder)
     own, partners = torch.arange(len(found.partners)), torch.from_numpy(found.partners)
     order = partners.argsort() if swapped else own
     best = torch.from_numpy(found.best), torch.from_numpy(found.partner_best)

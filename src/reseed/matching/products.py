@@ -18,7 +18,7 @@ __all__ = ["Directions", "ParallelMap", "directions", "parallel_map", "rounding"
 
 ParallelMap = Callable[..., Iterator[Any]]
 
-_CHUNK = 1024  # rows that are normalised at a time: their float64 copy stays in the cache
+_CHUNK = 128  # rows that are normalised at a time: their float64 copy stays in the cache
 _HALF_ULP = {"highest": 0.0, "high": 2.0**-11, "medium": 2.0**-8}  # to what torch may round the factors of a product
 
 

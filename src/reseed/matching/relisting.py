@@ -14,29 +14,44 @@ from reseed.matching.candidates import ABSENT, Candidates, top_of
 
 if TYPE_CHECKING:
     from reseed.matching.auction import State
+    from reseed.matching.products import ParallelMap
 
 __all__ = ["relist"]
 
+_ROWS = 1024  # at a time
 LATEST = 1  # the reference prices that are replaced; those at 0 are 0 for ever
 
 
-@compiled
-def relist(candidates: Candidates, state: State) -> None:
+def relist(candidates: Candidates, state: State, parallel: ParallelMap = map) -> None:
     """List for each row its most profitable columns now, of its list and its pages; bounds hold from these prices on.
 
     No cosine is computed: absent pages keep their bounds. A row without pages keeps its list, which has been enough
     for it.
     """
-    lists, prices = candidates.lists, state.prices
-    for i in range(len(lists.count)):
+    begins = range(0, len(candidates.lists.count), _ROWS)
+    list(parallel(lambda begin: _relist_rows(begin, begin + _ROWS, candidates, state), begins))
+    state.reference_prices[LATEST] = np.where(np.isfinite(state.prices), state.prices, 0.0)
+    state.least_rise[LATEST] = 0.0
+
+
+@compiled
+def _relist_rows(begin: int, end: int, candidates: Candidates, state: State) -> None:
+    lists = candidates.lists
+    for i in range(begin, min(end, len(lists.count))):
         if candidates.pages.index[i].max() == ABSENT:
             continue
         _clear_list(i, candidates)
         _list_best_computed(i, candidates, state)
-        lists.reference[i], lists.largest_bound[i] = LATEST, lists.bounds[i].max()
-    for c in range(len(prices)):
-        state.reference_prices[LATEST, c] = prices[c] if np.isfinite(prices[c]) else 0.0
-    state.least_rise[LATEST] = 0.0
+        lists.reference[i], lists.largest_bound[i] = LATEST, _largest_bound(i, candidates, state)
+
+
+@compiled
+def _largest_bound(i: int, candidates: Candidates, state: State) -> float:
+    """What no column outside the list exceeds in profit from now on: prices only rise."""
+    bounds, index, low, largest = candidates.lists.bounds[i], candidates.pages.index[i], state.least_rise[0], -np.inf
+    for g in range(len(bounds)):
+        largest = max(largest, bounds[g] - low[g] if index[g] == ABSENT else bounds[g])
+    return largest
 
 
 @compiled
