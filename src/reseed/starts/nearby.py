@@ -28,7 +28,7 @@ _ROWS = 256  # that look at all centroids at a time: enough for a fast product, 
 def nearby(
     rows: Float[Tensor, "tokens d_model"], points: Float[Tensor, "points d_model"], *, steps: int, settled: float
 ) -> KMeans:
-    """At most `steps` iterations from these points, on the CPU.
+    """At most `steps` iterations from these points, in float32 on the CPU.
 
     It ends where an iteration lowers the inertia by less than the share `settled` of it.
     """

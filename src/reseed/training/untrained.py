@@ -113,7 +113,7 @@ def kmeans_atoms(
     At most `steps` iterations on 32 activations per centroid are followed by at most as many on all of them, each time
     until they settle. ValueError for fewer activations than centroids.
     """
-    rows = seen.sample(tokens, rolled=points)
+    rows = seen.sample(tokens, rolled=points).float()
     few = rows[: _FEW * n_atoms]
     begun = nearby(few, drawn_rows(few, n_atoms, rolled=start), steps=steps, settled=_SETTLED).points
     return begun if len(few) == len(rows) else nearby(rows, begun, steps=steps, settled=_SETTLED).points
