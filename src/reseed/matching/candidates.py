@@ -108,7 +108,7 @@ def _fill(page: np.ndarray, i: int, g: int, sides: Sides, n_groups: int) -> None
 
 
 @compiled
-def cosine(sides: Sides, i: int, j: int) -> float:
+def cosine(sides: Sides, i: int, j: int) -> np.floating:
     """The float32 cosine of a row with a column."""
     x, y, total = sides.rows[i], sides.cols[j], np.float32(0)
     for m in range(len(x)):

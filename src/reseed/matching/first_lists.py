@@ -113,7 +113,7 @@ def at_least(values: np.ndarray, width: int) -> float:
 
 
 @compiled
-def gather(row: np.ndarray, limits: tuple[float, float], own: int, tops: np.ndarray, columns: np.ndarray) -> int:
+def gather(row: np.ndarray, limits: tuple[float, np.number], own: int, tops: np.ndarray, columns: np.ndarray) -> int:
     """Find the columns that are not below the first limit; the tops become those of the others, or the second limit.
 
     The search begins at the row's own column, so that rows with equal cosines do not all list the same columns first.

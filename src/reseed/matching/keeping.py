@@ -101,5 +101,5 @@ def open_survey(folder: Path, rows: Tensor, cols: Tensor, *, n_groups: int, abso
 def _sha256_of(arrays: Iterable[np.ndarray]) -> str:
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(array)  # as it lies in memory
+        digest.update(array.data)  # as it lies in memory
     return digest.hexdigest()

@@ -89,7 +89,7 @@ class Survey:
             stopping.check()
             last, panels = min(first + height, n), slice(first // look.panel, -(-(first + height) // look.panel))
             cosines = row_products(self.factors[0][begin + first : begin + last], self.factors[1]).bfloat16()
-            part = Block(*(field[first:last] for field in block[:-1]), block.maxima[panels])
+            part = Block._make([*(field[first:last] for field in block[:-1]), block.maxima[panels]])
             _read(cosines.view(torch.int16).numpy(), begin + first, look, part)
         return block
 
