@@ -1,4 +1,4 @@
-"""Whether the curves of a condition have levelled off (docs/mathematics.md, eq. 90)."""
+"""Whether the curves of a condition have levelled off (docs/mathematics.md, eq. 91)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """An encoder in bfloat16: which atoms can be among a token's k strongest, at half the price of float32.
 
 Where a processor has instructions for bfloat16. Nothing is approximated: how far such a product can be off is bounded,
-and the activations of all atoms that can win are computed again in float32.
+and the activations of all atoms that can win are computed again in float32 (docs/mathematics.md, eq. 92).
 """
 
 import numpy as np
