@@ -42,7 +42,7 @@ _GROUPS = 512  # of columns, up to twice as many
 
 _COARSE = (0.02, 0.004, 8e-4, 1.6e-4, 2.5e-5, 4e-6, 6e-7, 1e-7)  # longer steps start price wars among equal atoms
 _DEPTH = 16  # columns of a group, more only where there would be too many groups
-_PAGES = 8  # a row at first, for all rows together
+_PAGES = 32  # a row at first, for all rows together: growing copies them
 _RELISTED = 1e-3  # after auctions finer than this candidate lists stay as they are: prices hardly move any more
 _FINE = (1e-8, 1e-9)
 _ROUNDS = 20
