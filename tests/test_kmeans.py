@@ -52,7 +52,10 @@ def test_more_points_than_different_rows_stay_finite():
     assert kmeans(torch.ones(10, 3), 4, steps=5, rolled=0).points.eq(1).all()
 
 
-@pytest.mark.parametrize(("n_points", "steps"), [(0, 5), (11, 5), (3, 0)])
-def test_impossible_requests_are_refused(n_points, steps):
-    with pytest.raises(ValueError, match="as many rows as points"):
+@pytest.mark.parametrize(
+    ("n_points", "steps", "wanted"),
+    [(0, 5, "as many rows as points"), (11, 5, "as many rows as points"), (3, 0, "0 steps: it needs at least one")],
+)
+def test_impossible_requests_are_refused(n_points, steps, wanted):
+    with pytest.raises(ValueError, match=wanted):
         kmeans(torch.ones(10, 3), n_points, steps=steps, rolled=0)

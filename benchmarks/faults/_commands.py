@@ -46,7 +46,7 @@ WORDS = ("", "many", "-1", "0", "nan", "inf", "1e3", "2.5", "9" * 30, "a,b", "/"
 PLACES = (".", "acts.npy", "store", "study", "study.toml", "study/findings.json", "acts.npy/below", "empty", "nothing")
 RUNS = {("tune", "--rates", rate) for rate in ("1e3", "2.5", "9" * 30)}
 """What is right, and would train."""
-PATHS = {"--out", "--html", "--write", "--text", "--csv", "--parquet", "--consensus", "--features"}
+PATHS = {"--out", "--html", "--write", "--text", "--csv", "--parquet", "--consensus", "--features", "--resume"}
 ALLOWED = {
     ("report", "study"),
     ("report", "study/findings.json"),
