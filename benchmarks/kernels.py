@@ -18,7 +18,7 @@ from torch import Tensor
 from reseed._support.products import row_products
 from reseed.kernels import cpu, dense, densify, reference, sparse
 
-SHAPES = [(1024, 576, 512, 16), (4096, 256, 2048, 32), (1024, 768, 16384, 64)]
+SHAPES = [(1024, 576, 512, 16), (4096, 256, 2048, 32), (4096, 768, 4096, 32), (1024, 768, 16384, 64)]
 """batch, d_model, n_atoms, k"""
 ROUNDS = 7
 ALMOST_ALL = 0.99

@@ -24,8 +24,9 @@ An audit trains the same dictionary many times, so what one run costs decides ho
 gradients for the active atoms of a token only; a ReLU's codes are taken whole while more than an eighth of them are
 active. No number is approximated for it; it computes in float32. (Where a CPU multiplies bfloat16 faster, an encoder of
 2 million numbers or more is multiplied in bfloat16 first; every atom that can be among the k largest, by a proven
-bound, is computed again in float32. Passes over 4,096 and 16,384 atoms became 1.1 to 1.3 times as fast by it, see
-`benchmarks/kernels.py`.) Speed alone counts for nothing: beside what training costs stands the R² that it reaches.
+bound, is computed again in float32. Passes over 4,096 and 16,384 atoms of 768 dimensions became 1.2 times as fast by
+it, on one thread: `benchmarks/kernels.py`.) Speed alone counts for nothing: beside what training costs stands the R²
+that it reaches.
 
 ## Training beside other libraries
 
@@ -96,7 +97,8 @@ the CPU, {rest:.0f} s. What separates a run from itself on the other device is t
 
 k-means, {points:,} points of {rows:,} rows of {d_model} dimensions: {per_step:.1f} s an iteration. A matching where the
 dictionaries lie on the GPU makes all cosines there, and leaves the auction to one core of the CPU; half of the atoms
-are shared. The first matching of a machine takes seconds more, in which loops are compiled:
+are shared. The first row has in it what compiling the loops takes on a new machine, about 7 s. All were measured
+before equal atoms became one column:
 
 | atoms x d_model | s | product alone, s | gap | the same on {cores} cores, s |
 |---|---|---|---|---|
