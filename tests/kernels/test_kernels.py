@@ -52,6 +52,20 @@ def test_the_decoder_equals_the_dense_product(fast, parts, codes):
     assert_near(fast.decode(codes, parts["dictionary"]), densify(codes) @ parts["dictionary"])
 
 
+def test_a_pass_from_codes_of_any_choice_equals_dense_autograd(fast, parts):
+    x, encoder, bias, dictionary = (parts[name] for name in ("x", "encoder", "bias", "dictionary"))
+    activations = x @ encoder.mT + bias.unsqueeze(1)
+    kept = activations > activations.flatten(1).quantile(0.9, dim=1).view(
+        -1, 1, 1
+    )  # many for some tokens, none for others
+    assert kept.sum(-1).unique().numel() > 3
+    actual = fast.codes_pass(kernels.compress(activations * kept), x, encoder, dictionary, penalty=0.01)
+    wide = [tensor.double() for tensor in (x, encoder, bias, dictionary)]
+    expected = reference.passed(lambda u, e, b: (u @ e.mT + b.unsqueeze(1)) * kept, *wide, penalty=0.01)
+    for ours, theirs in zip((*actual[:4], *actual.gradients), (*expected[:4], *expected.gradients), strict=True):
+        assert_near(ours, theirs.to(ours.dtype))
+
+
 @pytest.mark.parametrize("lower", [0.0, 8.0, 1e3], ids=["every place", "some places empty", "all places empty"])
 @pytest.mark.parametrize("penalty", [0.0, 0.01])
 def test_a_pass_equals_dense_autograd(fast, parts, lower, penalty):

@@ -22,6 +22,7 @@ __all__ = [
     "Codes",
     "Gradients",
     "Pass",
+    "codes_pass",
     "compress",
     "decode",
     "densify",
@@ -75,6 +76,21 @@ def topk_pass(
 ) -> Pass:
     """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     return _for(u).topk_pass(u, encoder, encoder_bias, dictionary, k=k, penalty=penalty)
+
+
+def codes_pass(
+    codes: Codes,
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float = 0.0,
+) -> Pass:
+    """The same from codes z = encoder u + bias of any choice of atoms, which counts as fixed.
+
+    A token has as many places as the one with the most active atoms. What chooses them has no gradient.
+    """
+    return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty)
 
 
 def relu_pass(

@@ -17,7 +17,7 @@ from reseed.kernels import _loops, dense
 from reseed.kernels._codes import Codes, Gradients, Pass
 from reseed.kernels.rough import RoughEncoder, pays
 
-__all__ = ["decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = ["codes_pass", "decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
 
 _TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
@@ -80,7 +80,18 @@ def topk_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The largest k codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    codes = encode_topk(u, encoder, encoder_bias, k=k)
+    return codes_pass(encode_topk(u, encoder, encoder_bias, k=k), u, encoder, dictionary, penalty=penalty)
+
+
+def codes_pass(
+    codes: Codes,
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float = 0.0,
+) -> Pass:
+    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
     return _joined([_pass(*parts, penalty) for parts in zip(flat, u, encoder, dictionary, strict=True)])
 

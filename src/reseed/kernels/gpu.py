@@ -27,7 +27,16 @@ from triton import cdiv, next_power_of_2
 from reseed.kernels import _triton
 from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["decode", "encode_topk", "normalise", "product", "row_gradients", "topk_pass", "without_parallel"]
+__all__ = [
+    "codes_pass",
+    "decode",
+    "encode_topk",
+    "normalise",
+    "product",
+    "row_gradients",
+    "topk_pass",
+    "without_parallel",
+]
 
 BUFFER = 2**26
 """Numbers in the buffer of pre-activations: 4,096 tokens at 16,384 atoms, 256 MiB."""
@@ -134,7 +143,18 @@ def topk_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    codes = _in_order_of_atoms(u, encoder, encoder_bias, k)
+    return codes_pass(_in_order_of_atoms(u, encoder, encoder_bias, k), u, encoder, dictionary, penalty=penalty)
+
+
+def codes_pass(
+    codes: Codes,
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float = 0.0,
+) -> Pass:
+    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     n_atoms = dictionary.shape[1]
     factor = 2 / u[0].numel()
     residual, for_codes = _residual(codes, dictionary, u, factor, penalty)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from reseed.kernels._codes import Codes, Gradients, Pass, densify
 
-__all__ = ["decode", "encode_topk", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "passed", "relu_pass", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -56,7 +56,7 @@ def topk_pass(
     def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
         return densify(encode_topk(u, encoder, bias, k=k), n_atoms=encoder.shape[1])
 
-    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
+    return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
 
 
 def relu_pass(
@@ -72,10 +72,10 @@ def relu_pass(
     def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
         return torch.relu(u @ encoder.mT + bias.unsqueeze(1))
 
-    return _pass(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
+    return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
 
 
-def _pass(
+def passed(
     encode: Callable[[Tensor, Tensor, Tensor], Tensor],
     u: Tensor,
     encoder: Tensor,
@@ -84,7 +84,7 @@ def _pass(
     *,
     penalty: float,
 ) -> Pass:
-    """What autograd says. The decoder's bias is inside u, and comes back to the reconstruction."""
+    """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat."""
     nothing = u.new_zeros(len(u), u.shape[2])
     parts = [part.detach().requires_grad_() for part in (dictionary, encoder, encoder_bias, nothing)]
     with torch.enable_grad():

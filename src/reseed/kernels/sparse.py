@@ -12,7 +12,7 @@ from torch.nn.functional import embedding_bag
 
 from reseed.kernels._codes import Codes, Gradients, Pass
 
-__all__ = ["decode", "encode_topk", "row_gradients", "topk_pass"]
+__all__ = ["codes_pass", "decode", "encode_topk", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -83,7 +83,18 @@ def topk_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The largest k codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    codes = encode_topk(u, encoder, encoder_bias, k=k)
+    return codes_pass(encode_topk(u, encoder, encoder_bias, k=k), u, encoder, dictionary, penalty=penalty)
+
+
+def codes_pass(
+    codes: Codes,
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float = 0.0,
+) -> Pass:
+    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     residual = decode(codes, dictionary) - u
     per_entry = residual * (2 / residual[0].numel())
     for_codes = _code_gradients(codes, dictionary, per_entry, penalty)
