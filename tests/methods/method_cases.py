@@ -26,6 +26,7 @@ VARIANTS = {
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],
+    "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
 }
 
 

@@ -1,4 +1,4 @@
-"""From the same arrays, TopK and RA-TopK follow the installed overcomplete 0.3.0 step by step."""
+"""From the same arrays, methods follow the installed peers that define them step by step."""
 
 import pytest
 import torch
@@ -146,3 +146,15 @@ def test_free_topk_is_overcomplete_without_a_normalisation(overcomplete_sae, row
     state = with_encoder_of(model, method.initialise(start_point(points), 0))
     theirs = reference_trajectory(model, rows, learning_rate=RATE)
     assert_parity(theirs, our_trajectory(method, state, rows))
+
+
+def test_matching_pursuit_follows_overcomplete(overcomplete_sae, rows, points):
+    """As long as every round finds a positive product: theirs takes the largest in any case."""
+    model = overcomplete_sae.MpSAE(D_MODEL, N_ATOMS, k=K).train()
+    model.dictionary._weights.data = points.clone()  # noqa: SLF001 (as above)
+    settings = {"parallel": "kept", "decoder_bias": False, "rescale": False, "learning_rate": RATE}
+    method = parse({"kind": "mp", "n_atoms": N_ATOMS, "k": K, **settings})
+    state = method.initialise(start_point(points), 0)
+    assert_parity(reference_trajectory(model, rows, learning_rate=RATE), our_trajectory(method, state, rows))
+    codes = method.encode(method.parameters(state), batches(rows)[-1].unsqueeze(0))
+    assert (codes > 0).any(-1).all()

@@ -15,22 +15,26 @@ from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
 from reseed.kernels import dense, rows, sparse
-from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
+from reseed.kernels._codes import Codes, Gradients, Pass, Pursuit, compress, densify, fired
 from reseed.kernels.dense import encode_relu
 
 __all__ = [
     "Codes",
     "Gradients",
     "Pass",
+    "Pursuit",
     "codes_pass",
     "compress",
     "decode",
     "densify",
     "encode_relu",
     "encode_topk",
+    "fired",
     "mix",
     "normalise",
     "prepare",
+    "pursue",
+    "pursuit_pass",
     "relu_pass",
     "row_gradients",
     "topk_pass",
@@ -113,6 +117,20 @@ def mix(
     return _cpu().mix(weights, points) if _is_for_cpu(weights) else weights @ points
 
 
+def pursue(
+    u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
+) -> tuple[Codes, Float[Tensor, "runs batch d_model"]]:
+    """The unit atoms that k rounds of matching pursuit take from each token, in this order, and what is left."""
+    return _pursuit().pursue(u, dictionary, k=k)
+
+
+def pursuit_pass(
+    u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
+) -> Pursuit:
+    """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
+    return _pursuit().pursuit_pass(u, dictionary, k=k)
+
+
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
     """Divide atoms by their norm, in place; a zero atom stays zero."""
     (_gpu() if _is_for_gpu(atoms) else rows).normalise(atoms)
@@ -156,6 +174,12 @@ def _gpu() -> ModuleType:
 def _cpu() -> ModuleType:
     """The kernels that bring numba along: a finished study is read sooner without."""
     return importlib.import_module("reseed.kernels.cpu")
+
+
+@cache
+def _pursuit() -> ModuleType:
+    """The same for matching pursuit."""
+    return importlib.import_module("reseed.kernels.pursuit")
 
 
 @cache

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Codes", "Gradients", "Pass", "compress", "densify"]
+__all__ = ["Codes", "Gradients", "Pass", "Pursuit", "compress", "densify", "fired"]
 
 
 class Codes(NamedTuple):
@@ -39,6 +39,19 @@ class Pass(NamedTuple):
     gradients: Gradients
 
 
+class Pursuit(NamedTuple):
+    """A batch's way through matching pursuit and back."""
+
+    left: Float[Tensor, "runs batch d_model"]
+    """What no atom has taken: input minus reconstruction."""
+    codes: Codes
+    """In the order in which atoms were taken; an atom may have several places of a token."""
+    for_dictionary: Float[Tensor, "runs atoms d_model"]
+    """Gradient of mean(left^2), every amount depending on the atoms as well."""
+    for_input: Float[Tensor, "runs d_model"]
+    """Its gradient for u, summed over the tokens."""
+
+
 def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
     """The codes as a dense array, with 0 for every inactive atom."""
     dense = codes.values.new_zeros(*codes.values.shape[:2], n_atoms)
@@ -58,3 +71,11 @@ def compress(dense: Float[Tensor, "runs batch atoms"]) -> Codes:
     codes.values[run, token, place] = dense[run, token, atom]
     codes.indices[run, token, place] = atom
     return codes
+
+
+def fired(codes: Codes, *, n_atoms: int) -> Bool[Tensor, "runs atoms"]:
+    """Which atoms are active for at least one token."""
+    active = (codes.values > 0).flatten(1).to(codes.values.dtype)
+    # a maximum, because an empty place may name an atom that is active for another token
+    most = active.new_zeros(len(active), n_atoms).scatter_reduce(1, codes.indices.flatten(1), active, "amax")
+    return most > 0

@@ -11,6 +11,7 @@ from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
+from reseed.methods.mp import MatchingPursuit
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
@@ -22,6 +23,7 @@ __all__ = [
     "Autoencoder",
     "BatchOutcome",
     "GradientMethod",
+    "MatchingPursuit",
     "Method",
     "Parameters",
     "RATopK",
@@ -42,6 +44,7 @@ METHODS: dict[str, type[Method]] = {
     "relu": ReLU,
     "ra-topk": RATopK,
     "a-topk": ATopK,
+    "mp": MatchingPursuit,
 }
 
 
