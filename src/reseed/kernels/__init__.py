@@ -86,15 +86,17 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
     """The same from codes z = encoder u + bias of any choice of atoms, which counts as fixed.
 
-    A token has as many places as the one with the most active atoms. What chooses them has no gradient.
+    A token has as many places as the one with the most active atoms. What chooses them has no gradient. A target is
+    reconstructed in place of u; no decoder bias is inside it, and the gradient for the one in u is that of the codes.
     """
-    return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty)
+    return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty, target=target)
 
 
 def relu_pass(

@@ -19,7 +19,7 @@ class Codes(NamedTuple):
 class Gradients(NamedTuple):
     """Gradients for the parts of an autoencoder."""
 
-    dictionary: Float[Tensor, "runs atoms d_model"]
+    dictionary: Float[Tensor, "runs atoms d_target"]
     encoder: Float[Tensor, "runs atoms d_model"]
     encoder_bias: Float[Tensor, "runs atoms"]
     decoder_bias: Float[Tensor, "runs d_model"]
@@ -28,8 +28,8 @@ class Gradients(NamedTuple):
 class Pass(NamedTuple):
     """A batch's way through an autoencoder and back."""
 
-    residual: Float[Tensor, "runs batch d_model"]
-    """Reconstruction minus input."""
+    residual: Float[Tensor, "runs batch d_target"]
+    """Reconstruction minus input, or minus what is reconstructed in its place."""
     n_active: Int[Tensor, " runs"]
     """Positive codes in the batch."""
     code_sum: Float[Tensor, " runs"]

@@ -87,13 +87,16 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
-    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    """What codes of any choice of atoms leave of u, or a target, and the gradients of mean(left^2) + penalty sum(z)."""
     flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
-    return _joined([_pass(*parts, penalty) for parts in zip(flat, u, encoder, dictionary, strict=True)])
+    targets = [None] * len(u) if target is None else target
+    runs = zip(flat, u, encoder, dictionary, targets, strict=True)
+    return _joined([_pass(*run, penalty=penalty, target=target) for *run, target in runs])
 
 
 def relu_pass(
@@ -138,7 +141,7 @@ def _relu_pass(
 ) -> Pass:
     flat = _positives(u, encoder, bias)
     if flat is not None:
-        return _pass(flat, u, encoder, dictionary, penalty)
+        return _pass(flat, u, encoder, dictionary, penalty=penalty)
     # dense after all: in parts, so that no codes of the whole batch are ever in memory
     weights = [part.unsqueeze(0) for part in (encoder, bias, dictionary)]
     parts = [dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in u.unsqueeze(0).split(_DENSE, dim=1)]
@@ -197,21 +200,25 @@ def _pass(
     flat: _Flat,
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
-    dictionary: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_target"],
+    *,
     penalty: float,
+    target: Float[Tensor, "batch d_target"] | None = None,
 ) -> Pass:
     """From one run's codes to its gradients."""
-    rows, atoms = _array(u), _array(dictionary)
-    residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
-    factor = 2 / u.numel()
-    _loops.residuals(*flat, atoms, rows, factor, penalty, residual.numpy(), for_values)
+    rows, atoms, wanted = _array(u), _array(dictionary), u if target is None else target
+    residual, for_values = torch.empty(wanted.shape), np.empty(flat.starts[-1], np.float32)
+    factor = 2 / wanted.numel()
+    _loops.residuals(*flat, atoms, _array(wanted), factor, penalty, residual.numpy(), for_values)
     entries = _by_atom(flat, len(atoms))
-    for_dictionary, for_encoder, for_bias = torch.empty(atoms.shape), torch.empty(atoms.shape), torch.empty(len(atoms))
+    for_dictionary, for_encoder, for_bias = (
+        torch.empty(part.shape) for part in (dictionary, encoder, dictionary[:, 0])
+    )
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
-    # u = x - b_dec: the bias reaches the residual as it is, and the codes through the encoder, with a minus
-    for_shift = residual.sum(0) * factor - for_bias @ encoder
+    # u = x - b_dec: the bias reaches the residual as it is, unless that is of a target, and the codes with a minus
+    for_shift = -(for_bias @ encoder) if target is not None else residual.sum(0) * factor - for_bias @ encoder
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(
         residual=residual.unsqueeze(0),

@@ -83,6 +83,7 @@ def passed(
     dictionary: Tensor,
     *,
     penalty: float,
+    target: Tensor | None = None,
 ) -> Pass:
     """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat."""
     nothing = u.new_zeros(len(u), u.shape[2])
@@ -91,7 +92,7 @@ def passed(
         atoms, directions, bias, shift = parts
         seen = u - shift.unsqueeze(1)
         codes = encode(seen, directions, bias)
-        residual = codes @ atoms - seen
+        residual = codes @ atoms - (seen if target is None else target)
         loss = residual.square().mean((1, 2)).sum() + penalty * codes.sum()
     gradients = Gradients(*torch.autograd.grad(loss, parts))
     active, codes = codes > 0, codes.detach()

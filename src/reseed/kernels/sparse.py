@@ -90,12 +90,13 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
-    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    residual = decode(codes, dictionary) - u
+    """What codes of any choice of atoms leave of u, or a target, and the gradients of mean(left^2) + penalty sum(z)."""
+    residual = decode(codes, dictionary) - (u if target is None else target)
     per_entry = residual * (2 / residual[0].numel())
     for_codes = _code_gradients(codes, dictionary, per_entry, penalty)
     n_atoms = dictionary.shape[1]
@@ -105,7 +106,7 @@ def codes_pass(
         dictionary=row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
         encoder=row_gradients(codes, for_codes, u, n_atoms=n_atoms),
         encoder_bias=for_bias,
-        decoder_bias=per_entry.sum(1) - torch.einsum("ra,rad->rd", for_bias, encoder),
+        decoder_bias=(0 if target is not None else per_entry.sum(1)) - torch.einsum("ra,rad->rd", for_bias, encoder),
     )
     n_active = (codes.values > 0).sum((1, 2))
     return Pass(residual, n_active, codes.values.sum((1, 2)), fired(codes, n_atoms=n_atoms), gradients)
