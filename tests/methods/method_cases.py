@@ -15,6 +15,7 @@ VARIANTS = {
         {},
         {"norm": "free"},
         {"norm": "free", "l1": 0.5},
+        {"auxk": 0.5, "dead_after": 300},
         {"parallel": "kept", "decoder_bias": False},
         {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
     ],

@@ -96,7 +96,7 @@ def codes_pass(
     flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
     targets = [None] * len(u) if target is None else target
     runs = zip(flat, u, encoder, dictionary, targets, strict=True)
-    return _joined([_pass(*run, penalty=penalty, target=target) for *run, target in runs])
+    return _joined([_pass(*run, penalty=penalty) for run in runs])
 
 
 def relu_pass(
@@ -201,9 +201,9 @@ def _pass(
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
     dictionary: Float[Tensor, "atoms d_target"],
+    target: Float[Tensor, "batch d_target"] | None = None,
     *,
     penalty: float,
-    target: Float[Tensor, "batch d_target"] | None = None,
 ) -> Pass:
     """From one run's codes to its gradients."""
     rows, atoms, wanted = _array(u), _array(dictionary), u if target is None else target

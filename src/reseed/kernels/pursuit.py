@@ -77,16 +77,17 @@ def _take_by_products(atoms: Tensor, left: Tensor, values: Tensor, indices: Tens
 def _rounds(u: Tensor, dictionary: Tensor, k: int) -> tuple[Codes, Tensor]:
     """In operations that torch has everywhere."""
     left, places = u.clone(), torch.arange(dictionary.shape[1], device=u.device)
-    values, indices = [], []
-    for _ in range(k):
+    shape = *u.shape[:2], k
+    codes = Codes(u.new_empty(shape), torch.empty(shape, dtype=torch.int64, device=u.device))
+    for place in range(k):
         products = left @ dictionary.mT
         best = torch.where(products == products.amax(-1, keepdim=True), places, len(places) - 1).amin(-1, keepdim=True)
         atoms = dictionary.gather(1, best.expand(*best.shape[:2], u.shape[2]))
         value = (left * atoms).sum(-1, keepdim=True).clamp(min=0.0)
         left -= value * atoms
-        values.append(value)
-        indices.append(best.where(value > 0, 0))
-    return Codes(torch.cat(values, -1), torch.cat(indices, -1)), left
+        codes.values[..., place : place + 1] = value
+        codes.indices[..., place : place + 1] = best.where(value > 0, 0)
+    return codes, left
 
 
 def _back(codes: Codes, left: Tensor, dictionary: Tensor, factor: float) -> tuple[Tensor, Tensor]:

@@ -127,6 +127,11 @@ class Method(Settings, ABC):
         del state
         return {}
 
+    def mistake_for(self, tokens: int) -> str | None:
+        """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""
+        del tokens
+        return None
+
     @property
     def dice(self) -> frozenset[Die]:
         """The dice that change what the method learns from one start: the order of the data by default."""

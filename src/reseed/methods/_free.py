@@ -6,8 +6,10 @@ gradient     g_i <- g_i - (g_i . d_i) d_i before it, unless parallel = "kept"
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float
 from pydantic import NonNegativeFloat
 from torch import Tensor
@@ -45,6 +47,13 @@ class FreeDictionary(Autoencoder, ABC):
         self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], *, penalty: float
     ) -> kernels.Pass:
         """A batch's codes, what they leave, and the exact gradients; `penalty` is that per code."""
+
+    def beside_loss(
+        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], passed: kernels.Pass
+    ) -> tuple[kernels.Gradients, Float[Tensor, " runs"]] | None:
+        """What else is optimised, after a batch has passed: its gradients and its loss. Nothing by default."""
+        del state, u, passed
+        return None
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -86,11 +95,16 @@ class FreeDictionary(Autoencoder, ABC):
         u = inputs(state, x)
         penalty = penalty_per_code(u, self.l1)
         passed = self.forward_backward(state, u, penalty=penalty)
-        for_atoms = passed.gradients.dictionary
+        gradients, of_batch = passed.gradients, outcome(passed, penalty=penalty)
+        if (beside := self.beside_loss(state, u, passed)) is not None:
+            further, loss = beside
+            gradients = kernels.Gradients(*map(torch.add, gradients, further))
+            of_batch = replace(of_batch, loss=of_batch.loss + loss)
+        for_atoms = gradients.dictionary
         if self.unit and self.parallel == "removed":
             for_atoms = kernels.without_parallel(for_atoms, state["atoms"])
-        every = {**passed.gradients._asdict(), "atoms": for_atoms}
-        return {name: every[name] for name in self.trained}, outcome(passed, penalty=penalty)
+        every = {**gradients._asdict(), "atoms": for_atoms}
+        return {name: every[name] for name in self.trained}, of_batch
 
     def resample(
         self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
