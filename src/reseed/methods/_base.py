@@ -42,6 +42,10 @@ class StartPoint:
     """Root mean square deviation of an activation from the mean, per dimension."""
     sample: Float[Tensor, "tokens d_model"]
     """Training activations on which a method may set the size of its encoder."""
+    encoder: Float[Tensor, "atoms d_model"] | None = None
+    """The encoder's rows in the method's units, where the start says them; None: the method chooses."""
+    bias: Float[Tensor, " d_model"] | None = None
+    """The decoder's bias, where a method has one and the start says it; None: the mean."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from reseed import kernels
 from reseed.methods import _adam
-from reseed.methods._autoencoder import check_k, inputs, unit_of, unit_rows
+from reseed.methods._autoencoder import check_k, first_bias, inputs, unit_of, unit_rows
 from reseed.methods._base import BatchOutcome, Parameters, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 
@@ -56,7 +56,7 @@ class MatchingPursuit(GradientMethod):
         """The start's atoms, unit."""
         del rolled_encoder  # there is no encoder
         scale = unit_of(point, rescale=self.rescale)
-        bias = point.mean.float() / scale if self.decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
+        bias = first_bias(point, scale) if self.decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
         return {
             "atoms": point.atoms.float().unsqueeze(0).clone(),
             "decoder_bias": bias.unsqueeze(0),
