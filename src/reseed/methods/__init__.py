@@ -15,6 +15,7 @@ from reseed.methods.mp import MatchingPursuit
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
+from reseed.methods.transcoder import Transcoder
 
 __all__ = [
     "METHODS",
@@ -33,6 +34,7 @@ __all__ = [
     "StartPoint",
     "State",
     "TopK",
+    "Transcoder",
     "encoder_parts",
     "inputs",
     "parse",
@@ -45,6 +47,7 @@ METHODS: dict[str, type[Method]] = {
     "ra-topk": RATopK,
     "a-topk": ATopK,
     "mp": MatchingPursuit,
+    "transcoder": Transcoder,
 }
 
 
