@@ -337,7 +337,7 @@ def test_at_the_mlp_a_row_is_what_enters_and_then_what_leaves(tmp_path, causal_m
 
 def test_an_mlp_that_is_not_there_is_said(tmp_path, causal_model, bert_model, texts):
     said = {"text_source": "words", "licence": "none"}
-    more = {"texts": texts, "tokens": 100, "context": 32, "at": "mlp", "progress": False, **said}
+    more = {"texts": texts, "tokens": 100, "heldout": 40, "context": 32, "at": "mlp", "progress": False, **said}
     with pytest.raises(ActivationsError, match="layer 0 is the embeddings, which have no MLP"):
         collect(causal_model, layer=0, out=tmp_path / "out", **more)
     with pytest.raises(ActivationsError, match=r"no mlp or feed_forward or ffn, only attention, .*: --at mlp reads"):
