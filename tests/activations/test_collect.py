@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaForCausalLM, T5Config, T
 
 from conftest import SPECIAL, words
 from reseed.activations import collect, open_activations
-from reseed.activations.feasible import check_counts
+from reseed.activations.feasible import check_counts, check_place
 from reseed.activations.manifest import read_manifest, write_manifest
 from reseed.errors import ActivationsError
 
@@ -343,5 +343,5 @@ def test_an_mlp_that_is_not_there_is_said(tmp_path, causal_model, bert_model, te
     with pytest.raises(ActivationsError, match=r"no mlp or feed_forward or ffn, only attention, .*: --at mlp reads"):
         collect(bert_model, layer=1, out=tmp_path / "out", **more)
     with pytest.raises(ActivationsError, match="at='attention': choose from residual, mlp"):
-        collect(causal_model, layer=1, out=tmp_path / "out", **more | {"at": "attention"})
+        check_place("attention", 1)
     assert not (tmp_path / "out").exists()
