@@ -15,19 +15,25 @@ from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
 from reseed.kernels import dense, rows, sparse
-from reseed.kernels._codes import Codes, Gradients, Pass, compress, densify
-from reseed.kernels.dense import encode_relu
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, compress, densify
+from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
     "Codes",
+    "GatedPass",
     "Gradients",
+    "JumpPass",
     "Pass",
     "codes_pass",
     "compress",
     "decode",
     "densify",
+    "encode_gated",
+    "encode_jump",
     "encode_relu",
     "encode_topk",
+    "gated_pass",
+    "jump_pass",
     "mix",
     "normalise",
     "prepare",
@@ -104,6 +110,42 @@ def relu_pass(
     """Codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     kernels = _cpu() if _is_for_cpu(u) else dense
     return kernels.relu_pass(u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def jump_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    threshold: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    bandwidth: float,
+) -> JumpPass:
+    """Codes z = encoder u + bias above thresholds >= 0, what they leave, and the exact gradients of mean((x_hat - u)^2).
+
+    Thresholds have none of their own: beside the gradients is what straight-through ones are made of.
+    """
+    kernels = _cpu() if _is_for_cpu(u) else dense
+    return kernels.jump_pass(u, encoder, encoder_bias, threshold, dictionary, bandwidth=bandwidth)
+
+
+def gated_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    gate_bias: Float[Tensor, "runs atoms"],
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    penalty: float,
+) -> GatedPass:
+    """Codes z of u behind open gates a = relu(encoder u + gate_bias), what both leave, and exact gradients.
+
+    z = relu(exp(log_gain) encoder u + magnitude_bias) where a > 0. The gradients are those of mean((x_hat - u)^2) +
+    penalty sum(a) + mean((a D - u)^2), whose last term counts D and the decoder's bias as fixed.
+    """
+    kernels = _cpu() if _is_for_cpu(u) else dense
+    return kernels.gated_pass(u, encoder, gate_bias, log_gain, magnitude_bias, dictionary, penalty=penalty)
 
 
 def mix(

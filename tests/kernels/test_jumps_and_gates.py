@@ -1,0 +1,156 @@
+"""Passes with thresholds and with gates against dense autograd in float64, on both of their ways."""
+
+import pytest
+import torch
+
+from reseed import kernels
+from reseed.kernels import cpu, dense, reference
+
+SHAPES = {
+    "small": (3, 50, 40, 16),
+    "one atom": (1, 7, 1, 3),
+    "one token": (2, 1, 300, 8),
+    "no multiple of anything": (1, 1031, 263, 31),
+}
+SHIFTS = {"sparse": -2.0, "nothing fires": -60.0, "dense": 0.0}
+WAYS = {"cpu": (cpu, torch.float32), "dense": (dense, torch.float32), "dense, double": (dense, torch.float64)}
+
+
+def normal(*shape, rolled=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(rolled))
+
+
+@pytest.fixture(params=WAYS.values(), ids=WAYS)
+def way(request):
+    return request.param
+
+
+@pytest.fixture(params=SHAPES.values(), ids=SHAPES)
+def sizes(request):
+    return request.param
+
+
+def jump_parts(sizes, shift=0.0):
+    runs, batch, n_atoms, d_model = sizes
+    encoder = normal(runs, n_atoms, d_model, rolled=1)
+    bias = normal(runs, n_atoms, rolled=2) + shift * encoder.norm(dim=-1)
+    threshold = normal(runs, n_atoms, rolled=4).abs()
+    return normal(runs, batch, d_model), encoder, bias, threshold, normal(runs, n_atoms, d_model, rolled=3)
+
+
+def gated_parts(sizes, shift=0.0):
+    u, encoder, gate_bias, _, dictionary = jump_parts(sizes, shift)
+    log_gain, magnitude_bias = 0.3 * normal(*gate_bias.shape, rolled=5), 2 * normal(*gate_bias.shape, rolled=6)
+    return u, encoder, gate_bias, log_gain, magnitude_bias, dictionary
+
+
+def tensors_of(passed):
+    """Every tensor of a pass by its name, those of passes within it included."""
+    for name, part in zip(passed._fields, passed, strict=True):
+        if isinstance(part, torch.Tensor):
+            yield name, part
+        else:
+            yield from tensors_of(part)
+
+
+def assert_same(actual, expected):
+    for (name, ours), (_, theirs) in zip(tensors_of(actual), tensors_of(expected), strict=True):
+        if theirs.is_floating_point():
+            tolerance = 1e-12 if ours.dtype == torch.float64 else 4e-6
+            assert (ours.double() - theirs).norm() <= tolerance * theirs.norm() + 1e-12, name
+        else:
+            assert torch.equal(ours, theirs), name
+
+
+def double(parts):
+    return [part.double() for part in parts]
+
+
+@pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
+@pytest.mark.parametrize("bandwidth", [0.01, 3.0])
+def test_a_jump_pass_equals_dense_autograd(way, sizes, shift, bandwidth):
+    kernel, dtype = way
+    parts = jump_parts(sizes, shift)
+    actual = kernel.jump_pass(*(part.to(dtype) for part in parts), bandwidth=bandwidth)
+    assert_same(actual, reference.jump_pass(*double(parts), bandwidth=bandwidth))
+
+
+@pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
+@pytest.mark.parametrize("penalty", [0.0, 0.01])
+def test_a_gated_pass_equals_dense_autograd(way, sizes, shift, penalty):
+    kernel, dtype = way
+    parts = gated_parts(sizes, shift)
+    actual = kernel.gated_pass(*(part.to(dtype) for part in parts), penalty=penalty)
+    assert_same(actual, reference.gated_pass(*double(parts), penalty=penalty))
+
+
+def test_a_code_at_its_threshold_is_none_and_a_place_at_the_edge_is_outside_the_band(way):
+    kernel, dtype = way
+    u = torch.tensor([[[1.0], [1.5], [2.0], [2.5], [3.0], [2.25], [1.75]]], dtype=dtype)
+    one, zero = torch.ones(1, 1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype)
+    found = kernel.jump_pass(u, one, zero, zero + 2.0, one, bandwidth=1.0)
+    assert found.passed.n_active.tolist() == [3]
+    assert found.above.tolist() == [[1]]  # 2.25: 2.5 and 3 are too far above
+    assert found.below.tolist() == [[2]]  # 2 and 1.75: 1.5 is at the edge
+    pull = sum(2 / 7 * residual for residual in (0.0, -2.0, -1.75))
+    assert found.pull.item() == pytest.approx(pull, rel=1e-6)
+
+
+def test_an_open_gate_without_a_magnitude_is_no_code_and_learns_from_the_gate_alone(way):
+    kernel, dtype = way
+    u = torch.tensor([[[1.0], [3.0]]], dtype=dtype)
+    one, zero = torch.ones(1, 1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype)
+    found = kernel.gated_pass(u, one, zero, zero, zero - 2.0, one, penalty=0.1)
+    assert found.passed.n_active.tolist() == [1]
+    assert found.gate_sum.tolist() == [4.0]
+    assert found.passed.gradients.encoder_bias.item() == pytest.approx(0.2, rel=1e-6)  # the gates say u: no error
+    assert found.magnitude_bias.item() == pytest.approx(-2.0, rel=1e-6)  # of 3 there is 1
+
+
+@pytest.mark.parametrize(
+    ("name", "make", "settings"),
+    [("jump_pass", jump_parts, {"bandwidth": 1.0}), ("gated_pass", gated_parts, {"penalty": 0.1})],
+)
+@pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
+def test_a_run_in_a_stack_gives_the_bits_of_the_run_alone(sizes, name, make, settings, shift):
+    parts, kernel = make(sizes, shift), getattr(cpu, name)
+    together = dict(tensors_of(kernel(*parts, **settings)))
+    for run in range(sizes[0]):
+        alone = kernel(*(part[run : run + 1] for part in parts), **settings)
+        for field, tensor in tensors_of(alone):
+            assert torch.equal(tensor[0], together[field][run]), field
+
+
+@pytest.mark.parametrize("name", ["jump_pass", "gated_pass"])
+def test_few_codes_take_the_sparse_way_and_many_the_dense_one(monkeypatch, name):
+    make, settings = {"jump_pass": (jump_parts, {"bandwidth": 0.1}), "gated_pass": (gated_parts, {"penalty": 0.1})}[name]
+    taken, whole = [], getattr(dense, name)
+    monkeypatch.setattr(dense, name, lambda *parts, **more: taken.append(1) or whole(*parts, **more))
+    sizes = (1, 40, 200, 16)
+    getattr(cpu, name)(*make(sizes, -3.0), **settings)
+    assert not taken
+    getattr(cpu, name)(*make(sizes, 3.0), **settings)
+    assert taken
+
+
+@pytest.mark.parametrize("shift", [-2.0, 0.0])
+def test_a_nan_among_the_activations_reaches_the_loss(way, shift):
+    kernel, dtype = way
+    sizes = (1, 40, 200, 16)
+    u, encoder, bias, threshold, dictionary = (part.to(dtype) for part in jump_parts(sizes, shift))
+    bias[0, 7] = float("nan")
+    assert kernel.jump_pass(u, encoder, bias, threshold, dictionary, bandwidth=0.1).passed.residual.isnan().all()
+    gated = [part.to(dtype) for part in gated_parts(sizes, shift)]
+    gated[2][0, 7] = float("nan")
+    assert kernel.gated_pass(*gated, penalty=0.1).gate_residual.isnan().all()
+
+
+def test_codes_from_a_snapshot_are_those_of_a_pass():
+    u, encoder, bias, threshold, dictionary = jump_parts(SHAPES["small"])
+    codes = kernels.encode_jump(u, encoder, bias, threshold)
+    found = cpu.jump_pass(u, encoder, bias, threshold, dictionary, bandwidth=0.1).passed
+    torch.testing.assert_close(codes @ dictionary - u, found.residual, rtol=1e-4, atol=1e-4)
+    u, encoder, gate_bias, log_gain, magnitude_bias, dictionary = gated_parts(SHAPES["small"])
+    codes = kernels.encode_gated(u, encoder, gate_bias, log_gain, magnitude_bias - log_gain.exp() * gate_bias)
+    found = cpu.gated_pass(u, encoder, gate_bias, log_gain, magnitude_bias, dictionary, penalty=0.1).passed
+    torch.testing.assert_close(codes @ dictionary - u, found.residual, rtol=1e-4, atol=1e-4)
