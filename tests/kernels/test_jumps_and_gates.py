@@ -35,13 +35,16 @@ def jump_parts(sizes, shift=0.0):
     encoder = normal(runs, n_atoms, d_model, rolled=1)
     bias = normal(runs, n_atoms, rolled=2) + shift * encoder.norm(dim=-1)
     threshold = normal(runs, n_atoms, rolled=4).abs()
-    return normal(runs, batch, d_model), encoder, bias, threshold, normal(runs, n_atoms, d_model, rolled=3)
+    u, dictionary = normal(runs, batch, d_model), normal(runs, n_atoms, d_model, rolled=3)
+    return {"u": u, "encoder": encoder, "encoder_bias": bias, "dictionary": dictionary, "threshold": threshold}
 
 
 def gated_parts(sizes, shift=0.0):
-    u, encoder, gate_bias, _, dictionary = jump_parts(sizes, shift)
+    parts = jump_parts(sizes, shift)
+    gate_bias = parts.pop("encoder_bias")
+    del parts["threshold"]
     log_gain, magnitude_bias = 0.3 * normal(*gate_bias.shape, rolled=5), 2 * normal(*gate_bias.shape, rolled=6)
-    return u, encoder, gate_bias, log_gain, magnitude_bias, dictionary
+    return parts | {"gate_bias": gate_bias, "log_gain": log_gain, "magnitude_bias": magnitude_bias}
 
 
 def tensors_of(passed):
@@ -62,8 +65,8 @@ def assert_same(actual, expected):
             assert torch.equal(ours, theirs), name
 
 
-def double(parts):
-    return [part.double() for part in parts]
+def of_type(parts, dtype):
+    return {name: part.to(dtype) for name, part in parts.items()}
 
 
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
@@ -71,8 +74,8 @@ def double(parts):
 def test_a_jump_pass_equals_dense_autograd(way, sizes, shift, bandwidth):
     kernel, dtype = way
     parts = jump_parts(sizes, shift)
-    actual = kernel.jump_pass(*(part.to(dtype) for part in parts), bandwidth=bandwidth)
-    assert_same(actual, reference.jump_pass(*double(parts), bandwidth=bandwidth))
+    actual = kernel.jump_pass(**of_type(parts, dtype), bandwidth=bandwidth)
+    assert_same(actual, reference.jump_pass(**of_type(parts, torch.float64), bandwidth=bandwidth))
 
 
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
@@ -80,15 +83,15 @@ def test_a_jump_pass_equals_dense_autograd(way, sizes, shift, bandwidth):
 def test_a_gated_pass_equals_dense_autograd(way, sizes, shift, penalty):
     kernel, dtype = way
     parts = gated_parts(sizes, shift)
-    actual = kernel.gated_pass(*(part.to(dtype) for part in parts), penalty=penalty)
-    assert_same(actual, reference.gated_pass(*double(parts), penalty=penalty))
+    actual = kernel.gated_pass(**of_type(parts, dtype), penalty=penalty)
+    assert_same(actual, reference.gated_pass(**of_type(parts, torch.float64), penalty=penalty))
 
 
 def test_a_code_at_its_threshold_is_none_and_a_place_at_the_edge_is_outside_the_band(way):
     kernel, dtype = way
     u = torch.tensor([[[1.0], [1.5], [2.0], [2.5], [3.0], [2.25], [1.75]]], dtype=dtype)
     one, zero = torch.ones(1, 1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype)
-    found = kernel.jump_pass(u, one, zero, zero + 2.0, one, bandwidth=1.0)
+    found = kernel.jump_pass(u, one, zero, one, threshold=zero + 2.0, bandwidth=1.0)
     assert found.passed.n_active.tolist() == [3]
     assert found.above.tolist() == [[1]]  # 2.25: 2.5 and 3 are too far above
     assert found.below.tolist() == [[2]]  # 2 and 1.75: 1.5 is at the edge
@@ -100,7 +103,7 @@ def test_an_open_gate_without_a_magnitude_is_no_code_and_learns_from_the_gate_al
     kernel, dtype = way
     u = torch.tensor([[[1.0], [3.0]]], dtype=dtype)
     one, zero = torch.ones(1, 1, 1, dtype=dtype), torch.zeros(1, 1, dtype=dtype)
-    found = kernel.gated_pass(u, one, zero, zero, zero - 2.0, one, penalty=0.1)
+    found = kernel.gated_pass(u, one, zero, one, log_gain=zero, magnitude_bias=zero - 2.0, penalty=0.1)
     assert found.passed.n_active.tolist() == [1]
     assert found.gate_sum.tolist() == [4.0]
     assert found.passed.gradients.encoder_bias.item() == pytest.approx(0.2, rel=1e-6)  # the gates say u: no error
@@ -114,22 +117,22 @@ def test_an_open_gate_without_a_magnitude_is_no_code_and_learns_from_the_gate_al
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
 def test_a_run_in_a_stack_gives_the_bits_of_the_run_alone(sizes, name, make, settings, shift):
     parts, kernel = make(sizes, shift), getattr(cpu, name)
-    together = dict(tensors_of(kernel(*parts, **settings)))
+    together = dict(tensors_of(kernel(**parts, **settings)))
     for run in range(sizes[0]):
-        alone = kernel(*(part[run : run + 1] for part in parts), **settings)
+        alone = kernel(**{field: part[run : run + 1] for field, part in parts.items()}, **settings)
         for field, tensor in tensors_of(alone):
             assert torch.equal(tensor[0], together[field][run]), field
 
 
 @pytest.mark.parametrize("name", ["jump_pass", "gated_pass"])
 def test_few_codes_take_the_sparse_way_and_many_the_dense_one(monkeypatch, name):
-    make, settings = {"jump_pass": (jump_parts, {"bandwidth": 0.1}), "gated_pass": (gated_parts, {"penalty": 0.1})}[name]
+    make, settings = (jump_parts, {"bandwidth": 0.1}) if name == "jump_pass" else (gated_parts, {"penalty": 0.1})
     taken, whole = [], getattr(dense, name)
     monkeypatch.setattr(dense, name, lambda *parts, **more: taken.append(1) or whole(*parts, **more))
     sizes = (1, 40, 200, 16)
-    getattr(cpu, name)(*make(sizes, -3.0), **settings)
+    getattr(cpu, name)(**make(sizes, -3.0), **settings)
     assert not taken
-    getattr(cpu, name)(*make(sizes, 3.0), **settings)
+    getattr(cpu, name)(**make(sizes, 3.0), **settings)
     assert taken
 
 
@@ -137,20 +140,21 @@ def test_few_codes_take_the_sparse_way_and_many_the_dense_one(monkeypatch, name)
 def test_a_nan_among_the_activations_reaches_the_loss(way, shift):
     kernel, dtype = way
     sizes = (1, 40, 200, 16)
-    u, encoder, bias, threshold, dictionary = (part.to(dtype) for part in jump_parts(sizes, shift))
-    bias[0, 7] = float("nan")
-    assert kernel.jump_pass(u, encoder, bias, threshold, dictionary, bandwidth=0.1).passed.residual.isnan().all()
-    gated = [part.to(dtype) for part in gated_parts(sizes, shift)]
-    gated[2][0, 7] = float("nan")
-    assert kernel.gated_pass(*gated, penalty=0.1).gate_residual.isnan().all()
+    parts = of_type(jump_parts(sizes, shift), dtype)
+    parts["encoder_bias"][0, 7] = float("nan")
+    assert kernel.jump_pass(**parts, bandwidth=0.1).passed.residual.isnan().all()
+    parts = of_type(gated_parts(sizes, shift), dtype)
+    parts["gate_bias"][0, 7] = float("nan")
+    assert kernel.gated_pass(**parts, penalty=0.1).gate_residual.isnan().all()
 
 
 def test_codes_from_a_snapshot_are_those_of_a_pass():
-    u, encoder, bias, threshold, dictionary = jump_parts(SHAPES["small"])
-    codes = kernels.encode_jump(u, encoder, bias, threshold)
-    found = cpu.jump_pass(u, encoder, bias, threshold, dictionary, bandwidth=0.1).passed
-    torch.testing.assert_close(codes @ dictionary - u, found.residual, rtol=1e-4, atol=1e-4)
-    u, encoder, gate_bias, log_gain, magnitude_bias, dictionary = gated_parts(SHAPES["small"])
-    codes = kernels.encode_gated(u, encoder, gate_bias, log_gain, magnitude_bias - log_gain.exp() * gate_bias)
-    found = cpu.gated_pass(u, encoder, gate_bias, log_gain, magnitude_bias, dictionary, penalty=0.1).passed
-    torch.testing.assert_close(codes @ dictionary - u, found.residual, rtol=1e-4, atol=1e-4)
+    parts = jump_parts(SHAPES["small"])
+    found = cpu.jump_pass(**parts, bandwidth=0.1).passed
+    codes = kernels.encode_jump(*(parts[name] for name in ("u", "encoder", "encoder_bias", "threshold")))
+    torch.testing.assert_close(codes @ parts["dictionary"] - parts["u"], found.residual, rtol=1e-4, atol=1e-4)
+    parts = gated_parts(SHAPES["small"])
+    found = cpu.gated_pass(**parts, penalty=0.1).passed
+    offset = parts["magnitude_bias"] - parts["log_gain"].exp() * parts["gate_bias"]
+    codes = kernels.encode_gated(*(parts[name] for name in ("u", "encoder", "gate_bias", "log_gain")), offset)
+    torch.testing.assert_close(codes @ parts["dictionary"] - parts["u"], found.residual, rtol=1e-4, atol=1e-4)

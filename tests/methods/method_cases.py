@@ -26,6 +26,13 @@ VARIANTS = {
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],
+    "jumprelu": [
+        {},
+        {"target_l0": 4.0, "l0_warmup": 50, "threshold_as": "logarithm", "resample_every": 50},
+        {"band": "above", "decoder_bias": False, "rescale": False, "threshold_start": 2.0, "bandwidth": 1.0},
+    ],
+    "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
+    "gated": [{}, {"encoder_bias": False, "parallel": "kept"}, {"decoder_bias": False, "rescale": False}],
 }
 
 

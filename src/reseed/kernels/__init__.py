@@ -116,27 +116,27 @@ def jump_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     encoder_bias: Float[Tensor, "runs atoms"],
-    threshold: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    threshold: Float[Tensor, "runs atoms"],
     bandwidth: float,
 ) -> JumpPass:
-    """Codes z = encoder u + bias above thresholds >= 0, what they leave, and the exact gradients of mean((x_hat - u)^2).
+    """Codes z = encoder u + bias above thresholds >= 0, what they leave, and gradients of mean((x_hat - u)^2).
 
-    Thresholds have none of their own: beside the gradients is what straight-through ones are made of.
+    They are exact. Thresholds have none of their own: what straight-through ones are made of comes beside them.
     """
     kernels = _cpu() if _is_for_cpu(u) else dense
-    return kernels.jump_pass(u, encoder, encoder_bias, threshold, dictionary, bandwidth=bandwidth)
+    return kernels.jump_pass(u, encoder, encoder_bias, dictionary, threshold=threshold, bandwidth=bandwidth)
 
 
 def gated_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     gate_bias: Float[Tensor, "runs atoms"],
-    log_gain: Float[Tensor, "runs atoms"],
-    magnitude_bias: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
 ) -> GatedPass:
     """Codes z of u behind open gates a = relu(encoder u + gate_bias), what both leave, and exact gradients.
@@ -145,7 +145,8 @@ def gated_pass(
     penalty sum(a) + mean((a D - u)^2), whose last term counts D and the decoder's bias as fixed.
     """
     kernels = _cpu() if _is_for_cpu(u) else dense
-    return kernels.gated_pass(u, encoder, gate_bias, log_gain, magnitude_bias, dictionary, penalty=penalty)
+    behind = {"log_gain": log_gain, "magnitude_bias": magnitude_bias}
+    return kernels.gated_pass(u, encoder, gate_bias, dictionary, **behind, penalty=penalty)
 
 
 def mix(

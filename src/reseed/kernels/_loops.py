@@ -9,8 +9,8 @@ import numpy as np
 from reseed._support.jit import compiled
 
 __all__ = [
-    "above",
     "band_sums",
+    "beyond",
     "by_atom",
     "decode",
     "jumps",
@@ -193,7 +193,7 @@ def _finite(row: np.ndarray) -> bool:
 
 
 @compiled
-def above(
+def beyond(
     activations: np.ndarray, lower: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray
 ) -> bool:
     """Append the entries of each row that are above their column's bound (and NaN) to the flat codes.
@@ -224,7 +224,7 @@ def above(
 @compiled
 def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray) -> bool:
     """The same for those above 0."""
-    return above(activations, np.zeros(activations.shape[1], np.float32), starts, values, indices)
+    return beyond(activations, np.zeros(activations.shape[1], np.float32), starts, values, indices)
 
 
 @compiled
@@ -273,7 +273,12 @@ def jumps(
 
 @compiled
 def band_sums(
-    starts: np.ndarray, indices: np.ndarray, dictionary: np.ndarray, residual: np.ndarray, factor: float, sums: np.ndarray
+    starts: np.ndarray,
+    indices: np.ndarray,
+    dictionary: np.ndarray,
+    residual: np.ndarray,
+    factor: float,
+    sums: np.ndarray,
 ) -> None:
     """For each atom `factor` times the sum over the tokens that list it of its product with the residual."""
     sums[:] = 0

@@ -125,17 +125,19 @@ def jump_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     encoder_bias: Float[Tensor, "runs atoms"],
-    threshold: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    threshold: Float[Tensor, "runs atoms"],
     bandwidth: float,
 ) -> JumpPass:
     """Codes z of u above their thresholds, what they leave, the gradients of mean((x_hat - u)^2), and the bands.
 
     Each run takes the way that suits its codes, as above.
     """
-    runs = zip(u, encoder, encoder_bias, threshold, dictionary, strict=True)
-    passes, *others = zip(*(_jump_pass(*run, bandwidth) for run in runs), strict=True)
+    runs = zip(u, encoder, encoder_bias, dictionary, threshold, strict=True)
+    passes, *others = zip(
+        *(_jump_pass(*run, threshold=edges, bandwidth=bandwidth) for *run, edges in runs), strict=True
+    )
     return JumpPass(_joined(list(passes)), *(torch.cat(other) for other in others))
 
 
@@ -143,18 +145,21 @@ def gated_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     gate_bias: Float[Tensor, "runs atoms"],
-    log_gain: Float[Tensor, "runs atoms"],
-    magnitude_bias: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
 ) -> GatedPass:
     """Codes and open gates of u, what both leave, and the gradients for what decides them: see `dense.gated_pass`.
 
     Each run takes the way that suits its gates, as above.
     """
-    runs = zip(u, encoder, gate_bias, log_gain, magnitude_bias, dictionary, strict=True)
-    passes, *others = zip(*(_gated_pass(*run, penalty) for run in runs), strict=True)
+    runs = zip(u, encoder, gate_bias, dictionary, log_gain, magnitude_bias, strict=True)
+    passes, *others = zip(
+        *(_gated_pass(*run, log_gain=gain, magnitude_bias=bias, penalty=penalty) for *run, gain, bias in runs),
+        strict=True,
+    )
     return GatedPass(_joined(list(passes)), *(torch.cat(other) for other in others))
 
 
@@ -194,14 +199,15 @@ def _jump_pass(
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
     bias: Float[Tensor, " atoms"],
-    threshold: Float[Tensor, " atoms"],
     dictionary: Float[Tensor, "atoms d_model"],
+    *,
+    threshold: Float[Tensor, " atoms"],
     bandwidth: float,
 ) -> JumpPass:
     flat = _above(u, encoder, bias, threshold - bandwidth / 2)
     if flat is None:
-        weights = _stacked(encoder, bias, threshold, dictionary)
-        parts = [dense.jump_pass(x, *weights, bandwidth=bandwidth, batch=len(u)) for x in _parts(u)]
+        weights, edges = _stacked(encoder, bias, dictionary), threshold.unsqueeze(0)
+        parts = [dense.jump_pass(x, *weights, threshold=edges, bandwidth=bandwidth, batch=len(u)) for x in _parts(u)]
         passes, *sums = zip(*parts, strict=True)
         return JumpPass(_whole(passes), *(_total(each) for each in sums))
     band = _Band(np.empty(len(flat.starts), np.int64), np.empty(flat.starts[-1], np.int64))
@@ -224,15 +230,17 @@ def _gated_pass(
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
     gate_bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    *,
     log_gain: Float[Tensor, " atoms"],
     magnitude_bias: Float[Tensor, " atoms"],
-    dictionary: Float[Tensor, "atoms d_model"],
     penalty: float,
 ) -> GatedPass:
     flat = _positives(u, encoder, gate_bias)
     if flat is None:
-        weights = _stacked(encoder, gate_bias, log_gain, magnitude_bias, dictionary)
-        parts = [dense.gated_pass(x, *weights, penalty=penalty, batch=len(u)) for x in _parts(u)]
+        *weights, gains, biases = _stacked(encoder, gate_bias, dictionary, log_gain, magnitude_bias)
+        behind = {"log_gain": gains, "magnitude_bias": biases, "penalty": penalty, "batch": len(u)}
+        parts = [dense.gated_pass(x, *weights, **behind) for x in _parts(u)]
         passes, gate_residuals, *sums = zip(*parts, strict=True)
         return GatedPass(_whole(passes), torch.cat(gate_residuals, dim=1), *(_total(each) for each in sums))
     rows, atoms, factor = _array(u), _array(dictionary), 2 / u.numel()
@@ -338,7 +346,7 @@ def _above(
     for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         starts = flat.starts[start : start + len(rows) + 1]
-        if not _loops.above(activations.numpy(), bounds, starts, flat.values, flat.indices):
+        if not _loops.beyond(activations.numpy(), bounds, starts, flat.values, flat.indices):
             return None
     return flat
 

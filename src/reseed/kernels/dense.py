@@ -1,4 +1,4 @@
-"""Codes that are kept whole, zeros and all: what an autoencoder without a k needs while many of its atoms are active."""
+"""Codes that are kept whole, zeros and all: what autoencoders without a k need while many atoms are active."""
 
 import torch
 from jaxtyping import Float
@@ -25,7 +25,7 @@ def encode_jump(
     bias: Float[Tensor, "runs atoms"],
     threshold: Float[Tensor, "runs atoms"],
 ) -> Float[Tensor, "runs batch atoms"]:
-    """encoder x + bias where that is above the threshold, 0 elsewhere."""
+    """Pre-activations encoder x + bias where they are above the threshold, 0 elsewhere."""
     pre = product(x, encoder.mT).add_(bias.unsqueeze(1))
     return pre.masked_fill_(pre <= threshold.unsqueeze(1), 0.0)  # not `pre > threshold`, which NaN would not pass
 
@@ -77,9 +77,9 @@ def jump_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     encoder_bias: Float[Tensor, "runs atoms"],
-    threshold: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    threshold: Float[Tensor, "runs atoms"],
     bandwidth: float,
     batch: int | None = None,
 ) -> JumpPass:
@@ -113,10 +113,10 @@ def gated_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     gate_bias: Float[Tensor, "runs atoms"],
-    log_gain: Float[Tensor, "runs atoms"],
-    magnitude_bias: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
     batch: int | None = None,
 ) -> GatedPass:

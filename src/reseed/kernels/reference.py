@@ -79,9 +79,9 @@ def jump_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     encoder_bias: Float[Tensor, "runs atoms"],
-    threshold: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    threshold: Float[Tensor, "runs atoms"],
     bandwidth: float,
 ) -> JumpPass:
     """Codes z of u above their thresholds, what they leave, the gradients of mean((x_hat - u)^2), and the bands."""
@@ -103,10 +103,10 @@ def gated_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     gate_bias: Float[Tensor, "runs atoms"],
-    log_gain: Float[Tensor, "runs atoms"],
-    magnitude_bias: Float[Tensor, "runs atoms"],
     dictionary: Float[Tensor, "runs atoms d_model"],
     *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
 ) -> GatedPass:
     """Codes and open gates of u, what both leave, and the gradients of the loss that `kernels.gated_pass` says."""
