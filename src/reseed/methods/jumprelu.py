@@ -1,7 +1,7 @@
 """JumpReLU: a sparse autoencoder whose atoms have thresholds, and pay for being active instead of for how much.
 
     codes, loss  as in every method with thresholds: see `_jump`
-    dictionary   D, unit atoms                                    (docs/mathematics.md, eq. 4)
+    dictionary   D, unit or free atoms                            (docs/mathematics.md, eq. 4)
 
 Source: @rajamanoharan2024jumprelu.
 """
@@ -17,7 +17,7 @@ __all__ = ["JumpReLU"]
 
 
 class JumpReLU(JumpCodes, FreeAtoms):
-    """Sparse autoencoder with unit atoms, a threshold for each of them and an L0 penalty."""
+    """Sparse autoencoder with a threshold for each atom and a penalty for each that is active."""
 
     title: ClassVar[str] = "JumpReLU"
 
@@ -26,7 +26,10 @@ class JumpReLU(JumpCodes, FreeAtoms):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Adam's memory of gradients, as published for this method: 0, none."""
 
+    norm: Literal["unit", "free"] = "unit"
+    """`unit`: atoms are divided by their norm after each update; `free`: they keep the norm that training gave them."""
+
     @property
     def unit(self) -> bool:
-        """Always: thresholds and the straight-through band mean the same for every atom."""
-        return True
+        """As `norm` says."""
+        return self.norm == "unit"
