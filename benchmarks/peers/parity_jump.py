@@ -99,8 +99,18 @@ def dictionary_learning_jumprelu(trainers: ModuleType) -> dict[str, Any]:
     threshold, target, penalty, warmup = 0.5, 5.0, 10.0, 20
     torch.manual_seed(4)
     trainer = trainers.jumprelu.JumpReluTrainer(
-        STEPS + 1, D_MODEL, N_ATOMS, 0, "", lr=RATE, bandwidth=0.5, warmup_steps=0, device="cpu",
-        sparsity_penalty=penalty, sparsity_warmup_steps=warmup, target_l0=target,
+        STEPS + 1,
+        D_MODEL,
+        N_ATOMS,
+        0,
+        "",
+        lr=RATE,
+        bandwidth=0.5,
+        warmup_steps=0,
+        device="cpu",
+        sparsity_penalty=penalty,
+        sparsity_warmup_steps=warmup,
+        target_l0=target,
     )  # fmt: skip (as a call of theirs)
     sae = trainer.ae
     sae.b_dec.requires_grad_(requires_grad=False)
@@ -126,7 +136,15 @@ def dictionary_learning_gated(trainers: ModuleType) -> dict[str, Any]:
     penalty, warmup = 0.5, None
     torch.manual_seed(4)
     trainer = trainers.gdm.GatedSAETrainer(
-        STEPS + 1, D_MODEL, N_ATOMS, 0, "", lr=RATE, l1_penalty=penalty, warmup_steps=0, device="cpu",
+        STEPS + 1,
+        D_MODEL,
+        N_ATOMS,
+        0,
+        "",
+        lr=RATE,
+        l1_penalty=penalty,
+        warmup_steps=0,
+        device="cpu",
         sparsity_warmup_steps=warmup,
     )  # fmt: skip (as a call of theirs)
     sae = trainer.ae

@@ -124,7 +124,7 @@ class JumpCodes(CodedAutoencoder, ABC):
         threshold = self.thresholds(state)
         weights = (state["encoder"], state["encoder_bias"], dictionary)
         passed, pull, below, above = kernels.jump_pass(u, *weights, threshold=threshold, bandwidth=self.bandwidth)
-        penalty, price = self.penalty(state, passed.n_active / u.shape[1], d_model=u.shape[2])
+        penalty, price = self.penalty(state, passed.n_active.to(u.dtype) / u.shape[1], d_model=u.shape[2])
         paying = above if self.band == "above" else above + below
         per_place = (price / u.shape[1]).unsqueeze(1)
         for_threshold = -(threshold * pull + per_place * paying) / self.bandwidth
