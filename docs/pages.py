@@ -88,10 +88,10 @@ _METHODS = """\
 ## `[arms.method]`
 
 `kind` chooses the method; the other fields depend on it. All of them are sparse autoencoders: with u = x / scale −
-decoder_bias the codes are relu(encoder · u + encoder_bias), or as a method with thresholds or gates says, and the
-reconstruction is scale · (codes · dictionary + decoder_bias). `scale` is the root mean square distance of the activations
-to their mean, per dimension, or 1 without `rescale`. The loss is the mean squared error over tokens and dimensions in
-these units, plus the penalty where there is one ([mathematics](mathematics.md#1-dictionaries-and-methods)).
+decoder_bias the codes are relu(encoder · u + encoder_bias), or what thresholds or gates make of that, and the
+reconstruction is scale · (codes · dictionary + decoder_bias). `scale` is the root mean square distance of the
+activations to their mean, per dimension, or 1 without `rescale`. The loss is the mean squared error over tokens and
+dimensions in these units, plus a penalty where there is one ([mathematics](mathematics.md#1-dictionaries-and-methods)).
 Adam with betas `beta1` and .999 updates what is trained.
 
 """

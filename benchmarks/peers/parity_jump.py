@@ -26,6 +26,7 @@ from reseed.kernels import compress
 from reseed.methods import Method, Schedule, StartPoint, State, parse
 
 D_MODEL, N_ATOMS, BATCH, STEPS, RATE = 16, 64, 256, 50, 2e-3
+LEARNT = 1e-2
 HELDOUT = 2048
 UNCLIPPED = "torch.nn.utils.clip_grad_norm_"
 
@@ -48,7 +49,7 @@ def rows() -> tuple[Float[Tensor, "tokens d_model"], Float[Tensor, "tokens d_mod
 
 
 def compared(peer: str, method: Method, state: State, theirs: Theirs, note: str) -> dict[str, Any]:
-    """Both trained on the same batches; the difference is the largest of any entry at any step, over the largest entry."""
+    """Both trained on the same batches; the difference is the largest of any entry at any step, over the largest."""
     training, heldout = rows()
     order = torch.randperm(len(training), generator=generator(9))
     first, largest = theirs.dictionary().detach().clone(), 0.0
@@ -59,7 +60,7 @@ def compared(peer: str, method: Method, state: State, theirs: Theirs, note: str)
         there, here = theirs.dictionary().detach(), method.dictionary(state)[0]
         largest = max(largest, ((there - here).abs().max() / there.abs().max()).item())
     moved = ((there - first).abs().max() / first.abs().max()).item()
-    assert moved > 1e-2, f"{peer}: nothing was learnt"
+    assert moved > LEARNT, f"{peer}: nothing was learnt"
     return {
         "method": method.kind,
         "peer": peer,
@@ -88,9 +89,10 @@ def started(settings: dict[str, Any], atoms: Tensor, encoder: Tensor, *, points:
     method = parse({"n_atoms": N_ATOMS, "rescale": False, "learning_rate": RATE, **settings})
     weights = None if points is None else torch.eye(N_ATOMS, len(points))
     zeros, sample = torch.zeros(D_MODEL), torch.zeros(1, D_MODEL)
-    point = StartPoint(atoms=atoms.contiguous(), points=points, weights=weights, mean=zeros, scale=1.0, sample=sample)
+    atoms, encoder = (part.detach().clone(memory_format=torch.contiguous_format) for part in (atoms, encoder))
+    point = StartPoint(atoms=atoms, points=points, weights=weights, mean=zeros, scale=1.0, sample=sample)
     state = method.initialise(point, 0)
-    state["encoder"] = encoder.detach().clone(memory_format=torch.contiguous_format).unsqueeze(0)
+    state["encoder"] = encoder.unsqueeze(0)
     return method, state
 
 
@@ -150,12 +152,12 @@ def dictionary_learning_gated(trainers: ModuleType) -> dict[str, Any]:
     sae = trainer.ae
     settings = {"kind": "gated", "l1": penalty / D_MODEL**0.5}
     method, state = started(settings, sae.decoder.weight.detach().T, sae.encoder.weight)
-    theirs = Theirs(lambda step, x: trainer.update(step, x), lambda: sae.decoder.weight.T, sae)
+    theirs = Theirs(trainer.update, lambda: sae.decoder.weight.T, sae)
     return compared("dictionary-learning", method, state, theirs, "its update; no rise of the penalty")
 
 
 def overcomplete_jump(sae: ModuleType, *, bandwidth: float = 1.0, points: Tensor | None = None) -> dict[str, Any]:
-    """`JumpSAE`, or `RAJumpSAE` where there are points, with the pseudo-gradients of its `heaviside` for the penalty."""
+    """`JumpSAE`, or `RAJumpSAE` where there are points, with its `heaviside` as the penalty."""
     l0 = 0.3
     torch.manual_seed(4)
     jump = {"kernel": "rectangle", "bandwidth": bandwidth}
@@ -194,3 +196,84 @@ def overcomplete_jump(sae: ModuleType, *, bandwidth: float = 1.0, points: Tensor
 def overcomplete_ra_jump(sae: ModuleType, *, bandwidth: float = 1.0) -> dict[str, Any]:
     """`RAJumpSAE` on more points than atoms."""
     return overcomplete_jump(sae, bandwidth=bandwidth, points=rows()[0][: 2 * N_ATOMS])
+
+
+def sae_lens_jumprelu(saes: ModuleType) -> dict[str, Any]:
+    """`JumpReLUTrainingSAE.training_forward_pass` with the loss that it calls that of DeepMind."""
+    module, threshold, bandwidth, l0 = saes.jumprelu_sae, 0.5, 0.4, 0.3
+    torch.manual_seed(4)
+    settings = module.JumpReLUTrainingSAEConfig(
+        d_in=D_MODEL, d_sae=N_ATOMS, jumprelu_init_threshold=threshold, jumprelu_bandwidth=bandwidth, l0_coefficient=l0
+    )
+    sae = module.JumpReLUTrainingSAE(settings)
+    adam = torch.optim.Adam(sae.parameters(), lr=RATE)
+
+    def update(step: int, x: Tensor) -> None:
+        adam.zero_grad()
+        _sae_lens_loss(saes, sae, x, step, l0=l0).backward()
+        adam.step()
+
+    ours_too = {"threshold_start": threshold, "bandwidth": bandwidth, "l0": l0, "norm": "free", "beta1": 0.9}
+    method, state = started({"kind": "jumprelu", **ours_too}, sae.W_dec.detach(), sae.W_enc.T)
+    note = "its forward pass and loss, sparsity mode step; Adam with betas .9 and .999, no clipping of gradients"
+    return compared("sae-lens", method, state, Theirs(update, lambda: sae.W_dec, sae), note)
+
+
+def sae_lens_gated(saes: ModuleType) -> dict[str, Any]:
+    """`GatedTrainingSAE.training_forward_pass`, its decoder held to unit norm as in the paper."""
+    module, l1 = saes.gated_sae, 0.5
+    torch.manual_seed(4)
+    settings = module.GatedTrainingSAEConfig(d_in=D_MODEL, d_sae=N_ATOMS, l1_coefficient=l1, decoder_init_norm=1.0)
+    sae = module.GatedTrainingSAE(settings)
+    adam = torch.optim.Adam(sae.parameters(), lr=RATE)
+
+    def update(step: int, x: Tensor) -> None:
+        adam.zero_grad()
+        _sae_lens_loss(saes, sae, x, step, l1=l1).backward()
+        atoms = sae.W_dec.data
+        sae.W_dec.grad -= (sae.W_dec.grad * atoms).sum(1, keepdim=True) * atoms
+        adam.step()
+        atoms /= atoms.norm(dim=1, keepdim=True)
+
+    ours_too = {"l1": l1 / D_MODEL**0.5, "gates_teach": "both", "beta1": 0.9}
+    method, state = started({"kind": "gated", **ours_too}, sae.W_dec.detach(), sae.W_enc.T)
+    note = (
+        "its forward pass and loss, whose gates teach the decoder as well; atoms held to unit norm on both sides, not "
+        "free as it leaves them; Adam with betas .9 and .999, no clipping of gradients"
+    )
+    return compared("sae-lens", method, state, Theirs(update, lambda: sae.W_dec, sae), note)
+
+
+def _sae_lens_loss(saes: ModuleType, sae: torch.nn.Module, x: Tensor, step: int, **coefficients: float) -> Tensor:
+    asked = {"dead_neuron_mask": None, "n_training_steps": step, "is_logging_step": False}
+    return sae.training_forward_pass(saes.sae.TrainStepInput(sae_in=x, coefficients=coefficients, **asked)).loss
+
+
+def main() -> None:
+    """All rows, printed, and written where asked."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from _peers import _imported, _skip_init  # noqa: PLC0415 (found by the line above)
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, help="write the rows here")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    _skip_init("overcomplete")
+    trainers, sae = _imported("dictionary_learning.trainers"), _imported("overcomplete.sae")
+    saes = _imported("sae_lens.saes")
+    found = [
+        dictionary_learning_jumprelu(trainers),
+        overcomplete_jump(sae),
+        sae_lens_jumprelu(saes),
+        overcomplete_ra_jump(sae),
+        dictionary_learning_gated(trainers),
+        sae_lens_gated(saes),
+    ]
+    for row in found:
+        print(json.dumps(row))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -79,12 +79,12 @@ def test_a_jump_pass_equals_dense_autograd(way, sizes, shift, bandwidth):
 
 
 @pytest.mark.parametrize("shift", SHIFTS.values(), ids=SHIFTS)
-@pytest.mark.parametrize("penalty", [0.0, 0.01])
-def test_a_gated_pass_equals_dense_autograd(way, sizes, shift, penalty):
+@pytest.mark.parametrize("settings", [{"penalty": 0.0}, {"penalty": 0.01, "teach_decoder": True}])
+def test_a_gated_pass_equals_dense_autograd(way, sizes, shift, settings):
     kernel, dtype = way
     parts = gated_parts(sizes, shift)
-    actual = kernel.gated_pass(**of_type(parts, dtype), penalty=penalty)
-    assert_same(actual, reference.gated_pass(**of_type(parts, torch.float64), penalty=penalty))
+    actual = kernel.gated_pass(**of_type(parts, dtype), **settings)
+    assert_same(actual, reference.gated_pass(**of_type(parts, torch.float64), **settings))
 
 
 def test_a_code_at_its_threshold_is_none_and_a_place_at_the_edge_is_outside_the_band(way):

@@ -52,16 +52,24 @@ def test_the_decoder_equals_the_dense_product(fast, parts, codes):
     assert_near(fast.decode(codes, parts["dictionary"]), densify(codes) @ parts["dictionary"])
 
 
-def test_a_pass_from_codes_of_any_choice_equals_dense_autograd(fast, parts):
+@pytest.mark.parametrize("d_target", [None, 9])
+def test_a_pass_from_codes_of_any_choice_equals_dense_autograd(fast, implementation, parts, d_target):
     x, encoder, bias, dictionary = (parts[name] for name in ("x", "encoder", "bias", "dictionary"))
     activations = x @ encoder.mT + bias.unsqueeze(1)
     kept = activations > activations.flatten(1).quantile(0.9, dim=1).view(
         -1, 1, 1
     )  # many for some tokens, none for others
     assert kept.sum(-1).unique().numel() > 3
-    actual = fast.codes_pass(kernels.compress(activations * kept), x, encoder, dictionary, penalty=0.01)
+    target = None if d_target is None else implementations.normal(RUNS, BATCH, d_target, roll=5, like=implementation)
+    dictionary = dictionary[..., :d_target].contiguous()
+    actual = fast.codes_pass(kernels.compress(activations * kept), x, encoder, dictionary, penalty=0.01, target=target)
     wide = [tensor.double() for tensor in (x, encoder, bias, dictionary)]
-    expected = reference.passed(lambda u, e, b: (u @ e.mT + b.unsqueeze(1)) * kept, *wide, penalty=0.01)
+    expected = reference.passed(
+        lambda u, e, b: (u @ e.mT + b.unsqueeze(1)) * kept,
+        *wide,
+        penalty=0.01,
+        target=None if target is None else target.double(),
+    )
     for ours, theirs in zip((*actual[:4], *actual.gradients), (*expected[:4], *expected.gradients), strict=True):
         assert_near(ours, theirs.to(ours.dtype))
 

@@ -15,6 +15,7 @@ VARIANTS = {
         {},
         {"norm": "free"},
         {"norm": "free", "l1": 0.5},
+        {"auxk": 0.5, "dead_after": 300},
         {"parallel": "kept", "decoder_bias": False},
         {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
     ],
@@ -32,7 +33,12 @@ VARIANTS = {
         {"band": "above", "decoder_bias": False, "rescale": False, "threshold_start": 2.0, "bandwidth": 1.0},
     ],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
-    "gated": [{}, {"encoder_bias": False, "parallel": "kept"}, {"decoder_bias": False, "rescale": False}],
+    "gated": [
+        {},
+        {"encoder_bias": False, "parallel": "kept", "gates_teach": "both"},
+        {"decoder_bias": False, "rescale": False},
+    ],
+    "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
 }
 
 

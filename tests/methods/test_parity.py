@@ -1,4 +1,4 @@
-"""From the same arrays, TopK and RA-TopK follow the installed overcomplete 0.3.0 step by step."""
+"""From the same arrays, methods follow the installed peers that define them step by step."""
 
 import pytest
 import torch
@@ -146,3 +146,58 @@ def test_free_topk_is_overcomplete_without_a_normalisation(overcomplete_sae, row
     state = with_encoder_of(model, method.initialise(start_point(points), 0))
     theirs = reference_trajectory(model, rows, learning_rate=RATE)
     assert_parity(theirs, our_trajectory(method, state, rows))
+
+
+def test_matching_pursuit_follows_overcomplete(overcomplete_sae, rows, points):
+    """As long as every round finds a positive product: theirs takes the largest in any case."""
+    model = overcomplete_sae.MpSAE(D_MODEL, N_ATOMS, k=K).train()
+    model.dictionary._weights.data = points.clone()  # noqa: SLF001 (as above)
+    settings = {"parallel": "kept", "decoder_bias": False, "rescale": False, "learning_rate": RATE}
+    method = parse({"kind": "mp", "n_atoms": N_ATOMS, "k": K, **settings})
+    state = method.initialise(start_point(points), 0)
+    assert_parity(reference_trajectory(model, rows, learning_rate=RATE), our_trajectory(method, state, rows))
+    codes = method.encode(method.parameters(state), batches(rows)[-1].unsqueeze(0))
+    assert (codes > 0).any(-1).all()
+
+
+def test_the_auxiliary_loss_follows_dictionary_learning(dictionary_learning_trainers, rows, points):
+    """Their loss as installed, with more dead atoms than it takes: with fewer, ours weighs less, as in sparsify."""
+    trainer = dictionary_learning_trainers.TopKTrainer(
+        steps=STEPS,
+        activation_dim=D_MODEL,
+        dict_size=N_ATOMS,
+        k=K,
+        layer=0,
+        lm_name="",
+        auxk_alpha=6.0,
+        warmup_steps=0,
+        seed=0,
+        device="cpu",
+    )
+    trainer.dead_feature_threshold = 2 * BATCH
+    model = trainer.ae
+    model.decoder.weight.data = torch.nn.functional.normalize(points, dim=1).T.clone()
+    model.encoder.weight.data = model.decoder.weight.data.T.clone() * 0.3
+    model.encoder.weight.data[: N_ATOMS // 2] *= 0.01  # too weak to be among the k largest
+    model.b_dec.data = rows.mean(0)
+    settings = {"k": K, "rescale": False, "learning_rate": RATE, "auxk": 6.0 / D_MODEL, "dead_after": 2 * BATCH}
+    method = parse({"kind": "topk", "n_atoms": N_ATOMS, **settings})
+    state = method.initialise(start_point(points), 0)
+    state["encoder"] = model.encoder.weight.detach().clone().unsqueeze(0)
+    state["decoder_bias"] = model.b_dec.detach().clone().unsqueeze(0)
+    adam = torch.optim.Adam(model.parameters(), lr=RATE, eps=1e-8 * D_MODEL)  # their loss is D_MODEL times ours
+    theirs, least_dead = [], N_ATOMS
+    for step, x in enumerate(batches(rows)):
+        loss = trainer.loss(x, step=step)
+        if step >= 2:
+            least_dead = min(least_dead, trainer.dead_features)
+        adam.zero_grad()
+        loss.backward()
+        across = dictionary_learning_trainers.trainer.remove_gradient_parallel_to_decoder_directions
+        model.decoder.weight.grad = across(model.decoder.weight, model.decoder.weight.grad, D_MODEL, N_ATOMS)
+        adam.step()
+        unit = dictionary_learning_trainers.trainer.set_decoder_norm_to_unit_norm
+        model.decoder.weight.data = unit(model.decoder.weight, D_MODEL, N_ATOMS)
+        theirs.append(model.decoder.weight.detach().T.clone())
+    assert least_dead >= D_MODEL // 2
+    assert_parity((theirs, loss.item() / D_MODEL), our_trajectory(method, state, rows))

@@ -68,7 +68,10 @@ def gated_loss(method, state, x):
     gates = torch.relu(linear + state["encoder_bias"].unsqueeze(1))
     magnitudes = torch.relu(linear * state["log_gain"].exp().unsqueeze(1) + state["magnitude_bias"].unsqueeze(1))
     error = (x - (gates > 0) * magnitudes @ state["atoms"] - bias).square().mean((1, 2))
-    of_gates = (x - gates @ state["atoms"].detach() - bias.detach()).square().mean((1, 2))
+    decoder = (state["atoms"], bias)
+    if method.gates_teach == "encoder":
+        decoder = [part.detach() for part in decoder]
+    of_gates = (x - gates @ decoder[0] - decoder[1]).square().mean((1, 2))
     return error + of_gates + method.l1 * gates.sum(-1).mean(1) / math.sqrt(D_MODEL)
 
 

@@ -98,7 +98,7 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         about=_about(run, record),
         sums=sha256_of(run.folder / _RECORD, path, *beside),
         notes=tuple(_notes(run, record, name, rule)),
-        **{name: parts.take(name) if name == "atoms" else parts.maybe(name) for name in _PARTS},
+        **_made(parts),
     )
 
 
@@ -114,6 +114,10 @@ def _parts(path: Path) -> Parts:
     snapshot = Snapshot(path)
     held = {name: snapshot.tensor(name) for name in _PARTS + _OF_CODES if snapshot.has(name)}
     return Parts(path, held, format=_NAME)
+
+
+def _made(parts: Parts) -> dict[str, Any]:
+    return {name: parts.take(name) if name == "atoms" else parts.maybe(name) for name in _PARTS}
 
 
 def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
 from reseed.kernels import dense, rows, sparse
-from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, compress, densify
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, Pursuit, compress, densify, fired
 from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Gradients",
     "JumpPass",
     "Pass",
+    "Pursuit",
     "codes_pass",
     "compress",
     "decode",
@@ -32,11 +33,14 @@ __all__ = [
     "encode_jump",
     "encode_relu",
     "encode_topk",
+    "fired",
     "gated_pass",
     "jump_pass",
     "mix",
     "normalise",
     "prepare",
+    "pursue",
+    "pursuit_pass",
     "relu_pass",
     "row_gradients",
     "topk_pass",
@@ -88,15 +92,17 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
     """The same from codes z = encoder u + bias of any choice of atoms, which counts as fixed.
 
-    A token has as many places as the one with the most active atoms. What chooses them has no gradient.
+    A token has as many places as the one with the most active atoms. What chooses them has no gradient. A target is
+    reconstructed in place of u; no decoder bias is inside it, and the gradient for the one in u is that of the codes.
     """
-    return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty)
+    return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty, target=target)
 
 
 def relu_pass(
@@ -138,15 +144,17 @@ def gated_pass(
     log_gain: Float[Tensor, "runs atoms"],
     magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
+    teach_decoder: bool = False,
 ) -> GatedPass:
     """Codes z of u behind open gates a = relu(encoder u + gate_bias), what both leave, and exact gradients.
 
     z = relu(exp(log_gain) encoder u + magnitude_bias) where a > 0. The gradients are those of mean((x_hat - u)^2) +
-    penalty sum(a) + mean((a D - u)^2), whose last term counts D and the decoder's bias as fixed.
+    penalty sum(a) + mean((a D - u)^2), whose last term counts D and the decoder's bias as fixed unless it may teach
+    them as well.
     """
     kernels = _cpu() if _is_for_cpu(u) else dense
-    behind = {"log_gain": log_gain, "magnitude_bias": magnitude_bias}
-    return kernels.gated_pass(u, encoder, gate_bias, dictionary, **behind, penalty=penalty)
+    behind = {"log_gain": log_gain, "magnitude_bias": magnitude_bias, "teach_decoder": teach_decoder}
+    return kernels.gated_pass(u, encoder, gate_bias, dictionary, penalty=penalty, **behind)
 
 
 def mix(
@@ -154,6 +162,20 @@ def mix(
 ) -> Float[Tensor, "runs atoms d_model"]:
     """The sums of each run's points, weighted by weights that are not negative."""
     return _cpu().mix(weights, points) if _is_for_cpu(weights) else weights @ points
+
+
+def pursue(
+    u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
+) -> tuple[Codes, Float[Tensor, "runs batch d_model"]]:
+    """The unit atoms that k rounds of matching pursuit take from each token, in this order, and what is left."""
+    return _pursuit().pursue(u, dictionary, k=k)
+
+
+def pursuit_pass(
+    u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
+) -> Pursuit:
+    """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
+    return _pursuit().pursuit_pass(u, dictionary, k=k)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
@@ -199,6 +221,12 @@ def _gpu() -> ModuleType:
 def _cpu() -> ModuleType:
     """The kernels that bring numba along: a finished study is read sooner without."""
     return importlib.import_module("reseed.kernels.cpu")
+
+
+@cache
+def _pursuit() -> ModuleType:
+    """The same for matching pursuit."""
+    return importlib.import_module("reseed.kernels.pursuit")
 
 
 @cache

@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Codes", "GatedPass", "Gradients", "JumpPass", "Pass", "compress", "densify"]
+__all__ = [
+    "Codes",
+    "GatedPass",
+    "Gradients",
+    "JumpPass",
+    "Pass",
+    "Pursuit",
+    "compress",
+    "densify",
+    "fired",
+]
 
 
 class Codes(NamedTuple):
@@ -19,7 +29,7 @@ class Codes(NamedTuple):
 class Gradients(NamedTuple):
     """Gradients for the parts of an autoencoder."""
 
-    dictionary: Float[Tensor, "runs atoms d_model"]
+    dictionary: Float[Tensor, "runs atoms d_target"]
     encoder: Float[Tensor, "runs atoms d_model"]
     encoder_bias: Float[Tensor, "runs atoms"]
     decoder_bias: Float[Tensor, "runs d_model"]
@@ -28,8 +38,8 @@ class Gradients(NamedTuple):
 class Pass(NamedTuple):
     """A batch's way through an autoencoder and back."""
 
-    residual: Float[Tensor, "runs batch d_model"]
-    """Reconstruction minus input."""
+    residual: Float[Tensor, "runs batch d_target"]
+    """Reconstruction minus input, or minus what is reconstructed in its place."""
     n_active: Int[Tensor, " runs"]
     """Positive codes in the batch."""
     code_sum: Float[Tensor, " runs"]
@@ -68,6 +78,19 @@ class GatedPass(NamedTuple):
     """Gradient for the bias behind the gate."""
 
 
+class Pursuit(NamedTuple):
+    """A batch's way through matching pursuit and back."""
+
+    left: Float[Tensor, "runs batch d_model"]
+    """What no atom has taken: input minus reconstruction."""
+    codes: Codes
+    """In the order in which atoms were taken; an atom may have several places of a token."""
+    for_dictionary: Float[Tensor, "runs atoms d_model"]
+    """Gradient of mean(left^2), every amount depending on the atoms as well."""
+    for_input: Float[Tensor, "runs d_model"]
+    """Its gradient for u, summed over the tokens."""
+
+
 def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
     """The codes as a dense array, with 0 for every inactive atom."""
     dense = codes.values.new_zeros(*codes.values.shape[:2], n_atoms)
@@ -87,3 +110,11 @@ def compress(dense: Float[Tensor, "runs batch atoms"]) -> Codes:
     codes.values[run, token, place] = dense[run, token, atom]
     codes.indices[run, token, place] = atom
     return codes
+
+
+def fired(codes: Codes, *, n_atoms: int) -> Bool[Tensor, "runs atoms"]:
+    """Which atoms are active for at least one token."""
+    active = (codes.values > 0).flatten(1).to(codes.values.dtype)
+    # a maximum, because an empty place may name an atom that is active for another token
+    most = active.new_zeros(len(active), n_atoms).scatter_reduce(1, codes.indices.flatten(1), active, "amax")
+    return most > 0

@@ -97,13 +97,16 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
-    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    """What codes of any choice of atoms leave of u, or a target, and the gradients of mean(left^2) + penalty sum(z)."""
     flat = [_flat(*parts) for parts in zip(*codes, strict=True)]
-    return _joined([_pass(*parts, penalty) for parts in zip(flat, u, encoder, dictionary, strict=True)])
+    targets = [None] * len(u) if target is None else target
+    runs = zip(flat, u, encoder, dictionary, targets, strict=True)
+    return _joined([_pass(*run, penalty=penalty) for run in runs])
 
 
 def relu_pass(
@@ -150,15 +153,16 @@ def gated_pass(
     log_gain: Float[Tensor, "runs atoms"],
     magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
+    teach_decoder: bool = False,
 ) -> GatedPass:
     """Codes and open gates of u, what both leave, and the gradients for what decides them: see `dense.gated_pass`.
 
     Each run takes the way that suits its gates, as above.
     """
+    loss = {"penalty": penalty, "teach_decoder": teach_decoder}
     runs = zip(u, encoder, gate_bias, dictionary, log_gain, magnitude_bias, strict=True)
     passes, *others = zip(
-        *(_gated_pass(*run, log_gain=gain, magnitude_bias=bias, penalty=penalty) for *run, gain, bias in runs),
-        strict=True,
+        *(_gated_pass(*run, log_gain=gain, magnitude_bias=bias, **loss) for *run, gain, bias in runs), strict=True
     )
     return GatedPass(_joined(list(passes)), *(torch.cat(other) for other in others))
 
@@ -190,7 +194,7 @@ def _relu_pass(
 ) -> Pass:
     flat = _positives(u, encoder, bias)
     if flat is not None:
-        return _pass(flat, u, encoder, dictionary, penalty)
+        return _pass(flat, u, encoder, dictionary, penalty=penalty)
     weights = _stacked(encoder, bias, dictionary)
     return _whole([dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in _parts(u)])
 
@@ -213,7 +217,7 @@ def _jump_pass(
     band = _Band(np.empty(len(flat.starts), np.int64), np.empty(flat.starts[-1], np.int64))
     counts = np.empty((2, len(encoder)), np.int64)
     _loops.jumps(*flat, _array(threshold), _array(threshold + bandwidth / 2), *band, counts)
-    passed = _pass(flat, u, encoder, dictionary, 0.0)
+    passed = _pass(flat, u, encoder, dictionary, penalty=0.0)
     pull = torch.empty(1, len(encoder))
     _loops.band_sums(*band, _array(dictionary), passed.residual[0].numpy(), 2 / u.numel(), pull[0].numpy())
     return JumpPass(passed, pull, *torch.from_numpy(counts).unsqueeze(1))
@@ -235,11 +239,18 @@ def _gated_pass(
     log_gain: Float[Tensor, " atoms"],
     magnitude_bias: Float[Tensor, " atoms"],
     penalty: float,
+    teach_decoder: bool,
 ) -> GatedPass:
     flat = _positives(u, encoder, gate_bias)
     if flat is None:
         *weights, gains, biases = _stacked(encoder, gate_bias, dictionary, log_gain, magnitude_bias)
-        behind = {"log_gain": gains, "magnitude_bias": biases, "penalty": penalty, "batch": len(u)}
+        behind = {
+            "log_gain": gains,
+            "magnitude_bias": biases,
+            "penalty": penalty,
+            "teach_decoder": teach_decoder,
+            "batch": len(u),
+        }
         parts = [dense.gated_pass(x, *weights, **behind) for x in _parts(u)]
         passes, gate_residuals, *sums = zip(*parts, strict=True)
         return GatedPass(_whole(passes), torch.cat(gate_residuals, dim=1), *(_total(each) for each in sums))
@@ -268,6 +279,11 @@ def _gated_pass(
     )
     _loops.row_sums(*entries, codes, residual.numpy(), factor, gradients.dictionary[0].numpy())
     _loops.row_sums(*entries, for_linear, rows, 1.0, gradients.encoder[0].numpy())
+    if teach_decoder:
+        further = torch.empty(1, *atoms.shape)
+        _loops.row_sums(*entries, flat.values, gate_residual.numpy(), factor, further[0].numpy())
+        gradients.dictionary.add_(further)
+        gradients.decoder_bias.add_(gate_residual.sum(0), alpha=factor)
     fired = torch.zeros(1, len(atoms), dtype=torch.bool)
     fired[0].numpy()[indices[places]] = True
     return GatedPass(
@@ -362,21 +378,25 @@ def _pass(
     flat: _Flat,
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
-    dictionary: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_target"],
+    target: Float[Tensor, "batch d_target"] | None = None,
+    *,
     penalty: float,
 ) -> Pass:
     """From one run's codes to its gradients."""
-    rows, atoms = _array(u), _array(dictionary)
-    residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
-    factor = 2 / u.numel()
-    _loops.residuals(*flat, atoms, rows, factor, penalty, residual.numpy(), for_values)
+    rows, atoms, wanted = _array(u), _array(dictionary), u if target is None else target
+    residual, for_values = torch.empty(wanted.shape), np.empty(flat.starts[-1], np.float32)
+    factor = 2 / wanted.numel()
+    _loops.residuals(*flat, atoms, _array(wanted), factor, penalty, residual.numpy(), for_values)
     entries = _by_atom(flat, len(atoms))
-    for_dictionary, for_encoder, for_bias = torch.empty(atoms.shape), torch.empty(atoms.shape), torch.empty(len(atoms))
+    for_dictionary, for_encoder, for_bias = (
+        torch.empty(part.shape) for part in (dictionary, encoder, dictionary[:, 0])
+    )
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
-    # u = x - b_dec: the bias reaches the residual as it is, and the codes through the encoder, with a minus
-    for_shift = residual.sum(0) * factor - for_bias @ encoder
+    # u = x - b_dec: the bias reaches the residual as it is, unless that is of a target, and the codes with a minus
+    for_shift = -(for_bias @ encoder) if target is not None else residual.sum(0) * factor - for_bias @ encoder
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(
         residual=residual.unsqueeze(0),

@@ -118,12 +118,13 @@ def gated_pass(
     log_gain: Float[Tensor, "runs atoms"],
     magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
+    teach_decoder: bool = False,
     batch: int | None = None,
 ) -> GatedPass:
     """Codes z and open gates a of u, what both leave, and the gradients for what decides them.
 
     They are those of mean((x_hat - u)^2) + penalty sum(a) + mean((a D - u)^2), whose last term counts D and the
-    decoder's bias as fixed. `batch` is as above.
+    decoder's bias as fixed unless it may teach them as well. `batch` is as above.
     """
     gain = log_gain.exp().unsqueeze(1)
     linear = product(u, encoder.mT)
@@ -131,9 +132,9 @@ def gated_pass(
     codes = torch.relu(linear * gain + magnitude_bias.unsqueeze(1)).masked_fill_(gates <= 0, 0.0)
     factor = 2 / ((batch or u.shape[1]) * u.shape[2])
     residual, gate_residual = product(codes, dictionary) - u, product(gates, dictionary) - u
-    per_entry = residual * factor
+    per_entry, gate_per_entry = residual * factor, gate_residual * factor
     for_codes = torch.ops.aten.threshold_backward(product(per_entry, dictionary.mT), codes, 0.0)
-    for_gates = product(gate_residual * factor, dictionary.mT).add_(penalty)
+    for_gates = product(gate_per_entry, dictionary.mT).add_(penalty)
     for_gates = torch.ops.aten.threshold_backward(for_gates, gates, 0.0)
     for_linear = for_codes * gain + for_gates
     gradients = Gradients(
@@ -142,6 +143,9 @@ def gated_pass(
         encoder_bias=for_gates.sum(1),
         decoder_bias=per_entry.sum(1) - torch.einsum("ra,rad->rd", for_linear.sum(1), encoder),
     )
+    if teach_decoder:
+        gradients.dictionary.add_(product(gates.mT, gate_per_entry))
+        gradients.decoder_bias.add_(gate_per_entry.sum(1))
     active = codes > 0
     return GatedPass(
         Pass(residual, active.sum((1, 2)), codes.sum((1, 2)), active.any(1), gradients),

@@ -150,19 +150,23 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
-    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    """What codes of any choice of atoms leave of u, or a target, and the gradients of mean(left^2) + penalty sum(z)."""
     n_atoms = dictionary.shape[1]
-    factor = 2 / u[0].numel()
-    residual, for_codes = _residual(codes, dictionary, u, factor, penalty)
+    seen = u if target is None else target
+    factor = 2 / seen[0].numel()
+    residual, for_codes = _residual(codes, dictionary, seen, factor, penalty)
     segments = _segments(codes.indices, n_atoms, filled=codes.values != 0)
     for_dictionary, _ = _sums(segments, codes.values * factor, residual, n_atoms)
     for_encoder, for_bias = _sums(segments, for_codes, u, n_atoms)
-    for_decoder = [factor * residual[run].sum(0) - for_bias[run] @ encoder[run] for run in range(len(u))]
-    gradients = Gradients(for_dictionary, for_encoder, for_bias, torch.stack(for_decoder))
+    for_decoder = torch.stack([-bias @ rows for bias, rows in zip(for_bias, encoder, strict=True)])
+    if target is None:
+        for_decoder += factor * torch.stack([rows.sum(0) for rows in residual])
+    gradients = Gradients(for_dictionary, for_encoder, for_bias, for_decoder)
     fired = (segments.ends > segments.begins)[: for_bias.numel()].view_as(for_bias)
     return Pass(residual, (codes.values > 0).sum((1, 2)), codes.values.sum((1, 2)), fired, gradients)
 

@@ -108,6 +108,7 @@ def gated_pass(
     log_gain: Float[Tensor, "runs atoms"],
     magnitude_bias: Float[Tensor, "runs atoms"],
     penalty: float,
+    teach_decoder: bool = False,
 ) -> GatedPass:
     """Codes and open gates of u, what both leave, and the gradients of the loss that `kernels.gated_pass` says."""
     nothing = u.new_zeros(len(u), u.shape[2])
@@ -120,7 +121,7 @@ def gated_pass(
         gates = torch.relu(linear + bias.unsqueeze(1))
         codes = torch.relu(linear * gain.exp().unsqueeze(1) + magnitude.unsqueeze(1)) * (gates > 0)
         residual = codes @ atoms - seen
-        gate_residual = gates @ dictionary - u  # of the decoder as it stands, on which this has no say
+        gate_residual = gates @ atoms - seen if teach_decoder else gates @ dictionary - u
         errors = residual.square().mean((1, 2)) + gate_residual.square().mean((1, 2))
         found = torch.autograd.grad(errors.sum() + penalty * gates.sum(), parts)
     active, codes = codes > 0, codes.detach()
@@ -136,6 +137,7 @@ def passed(
     dictionary: Tensor,
     *,
     penalty: float,
+    target: Tensor | None = None,
 ) -> Pass:
     """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat."""
     nothing = u.new_zeros(len(u), u.shape[2])
@@ -144,7 +146,7 @@ def passed(
         atoms, directions, bias, shift = parts
         seen = u - shift.unsqueeze(1)
         codes = encode(seen, directions, bias)
-        residual = codes @ atoms - seen
+        residual = codes @ atoms - (seen if target is None else target)
         loss = residual.square().mean((1, 2)).sum() + penalty * codes.sum()
     gradients = Gradients(*torch.autograd.grad(loss, parts))
     active, codes = codes > 0, codes.detach()

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.kernels._codes import Codes, Gradients, Pass, fired
 
 __all__ = ["codes_pass", "decode", "encode_topk", "row_gradients", "topk_pass"]
 
@@ -90,27 +90,26 @@ def codes_pass(
     codes: Codes,
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
+    dictionary: Float[Tensor, "runs atoms d_target"],
     *,
     penalty: float = 0.0,
+    target: Float[Tensor, "runs batch d_target"] | None = None,
 ) -> Pass:
-    """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    residual = decode(codes, dictionary) - u
+    """What codes of any choice of atoms leave of u, or a target, and the gradients of mean(left^2) + penalty sum(z)."""
+    residual = decode(codes, dictionary) - (u if target is None else target)
     per_entry = residual * (2 / residual[0].numel())
     for_codes = _code_gradients(codes, dictionary, per_entry, penalty)
     n_atoms = dictionary.shape[1]
     ones = for_codes.new_ones(*for_codes.shape[:2], 1)
     for_bias = row_gradients(codes, for_codes, ones, n_atoms=n_atoms).squeeze(-1)
-    active = (codes.values > 0).flatten(1)
-    # a maximum, because an empty place may name an atom that is active for another token
-    fired = torch.zeros_like(for_bias).scatter_reduce(1, codes.indices.flatten(1), active.to(u.dtype), "amax") > 0
     gradients = Gradients(
         dictionary=row_gradients(codes, codes.values, per_entry, n_atoms=n_atoms),
         encoder=row_gradients(codes, for_codes, u, n_atoms=n_atoms),
         encoder_bias=for_bias,
-        decoder_bias=per_entry.sum(1) - torch.einsum("ra,rad->rd", for_bias, encoder),
+        decoder_bias=(0 if target is not None else per_entry.sum(1)) - torch.einsum("ra,rad->rd", for_bias, encoder),
     )
-    return Pass(residual, active.sum(1), codes.values.sum((1, 2)), fired, gradients)
+    n_active = (codes.values > 0).sum((1, 2))
+    return Pass(residual, n_active, codes.values.sum((1, 2)), fired(codes, n_atoms=n_atoms), gradients)
 
 
 def _decode(

@@ -13,6 +13,7 @@ from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
+from reseed.methods.mp import MatchingPursuit
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
@@ -27,6 +28,7 @@ __all__ = [
     "Gated",
     "GradientMethod",
     "JumpReLU",
+    "MatchingPursuit",
     "Method",
     "Parameters",
     "RAJumpReLU",
@@ -51,6 +53,7 @@ METHODS: dict[str, type[Method]] = {
     "jumprelu": JumpReLU,
     "ra-jumprelu": RAJumpReLU,
     "gated": Gated,
+    "mp": MatchingPursuit,
 }
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "check_k",
     "encode_topk",
     "encoder_parts",
+    "first_bias",
     "inputs",
     "outcome",
     "parameters",
@@ -142,14 +143,16 @@ def encoder_parts(
 ) -> State:
     """Encoder, biases and scale of one run at step 0, as a stack of width 1.
 
-    The encoder's directions are those of the dictionary, or random and unit. Its size is one factor fitted to
-    `point.sample`, so that activations and atoms of any norm start with an error that training can take down. For a
-    tied encoder it is the factor with the least error, far below 1 where many atoms say the same. A random encoder,
-    whose best factor is nearly 0, would forget its directions within a few steps: it only shrinks where the first
-    reconstruction would be larger than the activations.
+    A start may say the encoder. Otherwise its directions are those of the dictionary, or random and unit; its size is
+    one factor fitted to `point.sample`, so that activations and atoms of any norm start with an error that training can
+    take down. For a tied encoder it is the factor with the least error, far below 1 where many atoms say the same. A
+    random encoder, whose best factor is nearly 0, would forget its directions within a few steps: it only shrinks where
+    the first reconstruction would be larger than the activations.
     """
     scale = unit_of(point, rescale=rescale)
-    bias = point.mean.float() / scale if decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
+    bias = first_bias(point, scale) if decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
+    if point.encoder is not None:
+        return _parts(point.encoder.float(), bias, scale)
     if start == "tied":
         encoder = unit_rows(dictionary)
     else:
@@ -158,8 +161,17 @@ def encoder_parts(
     # codes are linear in the encoder's size, top-k and all, as long as its bias is 0: one reconstruction is enough
     x_hat = _reconstruction(u, encoder, dictionary, k=k)
     size = _best_factor(u, x_hat) if start == "tied" else _no_larger_factor(u, x_hat)
+    return _parts(encoder * size, bias, scale)
+
+
+def first_bias(point: StartPoint, scale: float) -> Float[Tensor, " d_model"]:
+    """The decoder's bias at step 0, in the method's units: what the start says, or the mean activation."""
+    return (point.mean if point.bias is None else point.bias).float() / scale
+
+
+def _parts(encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " d_model"], scale: float) -> State:
     return {
-        "encoder": (encoder * size).unsqueeze(0),
+        "encoder": encoder.unsqueeze(0),
         "encoder_bias": torch.zeros(1, len(encoder)),
         "decoder_bias": bias.unsqueeze(0),
         "scale": torch.tensor([scale]),

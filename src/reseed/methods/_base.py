@@ -42,6 +42,10 @@ class StartPoint:
     """Root mean square deviation of an activation from the mean, per dimension."""
     sample: Float[Tensor, "tokens d_model"]
     """Training activations on which a method may set the size of its encoder."""
+    encoder: Float[Tensor, "atoms d_model"] | None = None
+    """The encoder's rows in the method's units, where the start says them; None: the method chooses."""
+    bias: Float[Tensor, " d_model"] | None = None
+    """The decoder's bias, where a method has one and the start says it; None: the mean."""
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,11 @@ class Method(Settings, ABC):
         """Named statistics of the state that only this method has: none by default."""
         del state
         return {}
+
+    def mistake_for(self, tokens: int) -> str | None:
+        """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""
+        del tokens
+        return None
 
     @property
     def dice(self) -> frozenset[Die]:

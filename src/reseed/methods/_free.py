@@ -6,8 +6,10 @@ gradient     g_i <- g_i - (g_i . d_i) d_i before it, unless parallel = "kept"
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
+import torch
 from jaxtyping import Bool, Float
 from pydantic import NonNegativeFloat
 from torch import Tensor
@@ -106,6 +108,13 @@ class FreeDictionary(FreeAtoms, ABC):
     ) -> kernels.Pass:
         """A batch's codes, what they leave, and the exact gradients; `penalty` is that per code."""
 
+    def beside_loss(
+        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], passed: kernels.Pass
+    ) -> tuple[kernels.Gradients, Float[Tensor, " runs"]] | None:
+        """What else is optimised, after a batch has passed: its gradients and its loss. Nothing by default."""
+        del state, u, passed
+        return None
+
     def through_codes(
         self,
         state: Mapping[str, Tensor],
@@ -116,7 +125,12 @@ class FreeDictionary(FreeAtoms, ABC):
         del dictionary
         penalty = penalty_per_code(u, self.l1)
         passed = self.forward_backward(state, u, penalty=penalty)
-        return passed.gradients._asdict(), outcome(passed, penalty=penalty)
+        gradients, of_batch = passed.gradients, outcome(passed, penalty=penalty)
+        if (beside := self.beside_loss(state, u, passed)) is not None:
+            further, loss = beside
+            gradients = kernels.Gradients(*map(torch.add, gradients, further))
+            of_batch = replace(of_batch, loss=of_batch.loss + loss)
+        return gradients._asdict(), of_batch
 
 
 def replace_atoms(

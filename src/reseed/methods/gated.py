@@ -4,7 +4,7 @@
     codes        z_i = relu(exp(r_i) (E u)_i + b_mag,i) where a_i > 0
     dictionary   D, unit atoms                                                         (eq. 4)
     loss         mean((u - z D)^2) + l1 (sum of a token's a) / sqrt(d_model) + mean((u - a D)^2), whose last term counts
-                 D and the decoder's bias as fixed                                     (eq. 115)
+                 D and the decoder's bias as fixed, by default                         (eq. 115)
 
 Source: @rajamanoharan2024gated. Published losses sum over dimensions: their factor of the penalty is l1 sqrt(d_model).
 The state has b_gate as `encoder_bias`, r as `log_gain`, and b_mag as `magnitude_bias`. A snapshot has in place of the
@@ -39,6 +39,8 @@ class Gated(FreeAtoms):
     """Adam's memory of gradients, as published for this method: 0, none."""
     l1: NonNegativeFloat = 0.1
     """Penalty: l1 (sum of a token's open gates) / sqrt(d_model), in the method's units."""
+    gates_teach: Literal["encoder", "both"] = "encoder"
+    """What the gates' own reconstruction teaches: the `encoder` (paper), or the decoder as well (`both`, SAELens)."""
 
     @property
     def unit(self) -> bool:
@@ -88,7 +90,7 @@ class Gated(FreeAtoms):
         penalty = penalty_per_code(u, self.l1)
         behind = {name: state[name] for name in ("log_gain", "magnitude_bias")}
         weights = (state["encoder"], state["encoder_bias"], dictionary)
-        found = kernels.gated_pass(u, *weights, **behind, penalty=penalty)
+        found = kernels.gated_pass(u, *weights, **behind, penalty=penalty, teach_decoder=self.gates_teach == "both")
         error = outcome(found.passed)
         loss = error.loss + found.gate_residual.square().mean((1, 2)) + penalty * found.gate_sum
         own = {"log_gain": found.log_gain, "magnitude_bias": found.magnitude_bias}

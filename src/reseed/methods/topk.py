@@ -17,12 +17,12 @@ from torch import Tensor
 from reseed import kernels
 from reseed._support.settings import NEUTRAL
 from reseed.methods._autoencoder import check_k, encode_topk
-from reseed.methods._free import FreeDictionary
+from reseed.methods._auxk import AuxK
 
 __all__ = ["TopK"]
 
 
-class TopK(FreeDictionary):
+class TopK(AuxK):
     """Sparse autoencoder that keeps the k strongest atoms of each token."""
 
     title: ClassVar[str] = "TopK"

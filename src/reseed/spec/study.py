@@ -112,6 +112,7 @@ class Study(Settings):
             *self._of_runs(),
             *self._of_parts(),
             *self._of_looks(),
+            *self._of_tokens(),
         )
         if complaints:
             raise SpecError("; ".join(complaints))
@@ -170,6 +171,12 @@ class Study(Settings):
                     f'{arm.name}: with data = "{scopes["data"]}" its runs read different activations, so its points '
                     f'cannot be those of points = "{scopes["points"]}": use {remedy}'
                 )
+
+    def _of_tokens(self) -> Iterator[str]:
+        steps, batch_size = self.training.steps, self.training.batch_size
+        for arm in self.arms:
+            if (mistake := arm.method.mistake_for(steps * batch_size)) is not None:
+                yield f"{arm.name}: in {steps:,} steps of {batch_size:,} tokens, {mistake}"
 
     def _of_looks(self) -> Iterator[str]:
         planned = [look.starts for look in self.thresholds.looks]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
-__all__ = ["Points", "Rolls", "StartKind"]
+__all__ = ["Points", "Rolls", "StartKind", "no_bias"]
 
 Rolls: TypeAlias = Mapping[Die, int]
 """What each die shows for one run."""
@@ -43,6 +43,11 @@ def _nothing(*_: Any) -> None:  # noqa: ANN401 (it looks at nothing)
     """Nothing to refuse."""
 
 
+def no_bias(sample: Float[Tensor, "tokens d_model"]) -> Float[Tensor, " d_model"]:
+    """A decoder bias of zero."""
+    return torch.zeros_like(sample[0])
+
+
 @dataclass(frozen=True)
 class StartKind:
     """One way to draw the dictionary at step 0: either atoms, or points that atoms are made from."""
@@ -55,8 +60,13 @@ class StartKind:
     """In one sentence, without a full stop."""
     dice: tuple[Die, ...]
     """The dice that it draws from."""
-    atoms: Callable[[int, Preprocessed, Rolls], Float[Tensor, "atoms d_model"]] | None = None
-    """That many atoms, for a kind without points."""
+    atoms: Callable[[Start, int, Preprocessed, Rolls], Float[Tensor, "atoms d_model"]] | None = None
+    """That many atoms, by the settings, for a kind without points."""
+    encoder: Callable[[int, Preprocessed, Rolls], Float[Tensor, "atoms d_model"]] | None = None
+    """The rows of the encoder in the method's units, for a kind without points that says them as well. By default a
+    method chooses them, with the size that suits the activations."""
+    bias: Callable[[Float[Tensor, "tokens d_model"]], Float[Tensor, ...]] | None = None
+    """The decoder's bias from a sample of activations, in their units; by default it is their mean."""
     points: Points | None = None
     """For a kind that makes points: how."""
     arrange: Callable[[Float[Tensor, "points d_model"], Rolls], Float[Tensor, "points d_model"]] = _as_drawn

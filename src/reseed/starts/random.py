@@ -11,11 +11,12 @@ from reseed.starts._kind import Rolls, StartKind
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
+    from reseed.starts.start import Start
 
 __all__ = ["RANDOM"]
 
 
-def _atoms(n_atoms: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "atoms d_model"]:
+def _atoms(_: "Start", n_atoms: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "atoms d_model"]:
     """Independent normal numbers, as large as an activation's deviation from the mean."""
     return torch.randn(n_atoms, seen.d_model, generator=generator(rolls["init"])) * seen.scale
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from pydantic import PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 from torch import Tensor
 
 from reseed._support.mistakes import did_you_mean
 from reseed._support.numbers import size
-from reseed._support.settings import AtMost, Settings
+from reseed._support.settings import NEUTRAL, AtMost, Settings
 from reseed.dice import Die, generator
 from reseed.errors import SpecError
 from reseed.methods import MOST_ATOMS, Method, StartPoint
@@ -59,6 +59,8 @@ class Start(Settings):
     """Activations that k-means sees; None: 32 per point, or all there are."""
     kmeans_steps: Annotated[PositiveInt, AtMost(10_000, _sweeps)] = 20
     """Most iterations of k-means."""
+    blend: Annotated[float, NEUTRAL] = Field(default=0.8, ge=0.0, le=1.0)
+    """Of the kind blend: the share of the activation, published as .8; the rest is noise."""
     allow_fewer_points: bool = False
     """Whether n_points < n_atoms is allowed: the atoms beyond the points are then zero."""
 
@@ -105,7 +107,10 @@ def draw(
         "sample": _even_rows(seen, _SAMPLE),
     }
     if kind.atoms is not None:
-        return StartPoint(atoms=kind.atoms(method.n_atoms, seen, rolls), points=None, weights=None, **common)
+        encoder = None if kind.encoder is None else kind.encoder(method.n_atoms, seen, rolls)
+        bias = None if kind.bias is None else kind.bias(common["sample"])
+        atoms = kind.atoms(start, method.n_atoms, seen, rolls)
+        return StartPoint(atoms=atoms, points=None, weights=None, encoder=encoder, bias=bias, **common)
     points = kind.arrange(draw_points(start, method, seen, rolls) if points is None else points, rolls)
     points = points - common["mean"] if method.removes_mean else points  # the space in which its atoms live
     weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points)) if method.mixes_points else None
@@ -132,6 +137,8 @@ def check_start(start: Start, method: Method) -> None:
             f"n_points = {n_points} leaves {method.n_atoms - n_points} of {method.n_atoms} atoms at zero: "
             "use at least as many points as atoms, or set allow_fewer_points = true"
         )
+    if kind.encoder is not None and getattr(method, "encoder_start", "tied") != "tied":
+        raise SpecError(f"a {start.kind} start says the encoder as well: leave out encoder_start of {method.kind}")
     kind.check(start, n_points)
 
 

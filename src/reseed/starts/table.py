@@ -1,11 +1,20 @@
 """The kinds of start, by name."""
 
 from reseed.starts._kind import StartKind
+from reseed.starts.blend import BLEND
 from reseed.starts.data import DATA
+from reseed.starts.dictionary_learning import DICTIONARY_LEARNING
 from reseed.starts.kmeans import KMEANS
 from reseed.starts.kmeans_permuted import KMEANS_PERMUTED
+from reseed.starts.overcomplete import OVERCOMPLETE
+from reseed.starts.pca import PCA
 from reseed.starts.random import RANDOM
+from reseed.starts.sae_lens import SAE_LENS
+from reseed.starts.sparsify import SPARSIFY
 
 __all__ = ["STARTS"]
 
-STARTS: dict[str, StartKind] = {kind.name: kind for kind in (RANDOM, DATA, KMEANS, KMEANS_PERMUTED)}
+_OF_LIBRARIES = (SAE_LENS, DICTIONARY_LEARNING, SPARSIFY, OVERCOMPLETE)
+_KINDS = (RANDOM, DATA, KMEANS, KMEANS_PERMUTED, BLEND, PCA, *_OF_LIBRARIES)
+
+STARTS: dict[str, StartKind] = {kind.name: kind for kind in _KINDS}
