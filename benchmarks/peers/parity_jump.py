@@ -3,7 +3,7 @@
     .venv-peers/bin/python benchmarks/peers/parity_jump.py --json docs/assets/parity_jump.json
 
 Each function takes a peer's module, trains its model by its own loss or its own update, trains ours beside it from the
-same arrays, and gives a row. tests/methods/test_parity_jump.py calls those of dictionary_learning and overcomplete.
+same arrays, and gives a row. Where a peer's loss sums over dimensions, the epsilon of its Adam is d_model times ours.
 """
 
 import argparse
@@ -27,6 +27,8 @@ from reseed.methods import Method, Schedule, StartPoint, State, parse
 
 D_MODEL, N_ATOMS, BATCH, STEPS, RATE = 16, 64, 256, 50, 2e-3
 LEARNT = 1e-2
+EPSILON = 1e-8 * D_MODEL
+"""Adam's where a loss sums over dimensions, and its gradients are d_model times ours."""
 HELDOUT = 2048
 UNCLIPPED = "torch.nn.utils.clip_grad_norm_"
 
@@ -115,6 +117,7 @@ def dictionary_learning_jumprelu(trainers: ModuleType) -> dict[str, Any]:
         target_l0=target,
     )  # fmt: skip (as a call of theirs)
     sae = trainer.ae
+    trainer.optimizer.param_groups[0]["eps"] = EPSILON
     sae.b_dec.requires_grad_(requires_grad=False)
     sae.threshold.data.fill_(threshold)
     jumps = {"threshold_start": threshold, "bandwidth": 0.5, "band": "above"}
@@ -149,6 +152,7 @@ def dictionary_learning_gated(trainers: ModuleType) -> dict[str, Any]:
         device="cpu",
         sparsity_warmup_steps=warmup,
     )  # fmt: skip (as a call of theirs)
+    trainer.optimizer.param_groups[0]["eps"] = EPSILON
     sae = trainer.ae
     settings = {"kind": "gated", "l1": penalty / D_MODEL**0.5}
     method, state = started(settings, sae.decoder.weight.detach().T, sae.encoder.weight)
@@ -203,10 +207,15 @@ def sae_lens_jumprelu(saes: ModuleType) -> dict[str, Any]:
     module, threshold, bandwidth, l0 = saes.jumprelu_sae, 0.5, 0.4, 0.3
     torch.manual_seed(4)
     settings = module.JumpReLUTrainingSAEConfig(
-        d_in=D_MODEL, d_sae=N_ATOMS, jumprelu_init_threshold=threshold, jumprelu_bandwidth=bandwidth, l0_coefficient=l0
-    )
+        d_in=D_MODEL,
+        d_sae=N_ATOMS,
+        decoder_init_norm=1.0,
+        jumprelu_init_threshold=threshold,
+        jumprelu_bandwidth=bandwidth,
+        l0_coefficient=l0,
+    )  # fmt: skip (as a call of theirs)
     sae = module.JumpReLUTrainingSAE(settings)
-    adam = torch.optim.Adam(sae.parameters(), lr=RATE)
+    adam = torch.optim.Adam(sae.parameters(), lr=RATE, eps=EPSILON)
 
     def update(step: int, x: Tensor) -> None:
         adam.zero_grad()
@@ -225,7 +234,7 @@ def sae_lens_gated(saes: ModuleType) -> dict[str, Any]:
     torch.manual_seed(4)
     settings = module.GatedTrainingSAEConfig(d_in=D_MODEL, d_sae=N_ATOMS, l1_coefficient=l1, decoder_init_norm=1.0)
     sae = module.GatedTrainingSAE(settings)
-    adam = torch.optim.Adam(sae.parameters(), lr=RATE)
+    adam = torch.optim.Adam(sae.parameters(), lr=RATE, eps=EPSILON)
 
     def update(step: int, x: Tensor) -> None:
         adam.zero_grad()
