@@ -26,6 +26,10 @@ from reseed.training import Context
 from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, StudyFolder, pack_codes
 
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
+READS = 8  # columns that a method reads that writes the others
+
+IN_ONE_SPACE = tuple(kind for kind, model in METHODS.items() if "reads" not in model.model_fields)
+"""The methods that write what they read: a study of them is about one space."""
 
 
 LAST_STEP = 30
@@ -33,10 +37,14 @@ WITHOUT = Floors(surrogate="off")
 SNAPSHOTS = (0, 1, 2, 5, 10, 15, 30)
 
 
+def required(kind, **values):
+    """Those of the values that a method has a setting for."""
+    return {name: value for name, value in values.items() if name in METHODS[kind].model_fields}
+
+
 def arm(kind, *, name=None, start=None, **settings):
     """An arm of any method, small; archetypal ones and those without a start of their own begin at k-means points."""
-    sparsity = {"k": K} if "k" in METHODS[kind].model_fields else {}
-    method = METHODS[kind](**{"n_atoms": N_ATOMS, **sparsity, **settings})
+    method = METHODS[kind](**{"n_atoms": N_ATOMS, **required(kind, k=K, reads=READS), **settings})
     return Arm(name=name or kind, method=method, start=start or {"kind": "kmeans", "kmeans_steps": 3})
 
 

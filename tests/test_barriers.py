@@ -12,11 +12,11 @@ from reseed.activations import open_activations, preprocessed
 from reseed.dice import generator
 from reseed.errors import TrajectoryError
 from reseed.matching import match
-from reseed.methods import METHODS, parse
+from reseed.methods import parse
 from reseed.pipeline.barriers import ALPHAS, barrier, loss, measure_barriers, permuted, read_parameters
 from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, N_ATOMS, K, arm, contents, matrix, study
+from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, K, arm, contents, matrix, study
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def trained(tmp_path_factory):
     """A study with an arm of every method, two starts of two runs each: its findings, its folder and the tokens."""
     folder = tmp_path_factory.mktemp("barriers")
     acts = matrix(folder / "acts.npy", 300)
-    findings = reseed.run(study(acts, *(arm(kind) for kind in METHODS), steps=30), folder / "study", quiet=True)
+    findings = reseed.run(study(acts, *(arm(kind) for kind in IN_ONE_SPACE), steps=30), folder / "study", quiet=True)
     return findings, StudyFolder.open(folder / "study"), preprocessed(open_activations(acts), "centre")
 
 
@@ -59,7 +59,7 @@ def dense_barrier(a, b, kind, rows):
     return max(dense_loss(parts, kind, rows) - (1 - alpha) * ends[0] - alpha * ends[1] for alpha, parts in way.items())
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", IN_ONE_SPACE)
 def test_the_ends_of_the_line_lose_what_the_runs_metrics_say(trained, kind):
     _, folder, seen = trained
     runs, parts, method = ended(folder, kind)
@@ -84,7 +84,7 @@ def test_barriers_are_those_of_dense_arithmetic_in_units_of_r2(trained, kind):
         assert unmatched == pytest.approx(dense_barrier(a, b, kind, rows) / variance, rel=1e-3, abs=1e-5)
 
 
-@pytest.mark.parametrize("kind", METHODS)
+@pytest.mark.parametrize("kind", IN_ONE_SPACE)
 def test_a_run_and_itself_in_another_order_have_a_barrier_only_until_they_are_matched(trained, kind):
     _, folder, seen = trained
     _, (one, *_), method = ended(folder, kind)

@@ -179,7 +179,7 @@ class OnlineKMeans(Method):
         return torch.nn.functional.one_hot(nearest, self.n_atoms).to(x)
 
 
-def midpoints(n_atoms, seen, rolls):
+def midpoints(_, n_atoms, seen, rolls):
     pairs = seen.sample(2 * n_atoms, rolled=rolls["points"]).view(2, n_atoms, -1)
     noise = torch.randn(n_atoms, seen.d_model, generator=generator(rolls["init"], "midpoints"))
     return pairs.mean(dim=0) + 1e-3 * noise

@@ -16,6 +16,7 @@ from reseed.errors import SpecError
 from reseed.methods import METHODS, TopK, parse
 from reseed.spec import Arm, Dice, Study, Training
 from reseed.starts import Start
+from studies import required
 
 TOPK = {"name": "topk", "method": {"kind": "topk", "n_atoms": 32, "k": 4}, "start": {"kind": "random"}}
 RA_TOPK = {"name": "ra", "method": {"kind": "ra-topk", "n_atoms": 32, "k": 4}, "start": {"kind": "kmeans"}}
@@ -412,8 +413,8 @@ def test_points_that_runs_share_cannot_come_from_different_activations(start, di
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_a_study_survives_toml(tmp_path, kind):
-    sparsity = {"k": 4} if "k" in METHODS[kind].model_fields else {}
-    arm = {"name": "arm", "method": {"kind": kind, "n_atoms": 32, **sparsity}, "start": {"kind": "data"}}
+    method = {"kind": kind, "n_atoms": 32, **required(kind, k=4, reads=8)}
+    arm = {"name": "arm", "method": method, "start": {"kind": "data"}}
     before = study(arms=[arm], starts=2, training={"steps": 50, "threads": 2})
     before.write(tmp_path / "study.toml")
     after = Study.read(tmp_path / "study.toml")

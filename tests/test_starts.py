@@ -8,7 +8,7 @@ from reseed.dice import DICE, roll
 from reseed.errors import SpecError
 from reseed.methods import METHODS, parse
 from reseed.starts import STARTS, Start, check_start, draw, draw_points, points_identity
-from studies import little_memory
+from studies import little_memory, required
 
 N_ATOMS, D_MODEL = 10, 6
 TOPK = parse({"kind": "topk", "n_atoms": N_ATOMS, "k": 2, "decoder_bias": False})
@@ -199,8 +199,7 @@ def test_mixing_weights_need_a_method_that_mixes():
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_every_method_can_start_from_data_and_kmeans(kind):
-    sparsity = {"k": 2} if "k" in METHODS[kind].model_fields else {}
-    method = parse({"kind": kind, "n_atoms": N_ATOMS, **sparsity})
+    method = parse({"kind": kind, "n_atoms": N_ATOMS, **required(kind, k=2, reads=3)})
     for start in ("data", "kmeans", "kmeans-permuted"):
         check_start(Start(kind=start), method)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, T5Config, T5Model
+from transformers import AutoModel, AutoTokenizer, LlamaForCausalLM, T5Config, T5Model
 
 from conftest import SPECIAL, words
 from reseed.activations import collect, open_activations
@@ -317,3 +317,31 @@ def test_progress_is_told_on_stderr_only(tmp_path, causal_model, texts, capfd, m
     assert "tokens" in loud.err
     gather(causal_model, texts, tmp_path / "quiet")
     assert capfd.readouterr() == ("", "")
+
+
+def test_at_the_mlp_a_row_is_what_enters_and_then_what_leaves(tmp_path, causal_model, texts):
+    more = {"tokens": 300, "heldout": 40, "context": 32, "dtype": "fp32", "text_source": "words", "licence": "none"}
+    store = collect(causal_model, layer=2, texts=texts, out=tmp_path / "mlp", at="mlp", progress=False, **more)
+    model = LlamaForCausalLM.from_pretrained(causal_model).eval()
+    assert store.d_model == 32
+    assert (store.about["at"], store.about["reads"]) == ("mlp", 16)
+    rows = store.rows(torch.arange(store.n_tokens))
+    with torch.inference_mode():
+        expected = model.model.layers[1].mlp(rows[:, :16])
+    torch.testing.assert_close(rows[:, 16:], expected, rtol=1e-4, atol=1e-5)
+    # the same tokens, in the same order, as at the residual stream, whose store says nothing of a place
+    residual = collect(causal_model, layer=2, texts=texts, out=tmp_path / "residual", progress=False, **more)
+    assert torch.equal(store.heldout.token_ids, residual.heldout.token_ids)
+    assert "at" not in residual.about
+
+
+def test_an_mlp_that_is_not_there_is_said(tmp_path, causal_model, bert_model, texts):
+    said = {"text_source": "words", "licence": "none"}
+    more = {"texts": texts, "tokens": 100, "context": 32, "at": "mlp", "progress": False, **said}
+    with pytest.raises(ActivationsError, match="layer 0 is the embeddings, which have no MLP"):
+        collect(causal_model, layer=0, out=tmp_path / "out", **more)
+    with pytest.raises(ActivationsError, match=r"no mlp or feed_forward or ffn, only attention, .*: --at mlp reads"):
+        collect(bert_model, layer=1, out=tmp_path / "out", **more)
+    with pytest.raises(ActivationsError, match="at='attention': choose from residual, mlp"):
+        collect(causal_model, layer=1, out=tmp_path / "out", **more | {"at": "attention"})
+    assert not (tmp_path / "out").exists()

@@ -12,15 +12,15 @@ from reseed.cli import main
 from reseed.errors import DictionaryError
 from reseed.geometry import measure
 from reseed.interop import read
-from reseed.methods import METHODS
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, N_ATOMS, arm, matrix, study
+from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, arm, matrix, study
 
 LAST = 12
 CLOSE = 1e-5  # of the largest code
 
 
-CONDITIONS = (*(f"topk@{name}" for name in PREPROCESSINGS), *(f"{kind}@centre" for kind in METHODS if kind != "topk"))
+OTHERS = tuple(kind for kind in IN_ONE_SPACE if kind != "topk")
+CONDITIONS = (*(f"topk@{name}" for name in PREPROCESSINGS), *(f"{kind}@centre" for kind in OTHERS))
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
     acts = matrix(folder / "acts.npy", offset=5.0)
     more = {"steps": LAST, "starts": 2, "runs_per_start": 1}
-    others = (arm(kind) for kind in METHODS if kind != "topk")
+    others = map(arm, OTHERS)
     reseed.run(study(acts, arm("topk"), preprocess=PREPROCESSINGS, **more), folder / "study", quiet=True)
     reseed.run(study(acts, *others, **more), folder / "others", quiet=True)
     return folder

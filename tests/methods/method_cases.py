@@ -9,6 +9,7 @@ from reseed.methods import METHODS, Schedule
 from reseed.starts import Start, draw
 
 N_ATOMS, D_MODEL, K = 24, 12, 4
+READS = 5
 
 VARIANTS = {
     "topk": [
@@ -38,17 +39,19 @@ VARIANTS = {
         {"encoder_bias": False, "parallel": "kept", "gates_teach": "both"},
         {"decoder_bias": False, "rescale": False},
     ],
+    "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
 }
 
 
 def settings_of(kind, **settings):
-    sparsity = {"k": K} if "k" in METHODS[kind].model_fields else {}
-    return {"kind": kind, "n_atoms": N_ATOMS, **sparsity, **settings}
+    asked = {"k": K, "reads": READS}
+    required = {name: value for name, value in asked.items() if name in METHODS[kind].model_fields}
+    return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
 
 
 def name_of(settings):
-    extras = [f"{name}={value}" for name, value in settings.items() if name not in {"kind", "n_atoms", "k"}]
+    extras = [f"{name}={value}" for name, value in settings.items() if name not in {"kind", "n_atoms", "k", "reads"}]
     return ",".join([settings["kind"], *extras])
 
 

@@ -31,7 +31,7 @@ def copied(state):
 
 
 def r2(method, state, x):
-    error = (reconstruct(method, state, x) - x).square().sum()
+    error, x = (reconstruct(method, state, x) - method.target(x)).square().sum(), method.target(x)
     return 1 - (error / (x - x.mean(1, keepdim=True)).square().sum()).item()
 
 
@@ -51,10 +51,12 @@ def test_shapes_are_those_of_the_contract(method, tokens):
     assert all(len(entry) == 2 for entry in (*state.values(), *parameters.values()))
     assert {*method.per_atom, *method.for_all_atoms, "atoms", "encoder", "decoder_bias"} <= set(parameters)
     assert all(parameters[name].shape[:2] == (2, N_ATOMS) for name in method.per_atom)
-    assert parameters["atoms"].shape == parameters["encoder"].shape == (2, N_ATOMS, D_MODEL)
-    assert parameters["decoder_bias"].shape == (2, D_MODEL)
+    written = D_MODEL - (method.columns_read or 0)
+    assert parameters["atoms"].shape == (2, N_ATOMS, written)
+    assert parameters["encoder"].shape == (2, N_ATOMS, method.columns_read or D_MODEL)
+    assert parameters["decoder_bias"].shape == (2, written)
     assert method.encode(parameters, x).shape == (2, 200, N_ATOMS)
-    assert reconstruct(method, state, x).shape == x.shape
+    assert reconstruct(method, state, x).shape == method.target(x).shape == (*x.shape[:2], written)
     assert outcome.loss.shape == (2,)
     assert outcome.fired.shape == (2, N_ATOMS)
     assert all(statistic.shape == (2,) for statistic in method.diagnostics(state).values())

@@ -6,7 +6,14 @@ from reseed.activations.coordinates import SURROGATES, SurrogateKind
 from reseed.activations.destination import check_destination
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
-from reseed.activations.preprocess import PREPROCESSINGS, Preprocess, Preprocessed, Preprocessing, preprocessed
+from reseed.activations.preprocess import (
+    MIX_COLUMNS,
+    PREPROCESSINGS,
+    Preprocess,
+    Preprocessed,
+    Preprocessing,
+    preprocessed,
+)
 from reseed.activations.sizes import Sizes, sizes_of
 from reseed.activations.store import Activations, HeldOut, open_activations
 from reseed.activations.surrogate import surrogate, surrogate_fingerprint, surrogate_rank
@@ -14,6 +21,7 @@ from reseed.activations.surrogate_store import write_surrogate
 from reseed.activations.texts import Documents, open_texts, read_texts
 
 __all__ = [
+    "MIX_COLUMNS",
     "PREPROCESSINGS",
     "SOTU_LICENCE",
     "SOTU_SOURCE",

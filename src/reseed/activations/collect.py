@@ -18,13 +18,14 @@ from reseed.activations.feasible import (
     check_context,
     check_counts,
     check_design,
+    check_place,
     check_reading,
     check_room,
     check_vocabulary,
     device_of,
     precision_of,
 )
-from reseed.activations.language_model import load_model
+from reseed.activations.language_model import Place, load_model
 from reseed.activations.loading import load_design, load_tokenizer, translated
 from reseed.activations.manifest import About, Manifest
 from reseed.activations.matrix import read_shard
@@ -60,6 +61,7 @@ def collect(
     context: int = 128,
     batch: int = 16,
     shard_tokens: int = 1 << 16,
+    at: Place = "residual",
     drop_outliers: bool = True,
     device: str | None = None,
     progress: bool = True,
@@ -86,6 +88,8 @@ def collect(
         heldout: rows of the held-out split.
         context: tokens per window, special tokens included.
         batch: windows per forward pass.
+        at: "residual": what leaves the block; "mlp": what enters its MLP, after the norm, and behind that in each row
+            what leaves the MLP, for transcoders.
         shard_tokens: tokens read per shard, which is what an interruption costs at most.
         drop_outliers: see above.
         device: where the model runs; a GPU if there is one.
@@ -108,7 +112,8 @@ def collect(
     check_texts(texts)
     design = load_design(source.path)
     check_design(design, model=source.path, layer=layer, context=context)
-    check_room(folder, design, precision, rows=tokens + heldout)
+    check_place(at, layer)
+    check_room(folder, design, precision, rows=(tokens + heldout) * (2 if at == "mlp" else 1))
     tokenizer = load_tokenizer(source.path)
     check_context(tokenizer.model_max_length, context)
     with translated(find_files(source.path), "has a tokenizer that fails on these texts"):
@@ -127,6 +132,7 @@ def collect(
         "model": encodable(source.title),
         "layer": layer,
         "text_source": encodable(text_source),
+        **({} if at == "residual" else {"at": at, "reads": design.d_model}),
         "licence": encodable(licence),
         "text_sha256": windows.digest,
         "tokens": tokens,
@@ -144,7 +150,7 @@ def collect(
     if noticed:
         about["noticed"] = "; ".join(noticed)
     check_reading(design, precision, windows=min(batch, len(windows)), context=context, kept=max(heldout, shard_tokens))
-    lm = load_model(source.path, layer=layer, dtype=precision, device=where)
+    lm = load_model(source.path, layer=layer, dtype=precision, device=where, at=at)
     reader = Reader(lm, windows, special, batch, drop_outliers)
     plan = share(kept_per_window(windows, special, drops_first=reader.drops_first))
     # read before anything is written: what is wrong with a model's hidden states shows here

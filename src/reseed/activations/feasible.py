@@ -6,7 +6,7 @@ import torch
 
 from reseed._support.machine import memory, room
 from reseed._support.numbers import size
-from reseed.activations.language_model import fast_dtype
+from reseed.activations.language_model import PLACES, fast_dtype
 from reseed.activations.loading import Design
 from reseed.activations.manifest import Dtype
 from reseed.activations.windows import Windows
@@ -17,6 +17,7 @@ __all__ = [
     "check_counts",
     "check_design",
     "check_disk",
+    "check_place",
     "check_reading",
     "check_room",
     "check_vocabulary",
@@ -69,6 +70,14 @@ def check_design(design: Design, *, model: str, layer: int, context: int) -> Non
     if not 0 <= layer <= design.n_blocks:
         raise ActivationsError(f"{model} has no layer {layer}: it has 0 (embeddings) to {design.n_blocks}")
     check_context(design.max_positions or context, context)
+
+
+def check_place(at: str, layer: int) -> None:
+    """Raise ActivationsError unless it is a place to read at, which that layer has."""
+    if at not in PLACES:
+        raise ActivationsError(f"at={at!r}: choose from {', '.join(PLACES)}")
+    if at == "mlp" and layer == 0:
+        raise ActivationsError("layer 0 is the embeddings, which have no MLP: --at mlp reads that of a layer from 1 on")
 
 
 def check_context(limit: int, context: int) -> None:

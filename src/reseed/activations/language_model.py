@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -19,8 +19,13 @@ from reseed.errors import ActivationsError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["LanguageModel", "fast_dtype", "hidden_states", "load_model", "pad"]
+__all__ = ["PLACES", "LanguageModel", "Place", "fast_dtype", "hidden_states", "load_model", "pad"]
 
+Place = Literal["residual", "mlp"]
+"""Where in a block activations are read: what leaves it, or what enters its MLP and then what leaves that."""
+PLACES: tuple[Place, ...] = get_args(Place)
+
+_MLPS = ("mlp", "feed_forward", "ffn")  # what models call the MLP of a block
 _COPY = "copy or convert the model again"
 _SAME = 1e-3  # rounding moves a hidden state by less, another token in sight by far more
 
@@ -32,7 +37,9 @@ class LanguageModel:
     module: "PreTrainedModel"
     blocks: nn.ModuleList
     layer: int
+    at: Place
     d_model: int
+    """Of what is read at its place: for `mlp` the width of what enters and of what leaves, together."""
     causal: bool
     device: torch.device
 
@@ -52,7 +59,7 @@ def fast_dtype(device: torch.device) -> Dtype:
     return "bf16" if flags.is_file() and re.search(r"\b(avx512_bf16|amx_bf16)\b", flags.read_text()) else "fp32"
 
 
-def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) -> LanguageModel:
+def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device, at: Place = "residual") -> LanguageModel:
     """Load a model and drop the blocks that layer `layer`, which it has, does not need.
 
     Raises:
@@ -66,13 +73,13 @@ def load_model(model: str, *, layer: int, dtype: Dtype, device: torch.device) ->
     with translated(find_files(model), "cannot be run over tokens"):
         _check_weights(model, module, blocks, missing)
         module = encoder.eval().to(device)
-        probed = _probe(LanguageModel(module, blocks, layer, 0, causal=False, device=device))
+        probed = _probe(LanguageModel(module, blocks, layer, at, 0, causal=False, device=device))
     if not probed.isfinite().all():
         raise ActivationsError(
             f"{model} gives NaN or infinity at layer {layer} in {dtype}: use --dtype fp32, or {_COPY}"
         )
     causal = bool((probed[0] - probed[1]).norm() < _SAME * probed[0].norm())
-    return LanguageModel(module, blocks, layer, probed.shape[-1], causal, device)
+    return LanguageModel(module, blocks, layer, at, probed.shape[-1], causal, device)
 
 
 def _check_weights(model: str, module: "PreTrainedModel", blocks: nn.ModuleList, missing: set[str]) -> None:
@@ -104,7 +111,10 @@ def _vocabulary(model: LanguageModel) -> int:
 def hidden_states(
     model: LanguageModel, tokens: Int[Tensor, "windows context"], mask: Bool[Tensor, "windows context"]
 ) -> Float[Tensor, "windows context d_model"]:
-    """What leaves block `model.layer` (counted from 1; 0 is what enters the first), before any final norm."""
+    """What leaves block `model.layer` (counted from 1; 0 is what enters the first), before any final norm.
+
+    At `mlp`: what enters the MLP of that block, after its norm, and beside it what leaves the MLP.
+    """
     handle = _stop(model)
     try:
         model.module(input_ids=tokens, attention_mask=None if mask.all() else mask.long())
@@ -124,9 +134,26 @@ def _stop(model: LanguageModel) -> Any:  # noqa: ANN401 (torch does not export t
     def behind(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:  # noqa: ANN401 (whatever a block returns)
         raise _Reached(output[0] if isinstance(output, tuple) else output)
 
+    def through(_: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Any) -> None:  # noqa: ANN401 (the same)
+        entered = arguments[0] if arguments else named["hidden_states"]
+        raise _Reached(torch.cat([entered, output[0] if isinstance(output, tuple) else output], dim=-1))
+
+    if model.at == "mlp":
+        return _mlp_of(model.blocks[model.layer - 1]).register_forward_hook(through, with_kwargs=True)
     if model.layer == 0:
         return model.blocks[0].register_forward_pre_hook(before, with_kwargs=True)
     return model.blocks[model.layer - 1].register_forward_hook(behind)
+
+
+def _mlp_of(block: nn.Module) -> nn.Module:
+    named = dict(block.named_children())
+    found = next((named[name] for name in _MLPS if name in named), None)
+    if found is None:
+        raise ActivationsError(
+            f"a block of this model has no {' or '.join(_MLPS)}, only {', '.join(named)}: --at mlp reads models whose "
+            "blocks have one; leave out --at, or store what enters and what leaves side by side yourself"
+        )
+    return found
 
 
 def pad(windows: Sequence[np.ndarray]) -> tuple[Int[Tensor, "windows context"], Bool[Tensor, "windows context"]]:

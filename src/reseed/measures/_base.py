@@ -26,7 +26,7 @@ class Dictionary:
     """One run at one step, or an untrained dictionary: all that its measures may look at."""
 
     atoms: Float[Tensor, "atoms d_model"]
-    encoder: Float[Tensor, "atoms d_model"]
+    encoder: Float[Tensor, "atoms d_read"]
     """The atoms themselves where there is no other encoder, as in untrained dictionaries."""
     directions: Float64[Tensor, "atoms d_model"]
     """The atoms at length 1, on the CPU."""
@@ -43,7 +43,7 @@ def dictionary(
     atoms: Float[Tensor, "atoms d_model"],
     activations: ActivationCovariance,
     *,
-    encoder: Float[Tensor, "atoms d_model"] | None = None,
+    encoder: Float[Tensor, "atoms d_read"] | None = None,
     codes: StandardCodes | None = None,
     alive: Bool[Tensor, " atoms"] | None = None,
     born: Float[Tensor, "atoms d_model"] | None = None,

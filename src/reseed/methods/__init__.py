@@ -18,6 +18,7 @@ from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
+from reseed.methods.transcoder import Transcoder
 
 __all__ = [
     "METHODS",
@@ -39,6 +40,7 @@ __all__ = [
     "StartPoint",
     "State",
     "TopK",
+    "Transcoder",
     "encoder_parts",
     "inputs",
     "parse",
@@ -54,6 +56,7 @@ METHODS: dict[str, type[Method]] = {
     "ra-jumprelu": RAJumpReLU,
     "gated": Gated,
     "mp": MatchingPursuit,
+    "transcoder": Transcoder,
 }
 
 

@@ -30,9 +30,11 @@ __all__ = [
     "encoder_parts",
     "first_bias",
     "inputs",
+    "no_larger_factor",
     "outcome",
     "parameters",
     "penalty_per_code",
+    "reconstruction",
     "unit_of",
     "unit_rows",
 ]
@@ -159,8 +161,8 @@ def encoder_parts(
         encoder = unit_rows(torch.randn(dictionary.shape, generator=generator(rolled_encoder)))
     u = point.sample / scale - bias
     # codes are linear in the encoder's size, top-k and all, as long as its bias is 0: one reconstruction is enough
-    x_hat = _reconstruction(u, encoder, dictionary, k=k)
-    size = _best_factor(u, x_hat) if start == "tied" else _no_larger_factor(u, x_hat)
+    x_hat = reconstruction(u, encoder, dictionary, k=k)
+    size = _best_factor(u, x_hat) if start == "tied" else no_larger_factor(u, x_hat)
     return _parts(encoder * size, bias, scale)
 
 
@@ -178,13 +180,14 @@ def _parts(encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " d_mode
     }
 
 
-def _reconstruction(
+def reconstruction(
     u: Float[Tensor, "tokens d_model"],
     encoder: Float[Tensor, "atoms d_model"],
-    dictionary: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_written"],
     *,
     k: int,
-) -> Float[Tensor, "tokens d_model"]:
+) -> Float[Tensor, "tokens d_written"]:
+    """What the k largest codes of each token give."""
     codes = kernels.encode_topk(u.unsqueeze(0), encoder.unsqueeze(0), torch.zeros(1, len(encoder)), k=k)
     return kernels.decode(codes, dictionary.unsqueeze(0))[0]
 
@@ -195,7 +198,7 @@ def _best_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "token
     return overlap / energy if overlap > 0 else 1.0
 
 
-def _no_larger_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
+def no_larger_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
     """The largest a <= 1 with ||a x_hat|| <= ||u||; 1 where nothing fires."""
     norm = x_hat.norm().item()
     return min(1.0, u.norm().item() / norm) if norm > 0 else 1.0

@@ -40,8 +40,10 @@ class StartPoint:
     """Mean activation."""
     scale: float
     """Root mean square deviation of an activation from the mean, per dimension."""
-    sample: Float[Tensor, "tokens d_model"]
-    """Training activations on which a method may set the size of its encoder."""
+    sample: Float[Tensor, "tokens columns"]
+    """Whole rows of activations on which a method may set the size of its encoder."""
+    read_scale: float = 1.0
+    """The same as `scale`, of what is read, where a method reads something else than it writes."""
     encoder: Float[Tensor, "atoms d_model"] | None = None
     """The encoder's rows in the method's units, where the start says them; None: the method chooses."""
     bias: Float[Tensor, " d_model"] | None = None
@@ -130,6 +132,15 @@ class Method(Settings, ABC):
         """Named statistics of the state that only this method has: none by default."""
         del state
         return {}
+
+    @property
+    def columns_read(self) -> int | None:
+        """How many columns of a row a method reads that writes the others; None where it writes what it reads."""
+        return getattr(self, "reads", None)
+
+    def target(self, x: Float[Tensor, "*runs batch columns"]) -> Float[Tensor, "*runs batch d_model"]:
+        """What of the activations is reconstructed: all columns, or those that are written."""
+        return x if self.columns_read is None else x[..., self.columns_read :]
 
     def mistake_for(self, tokens: int) -> str | None:
         """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""

@@ -67,9 +67,9 @@ def measure_barriers(
         advance(len(pairs))
         return
     rows = _even(heldout, MOST_TOKENS).cpu()
-    variance = (rows - mean.to(rows)).double().square().mean().item()
-    scale = 1 / variance if variance else math.nan  # where nothing varies there is no R²
     method = parse(runs[0].record.method)
+    variance = method.target(rows - mean.to(rows)).double().square().mean().item()
+    scale = 1 / variance if variance else math.nan  # where nothing varies there is no R²
 
     def last(run: Trajectory) -> Parameters:
         return read_parameters(run.snapshots[run.steps[-1]], method)
@@ -113,7 +113,7 @@ def loss(parameters: Parameters, method: Method, rows: Float[Tensor, "tokens d_m
     """Squared error per token and dimension of a snapshot's reconstruction, in the units of the activations."""
     stack = {name: tensor.unsqueeze(0) for name, tensor in parameters.items()}
     codes = kernels.compress(method.encode(stack, rows.unsqueeze(0)))
-    return (rows - method.decode(stack, codes)).double().square().mean().item()
+    return (method.target(rows) - method.decode(stack, codes)).double().square().mean().item()
 
 
 def read_parameters(snapshot: Snapshot, method: Method) -> Parameters:

@@ -122,7 +122,8 @@ def measure_rates(each: OfCondition, seen: Preprocessed, device: torch.device, p
         runs = [context.folder.run(spec.id) for one in stacks for spec in one.specs][:2]
         lasts = [_finite(run) for run in runs]
         share = min(1.0, _MOST_ATOMS / each.shape.n_atoms)
-        activations = activation_covariance(seen.moments.covariance, each.shape.n_atoms)
+        written = seen.written(each.condition.arm.method.columns_read)
+        activations = activation_covariance(written.moments.covariance, each.shape.n_atoms)
         see, readies = _seen(lasts, activations, pool, threads)
         sign = each.condition.arm.method.sign
         a, b = readies[0], readies[-1]
@@ -165,7 +166,9 @@ def _born(each: OfCondition, seen: Preprocessed, context: Context, threads: int)
 def _begun(spec: RunSpec, seen: Preprocessed, device: torch.device) -> Stack:
     """A run whose points, where it has some, are activations: to find centroids would take as long as in the study."""
     count = spec.start.n_points or spec.method.n_atoms
-    points = seen.sample(count, rolled=spec.rolls["points"]) if spec.start.entry.makes_points else None
+    points = None
+    if spec.start.entry.makes_points:
+        points = seen.written(spec.method.columns_read).sample(count, rolled=spec.rolls["points"])
     point = draw(spec.start, spec.method, seen, spec.rolls, points=points)
     state = spec.method.initialise(point, spec.rolls["encoder"])
     return stack.begin(spec, {name: tensor.to(device) for name, tensor in state.items()})

@@ -146,9 +146,10 @@ def _run(
         prepare()
     structureless = _surrogate(study, folder, plan, activations)
     for seen in each_seen:
-        _write_moments(folder, seen)
+        written = seen.written(study.columns_read)
+        _write_moments(folder, written)
         with enough_memory(f"drawing the floors @{seen.name}", "n_atoms"):
-            draw_of_activations(study, folder, seen, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
+            draw_of_activations(study, folder, written, pool, advance=show(f"floors @{seen.name}", n_draws(study)))
         context = Context.of_one(seen, folder, device, pool)
         if structureless is not None:
             context = context.beside(preprocessed(structureless, seen.name))

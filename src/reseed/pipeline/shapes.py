@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shape", "shape_of"]
 
-_ATOMS, _POINTS, _DIMENSIONS, _TOKENS = 7, 11, 5, 3  # all different, so that an axis is known by its length
+_ATOMS, _POINTS, _DIMENSIONS, _TOKENS, _READ = 7, 11, 5, 3, 13  # all different: an axis is known by its length
 
 
 class Shape(NamedTuple):
@@ -29,6 +29,7 @@ class Shape(NamedTuple):
     n_points: int
     """That its start is made from; 0 where it has none."""
     d_model: int
+    """Of an atom: all columns, or those that are written."""
     active: int
     """The most atoms that a token can have: k, or half of them where codes become sparse by a penalty."""
     is_sparse: bool
@@ -47,13 +48,14 @@ class Shape(NamedTuple):
 def shape_of(method: Method, start: Start, d_model: int) -> Shape:
     """The sizes of this method from this start; whatever its state and snapshots hold, tables know nothing of it."""
     n_points = (start.n_points or method.n_atoms) if start.entry.makes_points else 0
-    sizes = {_ATOMS: method.n_atoms, _POINTS: n_points, _DIMENSIONS: d_model}
+    reads = method.columns_read or 0
+    sizes = {_ATOMS: method.n_atoms, _POINTS: n_points, _DIMENSIONS: d_model - reads, _READ: reads}
     state, parameters = _tiny(method)
     k = getattr(method, "k", None)
     return Shape(
         n_atoms=method.n_atoms,
         n_points=n_points,
-        d_model=d_model,
+        d_model=d_model - reads,
         active=k or max(1, method.n_atoms // 2),
         is_sparse=k is not None,
         state=_bytes(state, sizes) + 8 * method.n_atoms,
@@ -63,8 +65,8 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
 
 def _tiny(method: Method) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     """The state and the parameters of one run with a handful of atoms."""
-    few = {"n_atoms": _ATOMS} | ({"k": 1} if hasattr(method, "k") else {})
-    small = method.model_copy(update=few)
+    few = {"n_atoms": _ATOMS, "k": 1, "reads": _READ}
+    small = method.model_copy(update={name: few[name] for name in few if hasattr(method, name)})
     rows = torch.arange(_POINTS * _DIMENSIONS, dtype=torch.float32).view(_POINTS, _DIMENSIONS).cos()
     mixes = small.mixes_points
     point = StartPoint(
@@ -73,7 +75,7 @@ def _tiny(method: Method) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
         weights=torch.eye(_ATOMS, _POINTS) if mixes else None,
         mean=rows.mean(0),
         scale=1.0,
-        sample=rows[:_TOKENS],
+        sample=rows[:_TOKENS] if small.columns_read is None else torch.ones(_TOKENS, _READ + _DIMENSIONS),
     )
     state = small.initialise(point, 0)
     return state, small.parameters(state)

@@ -18,7 +18,7 @@ from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.kinds import is_known, what_is
 from reseed._support.mistakes import did_you_mean, mistakes, shown
 from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
-from reseed.activations import PREPROCESSINGS
+from reseed.activations import MIX_COLUMNS, PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
 from reseed.spec.recipe import MOST_SURROGATE_STARTS, Dice, FeatureRule, Floors, Scope, Thresholds, Training
@@ -113,6 +113,7 @@ class Study(Settings):
             *self._of_parts(),
             *self._of_looks(),
             *self._of_tokens(),
+            *self._of_columns(),
         )
         if complaints:
             raise SpecError("; ".join(complaints))
@@ -178,6 +179,18 @@ class Study(Settings):
             if (mistake := arm.method.mistake_for(steps * batch_size)) is not None:
                 yield f"{arm.name}: in {steps:,} steps of {batch_size:,} tokens, {mistake}"
 
+    def _of_columns(self) -> Iterator[str]:
+        reads = {arm.name: arm.method.columns_read for arm in self.arms}
+        if len(set(reads.values())) > 1:
+            told = ", ".join(f"{name} reads {'all' if columns is None else columns}" for name, columns in reads.items())
+            yield f"{told} columns of a row: one study is about one space of atoms, so make a study of each"
+        mixed = sorted(MIX_COLUMNS.intersection(self.preprocess)) if any(reads.values()) else []
+        if mixed:
+            yield (
+                f"preprocess has {', '.join(mixed)}, which mixes what a transcoder reads with what it writes: use "
+                f"{', '.join(name for name in PREPROCESSINGS if name not in MIX_COLUMNS)}"
+            )
+
     def _of_looks(self) -> Iterator[str]:
         planned = [look.starts for look in self.thresholds.looks]
         if planned and self.starts not in planned:
@@ -235,6 +248,11 @@ class Study(Settings):
             "floors": self.floors.outside_identity,
         }
         return sha256_of_text(canonical_json(self.model_dump(mode="json", exclude=outside)))
+
+    @property
+    def columns_read(self) -> int | None:
+        """How many columns of a row its methods read that write the others; None where they write what they read."""
+        return self.arms[0].method.columns_read
 
     @property
     def split(self) -> Split | None:

@@ -100,18 +100,20 @@ def draw(
         SpecError: a start that this method, or these activations, cannot have.
     """
     check_start(start, method)
-    kind = start.entry
+    kind, whole = start.entry, seen
+    seen = whole.written(method.columns_read)
     common = {
         "mean": seen.moments.mean.float(),
         "scale": seen.scale,
-        "sample": _even_rows(seen, _SAMPLE),
+        "read_scale": whole.moments.columns(slice(method.columns_read)).scale,
+        "sample": _even_rows(whole, _SAMPLE),
     }
     if kind.atoms is not None:
         encoder = None if kind.encoder is None else kind.encoder(method.n_atoms, seen, rolls)
         bias = None if kind.bias is None else kind.bias(common["sample"])
         atoms = kind.atoms(start, method.n_atoms, seen, rolls)
         return StartPoint(atoms=atoms, points=None, weights=None, encoder=encoder, bias=bias, **common)
-    points = kind.arrange(draw_points(start, method, seen, rolls) if points is None else points, rolls)
+    points = kind.arrange(draw_points(start, method, whole, rolls) if points is None else points, rolls)
     points = points - common["mean"] if method.removes_mean else points  # the space in which its atoms live
     weights = _weights(start, rolls, n_atoms=method.n_atoms, n_points=len(points)) if method.mixes_points else None
     if weights is not None and start.weights == "dirichlet":
@@ -136,6 +138,11 @@ def check_start(start: Start, method: Method) -> None:
         raise SpecError(
             f"n_points = {n_points} leaves {method.n_atoms - n_points} of {method.n_atoms} atoms at zero: "
             "use at least as many points as atoms, or set allow_fewer_points = true"
+        )
+    if kind.encoder is not None and method.columns_read is not None:
+        raise SpecError(
+            f"{method.kind} reads something else than it writes, and a {start.kind} start has an encoder for what is "
+            "written: use random, data or kmeans"
         )
     if kind.encoder is not None and getattr(method, "encoder_start", "tied") != "tied":
         raise SpecError(f"a {start.kind} start says the encoder as well: leave out encoder_start of {method.kind}")
@@ -167,7 +174,7 @@ def draw_points(
     Raises:
         SpecError: more points than activations.
     """
-    n_points = start.n_points or method.n_atoms
+    seen, n_points = seen.written(method.columns_read), start.n_points or method.n_atoms
     if n_points > seen.n_tokens:
         raise SpecError(f"n_points = {n_points} of {seen.n_tokens} activations: use fewer points or more activations")
     return _points_of(start).draw(start, n_points, seen, rolls, device)

@@ -40,7 +40,8 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
     diagnostics, parameters = method.diagnostics(stack.state), method.parameters(stack.state)
     packed, lost = _evaluated(method, parameters, heldout)
     squared_error = sum((part.sum(dim=-1) for part in lost), start=torch.zeros_like(lost[0][:, 0]))
-    there = _squared(heldout - seen.moments.mean.to(heldout))
+    target = method.target(heldout - seen.moments.mean.to(heldout))
+    there = _squared(target)
     total = there.sum().item()
     r2_error = r2_errors(torch.cat(lost, dim=-1), there, seen.heldout.windows)
     for run, spec in enumerate(stack.specs):
@@ -50,7 +51,7 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
             "step": stack.step,
             "tokens": stack.step * spec.training.batch_size,
             "training_loss": stack.loss_sum[run].item() / stack.loss_count if stack.loss_count else math.nan,
-            "loss": squared_error[run].item() / heldout.numel(),
+            "loss": squared_error[run].item() / target.numel(),
             "r2": 1.0 - squared_error[run].item() / total if total else math.nan,
             "r2_error": r2_error[run].item(),
             "l0": len(packed[run]["codes.values"]) / len(heldout),
@@ -73,7 +74,7 @@ def _evaluated(
     for rows in heldout.split(max(1, at_a_time // method.n_atoms)):
         x = rows.expand(n_runs, -1, -1)
         codes = kernels.compress(method.encode(parameters, x))
-        lost.append(_squared(x - method.decode(parameters, codes)))
+        lost.append(_squared(method.target(x) - method.decode(parameters, codes)))
         packed.append([pack_codes(*run) for run in zip(*codes, strict=True)])
     return [join_codes(parts) for parts in zip(*packed, strict=True)], lost
 

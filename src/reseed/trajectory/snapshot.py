@@ -61,7 +61,7 @@ class Snapshot:
         return self.tensor("atoms")
 
     @property
-    def encoder(self) -> Float[Tensor, "atoms d_model"]:
+    def encoder(self) -> Float[Tensor, "atoms d_read"]:
         """One row per atom: the encoder, or the dictionary itself for a method that has no other."""
         return self.tensor("encoder" if self.has("encoder") else "atoms")
 
