@@ -7,6 +7,7 @@ import torch
 from method_cases import D_MODEL, N_ATOMS, VARIANTS, born, name_of, perturbed, settings_of, updated
 from torch.autograd import Function
 
+from reseed.errors import SpecError
 from reseed.kernels import without_parallel
 from reseed.methods import Schedule, parse
 
@@ -110,6 +111,11 @@ def test_a_target_is_met_from_above_and_from_below(tokens, threshold_as, target)
     state = updated(method, born(method, tokens), tokens, steps=600)
     codes = method.encode(method.parameters(state), tokens.rows(torch.arange(1000)).unsqueeze(0))
     assert (codes > 0).sum(-1).float().mean().item() == pytest.approx(target, rel=0.1)
+
+
+def test_a_target_above_all_atoms_is_refused():
+    with pytest.raises(SpecError, match="target_l0 = 25 active atoms of n_atoms = 24"):
+        parse(settings_of("jumprelu", target_l0=25.0))
 
 
 def test_a_higher_price_leaves_fewer_active_atoms(tokens):

@@ -26,7 +26,7 @@ from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, model_validator
 from torch import Tensor
 
 from reseed import kernels
@@ -49,7 +49,7 @@ class JumpCodes(CodedAutoencoder, ABC):
     """What an active atom costs: the loss is mean squared error + l0 (active atoms per token) / d_model."""
     target_l0: PositiveFloat | None = None
     """Active atoms per token to aim at: the penalty is l0 target_l0 (active / target_l0 - 1)^2 / d_model instead."""
-    l0_warmup: NonNegativeInt = 0
+    l0_warmup: NonNegativeInt = Field(default=0, le=10_000_000)
     """Steps over which the penalty rises from 0."""
     threshold_start: PositiveFloat = 0.1
     """Thresholds at step 0, in the method's units."""
@@ -59,6 +59,13 @@ class JumpCodes(CodedAutoencoder, ABC):
     """Width of the band around a threshold, in the method's units, in which pre-activations move it."""
     band: Literal["both", "above"] = "both"
     """Which of the band pay for an active atom: `both` halves (paper), or those `above` the threshold."""
+
+    @model_validator(mode="after")
+    def _target_fits(self) -> "JumpCodes":
+        if self.target_l0 is not None and self.target_l0 > self.n_atoms:
+            given = f"target_l0 = {self.target_l0:g} active atoms of n_atoms = {self.n_atoms}"
+            raise ValueError(f"{given}: target_l0 must be at most n_atoms")
+        return self
 
     @property
     def most_active(self) -> int:
