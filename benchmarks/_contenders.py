@@ -6,9 +6,9 @@ from typing import Literal, NamedTuple, Protocol
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Contender", "Family", "Shape", "Task"]
+__all__ = ["BANDWIDTH", "L1", "PRICE", "THRESHOLD", "Contender", "Family", "Shape", "Task"]
 
-Family = Literal["topk", "ra-topk"]
+Family = Literal["topk", "ra-topk", "jumprelu", "ra-jumprelu", "gated"]
 
 
 class Shape(NamedTuple):
@@ -19,6 +19,14 @@ class Shape(NamedTuple):
     k: int
     batch_size: int
     n_points: int
+
+
+THRESHOLD, BANDWIDTH = 0.5, 0.1
+"""Of JumpReLU at the start, in units of an activation's root mean square deviation per dimension."""
+PRICE = 10.0
+"""What JumpReLU pays for the distance of its active atoms from k; see `l0` of reseed's."""
+L1 = 1.0
+"""What Gated pays for open gates."""
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ do (logging, progress bars, checkpoints) is switched off; whatever its training 
 import contextlib
 import importlib
 import io
+import math
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
@@ -18,7 +20,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from _contenders import Family, Task
+from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -97,7 +99,10 @@ def _quiet() -> Iterator[None]:
 
 
 class Overcomplete:
-    """`train_sae` of overcomplete on its TopKSAE or RATopKSAE, without monitoring."""
+    """`train_sae` of overcomplete on its TopKSAE, RATopKSAE, JumpSAE or RAJumpSAE, without monitoring.
+
+    Its JumpSAE has no penalty of its own: here it is the square distance of active atoms from k, by its `heaviside`.
+    """
 
     def __init__(self, task: Task, family: Family, *, auxiliary: bool = False) -> None:
         _skip_init("overcomplete")
@@ -106,9 +111,13 @@ class Overcomplete:
         where = {"device": str(task.rows.device)}
         if family == "topk":
             self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k, **where)
-        else:
+        elif family == "ra-topk":
             self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k, **where)
+        else:
+            self.model = _jump_model(sae, task, family)
         self.criterion = losses.top_k_auxiliary_loss if auxiliary else _mean_squared_error
+        if family in {"jumprelu", "ra-jumprelu"}:
+            self.criterion = partial(_with_target, model=self.model, heaviside=sae.jump_sae.heaviside, k=task.k)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=task.learning_rate[family])
         self.train_sae = sae.train_sae
 
@@ -127,22 +136,62 @@ def _mean_squared_error(x: Tensor, x_hat: Tensor, pre_codes: Tensor, codes: Tens
     return (x - x_hat).square().mean()
 
 
-class DictionaryLearning:
-    """`TopKTrainer.update` of dictionary_learning, which is what its `trainSAE` calls for every batch."""
+def _jump_model(sae: Any, task: Task, family: Family) -> nn.Module:  # noqa: ANN401 (other people's modules)
+    where = {"device": str(task.rows.device), "kernel": "rectangle", "bandwidth": _in_norms(BANDWIDTH, task)}
+    points = (task.points,) if family == "ra-jumprelu" else ()
+    make = sae.RAJumpSAE if points else sae.JumpSAE
+    model = make(task.d_model, task.n_atoms, *points, **where)
+    model.thresholds.data.fill_(math.log(_in_norms(THRESHOLD, task)))
+    return model
 
-    def __init__(self, task: Task) -> None:
-        self.trainer = _imported("dictionary_learning.trainers.top_k").TopKTrainer(
+
+def _in_norms(amount: float, task: Task) -> float:
+    """What is said in deviations per dimension, in the unit of the rows: their distance to the mean."""
+    return amount / math.sqrt(task.d_model)
+
+
+def _with_target(
+    x: Tensor,
+    x_hat: Tensor,
+    pre_codes: Tensor,
+    codes: Tensor,
+    dictionary: Tensor,
+    *,
+    model: Any,  # noqa: ANN401 (theirs)
+    heaviside: Callable[..., Tensor],
+    k: int,
+) -> Tensor:
+    del codes, dictionary
+    active = heaviside(pre_codes, model.thresholds.exp(), model.kernel_fn, model.bandwidth).sum(-1).mean()
+    # the rows have a mean square of 1 / d_model per entry, and so has this penalty
+    return (x - x_hat).square().mean() + PRICE * k * (active / k - 1).square() / x.shape[1] ** 2
+
+
+class DictionaryLearning:
+    """`update` of a trainer of dictionary_learning, which is what its `trainSAE` calls for every batch."""
+
+    def __init__(self, task: Task, family: Family = "topk") -> None:
+        price = PRICE * task.k / task.d_model
+        of_jumps = {"bandwidth": _in_norms(BANDWIDTH, task), "target_l0": float(task.k), "sparsity_penalty": price}
+        module, name, more = {
+            "topk": ("top_k", "TopKTrainer", {"k": task.k}),
+            "jumprelu": ("jumprelu", "JumpReluTrainer", {"sparsity_warmup_steps": None, **of_jumps}),
+            "gated": ("gdm", "GatedSAETrainer", {"sparsity_warmup_steps": None, "l1_penalty": L1}),
+        }[family]
+        self.trainer = getattr(_imported(f"dictionary_learning.trainers.{module}"), name)(
             steps=task.steps,
             activation_dim=task.d_model,
             dict_size=task.n_atoms,
-            k=task.k,
             layer=0,
             lm_name="",
-            lr=task.learning_rate["topk"],
+            lr=task.learning_rate[family],
             warmup_steps=0,
             seed=ROLLED,
             device=str(task.rows.device),
+            **more,
         )
+        if family == "jumprelu":
+            self.trainer.ae.threshold.data.fill_(_in_norms(THRESHOLD, task))
         self.step = 0
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
@@ -157,29 +206,37 @@ class DictionaryLearning:
 
 
 class SAELens:
-    """`SAETrainer.step` of SAELens on its TopKTrainingSAE, which is what its `fit` calls for every batch.
+    """`SAETrainer.step` of SAELens on its training SAEs, which is what its `fit` calls for every batch.
 
-    Its sparse activations need the rescaling by the decoder's norms off: sparse products have no gradient for that.
+    Its sparse activations, of TopK, need the rescaling by the decoder's norms off: sparse products have no gradient for
+    that.
     """
 
-    def __init__(self, task: Task, *, sparse: bool = False) -> None:
-        sae, config = _imported("sae_lens.saes.topk_sae"), _imported("sae_lens.config")
+    def __init__(self, task: Task, family: Family = "topk", *, sparse: bool = False) -> None:
+        jumps = {
+            "jumprelu_init_threshold": _in_norms(THRESHOLD, task),
+            "jumprelu_bandwidth": _in_norms(BANDWIDTH, task),
+            "jumprelu_sparsity_loss_mode": "quadratic",
+            "target_l0": float(task.k),
+            "l0_coefficient": PRICE / (2 * task.d_model),
+        }
+        of_topk = {"k": task.k, "use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}
+        module, name, more = {
+            "topk": ("topk", "TopK", of_topk),
+            "jumprelu": ("jumprelu", "JumpReLU", jumps),
+            "gated": ("gated", "Gated", {"l1_coefficient": L1}),
+        }[family]
+        sae, config = _imported(f"sae_lens.saes.{module}_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)
-        settings = sae.TopKTrainingSAEConfig(
-            d_in=task.d_model,
-            d_sae=task.n_atoms,
-            k=task.k,
-            use_sparse_activations=sparse,
-            rescale_acts_by_decoder_norm=not sparse,
-        )
+        settings = getattr(sae, f"{name}TrainingSAEConfig")(d_in=task.d_model, d_sae=task.n_atoms, **more)
         self.trainer = _imported("sae_lens.training.sae_trainer").SAETrainer(
             config.SAETrainerConfig(
                 total_training_samples=task.steps * task.batch_size,
                 train_batch_size_samples=task.batch_size,
-                lr=task.learning_rate["topk"],
-                lr_end=task.learning_rate["topk"],
+                lr=task.learning_rate[family],
+                lr_end=task.learning_rate[family],
             ),
-            sae.TopKTrainingSAE(settings),
+            getattr(sae, f"{name}TrainingSAE")(settings),
             data_provider=iter(()),
         )
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from _contenders import Family, Task
+from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,8 +20,14 @@ class Reseed:
     """Some runs of a method, each a stack of width 1 as on any CPU, on worker threads as `reseed run` uses them."""
 
     def __init__(self, task: Task, family: Family, *, runs: int = 1) -> None:
-        rate = task.learning_rate[family]
-        settings = {"kind": family, "n_atoms": task.n_atoms, "k": task.k, "learning_rate": rate}
+        settings = {"kind": family, "n_atoms": task.n_atoms, "learning_rate": task.learning_rate[family]}
+        if family == "gated":
+            settings |= {"l1": L1}
+        elif family in {"jumprelu", "ra-jumprelu"}:
+            jumps = {"threshold_start": THRESHOLD, "bandwidth": BANDWIDTH}
+            settings |= {"l0": PRICE, "target_l0": float(task.k), **jumps}
+        else:
+            settings |= {"k": task.k}
         self.runs = [Run(parse(settings), task, number) for number in range(runs)]
         self.workers = ThreadPoolExecutor(torch.get_num_threads(), initializer=lambda: torch.set_num_threads(1))
 

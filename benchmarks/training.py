@@ -3,6 +3,7 @@
     make bench-peers                            reseed and every peer, in an environment made for them
     python benchmarks/training.py               reseed and the peers that are installed
     python benchmarks/training.py --shape small --rounds 2
+    python benchmarks/training.py --families jumprelu ra-jumprelu gated --json docs/assets/speed-jump.json
 
 Contenders take turns: a chunk of steps each, round after round, and go on from where they were. The first round warms
 up and is not measured. Printed are medians over rounds, per 100,000 tokens and run, and the R² that each contender
@@ -38,7 +39,9 @@ FORMAT_VERSION = 1
 
 PER = 100_000
 HELDOUT = 8192
-RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4}
+RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4, "jumprelu": 1e-3, "ra-jumprelu": 5e-4, "gated": 1e-3}
+PUBLISHED = ("topk", "ra-topk")
+"""The families that are measured if nobody asks for others: those of docs/assets/speed-training.json."""
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
@@ -108,6 +111,54 @@ def entries(runs: int) -> list[Entry]:
             how="`train_sae` of `RATopKSAE`, mean squared error",
             make=partial(Overcomplete, family="ra-topk"),
         ),
+        *_with_thresholds_or_gates(ours),
+    ]
+
+
+def _with_thresholds_or_gates(ours: str) -> list[Entry]:
+    overcomplete = partial(Entry, package="overcomplete")
+    learning, lens = partial(Entry, package="dictionary-learning"), partial(Entry, package="sae-lens")
+    penalty = "mean squared error and the squared distance of the active atoms from k"
+    return [
+        Entry("reseed jumprelu", "jumprelu", "reseed", ours, partial(Reseed, family="jumprelu")),
+        learning(
+            name="dictionary_learning, jumprelu",
+            family="jumprelu",
+            how="`JumpReluTrainer.update`",
+            make=partial(DictionaryLearning, family="jumprelu"),
+        ),
+        overcomplete(
+            name="overcomplete, jumprelu",
+            family="jumprelu",
+            how=f"`train_sae` of `JumpSAE`, {penalty}",
+            make=partial(Overcomplete, family="jumprelu"),
+        ),
+        lens(
+            name="SAELens, jumprelu",
+            family="jumprelu",
+            how="`SAETrainer.step` of `JumpReLUTrainingSAE`, quadratic",
+            make=partial(SAELens, family="jumprelu"),
+        ),
+        Entry("reseed ra-jumprelu", "ra-jumprelu", "reseed", ours, partial(Reseed, family="ra-jumprelu")),
+        overcomplete(
+            name="overcomplete, ra-jumprelu",
+            family="ra-jumprelu",
+            how=f"`train_sae` of `RAJumpSAE`, {penalty}",
+            make=partial(Overcomplete, family="ra-jumprelu"),
+        ),
+        Entry("reseed gated", "gated", "reseed", ours, partial(Reseed, family="gated")),
+        learning(
+            name="dictionary_learning, gated",
+            family="gated",
+            how="`GatedSAETrainer.update`",
+            make=partial(DictionaryLearning, family="gated"),
+        ),
+        lens(
+            name="SAELens, gated",
+            family="gated",
+            how="`SAETrainer.step` of `GatedTrainingSAE`",
+            make=partial(SAELens, family="gated"),
+        ),
     ]
 
 
@@ -118,7 +169,8 @@ def main() -> None:
     where, shape = machine(), SHAPES[arguments.shape]
     rows, heldout = _in_one_unit(*(_read(arguments.activations) if arguments.activations else _planted(shape)))
     task = _task(rows, shape, steps=(arguments.rounds + 1) * arguments.steps)
-    contenders = [entry for entry in entries(arguments.runs) if _installed(entry)]
+    asked = [entry for entry in entries(arguments.runs) if entry.family in arguments.families]
+    contenders = [entry for entry in asked if _installed(entry)]
     measured = [Measured(entry, entry.make(task)) for entry in contenders]
     for round_number in range(arguments.rounds + 1):
         chunk = _chunk(task, round_number, arguments.steps)
@@ -131,7 +183,7 @@ def main() -> None:
         "activations": "given" if arguments.activations else "planted",
         "shape": {**shape._asdict(), "d_model": task.d_model},
         "steps": {"measured": arguments.rounds * arguments.steps, "all": task.steps, "rounds": arguments.rounds},
-        "learning_rate": RATES,
+        "learning_rate": {family: RATES[family] for family in arguments.families},
         "machine": where,
         "versions": versions("reseed", "torch", "numpy", *sorted({each.entry.package for each in measured})),
         "contenders": [_figures(each, measured, heldout, task) for each in measured],
@@ -149,6 +201,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="torch's threads (default: 1)")
     parser.add_argument("--runs", type=int, default=4, help="runs side by side in reseed's second row (default: 4)")
     parser.add_argument("--activations", type=Path, help="a folder that `reseed collect` made; default: planted ones")
+    parser.add_argument(
+        "--families", nargs="+", choices=RATES, default=PUBLISHED, help="of methods (default: topk ra-topk)"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args()
 

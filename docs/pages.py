@@ -88,11 +88,11 @@ _METHODS = """\
 ## `[arms.method]`
 
 `kind` chooses the method; the other fields depend on it. All of them are sparse autoencoders: with u = x / scale −
-decoder_bias the codes are relu(encoder · u + encoder_bias), and the reconstruction is scale · (codes · dictionary +
-decoder_bias). `scale` is the root mean square distance of the activations to their mean, per dimension, or 1 without
-`rescale`. The loss is the mean squared error over tokens and dimensions in these units, for `relu`, and `topk` with an
-`l1`, plus the penalty.
-Adam with betas .9 and .999 updates what is trained.
+decoder_bias the codes are relu(encoder · u + encoder_bias), or what thresholds or gates make of that, and the
+reconstruction is scale · (codes · dictionary + decoder_bias). `scale` is the root mean square distance of the
+activations to their mean, per dimension, or 1 without `rescale`. The loss is the mean squared error over tokens and
+dimensions in these units, plus a penalty where there is one ([mathematics](mathematics.md#1-dictionaries-and-methods)).
+Adam with betas `beta1` and .999 updates what is trained.
 
 """
 

@@ -65,6 +65,12 @@ ALLOWED = {
     "method.decoder_bias": {"true"},
     "method.rescale": {"true"},
     "method.multiplier": {"true"},
+    "method.beta1": {"zero"},
+    "method.l0": {"a float", "a half", "zero", "huge"},
+    "method.target_l0": {"a half"},
+    "method.l0_warmup": {"zero"},
+    "method.threshold_start": {"a float", "a half", "huge"},
+    "method.bandwidth": {"a float", "a half", "huge"},
 }
 """What is no mistake: a field, and the wrong values that are right for it."""
 

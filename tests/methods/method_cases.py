@@ -28,6 +28,17 @@ VARIANTS = {
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],
+    "jumprelu": [
+        {},
+        {"target_l0": 4.0, "l0_warmup": 50, "threshold_as": "logarithm", "resample_every": 50},
+        {"band": "above", "decoder_bias": False, "rescale": False, "threshold_start": 2.0, "bandwidth": 1.0},
+    ],
+    "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
+    "gated": [
+        {},
+        {"encoder_bias": False, "parallel": "kept", "gates_teach": "both"},
+        {"decoder_bias": False, "rescale": False},
+    ],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
 }

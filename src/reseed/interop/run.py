@@ -1,6 +1,7 @@
 """A run of reseed: its folder in a study, `study/runs/<id>/`, or one of its snapshots, `step-000600.safetensors`.
 
-    codes = relu(E u + b_enc), perhaps only the largest k; reconstruction z D + b_dec, brought back from its space
+    codes = relu(E u + b_enc), perhaps only the largest k or those above thresholds, or of E u + b_enc with a gate
+    reconstruction z D + b_dec, brought back from its space
 
 A snapshot holds them without a scale: biases are multiplied out, and none is taken off first. u is what the run read,
 the activations after its preprocessing, whose map lies in the study, in `moments/`. The codes are those that the
@@ -22,7 +23,7 @@ from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts
 from reseed.interop._sums import sha256_of
-from reseed.interop.codes import CodeRule, Relu, TopK
+from reseed.interop.codes import CodeRule, Gated, Relu, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
 from reseed.trajectory.reading import read_header
@@ -33,8 +34,12 @@ _NAME = "reseed"
 _RECORD = "spec.json"
 _SNAPSHOT = re.compile(r"step-(\d+)\.safetensors")
 _PARTS = ("atoms", "encoder", "encoder_bias", "decoder_bias")
+_OF_CODES = ("threshold", "log_gain", "magnitude_offset")
+"""What snapshots of some methods hold of each atom beside these."""
 _OF_K_LARGEST = frozenset({"topk", "ra-topk", "a-topk"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
+_OF_THRESHOLDS = frozenset({"jumprelu", "ra-jumprelu"})
+"""The methods whose codes are what of E u + b_enc is above a threshold of each atom."""
 _KINDS = {
     "none": "raw",
     "unit-norm": "constant norm",
@@ -81,7 +86,8 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
     if read_header(path).get("step") != step:
         raise DictionaryError(f"{path} is not of the step that its name says: copy it again")
     space, beside = _space(run, record)
-    rule = _rule(record)
+    parts = _parts(path)
+    rule = _rule(record, parts)
     return assembled(
         path,
         name=name,
@@ -92,7 +98,7 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         about=_about(run, record),
         sums=sha256_of(run.folder / _RECORD, path, *beside),
         notes=tuple(_notes(run, record, name, rule)),
-        **_made(path),
+        **_made(parts),
     )
 
 
@@ -104,17 +110,26 @@ def _check_sums(run: Trajectory, *paths: Path) -> None:
         refuse(found for path in (run.folder / _RECORD, *paths) if (found := sums.damage(path, lines)) is not None)
 
 
-def _made(path: Path) -> dict[str, Any]:
+def _parts(path: Path) -> Parts:
     snapshot = Snapshot(path)
-    parts = Parts(path, {name: snapshot.tensor(name) for name in _PARTS if snapshot.has(name)}, format=_NAME)
+    held = {name: snapshot.tensor(name) for name in _PARTS + _OF_CODES if snapshot.has(name)}
+    return Parts(path, held, format=_NAME)
+
+
+def _made(parts: Parts) -> dict[str, Any]:
     return {name: parts.take(name) if name == "atoms" else parts.maybe(name) for name in _PARTS}
 
 
-def _rule(record: RunRecord) -> CodeRule | None:
+def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:
     """None for a method that is not reseed's own: its record does not say how it makes codes."""
     kind, k = (record.method.get(name) for name in ("kind", "k"))
     if kind in _OF_K_LARGEST and isinstance(k, int):
         return TopK(k)
+    if kind in _OF_THRESHOLDS:
+        return Thresholded(parts.take("threshold"))
+    if kind == "gated":  # a snapshot's encoder has the gate's bias already
+        gain, offset = parts.take("log_gain"), parts.take("magnitude_offset")
+        return Gated(r_mag=gain, b_mag=offset, b_gate=torch.zeros_like(offset))
     return Relu() if kind == "relu" else None
 
 

@@ -15,21 +15,27 @@ from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
 from reseed.kernels import dense, rows, sparse
-from reseed.kernels._codes import Codes, Gradients, Pass, Pursuit, compress, densify, fired
-from reseed.kernels.dense import encode_relu
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, Pursuit, compress, densify, fired
+from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
     "Codes",
+    "GatedPass",
     "Gradients",
+    "JumpPass",
     "Pass",
     "Pursuit",
     "codes_pass",
     "compress",
     "decode",
     "densify",
+    "encode_gated",
+    "encode_jump",
     "encode_relu",
     "encode_topk",
     "fired",
+    "gated_pass",
+    "jump_pass",
     "mix",
     "normalise",
     "prepare",
@@ -110,6 +116,45 @@ def relu_pass(
     """Codes z of u, what they leave, and the exact gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     kernels = _cpu() if _is_for_cpu(u) else dense
     return kernels.relu_pass(u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def jump_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    threshold: Float[Tensor, "runs atoms"],
+    bandwidth: float,
+) -> JumpPass:
+    """Codes z = encoder u + bias above thresholds >= 0, what they leave, and gradients of mean((x_hat - u)^2).
+
+    They are exact. Thresholds have none of their own: what straight-through ones are made of comes beside them.
+    """
+    kernels = _cpu() if _is_for_cpu(u) else dense
+    return kernels.jump_pass(u, encoder, encoder_bias, dictionary, threshold=threshold, bandwidth=bandwidth)
+
+
+def gated_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    gate_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
+    penalty: float,
+    teach_decoder: bool = False,
+) -> GatedPass:
+    """Codes z of u behind open gates a = relu(encoder u + gate_bias), what both leave, and exact gradients.
+
+    z = relu(exp(log_gain) encoder u + magnitude_bias) where a > 0. The gradients are those of mean((x_hat - u)^2) +
+    penalty sum(a) + mean((a D - u)^2), whose last term counts D and the decoder's bias as fixed unless it may teach
+    them as well.
+    """
+    kernels = _cpu() if _is_for_cpu(u) else dense
+    behind = {"log_gain": log_gain, "magnitude_bias": magnitude_bias, "teach_decoder": teach_decoder}
+    return kernels.gated_pass(u, encoder, gate_bias, dictionary, penalty=penalty, **behind)
 
 
 def mix(

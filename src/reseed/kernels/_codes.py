@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Codes", "Gradients", "Pass", "Pursuit", "compress", "densify", "fired"]
+__all__ = [
+    "Codes",
+    "GatedPass",
+    "Gradients",
+    "JumpPass",
+    "Pass",
+    "Pursuit",
+    "compress",
+    "densify",
+    "fired",
+]
 
 
 class Codes(NamedTuple):
@@ -37,6 +47,35 @@ class Pass(NamedTuple):
     fired: Bool[Tensor, "runs atoms"]
     """Which atoms are active for at least one token."""
     gradients: Gradients
+
+
+class JumpPass(NamedTuple):
+    """The same with codes that jump from 0 to a threshold; an atom's *band* is where it is near to its own.
+
+    There the pre-activation is less than half a bandwidth away from the threshold: what a rectangle sees of a step.
+    """
+
+    passed: Pass
+    pull: Float[Tensor, "runs atoms"]
+    """Sum over the tokens of an atom's band of the squared error's gradient for its code, active or not."""
+    below: Int[Tensor, "runs atoms"]
+    """Tokens of the band whose code is 0."""
+    above: Int[Tensor, "runs atoms"]
+    """Tokens of the band that have the atom."""
+
+
+class GatedPass(NamedTuple):
+    """The same with codes that a gate lets through; the gradient for `encoder_bias` is that for the gate's bias."""
+
+    passed: Pass
+    gate_residual: Float[Tensor, "runs batch d_model"]
+    """What the open gates say themselves, decoded, minus input."""
+    gate_sum: Float[Tensor, " runs"]
+    """Sum of all open gates of the batch."""
+    log_gain: Float[Tensor, "runs atoms"]
+    """Gradient for the logarithm of what the encoder is multiplied by behind the gate."""
+    magnitude_bias: Float[Tensor, "runs atoms"]
+    """Gradient for the bias behind the gate."""
 
 
 class Pursuit(NamedTuple):

@@ -8,7 +8,19 @@ import numpy as np
 
 from reseed._support.jit import compiled
 
-__all__ = ["by_atom", "decode", "positives", "residuals", "row_sums", "select", "select_near", "weight_sums"]
+__all__ = [
+    "band_sums",
+    "beyond",
+    "by_atom",
+    "decode",
+    "jumps",
+    "positives",
+    "residuals",
+    "row_sums",
+    "select",
+    "select_near",
+    "weight_sums",
+]
 
 _INFINITY = 0x7F800000  # bits of float32: everything from here on is inf or NaN
 _NAN = 0x7FC00000
@@ -181,11 +193,16 @@ def _finite(row: np.ndarray) -> bool:
 
 
 @compiled
-def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray) -> bool:
-    """Append the positive entries (and NaN) of each row to the flat codes; False: there are more than fit.
+def beyond(
+    activations: np.ndarray, lower: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray
+) -> bool:
+    """Append the entries of each row that are above their column's bound (and NaN) to the flat codes.
+
+    False: there are more than fit.
 
     Args:
         activations: (rows, n).
+        lower: (n).
         starts: (rows + 1) int64: starts[0] is given, the others are overwritten.
         values: (places), overwritten.
         indices: (places) int64, overwritten.
@@ -199,9 +216,80 @@ def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, i
         for i in range(n):
             values[count] = row[i]
             indices[count] = i
-            count += 0 if row[i] <= 0 else 1  # not `row[i] > 0`, which NaN would not pass
+            count += 0 if row[i] <= lower[i] else 1  # not `row[i] > lower[i]`, which NaN would not pass
         starts[number + 1] = count
     return True
+
+
+@compiled
+def positives(activations: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray) -> bool:
+    """The same for those above 0."""
+    return beyond(activations, np.zeros(activations.shape[1], np.float32), starts, values, indices)
+
+
+@compiled
+def jumps(
+    starts: np.ndarray,
+    values: np.ndarray,
+    indices: np.ndarray,
+    threshold: np.ndarray,
+    upper: np.ndarray,
+    band_starts: np.ndarray,
+    band_indices: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    """Keep of flat pre-activations those above their atom's threshold (and NaN), and list those below its upper bound.
+
+    Args:
+        starts: of each token; those that are kept move together, and all three arrays are overwritten.
+        values: flat.
+        indices: flat.
+        threshold: of each atom.
+        upper: of each atom.
+        band_starts: (tokens + 1) int64, overwritten: where each token begins in the next.
+        band_indices: (places) int64, overwritten: whatever is below `upper`, above the threshold or not.
+        counts: (2, n_atoms) int64, overwritten: how many of each atom's are not above the threshold, and how many are.
+    """
+    kept, near = 0, 0
+    begin = starts[0]
+    band_starts[0] = 0
+    counts[:] = 0
+    for token in range(len(starts) - 1):
+        end = starts[token + 1]
+        for place in range(begin, end):
+            value, atom = values[place], indices[place]
+            inside = 1 if value < upper[atom] else 0
+            active = 0 if value <= threshold[atom] else 1  # not `value > threshold[atom]`, as above
+            band_indices[near] = atom
+            near += inside
+            counts[active, atom] += inside
+            values[kept] = value
+            indices[kept] = atom
+            kept += active
+        begin = end
+        starts[token + 1] = kept
+        band_starts[token + 1] = near
+
+
+@compiled
+def band_sums(
+    starts: np.ndarray,
+    indices: np.ndarray,
+    dictionary: np.ndarray,
+    residual: np.ndarray,
+    factor: float,
+    sums: np.ndarray,
+) -> None:
+    """For each atom `factor` times the sum over the tokens that list it of its product with the residual."""
+    sums[:] = 0
+    for token in range(len(residual)):
+        row = residual[token]
+        for place in range(starts[token], starts[token + 1]):
+            atom = dictionary[indices[place]]
+            product = np.float32(0)
+            for d in range(len(row)):
+                product += row[d] * atom[d]
+            sums[indices[place]] += np.float32(factor) * product
 
 
 @compiled

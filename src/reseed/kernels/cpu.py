@@ -3,7 +3,7 @@
 Runs are taken one after the other, so that a run in a stack gives the same bits as the run alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +14,20 @@ from torch import Tensor
 from reseed._support.products import row_products
 from reseed._support.scratch import scratch
 from reseed.kernels import _loops, dense
-from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass
 from reseed.kernels.rough import RoughEncoder, pays
 
-__all__ = ["codes_pass", "decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = [
+    "codes_pass",
+    "decode",
+    "encode_topk",
+    "gated_pass",
+    "jump_pass",
+    "mix",
+    "relu_pass",
+    "row_gradients",
+    "topk_pass",
+]
 
 _TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
@@ -114,6 +124,49 @@ def relu_pass(
     return _joined([_relu_pass(*run, penalty) for run in zip(u, encoder, encoder_bias, dictionary, strict=True)])
 
 
+def jump_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    threshold: Float[Tensor, "runs atoms"],
+    bandwidth: float,
+) -> JumpPass:
+    """Codes z of u above their thresholds, what they leave, the gradients of mean((x_hat - u)^2), and the bands.
+
+    Each run takes the way that suits its codes, as above.
+    """
+    runs = zip(u, encoder, encoder_bias, dictionary, threshold, strict=True)
+    passes, *others = zip(
+        *(_jump_pass(*run, threshold=edges, bandwidth=bandwidth) for *run, edges in runs), strict=True
+    )
+    return JumpPass(_joined(list(passes)), *(torch.cat(other) for other in others))
+
+
+def gated_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    gate_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
+    penalty: float,
+    teach_decoder: bool = False,
+) -> GatedPass:
+    """Codes and open gates of u, what both leave, and the gradients for what decides them: see `dense.gated_pass`.
+
+    Each run takes the way that suits its gates, as above.
+    """
+    loss = {"penalty": penalty, "teach_decoder": teach_decoder}
+    runs = zip(u, encoder, gate_bias, dictionary, log_gain, magnitude_bias, strict=True)
+    passes, *others = zip(
+        *(_gated_pass(*run, log_gain=gain, magnitude_bias=bias, **loss) for *run, gain, bias in runs), strict=True
+    )
+    return GatedPass(_joined(list(passes)), *(torch.cat(other) for other in others))
+
+
 def mix(
     weights: Float[Tensor, "runs atoms points"], points: Float[Tensor, "runs points d_model"]
 ) -> Float[Tensor, "runs atoms d_model"]:
@@ -142,9 +195,124 @@ def _relu_pass(
     flat = _positives(u, encoder, bias)
     if flat is not None:
         return _pass(flat, u, encoder, dictionary, penalty=penalty)
-    # dense after all: in parts, so that no codes of the whole batch are ever in memory
-    weights = [part.unsqueeze(0) for part in (encoder, bias, dictionary)]
-    parts = [dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in u.unsqueeze(0).split(_DENSE, dim=1)]
+    weights = _stacked(encoder, bias, dictionary)
+    return _whole([dense.relu_pass(x, *weights, penalty=penalty, batch=len(u)) for x in _parts(u)])
+
+
+def _jump_pass(
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    *,
+    threshold: Float[Tensor, " atoms"],
+    bandwidth: float,
+) -> JumpPass:
+    flat = _above(u, encoder, bias, threshold - bandwidth / 2)
+    if flat is None:
+        weights, edges = _stacked(encoder, bias, dictionary), threshold.unsqueeze(0)
+        parts = [dense.jump_pass(x, *weights, threshold=edges, bandwidth=bandwidth, batch=len(u)) for x in _parts(u)]
+        passes, *sums = zip(*parts, strict=True)
+        return JumpPass(_whole(passes), *(_total(each) for each in sums))
+    band = _Band(np.empty(len(flat.starts), np.int64), np.empty(flat.starts[-1], np.int64))
+    counts = np.empty((2, len(encoder)), np.int64)
+    _loops.jumps(*flat, _array(threshold), _array(threshold + bandwidth / 2), *band, counts)
+    passed = _pass(flat, u, encoder, dictionary, penalty=0.0)
+    pull = torch.empty(1, len(encoder))
+    _loops.band_sums(*band, _array(dictionary), passed.residual[0].numpy(), 2 / u.numel(), pull[0].numpy())
+    return JumpPass(passed, pull, *torch.from_numpy(counts).unsqueeze(1))
+
+
+class _Band(NamedTuple):
+    """The atoms of each token that are near to their thresholds."""
+
+    starts: np.ndarray
+    indices: np.ndarray
+
+
+def _gated_pass(
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    gate_bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    *,
+    log_gain: Float[Tensor, " atoms"],
+    magnitude_bias: Float[Tensor, " atoms"],
+    penalty: float,
+    teach_decoder: bool,
+) -> GatedPass:
+    flat = _positives(u, encoder, gate_bias)
+    if flat is None:
+        *weights, gains, biases = _stacked(encoder, gate_bias, dictionary, log_gain, magnitude_bias)
+        behind = {
+            "log_gain": gains,
+            "magnitude_bias": biases,
+            "penalty": penalty,
+            "teach_decoder": teach_decoder,
+            "batch": len(u),
+        }
+        parts = [dense.gated_pass(x, *weights, **behind) for x in _parts(u)]
+        passes, gate_residuals, *sums = zip(*parts, strict=True)
+        return GatedPass(_whole(passes), torch.cat(gate_residuals, dim=1), *(_total(each) for each in sums))
+    rows, atoms, factor = _array(u), _array(dictionary), 2 / u.numel()
+    n_places, indices = flat.starts[-1], flat.indices[: flat.starts[-1]]
+    gain = _array(log_gain.exp())
+    linear = flat.values[:n_places] - _array(gate_bias)[indices]
+    codes = np.maximum(gain[indices] * linear + _array(magnitude_bias)[indices], np.float32(0))
+    residual, gate_residual = torch.empty(u.shape), torch.empty(u.shape)
+    for_codes, for_gates = np.empty(n_places, np.float32), np.empty(n_places, np.float32)
+    _loops.residuals(flat.starts, codes, indices, atoms, rows, factor, 0.0, residual.numpy(), for_codes)
+    _loops.residuals(*flat, atoms, rows, factor, penalty, gate_residual.numpy(), for_gates)
+    entries, places = _by_atom(flat, len(atoms)), codes != 0
+    for_linear = for_codes * gain[indices] + for_gates
+
+    def by_atom(weights: np.ndarray) -> Float[Tensor, "1 atoms"]:
+        sums = torch.empty(1, len(atoms))
+        _loops.weight_sums(entries.ends, entries.places, weights, sums[0].numpy())
+        return sums
+
+    gradients = Gradients(
+        dictionary=torch.empty(1, *atoms.shape),
+        encoder=torch.empty(1, *atoms.shape),
+        encoder_bias=by_atom(for_gates),
+        decoder_bias=residual.sum(0) * factor - by_atom(for_linear) @ encoder,
+    )
+    _loops.row_sums(*entries, codes, residual.numpy(), factor, gradients.dictionary[0].numpy())
+    _loops.row_sums(*entries, for_linear, rows, 1.0, gradients.encoder[0].numpy())
+    if teach_decoder:
+        further = torch.empty(1, *atoms.shape)
+        _loops.row_sums(*entries, flat.values, gate_residual.numpy(), factor, further[0].numpy())
+        gradients.dictionary.add_(further)
+        gradients.decoder_bias.add_(gate_residual.sum(0), alpha=factor)
+    fired = torch.zeros(1, len(atoms), dtype=torch.bool)
+    fired[0].numpy()[indices[places]] = True
+    return GatedPass(
+        Pass(
+            residual.unsqueeze(0),
+            n_active=torch.tensor([np.count_nonzero(places)]),
+            code_sum=torch.from_numpy(codes).sum().unsqueeze(0),
+            fired=fired,
+            gradients=gradients,
+        ),
+        gate_residual.unsqueeze(0),
+        gate_sum=torch.from_numpy(flat.values[:n_places]).sum().unsqueeze(0),
+        log_gain=by_atom(for_codes * linear * gain[indices]),
+        magnitude_bias=by_atom(for_codes),
+    )
+
+
+def _parts(u: Float[Tensor, "batch d_model"]) -> tuple[Float[Tensor, "1 part d_model"], ...]:
+    """Of a batch that is taken dense after all: no codes of all of it are ever in memory."""
+    return u.unsqueeze(0).split(_DENSE, dim=1)
+
+
+def _stacked(*run: Tensor) -> list[Tensor]:
+    """A run's weights as a stack of width 1."""
+    return [part.unsqueeze(0) for part in run]
+
+
+def _whole(parts: Sequence[Pass]) -> Pass:
+    """The pass of a batch from those of its parts."""
     return Pass(
         residual=torch.cat([part.residual for part in parts], dim=1),
         n_active=_total(part.n_active for part in parts),
@@ -180,11 +348,21 @@ def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
     """The positive codes; None where they are too many to be worth a list."""
-    flat = _empty_codes(len(x), len(encoder), like=x)
+    return _above(x, encoder, bias, torch.zeros_like(bias))
+
+
+def _above(
+    x: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    lower: Float[Tensor, " atoms"],
+) -> _Flat | None:
+    """The activations above a bound of each atom; None where they are too many to be worth a list."""
+    flat, bounds = _empty_codes(len(x), len(encoder), like=x), _array(lower)
     for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations = row_products(rows, encoder, bias=bias)
         starts = flat.starts[start : start + len(rows) + 1]
-        if not _loops.positives(activations.numpy(), starts, flat.values, flat.indices):
+        if not _loops.beyond(activations.numpy(), bounds, starts, flat.values, flat.indices):
             return None
     return flat
 

@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.kernels._codes import Codes, Gradients, Pass, densify
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, densify
 
-__all__ = ["decode", "encode_topk", "passed", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = ["decode", "encode_topk", "gated_pass", "jump_pass", "passed", "relu_pass", "row_gradients", "topk_pass"]
 
 
 def encode_topk(
@@ -73,6 +73,60 @@ def relu_pass(
         return torch.relu(u @ encoder.mT + bias.unsqueeze(1))
 
     return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def jump_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    threshold: Float[Tensor, "runs atoms"],
+    bandwidth: float,
+) -> JumpPass:
+    """Codes z of u above their thresholds, what they leave, the gradients of mean((x_hat - u)^2), and the bands."""
+    edge = threshold.unsqueeze(1)
+
+    def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
+        pre = u @ encoder.mT + bias.unsqueeze(1)
+        return pre * (pre > edge)
+
+    found = passed(encode, u, encoder, encoder_bias, dictionary, penalty=0.0)
+    pre = u @ encoder.mT + encoder_bias.unsqueeze(1)
+    band = ((pre - edge).abs() < bandwidth / 2).to(u)
+    for_places = found.residual @ dictionary.mT * (2 / found.residual[0].numel())
+    above = (band * (pre > edge)).sum(1).long()
+    return JumpPass(found, (band * for_places).sum(1), band.sum(1).long() - above, above)
+
+
+def gated_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    gate_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    log_gain: Float[Tensor, "runs atoms"],
+    magnitude_bias: Float[Tensor, "runs atoms"],
+    penalty: float,
+    teach_decoder: bool = False,
+) -> GatedPass:
+    """Codes and open gates of u, what both leave, and the gradients of the loss that `kernels.gated_pass` says."""
+    nothing = u.new_zeros(len(u), u.shape[2])
+    parts = (dictionary, encoder, gate_bias, nothing, log_gain, magnitude_bias)
+    parts = [part.detach().requires_grad_() for part in parts]
+    with torch.enable_grad():
+        atoms, directions, bias, shift, gain, magnitude = parts
+        seen = u - shift.unsqueeze(1)
+        linear = seen @ directions.mT
+        gates = torch.relu(linear + bias.unsqueeze(1))
+        codes = torch.relu(linear * gain.exp().unsqueeze(1) + magnitude.unsqueeze(1)) * (gates > 0)
+        residual = codes @ atoms - seen
+        gate_residual = gates @ atoms - seen if teach_decoder else gates @ dictionary - u
+        errors = residual.square().mean((1, 2)) + gate_residual.square().mean((1, 2))
+        found = torch.autograd.grad(errors.sum() + penalty * gates.sum(), parts)
+    active, codes = codes > 0, codes.detach()
+    through = Pass(residual.detach(), active.sum((1, 2)), codes.sum((1, 2)), active.any(1), Gradients(*found[:4]))
+    return GatedPass(through, gate_residual.detach(), gates.detach().sum((1, 2)), *found[4:])
 
 
 def passed(

@@ -11,7 +11,10 @@ from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
+from reseed.methods.gated import Gated
+from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
@@ -23,10 +26,13 @@ __all__ = [
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
+    "Gated",
     "GradientMethod",
+    "JumpReLU",
     "MatchingPursuit",
     "Method",
     "Parameters",
+    "RAJumpReLU",
     "RATopK",
     "ReLU",
     "Resamples",
@@ -46,6 +52,9 @@ METHODS: dict[str, type[Method]] = {
     "relu": ReLU,
     "ra-topk": RATopK,
     "a-topk": ATopK,
+    "jumprelu": JumpReLU,
+    "ra-jumprelu": RAJumpReLU,
+    "gated": Gated,
     "mp": MatchingPursuit,
     "transcoder": Transcoder,
 }

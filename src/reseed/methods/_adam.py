@@ -13,9 +13,9 @@ from torch.optim.adam import adam
 
 from reseed.methods._base import Schedule, State
 
-__all__ = ["forget", "learning_rate_at", "moments", "update"]
+__all__ = ["BETA1", "forget", "learning_rate_at", "moments", "update"]
 
-BETAS = (0.9, 0.999)
+BETA1, BETA2 = 0.9, 0.999
 EPSILON = 1e-8
 
 FIRST, SECOND = "adam.first.", "adam.second."
@@ -27,13 +27,14 @@ def moments(state: Mapping[str, Tensor], trained: tuple[str, ...]) -> State:
     return {moment + name: torch.zeros_like(state[name]) for moment in (FIRST, SECOND) for name in trained}
 
 
-def update(state: State, gradients: Mapping[str, Tensor], *, step: int, learning_rate: float) -> None:
+def update(
+    state: State, gradients: Mapping[str, Tensor], *, step: int, learning_rate: float, beta1: float = BETA1
+) -> None:
     """One Adam update of the entries that have gradients, and of their moments, in place.
 
     `step` counts the updates already made, from 0; it enters the bias correction only. The arithmetic is that of
-    `torch.optim.Adam(lr, betas=(0.9, 0.999), eps=1e-8)`.
+    `torch.optim.Adam(lr, betas=(beta1, 0.999), eps=1e-8)`.
     """
-    beta1, beta2 = BETAS
     adam(
         [state[name] for name in gradients],
         [gradient.contiguous() for gradient in gradients.values()],  # the fused update walks memory, not strides
@@ -44,7 +45,7 @@ def update(state: State, gradients: Mapping[str, Tensor], *, step: int, learning
         fused=True,
         amsgrad=False,
         beta1=beta1,
-        beta2=beta2,
+        beta2=BETA2,
         lr=learning_rate,
         weight_decay=0.0,
         eps=EPSILON,

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from reseed import kernels
@@ -24,6 +24,7 @@ from reseed.methods._gradient import GradientMethod
 
 __all__ = [
     "Autoencoder",
+    "CodedAutoencoder",
     "check_k",
     "encode_topk",
     "encoder_parts",
@@ -73,6 +74,45 @@ class Autoencoder(GradientMethod, ABC):
         """Those of any method that learns by gradients, and the encoder's where that starts independently."""
         own: set[Die] = {"encoder"} if self.encoder_start == "independent" else set()
         return super().dice | own
+
+
+class CodedAutoencoder(Autoencoder, ABC):
+    """An autoencoder that says apart what its dictionary is and how its codes are made and paid.
+
+    One class does the first and takes gradients from the dictionary on; another one, or the leaf, does the second.
+    """
+
+    @property
+    @abstractmethod
+    def most_active(self) -> int:
+        """The most atoms that a token can have."""
+
+    @property
+    def also_trained(self) -> tuple[str, ...]:
+        """What of the codes Adam updates, beside the encoder and its bias: nothing by default."""
+        return ()
+
+    def also(self, state: Mapping[str, Tensor], point: StartPoint) -> State:
+        """What else a state has at step 0, from the rest of it: nothing by default."""
+        del state, point
+        return {}
+
+    def project_codes(self, state: State) -> None:
+        """Put the constraints of the codes back, in place: there are none by default."""
+
+    def restart(self, state: State, dead: Bool[Tensor, "runs atoms"]) -> tuple[str, ...]:
+        """What codes have of an atom back at its start for some of them, in place; the names of what that changed."""
+        del state, dead
+        return ()
+
+    @abstractmethod
+    def through_codes(
+        self,
+        state: Mapping[str, Tensor],
+        u: Float[Tensor, "runs batch d_model"],
+        dictionary: Float[Tensor, "runs atoms d_model"],
+    ) -> tuple[dict[str, Tensor], BatchOutcome]:
+        """Gradients for `dictionary`, `encoder`, both biases and what is `also_trained`, and the batch's outcome."""
 
 
 def unit_rows(rows: Float[Tensor, "*stack d_model"]) -> Float[Tensor, "*stack d_model"]:

@@ -16,21 +16,26 @@ from torch import Tensor
 
 from reseed import kernels
 from reseed.methods import _adam
-from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, outcome, penalty_per_code, unit_rows
+from reseed.methods._autoencoder import (
+    CodedAutoencoder,
+    encoder_parts,
+    inputs,
+    outcome,
+    penalty_per_code,
+    unit_rows,
+)
 from reseed.methods._base import BatchOutcome, StartPoint, State
 
-__all__ = ["FreeDictionary", "replace_atoms"]
+__all__ = ["FreeAtoms", "FreeDictionary", "replace_atoms"]
 
 
-class FreeDictionary(Autoencoder, ABC):
-    """An autoencoder whose state has `atoms`; its leaves say whether they are unit, and how a batch is encoded."""
+class FreeAtoms(CodedAutoencoder, ABC):
+    """An autoencoder whose state has `atoms`; its leaves say whether they are unit, and how codes are made and paid."""
 
     parallel: Literal["removed", "kept"] = "removed"
     """Whether unit atoms drop the part of their gradient that would only change their norm."""
     decoder_bias: bool = True
     """Whether a bias, the mean activation at the start, is trained; False: there is none."""
-    l1: NonNegativeFloat
-    """Penalty: the loss is mean squared error + l1 (sum of a token's codes) / sqrt(d_model), in the method's units."""
 
     @property
     @abstractmethod
@@ -38,28 +43,10 @@ class FreeDictionary(Autoencoder, ABC):
         """Whether atoms are divided by their norm after each update."""
 
     @property
-    @abstractmethod
-    def most_active(self) -> int:
-        """The most atoms that a token can have."""
-
-    @abstractmethod
-    def forward_backward(
-        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], *, penalty: float
-    ) -> kernels.Pass:
-        """A batch's codes, what they leave, and the exact gradients; `penalty` is that per code."""
-
-    def beside_loss(
-        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], passed: kernels.Pass
-    ) -> tuple[kernels.Gradients, Float[Tensor, " runs"]] | None:
-        """What else is optimised, after a batch has passed: its gradients and its loss. Nothing by default."""
-        del state, u, passed
-        return None
-
-    @property
     def trained(self) -> tuple[str, ...]:
-        """Atoms, encoder, and the biases that the settings ask for."""
+        """Atoms, encoder, the biases that the settings ask for, and what else codes have."""
         biases = {"encoder_bias": self.encoder_bias, "decoder_bias": self.decoder_bias}
-        return ("atoms", "encoder", *(name for name, wanted in biases.items() if wanted))
+        return ("atoms", "encoder", *(name for name, wanted in biases.items() if wanted), *self.also_trained)
 
     def first_state(self, point: StartPoint, rolled_encoder: int) -> State:
         """The start's atoms, unit, or with a root mean square norm of 1; unscaled ones keep their norms."""
@@ -77,12 +64,14 @@ class FreeDictionary(Autoencoder, ABC):
             decoder_bias=self.decoder_bias,
             rescale=self.rescale,
         )
-        return {"atoms": atoms.unsqueeze(0), **parts}
+        state = {"atoms": atoms.unsqueeze(0), **parts}
+        return state | self.also(state, point)
 
     def project(self, state: State) -> None:
-        """Divide unit atoms by their norm, in place."""
+        """Divide unit atoms by their norm, in place, and put back what binds the codes."""
         if self.unit:
             kernels.normalise(state["atoms"])
+        self.project_codes(state)
 
     def dictionary(self, state: Mapping[str, Tensor]) -> Float[Tensor, "runs atoms d_model"]:
         """The atoms, as they stand."""
@@ -92,7 +81,48 @@ class FreeDictionary(Autoencoder, ABC):
         self, state: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> tuple[dict[str, Tensor], BatchOutcome]:
         """Gradients for the `trained` entries, those of unit atoms at the unit atoms, and the batch's outcome."""
-        u = inputs(state, x)
+        every, outcome = self.through_codes(state, inputs(state, x), state["atoms"])
+        for_atoms = every["dictionary"]
+        if self.unit and self.parallel == "removed":
+            for_atoms = kernels.without_parallel(for_atoms, state["atoms"])
+        every = {**every, "atoms": for_atoms}
+        return {name: every[name] for name in self.trained}, outcome
+
+    def resample(
+        self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
+    ) -> None:
+        """Point dead atoms at activations, with a weak encoder and no momentum, in place."""
+        changed = replace_atoms(state, dead, rows) + self.restart(state, dead)
+        _adam.forget(state, tuple(name for name in changed if name in self.trained), dead)
+
+
+class FreeDictionary(FreeAtoms, ABC):
+    """Free atoms with the loss of eq. 3; its leaves say how a batch is encoded."""
+
+    l1: NonNegativeFloat
+    """Penalty: the loss is mean squared error + l1 (sum of a token's codes) / sqrt(d_model), in the method's units."""
+
+    @abstractmethod
+    def forward_backward(
+        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], *, penalty: float
+    ) -> kernels.Pass:
+        """A batch's codes, what they leave, and the exact gradients; `penalty` is that per code."""
+
+    def beside_loss(
+        self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], passed: kernels.Pass
+    ) -> tuple[kernels.Gradients, Float[Tensor, " runs"]] | None:
+        """What else is optimised, after a batch has passed: its gradients and its loss. Nothing by default."""
+        del state, u, passed
+        return None
+
+    def through_codes(
+        self,
+        state: Mapping[str, Tensor],
+        u: Float[Tensor, "runs batch d_model"],
+        dictionary: Float[Tensor, "runs atoms d_model"],
+    ) -> tuple[dict[str, Tensor], BatchOutcome]:
+        """Through `forward_backward`, with the penalty for the codes."""
+        del dictionary
         penalty = penalty_per_code(u, self.l1)
         passed = self.forward_backward(state, u, penalty=penalty)
         gradients, of_batch = passed.gradients, outcome(passed, penalty=penalty)
@@ -100,18 +130,7 @@ class FreeDictionary(Autoencoder, ABC):
             further, loss = beside
             gradients = kernels.Gradients(*map(torch.add, gradients, further))
             of_batch = replace(of_batch, loss=of_batch.loss + loss)
-        for_atoms = gradients.dictionary
-        if self.unit and self.parallel == "removed":
-            for_atoms = kernels.without_parallel(for_atoms, state["atoms"])
-        every = {**gradients._asdict(), "atoms": for_atoms}
-        return {name: every[name] for name in self.trained}, of_batch
-
-    def resample(
-        self, state: State, dead: Bool[Tensor, "runs atoms"], rows: Float[Tensor, "runs atoms d_model"]
-    ) -> None:
-        """Point dead atoms at activations, with a weak encoder and no momentum, in place."""
-        changed = replace_atoms(state, dead, rows)
-        _adam.forget(state, tuple(name for name in changed if name in self.trained), dead)
+        return gradients._asdict(), of_batch
 
 
 def replace_atoms(

@@ -2,11 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Annotated
 
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
+from reseed._support.settings import NEUTRAL
 from reseed.dice import Die
 from reseed.methods import _adam
 from reseed.methods._base import BatchOutcome, Method, Resamples, Schedule, StartPoint, State
@@ -23,6 +25,8 @@ class GradientMethod(Method, ABC):
 
     learning_rate: PositiveFloat
     """Peak rate of Adam."""
+    beta1: Annotated[float, Field(ge=0, lt=1), NEUTRAL] = _adam.BETA1
+    """Adam's memory of gradients: its running mean of them keeps this share at each step."""
     resample_every: PositiveInt | None = Field(default=None, le=10_000_000)
     """Steps between replacements of dead atoms by activations; None: never."""
 
@@ -54,6 +58,9 @@ class GradientMethod(Method, ABC):
         The next call from the same thread may write over them.
         """
 
+    def follow(self, state: State, schedule: Schedule) -> None:
+        """Note in the state what the loss takes from the schedule, in place: nothing by default."""
+
     @property
     def dice(self) -> frozenset[Die]:
         """The order of the data, and which rows replace dead atoms where some do."""
@@ -68,8 +75,9 @@ class GradientMethod(Method, ABC):
 
     def update(self, state: State, x: Float[Tensor, "runs batch d_model"], schedule: Schedule) -> BatchOutcome:
         """One step of Adam, in place. The projection is outside the gradient, and the moments do not notice it."""
+        self.follow(state, schedule)
         gradients, outcome = self.gradients(state, x)
         rate = _adam.learning_rate_at(schedule, self.learning_rate)
-        _adam.update(state, gradients, step=schedule.step, learning_rate=rate)
+        _adam.update(state, gradients, step=schedule.step, learning_rate=rate, beta1=self.beta1)
         self.project(state)
         return outcome

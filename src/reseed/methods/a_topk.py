@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat
 
-from reseed.methods._archetypal import Archetypal
+from reseed.methods._archetypal import ArchetypalTopK
 
 __all__ = ["ATopK"]
 
 
-class ATopK(Archetypal):
+class ATopK(ArchetypalTopK):
     """Archetypal TopK sparse autoencoder: atoms stay in the convex hull of points, up to one common factor."""
 
     title: ClassVar[str] = "A-TopK"
