@@ -35,6 +35,22 @@ def overcomplete_sae():
         yield module
 
 
+@pytest.fixture
+def typed(capsys, monkeypatch):
+    """Runs a command line in this process, where it takes seconds less: exit code, stdout, stderr."""
+    from reseed.cli import main  # noqa: PLC0415 (after the hook that checks its calls)
+
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        told = capsys.readouterr()
+        return ended.value.code, told.out, told.err
+
+    return run
+
+
 def _has_browser():
     return any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")))
 
