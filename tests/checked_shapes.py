@@ -14,7 +14,7 @@ from typing import Any, Self, get_args, get_type_hints
 import jaxtyping
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, install_import_hook, jaxtyped
-from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
+from jaxtyping._storage import _shape_storage, pop_shape_memo, push_shape_memo
 
 _beartype = beartype(conf=BeartypeConf(violation_type=TypeCheckError))
 _judged = type(AbstractArray).__instancecheck__
@@ -114,7 +114,10 @@ def _is_one(hint, value):
     shape = value.shape
     more = len(shape) - len(axes)
     if value.dtype in dtypes and (more == 0 if many is None else more >= 0):
-        sizes, stretches, *_ = get_shape_memo()
+        try:
+            sizes, stretches, *_ = _shape_storage.memo_stack[-1]
+        except (AttributeError, IndexError):  # outside any call that is checked
+            return _judged(hint, value)
         before = len(sizes)
         for axis, size in zip(axes, shape if many is None else shape[:place] + shape[place + more :]):  # noqa: B905 (as long as each other; half a microsecond, a million times)
             if sizes.setdefault(axis, size) != size:
