@@ -37,7 +37,7 @@ def keys(condition: ConditionFindings) -> dict[str, Any]:
 
 
 def choices(conditions: Sequence[ConditionFindings]) -> dict[str, dict[str, int]]:
-    """Of every group that conditions differ in, its values in the order in which they appear, and how many have each."""
+    """Of every group that conditions differ in, its values in the order of the conditions, and how many have each."""
     every = [keys(each) for each in conditions]
     counts = {group: dict(Counter(each[group] for each in every)) for group in GROUPS}
     return {group: found for group, found in counts.items() if len(found) > 1}
