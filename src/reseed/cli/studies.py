@@ -32,13 +32,17 @@ __all__ = ["init", "report", "run", "tune"]
 def init(
     path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
     activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",
+    methods: Annotated[
+        str | None, typer.Option(help="An arm for each of these methods, with commas, instead of three arms.")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented study.toml to start from."""
     from reseed.pipeline.template import write_template
 
-    write_template(path, activations=activations, force=force)
+    names = () if methods is None else [name.strip() for name in methods.split(",")]
+    write_template(path, activations=activations, force=force, methods=names)
     say(path)
 
 

@@ -40,6 +40,7 @@ class Archetypal(Autoencoder, ABC):
     """
 
     mixes_points: ClassVar[bool] = True
+    published_start: ClassVar[str] = "kmeans"
 
     k: PositiveInt
     """Active atoms per token."""
