@@ -98,8 +98,10 @@ def _arm(name: str, kind: type[Method], sizes: Mapping[str, int]) -> Arm:
 
 
 def _sizes(activations: Path) -> Mapping[str, int]:
-    """Sizes that suit the activations: 8 atoms per dimension as far as there are 100 tokens for each, and as many active
-    ones as the root of the dimensions, both a power of two; where there are none yet, those of `SIZES`.
+    """Sizes that suit the activations; those of `SIZES` where there are none yet.
+
+    8 atoms for each dimension, as far as there are 100 tokens for each atom, and as many active ones as the root of the
+    dimensions; both the next lower power of two.
     """
     if not activations.exists():
         return SIZES
