@@ -287,6 +287,11 @@ def others() -> str:
     return runpy.run_path(str(DOCS / "others.py"))["page"]()
 
 
+def zoo() -> str:
+    """The page of all kinds of autoencoders."""
+    return runpy.run_path(str(DOCS / "zoo.py"))["page"]()
+
+
 def scale() -> str:
     """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
@@ -555,6 +560,7 @@ PAGES = {
     "references.md": references,
     "speed.md": speed,
     "scale.md": scale,
+    "zoo.md": zoo,
     "findings.md": findings,
     "others.md": others,
     "geometry-json.md": geometry_json,
