@@ -26,7 +26,22 @@ VARIANTS = {
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],
+    "batchtopk": [
+        {},
+        {"norm": "free", "l1": 0.5, "threshold_momentum": 0.0},
+        {"parallel": "kept", "decoder_bias": False},
+        {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
+    ],
+    "matryoshka": [
+        {},
+        {"groups": (0.25, 0.75), "group_weights": (1.0, 3.0), "norm": "free", "l1": 0.05},
+        {"groups": (0.5, 0.25, 0.25), "parallel": "kept", "decoder_bias": False, "rescale": False},
+    ],
 }
+
+
+PER_BATCH = {"batchtopk", "matryoshka"}
+"""The methods whose k is how many atoms a token of a batch has on average, and not the most that a token can have."""
 
 
 def settings_of(kind, **settings):

@@ -22,7 +22,8 @@ from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts
 from reseed.interop._sums import sha256_of
-from reseed.interop.codes import CodeRule, Relu, TopK
+from reseed.interop.codes import CodeRule, Relu, Thresholded, TopK
+from reseed.methods import Matryoshka
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
 from reseed.trajectory.reading import read_header
@@ -35,6 +36,8 @@ _SNAPSHOT = re.compile(r"step-(\d+)\.safetensors")
 _PARTS = ("atoms", "encoder", "encoder_bias", "decoder_bias")
 _OF_K_LARGEST = frozenset({"topk", "ra-topk", "a-topk"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
+_ABOVE_ONE = {"batchtopk": "BatchTopK", "matryoshka": "BatchTopK"}
+"""The methods whose codes lie above one threshold, and what that is called."""
 _KINDS = {
     "none": "raw",
     "unit-norm": "constant norm",

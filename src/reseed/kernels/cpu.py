@@ -10,14 +10,26 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from reseed._support.products import row_products
 from reseed._support.scratch import scratch
 from reseed.kernels import _loops, dense
-from reseed.kernels._codes import Codes, Gradients, Pass
+from reseed.kernels._codes import Codes, Gradients, Nested, Pass
 from reseed.kernels.rough import RoughEncoder, pays
 
-__all__ = ["codes_pass", "decode", "encode_topk", "mix", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = [
+    "batchtopk_pass",
+    "codes_pass",
+    "decode",
+    "encode_batchtopk",
+    "encode_topk",
+    "matryoshka_pass",
+    "mix",
+    "relu_pass",
+    "row_gradients",
+    "topk_pass",
+]
 
 _TOKENS = 256  # that are encoded at a time: enough for a fast product, few enough for the cache to keep until the top k
 _GROUPS = 256  # see _loops.select: the fewer, the more there is to sort; the more, the more there is to bisect
@@ -45,6 +57,19 @@ def encode_topk(
     for parts in zip(x, encoder, bias, *codes, strict=True):
         _select(*parts)
     return codes
+
+
+def encode_batchtopk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k x batch largest of each run's relu(encoder x + bias); among equals the first token's lowest index wins."""
+    runs = [_padded(_largest(*run, k)) for run in zip(x, encoder, bias, strict=True)]
+    width = max(run.values.shape[1] for run in runs)
+    return Codes(*(torch.stack([pad(each, (0, width - each.shape[1])) for each in part]) for part in zip(*runs, strict=True)))
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -96,6 +121,35 @@ def codes_pass(
     return _joined([_pass(*parts, penalty) for parts in zip(flat, u, encoder, dictionary, strict=True)])
 
 
+def batchtopk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    penalty: float = 0.0,
+) -> Pass:
+    """The k x batch largest codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    runs = zip(u, encoder, encoder_bias, dictionary, strict=True)
+    return _joined([_batchtopk_pass(*run, k, penalty) for run in runs])
+
+
+def matryoshka_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    nested: Nested,
+    penalty: float = 0.0,
+) -> Pass:
+    """The same codes, and the gradients of the nested dictionaries' weighted errors + penalty sum(z)."""
+    runs = zip(u, encoder, encoder_bias, dictionary, strict=True)
+    return _joined([_matryoshka_pass(*run, k, nested, penalty) for run in runs])
+
+
 def relu_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
@@ -127,6 +181,44 @@ def _mix(
     mixtures = points.new_empty(len(weights), points.shape[1])
     _loops.decode(*flat, _array(points), mixtures.numpy())
     return mixtures
+
+
+def _batchtopk_pass(
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    k: int,
+    penalty: float,
+) -> Pass:
+    flat = _largest(u, encoder, bias, k)
+    return _pass(flat, u, encoder, dictionary, penalty)._replace(least=_least(flat))
+
+
+def _matryoshka_pass(
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    k: int,
+    nested: Nested,
+    penalty: float,
+) -> Pass:
+    flat = _largest(u, encoder, bias, k)
+    rows, atoms, ends = _array(u), _array(dictionary), np.array(nested.ends)
+    residuals = scratch("residuals", len(ends), *u.shape, like=u).numpy()
+    residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
+    found = (residuals, residual.numpy(), for_values)
+    error = _loops.nested_residuals(flat, atoms, rows, ends, np.array(nested.weights), penalty, *found)
+    entries = _by_atom(flat, len(atoms))
+    for_dictionary = torch.empty(atoms.shape)
+    for start, end, seen in zip((0, *nested.ends), nested.ends, residuals, strict=False):
+        of_group = (entries.ends[start : end + 1], entries.places, entries.tokens)
+        _loops.row_sums(*of_group, flat.values, seen, 1.0, for_dictionary[start:end].numpy())
+    for_shift = torch.from_numpy(residuals[0]).sum(0)
+    gradients = _gradients(entries, for_dictionary, for_values, for_shift, rows, encoder)
+    passed = _passed(flat, entries, residual, gradients)
+    return passed._replace(least=_least(flat), error=torch.tensor([error], dtype=torch.float32))
 
 
 def _relu_pass(
@@ -173,6 +265,55 @@ def _select(
             _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
 
 
+def _largest(
+    x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"], k: int
+) -> _Flat:
+    """The k x batch largest positive codes of one run, in the order of tokens and of their atoms.
+
+    Codes above a bound are listed; whenever the list is full, so many of its largest are left, and that is the bound.
+    """
+    wanted, n_atoms = k * len(x), len(encoder)
+    room = 2 * wanted + n_atoms + 1
+    values = scratch("largest", room, like=x, dtype=torch.int32).numpy()
+    places = scratch("places", room, like=x, dtype=torch.int64).numpy()
+    count, least = 0, 1
+    for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
+        activations, done = _bits(row_products(rows, encoder, bias=bias)), 0
+        while True:
+            done, count = _loops.above(activations, done, start, least, count, values, places)
+            if done == len(rows):
+                break
+            count, least = _keep(values[:count], places[:count], wanted)
+    count, _ = _keep(values[:count], places[:count], wanted)
+    starts = np.empty(len(x) + 1, np.int64)
+    _loops.unpack(places[:count], n_atoms, starts)
+    return _Flat(starts, values[:count].view(np.float32), places[:count])
+
+
+def _keep(values: np.ndarray, places: np.ndarray, wanted: int) -> tuple[int, int]:
+    """Leave the wanted largest of a list, in place; how many they are, and what others have to reach from here on."""
+    if len(values) <= wanted:
+        return len(values), 1
+    bound = np.partition(values, len(values) - wanted)[len(values) - wanted]
+    equal = wanted - np.count_nonzero(values > bound)
+    return _loops.keep(values, places, bound, equal), int(bound) + 1  # later ones that are equal come too late
+
+
+def _least(flat: _Flat) -> Float[Tensor, " one"]:
+    return torch.tensor([flat.values.min() if len(flat.values) else 0.0])
+
+
+def _padded(flat: _Flat) -> Codes:
+    """As many places for each token as the longest has."""
+    counts = np.diff(flat.starts)
+    tokens = np.repeat(np.arange(len(counts)), counts)
+    places = np.arange(len(tokens)) - flat.starts[tokens]
+    codes = Codes(torch.zeros(len(counts), counts.max()), torch.zeros(len(counts), counts.max(), dtype=torch.int64))
+    for part, given in zip(codes, flat[1:], strict=True):
+        part.numpy()[tokens, places] = given
+    return codes
+
+
 def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
@@ -205,20 +346,37 @@ def _pass(
     residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
     factor = 2 / u.numel()
     _loops.residuals(*flat, atoms, rows, factor, penalty, residual.numpy(), for_values)
-    entries = _by_atom(flat, len(atoms))
-    for_dictionary, for_encoder, for_bias = torch.empty(atoms.shape), torch.empty(atoms.shape), torch.empty(len(atoms))
+    entries, for_dictionary = _by_atom(flat, len(atoms)), torch.empty(atoms.shape)
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
+    gradients = _gradients(entries, for_dictionary, for_values, residual.sum(0) * factor, rows, encoder)
+    return _passed(flat, entries, residual, gradients)
+
+
+def _gradients(
+    entries: "_Entries",
+    for_dictionary: Float[Tensor, "atoms d_model"],
+    for_values: np.ndarray,
+    for_shift: Float[Tensor, " d_model"],
+    rows: np.ndarray,
+    encoder: Float[Tensor, "atoms d_model"],
+) -> Gradients:
+    """From those for the dictionary, for each code, and for all that is added to a reconstruction; a stack of one."""
+    for_encoder, for_bias = torch.empty(for_dictionary.shape), torch.empty(len(for_dictionary))
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
     # u = x - b_dec: the bias reaches the residual as it is, and the codes through the encoder, with a minus
-    for_shift = residual.sum(0) * factor - for_bias @ encoder
+    for_decoder = for_shift - for_bias @ encoder
+    return Gradients(*(part.unsqueeze(0) for part in (for_dictionary, for_encoder, for_bias, for_decoder)))
+
+
+def _passed(flat: _Flat, entries: "_Entries", residual: Float[Tensor, "batch d_model"], gradients: Gradients) -> Pass:
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(
         residual=residual.unsqueeze(0),
         n_active=torch.tensor([entries.ends[-1]]),
         code_sum=values.sum().unsqueeze(0),
         fired=torch.from_numpy(np.diff(entries.ends) > 0).unsqueeze(0),
-        gradients=Gradients(*(g.unsqueeze(0) for g in (for_dictionary, for_encoder, for_bias, for_shift))),
+        gradients=gradients,
     )
 
 
@@ -227,8 +385,9 @@ def _joined(runs: list[Pass]) -> Pass:
     if len(runs) == 1:
         return runs[0]
     gradients = Gradients(*(torch.cat(part) for part in zip(*(run.gradients for run in runs), strict=True)))
-    residual, n_active, code_sum, fired = (torch.cat(part) for part in zip(*(run[:-1] for run in runs), strict=True))
-    return Pass(residual, n_active, code_sum, fired, gradients)
+    others = zip(*(run._replace(gradients=None) for run in runs), strict=True)
+    joined = (None if part[0] is None else torch.cat(part) for part in others)
+    return Pass(*joined)._replace(gradients=gradients)
 
 
 class _Entries(NamedTuple):

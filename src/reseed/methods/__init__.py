@@ -11,6 +11,8 @@ from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
+from reseed.methods.batchtopk import BatchTopK
+from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
@@ -21,7 +23,9 @@ __all__ = [
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
+    "BatchTopK",
     "GradientMethod",
+    "Matryoshka",
     "Method",
     "Parameters",
     "RATopK",
@@ -42,6 +46,8 @@ METHODS: dict[str, type[Method]] = {
     "relu": ReLU,
     "ra-topk": RATopK,
     "a-topk": ATopK,
+    "batchtopk": BatchTopK,
+    "matryoshka": Matryoshka,
 }
 
 

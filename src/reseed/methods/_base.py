@@ -66,6 +66,8 @@ class BatchOutcome:
     """What is optimised, such as eq. 3: in the method's units, per token and dimension, penalties included."""
     fired: Bool[Tensor, "runs atoms"]
     """Whether an atom was active on any token."""
+    least: Float[Tensor, " runs"] | None = None
+    """The smallest code that was kept, 0 where none was; only where the batch as a whole decides that."""
 
 
 class Method(Settings, ABC):

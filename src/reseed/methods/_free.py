@@ -38,13 +38,18 @@ class FreeDictionary(Autoencoder, ABC):
     @property
     @abstractmethod
     def most_active(self) -> int:
-        """The most atoms that a token can have."""
+        """The most atoms that a token can have, or has on average: for so many the encoder's size is fitted."""
 
     @abstractmethod
     def forward_backward(
         self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], *, penalty: float
     ) -> kernels.Pass:
         """A batch's codes, what they leave, and the exact gradients; `penalty` is that per code."""
+
+    def also(self, state: Mapping[str, Tensor], point: StartPoint) -> State:
+        """What else a state has at step 0, from the rest of it: nothing by default."""
+        del state, point
+        return {}
 
     @property
     def trained(self) -> tuple[str, ...]:
@@ -68,7 +73,8 @@ class FreeDictionary(Autoencoder, ABC):
             decoder_bias=self.decoder_bias,
             rescale=self.rescale,
         )
-        return {"atoms": atoms.unsqueeze(0), **parts}
+        state = {"atoms": atoms.unsqueeze(0), **parts}
+        return state | self.also(state, point)
 
     def project(self, state: State) -> None:
         """Divide unit atoms by their norm, in place."""

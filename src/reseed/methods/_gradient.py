@@ -54,6 +54,9 @@ class GradientMethod(Method, ABC):
         The next call from the same thread may write over them.
         """
 
+    def observe(self, state: State, outcome: BatchOutcome) -> None:
+        """Keep what a batch says of the state beside its gradients, in place, after the update: nothing by default."""
+
     @property
     def dice(self) -> frozenset[Die]:
         """The order of the data, and which rows replace dead atoms where some do."""
@@ -72,4 +75,5 @@ class GradientMethod(Method, ABC):
         rate = _adam.learning_rate_at(schedule, self.learning_rate)
         _adam.update(state, gradients, step=schedule.step, learning_rate=rate)
         self.project(state)
+        self.observe(state, outcome)
         return outcome
