@@ -140,7 +140,9 @@ def test_a_run_in_a_stack_gives_the_bits_of_the_run_alone(parts):
     for run in range(len(tensors[0])):
         alone = both([tensor[run : run + 1] for tensor in tensors], k, cpu, torch.float32)
         for one, all_of_them in zip(alone, together, strict=True):
-            for part, whole in zip((one.residual, *one.gradients), (all_of_them.residual, *all_of_them.gradients), strict=True):
+            for part, whole in zip(
+                (one.residual, *one.gradients), (all_of_them.residual, *all_of_them.gradients), strict=True
+            ):
                 assert torch.equal(part[0], whole[run])
 
 

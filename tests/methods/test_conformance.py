@@ -172,7 +172,9 @@ def test_an_unknown_setting_is_named(kind):
 
 
 def test_an_unknown_kind_is_answered_with_the_known_ones():
-    with pytest.raises(SpecError, match="'top-k' is not known: use one of topk, relu, ra-topk, a-topk, batchtopk, matryoshka"):
+    with pytest.raises(
+        SpecError, match="'top-k' is not known: use one of topk, relu, ra-topk, a-topk, batchtopk, matryoshka"
+    ):
         parse({"kind": "top-k"})
 
 

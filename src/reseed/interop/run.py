@@ -23,7 +23,6 @@ from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts
 from reseed.interop._sums import sha256_of
 from reseed.interop.codes import CodeRule, Relu, Thresholded, TopK
-from reseed.methods import Matryoshka
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
 from reseed.trajectory.reading import read_header
@@ -36,8 +35,8 @@ _SNAPSHOT = re.compile(r"step-(\d+)\.safetensors")
 _PARTS = ("atoms", "encoder", "encoder_bias", "decoder_bias")
 _OF_K_LARGEST = frozenset({"topk", "ra-topk", "a-topk"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
-_ABOVE_ONE = {"batchtopk": "BatchTopK", "matryoshka": "BatchTopK"}
-"""The methods whose codes lie above one threshold, and what that is called."""
+_ABOVE_ONE_THRESHOLD = frozenset({"batchtopk", "matryoshka"})
+"""The methods whose codes are those of relu(E u + b_enc) above the threshold that a snapshot holds."""
 _KINDS = {
     "none": "raw",
     "unit-norm": "constant norm",
@@ -84,13 +83,14 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
     if read_header(path).get("step") != step:
         raise DictionaryError(f"{path} is not of the step that its name says: copy it again")
     space, beside = _space(run, record)
-    rule = _rule(record)
+    rule = _rule(record, path)
     return assembled(
         path,
         name=name,
         format=_NAME,
         rule=rule,
         space=space,
+        groups=record.groups,
         step=step,
         about=_about(run, record),
         sums=sha256_of(run.folder / _RECORD, path, *beside),
@@ -113,9 +113,11 @@ def _made(path: Path) -> dict[str, Any]:
     return {name: parts.take(name) if name == "atoms" else parts.maybe(name) for name in _PARTS}
 
 
-def _rule(record: RunRecord) -> CodeRule | None:
+def _rule(record: RunRecord, path: Path) -> CodeRule | None:
     """None for a method that is not reseed's own: its record does not say how it makes codes."""
     kind, k = (record.method.get(name) for name in ("kind", "k"))
+    if kind in _ABOVE_ONE_THRESHOLD:
+        return Thresholded(Snapshot(path).tensor("threshold"), name="BatchTopK")
     if kind in _OF_K_LARGEST and isinstance(k, int):
         return TopK(k)
     return Relu() if kind == "relu" else None

@@ -38,7 +38,7 @@ class Pass(NamedTuple):
     """Which atoms are active for at least one token."""
     gradients: Gradients
     least: Float[Tensor, " runs"] | None = None
-    """The smallest positive code, 0 where there is none; only where the batch as a whole decides which codes are kept."""
+    """The smallest positive code, 0 where there is none; only where the batch as a whole decides what is kept."""
     error: Float[Tensor, " runs"] | None = None
     """The mean squared error that was minimised, where it is not that of the residual alone."""
 

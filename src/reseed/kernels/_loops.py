@@ -198,7 +198,7 @@ def _finite(row: np.ndarray) -> bool:
 def above(
     bits: np.ndarray, begin: int, first: int, least: int, count: int, values: np.ndarray, places: np.ndarray
 ) -> tuple[int, int]:
-    """Append the entries of some rows that are at least `least` to a list, row after row; a row that does not fit stops.
+    """Append the entries of some rows that are at least `least` to a list, row after row, as long as rows fit.
 
     Floats are read as integers, as in `select`. A row with inf or NaN has a NaN in the list, whatever else it has.
 

@@ -69,7 +69,9 @@ def encode_batchtopk(
     """The k x batch largest of each run's relu(encoder x + bias); among equals the first token's lowest index wins."""
     runs = [_padded(_largest(*run, k)) for run in zip(x, encoder, bias, strict=True)]
     width = max(run.values.shape[1] for run in runs)
-    return Codes(*(torch.stack([pad(each, (0, width - each.shape[1])) for each in part]) for part in zip(*runs, strict=True)))
+    return Codes(
+        *(torch.stack([pad(each, (0, width - each.shape[1])) for each in part]) for part in zip(*runs, strict=True))
+    )
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -130,9 +132,12 @@ def batchtopk_pass(
     k: int,
     penalty: float = 0.0,
 ) -> Pass:
-    """The k x batch largest codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
-    runs = zip(u, encoder, encoder_bias, dictionary, strict=True)
-    return _joined([_batchtopk_pass(*run, k, penalty) for run in runs])
+    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
+    passes = []
+    for rows, directions, bias, atoms in zip(u, encoder, encoder_bias, dictionary, strict=True):
+        flat = _largest(rows, directions, bias, k)
+        passes.append(_pass(flat, rows, directions, atoms, penalty)._replace(least=_least(flat)))
+    return _joined(passes)
 
 
 def matryoshka_pass(
@@ -146,8 +151,11 @@ def matryoshka_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The same codes, and the gradients of the nested dictionaries' weighted errors + penalty sum(z)."""
-    runs = zip(u, encoder, encoder_bias, dictionary, strict=True)
-    return _joined([_matryoshka_pass(*run, k, nested, penalty) for run in runs])
+    passes = []
+    for rows, directions, bias, atoms in zip(u, encoder, encoder_bias, dictionary, strict=True):
+        flat = _largest(rows, directions, bias, k)
+        passes.append(_nested_pass(flat, rows, directions, atoms, nested=nested, penalty=penalty))
+    return _joined(passes)
 
 
 def relu_pass(
@@ -183,28 +191,16 @@ def _mix(
     return mixtures
 
 
-def _batchtopk_pass(
+def _nested_pass(
+    flat: _Flat,
     u: Float[Tensor, "batch d_model"],
     encoder: Float[Tensor, "atoms d_model"],
-    bias: Float[Tensor, " atoms"],
     dictionary: Float[Tensor, "atoms d_model"],
-    k: int,
-    penalty: float,
-) -> Pass:
-    flat = _largest(u, encoder, bias, k)
-    return _pass(flat, u, encoder, dictionary, penalty)._replace(least=_least(flat))
-
-
-def _matryoshka_pass(
-    u: Float[Tensor, "batch d_model"],
-    encoder: Float[Tensor, "atoms d_model"],
-    bias: Float[Tensor, " atoms"],
-    dictionary: Float[Tensor, "atoms d_model"],
-    k: int,
+    *,
     nested: Nested,
     penalty: float,
 ) -> Pass:
-    flat = _largest(u, encoder, bias, k)
+    """From one run's codes to its gradients, with a residual for each group of atoms."""
     rows, atoms, ends = _array(u), _array(dictionary), np.array(nested.ends)
     residuals = scratch("residuals", len(ends), *u.shape, like=u).numpy()
     residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
@@ -216,7 +212,7 @@ def _matryoshka_pass(
         of_group = (entries.ends[start : end + 1], entries.places, entries.tokens)
         _loops.row_sums(*of_group, flat.values, seen, 1.0, for_dictionary[start:end].numpy())
     for_shift = torch.from_numpy(residuals[0]).sum(0)
-    gradients = _gradients(entries, for_dictionary, for_values, for_shift, rows, encoder)
+    gradients = Gradients(for_dictionary, *_encoder_gradients(entries, for_values, rows, encoder, for_shift))
     passed = _passed(flat, entries, residual, gradients)
     return passed._replace(least=_least(flat), error=torch.tensor([error], dtype=torch.float32))
 
@@ -295,7 +291,7 @@ def _keep(values: np.ndarray, places: np.ndarray, wanted: int) -> tuple[int, int
     if len(values) <= wanted:
         return len(values), 1
     bound = np.partition(values, len(values) - wanted)[len(values) - wanted]
-    equal = wanted - np.count_nonzero(values > bound)
+    equal = wanted - int(np.count_nonzero(values > bound))
     return _loops.keep(values, places, bound, equal), int(bound) + 1  # later ones that are equal come too late
 
 
@@ -348,35 +344,35 @@ def _pass(
     _loops.residuals(*flat, atoms, rows, factor, penalty, residual.numpy(), for_values)
     entries, for_dictionary = _by_atom(flat, len(atoms)), torch.empty(atoms.shape)
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
-    gradients = _gradients(entries, for_dictionary, for_values, residual.sum(0) * factor, rows, encoder)
+    for_shift = residual.sum(0) * factor
+    gradients = Gradients(for_dictionary, *_encoder_gradients(entries, for_values, rows, encoder, for_shift))
     return _passed(flat, entries, residual, gradients)
 
 
-def _gradients(
+def _encoder_gradients(
     entries: "_Entries",
-    for_dictionary: Float[Tensor, "atoms d_model"],
     for_values: np.ndarray,
-    for_shift: Float[Tensor, " d_model"],
     rows: np.ndarray,
     encoder: Float[Tensor, "atoms d_model"],
-) -> Gradients:
-    """From those for the dictionary, for each code, and for all that is added to a reconstruction; a stack of one."""
-    for_encoder, for_bias = torch.empty(for_dictionary.shape), torch.empty(len(for_dictionary))
+    for_shift: Float[Tensor, " d_model"],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For encoder, its bias and the decoder's, from those for each code and for what all tokens share."""
+    for_encoder, for_bias = torch.empty(encoder.shape), torch.empty(len(encoder))
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
     # u = x - b_dec: the bias reaches the residual as it is, and the codes through the encoder, with a minus
-    for_decoder = for_shift - for_bias @ encoder
-    return Gradients(*(part.unsqueeze(0) for part in (for_dictionary, for_encoder, for_bias, for_decoder)))
+    return for_encoder, for_bias, for_shift - for_bias @ encoder
 
 
 def _passed(flat: _Flat, entries: "_Entries", residual: Float[Tensor, "batch d_model"], gradients: Gradients) -> Pass:
+    """One run's pass, as a stack of width 1."""
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(
         residual=residual.unsqueeze(0),
         n_active=torch.tensor([entries.ends[-1]]),
         code_sum=values.sum().unsqueeze(0),
         fired=torch.from_numpy(np.diff(entries.ends) > 0).unsqueeze(0),
-        gradients=gradients,
+        gradients=Gradients(*(part.unsqueeze(0) for part in gradients)),
     )
 
 
@@ -385,9 +381,12 @@ def _joined(runs: list[Pass]) -> Pass:
     if len(runs) == 1:
         return runs[0]
     gradients = Gradients(*(torch.cat(part) for part in zip(*(run.gradients for run in runs), strict=True)))
-    others = zip(*(run._replace(gradients=None) for run in runs), strict=True)
-    joined = (None if part[0] is None else torch.cat(part) for part in others)
-    return Pass(*joined)._replace(gradients=gradients)
+    residual, n_active, code_sum, fired = (torch.cat(part) for part in zip(*(run[:4] for run in runs), strict=True))
+    leasts, errors = (
+        [part for part in each if part is not None] for each in zip(*(run[5:] for run in runs), strict=True)
+    )
+    least, error = (torch.cat(parts) if parts else None for parts in (leasts, errors))
+    return Pass(residual, n_active, code_sum, fired, gradients, least, error)
 
 
 class _Entries(NamedTuple):

@@ -93,7 +93,7 @@ def batchtopk_pass(
     k: int,
     penalty: float = 0.0,
 ) -> Pass:
-    """The k x batch largest codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
     whole = Nested((dictionary.shape[1],), (1.0,))
     return matryoshka_pass(u, encoder, encoder_bias, dictionary, k=k, nested=whole, penalty=penalty)
 
@@ -117,7 +117,8 @@ def matryoshka_pass(
 
     def error(codes: Tensor, atoms: Tensor, seen: Tensor) -> Tensor:
         parts = [codes[..., :end] @ atoms[:, :end] - seen for end in nested.ends]
-        return sum(weight * part.square().mean((1, 2)) for weight, part in zip(nested.weights, parts, strict=True))
+        errors = torch.stack([part.square().mean((1, 2)) for part in parts], dim=1)
+        return errors @ errors.new_tensor(nested.weights)
 
     return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty, error=error)
 

@@ -51,11 +51,16 @@ def encode_batchtopk(
     """The k x batch largest of each run's relu(encoder x + bias); among equals the first token's lowest index wins."""
     runs = [compress(_largest(*run, k * x.shape[1]).unsqueeze(0)) for run in zip(x, encoder, bias, strict=True)]
     width = max(run.values.shape[2] for run in runs)
-    return Codes(*(torch.cat([pad(part, (0, width - part.shape[2])) for part in parts]) for parts in zip(*runs, strict=True)))
+    return Codes(
+        *(torch.cat([pad(part, (0, width - part.shape[2])) for part in parts]) for parts in zip(*runs, strict=True))
+    )
 
 
 def _largest(
-    x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"], count: int
+    x: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    bias: Float[Tensor, " atoms"],
+    count: int,
 ) -> Float[Tensor, "batch atoms"]:
     """So many largest activations of one run, which are dense while they are chosen, and 0 elsewhere."""
     activations = torch.addmm(bias, x, encoder.T).relu_()
@@ -132,7 +137,8 @@ def codes_pass(
     """What codes of any choice of atoms leave of u, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
     residual = decode(codes, dictionary) - u
     per_entry = residual * (2 / residual[0].numel())
-    gradients = _gradients(codes, u, encoder, dictionary, per_entry, per_entry.sum(1), penalty)
+    parts = {"per_entry": per_entry, "for_shift": per_entry.sum(1), "penalty": penalty}
+    gradients = _gradients(codes, u, encoder, dictionary, **parts)
     return _passed(codes, residual, gradients)
 
 
@@ -145,7 +151,7 @@ def batchtopk_pass(
     k: int,
     penalty: float = 0.0,
 ) -> Pass:
-    """The k x batch largest codes z of u, what they leave, and the gradients of mean((x_hat - u)^2) + penalty sum(z)."""
+    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
     codes = encode_batchtopk(u, encoder, encoder_bias, k=k)
     return codes_pass(codes, u, encoder, dictionary, penalty=penalty)._replace(least=least(codes.values))
 
@@ -169,9 +175,8 @@ def matryoshka_pass(
     per_entry = weights * residuals * (2 / u[0].numel())
     # an atom is in its group's dictionary and in all larger ones
     per_entry = per_entry.flip(1).cumsum(1).flip(1)
-    for_shift = per_entry[:, 0].sum(1)
-    rows = u.repeat(1, groups, 1)
-    gradients = _gradients(own, rows, encoder, dictionary, per_entry.flatten(1, 2), for_shift, penalty)
+    parts = {"per_entry": per_entry.flatten(1, 2), "for_shift": per_entry[:, 0].sum(1), "penalty": penalty}
+    gradients = _gradients(own, u.repeat(1, groups, 1), encoder, dictionary, **parts)
     error = (weights.view(1, -1) * residuals.square().mean((2, 3))).sum(1)
     return _passed(codes, residuals[:, -1], gradients)._replace(least=least(codes.values), error=error)
 
@@ -193,11 +198,12 @@ def _gradients(
     u: Float[Tensor, "runs tokens d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
     dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
     per_entry: Float[Tensor, "runs tokens d_model"],
     for_shift: Float[Tensor, "runs d_model"],
     penalty: float,
 ) -> Gradients:
-    """From those for the reconstruction of each token, and for all that is added to it."""
+    """From those for each token's reconstruction, and for what all reconstructions share."""
     for_codes = _code_gradients(codes, dictionary, per_entry, penalty)
     n_atoms = dictionary.shape[1]
     ones = for_codes.new_ones(*for_codes.shape[:2], 1)

@@ -130,6 +130,11 @@ class Method(Settings, ABC):
         return {}
 
     @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Of dictionaries within one another, by how many atoms each is larger than the one before; () without any."""
+        return ()
+
+    @property
     def dice(self) -> frozenset[Die]:
         """The dice that change what the method learns from one start: the order of the data by default."""
         return frozenset({"order"})

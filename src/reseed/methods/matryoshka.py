@@ -42,20 +42,26 @@ class Matryoshka(BatchCodes):
     def _groups_fit(self) -> "Matryoshka":
         if not math.isclose(sum(self.groups), 1.0, rel_tol=1e-6):
             raise ValueError(f"groups add up to {sum(self.groups):g}: they are shares of all atoms, and have to give 1")
-        if self.n_atoms < len(self.groups):
-            raise ValueError(f"{len(self.groups)} groups of n_atoms = {self.n_atoms}: each needs an atom of its own")
+        if self.group_sizes[-1] < 1:
+            raise ValueError(f"n_atoms = {self.n_atoms} leaves no atom for the last of {len(self.groups)} groups")
         if self.group_weights is not None and len(self.group_weights) != len(self.groups):
-            raise ValueError(f"{len(self.group_weights)} group_weights for {len(self.groups)} groups: give one for each")
+            raise ValueError(
+                f"{len(self.group_weights)} group_weights for {len(self.groups)} groups: give one for each"
+            )
         return self
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Atoms of each group: its share, rounded down, one at least; the last has the rest."""
+        sizes = [max(1, int(share * self.n_atoms)) for share in self.groups[:-1]]
+        return (*sizes, self.n_atoms - sum(sizes))
 
     @property
     def nested(self) -> kernels.Nested:
         """Where each dictionary ends, and what its error counts."""
-        sizes = [max(1, int(share * self.n_atoms)) for share in self.groups[:-1]]
         weights = self.group_weights or (1.0,) * len(self.groups)
-        return kernels.Nested(
-            ends=(*accumulate(sizes), self.n_atoms), weights=tuple(weight / sum(weights) for weight in weights)
-        )
+        shares = tuple(weight / sum(weights) for weight in weights)
+        return kernels.Nested(ends=tuple(accumulate(self.group_sizes)), weights=shares)
 
     def forward_backward(
         self, state: Mapping[str, Tensor], u: Float[Tensor, "runs batch d_model"], *, penalty: float
