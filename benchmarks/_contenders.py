@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["Contender", "Family", "Shape", "Task"]
 
-Family = Literal["topk", "ra-topk"]
+Family = Literal["topk", "ra-topk", "batchtopk", "matryoshka"]
 
 
 class Shape(NamedTuple):

@@ -7,6 +7,7 @@ do (logging, progress bars, checkpoints) is switched off; whatever its training 
 import contextlib
 import importlib
 import io
+import itertools
 import os
 import sys
 import warnings
@@ -97,7 +98,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Overcomplete:
-    """`train_sae` of overcomplete on its TopKSAE or RATopKSAE, without monitoring."""
+    """`train_sae` of overcomplete on its TopKSAE, RATopKSAE or BatchTopKSAE, without monitoring."""
 
     def __init__(self, task: Task, family: Family, *, auxiliary: bool = False) -> None:
         _skip_init("overcomplete")
@@ -106,6 +107,8 @@ class Overcomplete:
         where = {"device": str(task.rows.device)}
         if family == "topk":
             self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k, **where)
+        elif family == "batchtopk":
+            self.model = sae.BatchTopKSAE(task.d_model, task.n_atoms, top_k=task.k * task.batch_size, **where)
         else:
             self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k, **where)
         self.criterion = losses.top_k_auxiliary_loss if auxiliary else _mean_squared_error
@@ -127,21 +130,35 @@ def _mean_squared_error(x: Tensor, x_hat: Tensor, pre_codes: Tensor, codes: Tens
     return (x - x_hat).square().mean()
 
 
-class DictionaryLearning:
-    """`TopKTrainer.update` of dictionary_learning, which is what its `trainSAE` calls for every batch."""
+GROUPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32)
+"""Shares of the atoms in the groups of a Matryoshka dictionary, those of its authors."""
 
-    def __init__(self, task: Task) -> None:
-        self.trainer = _imported("dictionary_learning.trainers.top_k").TopKTrainer(
+
+class DictionaryLearning:
+    """`update` of a trainer of dictionary_learning, which is what its `trainSAE` calls for every batch."""
+
+    def __init__(self, task: Task, family: Family = "topk") -> None:
+        module, name, more = {
+            "topk": ("top_k", "TopKTrainer", {}),
+            "batchtopk": ("batch_top_k", "BatchTopKTrainer", {"threshold_start_step": 0}),
+            "matryoshka": (
+                "matryoshka_batch_top_k",
+                "MatryoshkaBatchTopKTrainer",
+                {"threshold_start_step": 0, "group_fractions": list(GROUPS)},
+            ),
+        }[family]
+        self.trainer = getattr(_imported(f"dictionary_learning.trainers.{module}"), name)(
             steps=task.steps,
             activation_dim=task.d_model,
             dict_size=task.n_atoms,
             k=task.k,
             layer=0,
             lm_name="",
-            lr=task.learning_rate["topk"],
+            lr=task.learning_rate[family],
             warmup_steps=0,
             seed=ROLLED,
             device=str(task.rows.device),
+            **more,
         )
         self.step = 0
 
@@ -157,31 +174,32 @@ class DictionaryLearning:
 
 
 class SAELens:
-    """`SAETrainer.step` of SAELens on its TopKTrainingSAE, which is what its `fit` calls for every batch.
+    """`SAETrainer.step` of SAELens on its training SAEs, which is what its `fit` calls for every batch.
 
-    Its sparse activations need the rescaling by the decoder's norms off: sparse products have no gradient for that.
+    Its sparse activations, of TopK, need the rescaling by the decoder's norms off: sparse products have no gradient for
+    that.
     """
 
-    def __init__(self, task: Task, *, sparse: bool = False) -> None:
-        sae, config = _imported("sae_lens.saes.topk_sae"), _imported("sae_lens.config")
+    def __init__(self, task: Task, family: Family = "topk", *, sparse: bool = False) -> None:
+        module, name, more = {
+            "topk": ("topk", "TopK", {"use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}),
+            "batchtopk": ("batchtopk", "BatchTopK", {}),
+            "matryoshka": ("matryoshka_batchtopk", "MatryoshkaBatchTopK", {"matryoshka_widths": _ends(task.n_atoms)}),
+        }[family]
+        sae, config = _imported(f"sae_lens.saes.{module}_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)
-        settings = sae.TopKTrainingSAEConfig(
-            d_in=task.d_model,
-            d_sae=task.n_atoms,
-            k=task.k,
-            use_sparse_activations=sparse,
-            rescale_acts_by_decoder_norm=not sparse,
-        )
+        settings = getattr(sae, f"{name}TrainingSAEConfig")(d_in=task.d_model, d_sae=task.n_atoms, k=task.k, **more)
         self.trainer = _imported("sae_lens.training.sae_trainer").SAETrainer(
             config.SAETrainerConfig(
                 total_training_samples=task.steps * task.batch_size,
                 train_batch_size_samples=task.batch_size,
-                lr=task.learning_rate["topk"],
-                lr_end=task.learning_rate["topk"],
+                lr=task.learning_rate[family],
+                lr_end=task.learning_rate[family],
             ),
-            sae.TopKTrainingSAE(settings),
+            getattr(sae, f"{name}TrainingSAE")(settings),
             data_provider=iter(()),
         )
+        self.above = family != "topk"
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `step` per batch."""
@@ -191,8 +209,19 @@ class SAELens:
                 self.trainer.n_training_steps += 1
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """The autoencoder's forward."""
-        return self.trainer.sae(x)
+        """The autoencoder's forward; with the threshold that it is saved with, where a batch decides in training."""
+        sae = self.trainer.sae
+        if not self.above:
+            return sae(x)
+        codes, pre = sae.encode_with_hidden_pre(x)
+        del codes
+        return sae.decode(pre.relu() * (pre > sae.topk_threshold))
+
+
+def _ends(n_atoms: int) -> list[int]:
+    """Where the groups of a Matryoshka dictionary end."""
+    sizes = [int(share * n_atoms) for share in GROUPS[:-1]]
+    return [*itertools.accumulate(sizes), n_atoms]
 
 
 class Sparsify:

@@ -3,6 +3,7 @@
     make bench-peers                            reseed and every peer, in an environment made for them
     python benchmarks/training.py               reseed and the peers that are installed
     python benchmarks/training.py --shape small --rounds 2
+    python benchmarks/training.py --families batchtopk --json FILE   only these; what FILE says of others stays in it
 
 Contenders take turns: a chunk of steps each, round after round, and go on from where they were. The first round warms
 up and is not measured. Printed are medians over rounds, per 100,000 tokens and run, and the R² that each contender
@@ -38,7 +39,7 @@ FORMAT_VERSION = 1
 
 PER = 100_000
 HELDOUT = 8192
-RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4}
+RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4, "batchtopk": 1e-3, "matryoshka": 1e-3}
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
@@ -108,6 +109,42 @@ def entries(runs: int) -> list[Entry]:
             how="`train_sae` of `RATopKSAE`, mean squared error",
             make=partial(Overcomplete, family="ra-topk"),
         ),
+        Entry("reseed batchtopk", "batchtopk", "reseed", ours, partial(Reseed, family="batchtopk")),
+        Entry(
+            "dictionary_learning, batchtopk",
+            "batchtopk",
+            "dictionary-learning",
+            "`BatchTopKTrainer.update`",
+            partial(DictionaryLearning, family="batchtopk"),
+        ),
+        overcomplete(
+            name="overcomplete, batchtopk",
+            family="batchtopk",
+            how="`train_sae` of `BatchTopKSAE`, mean squared error",
+            make=partial(Overcomplete, family="batchtopk"),
+        ),
+        Entry(
+            "SAELens, batchtopk",
+            "batchtopk",
+            "sae-lens",
+            "`SAETrainer.step` of `BatchTopKTrainingSAE`",
+            partial(SAELens, family="batchtopk"),
+        ),
+        Entry("reseed matryoshka", "matryoshka", "reseed", ours, partial(Reseed, family="matryoshka")),
+        Entry(
+            "dictionary_learning, matryoshka",
+            "matryoshka",
+            "dictionary-learning",
+            "`MatryoshkaBatchTopKTrainer.update`",
+            partial(DictionaryLearning, family="matryoshka"),
+        ),
+        Entry(
+            "SAELens, matryoshka",
+            "matryoshka",
+            "sae-lens",
+            "`SAETrainer.step` of `MatryoshkaBatchTopKTrainingSAE`",
+            partial(SAELens, family="matryoshka"),
+        ),
     ]
 
 
@@ -118,7 +155,8 @@ def main() -> None:
     where, shape = machine(), SHAPES[arguments.shape]
     rows, heldout = _in_one_unit(*(_read(arguments.activations) if arguments.activations else _planted(shape)))
     task = _task(rows, shape, steps=(arguments.rounds + 1) * arguments.steps)
-    contenders = [entry for entry in entries(arguments.runs) if _installed(entry)]
+    asked = [entry for entry in entries(arguments.runs) if entry.family in arguments.families]
+    contenders = [entry for entry in asked if _installed(entry)]
     measured = [Measured(entry, entry.make(task)) for entry in contenders]
     for round_number in range(arguments.rounds + 1):
         chunk = _chunk(task, round_number, arguments.steps)
@@ -138,6 +176,7 @@ def main() -> None:
     }
     print(_table(results))
     if arguments.json:
+        results = _beside(results, arguments.json, arguments.families)
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
@@ -149,6 +188,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=1, help="torch's threads (default: 1)")
     parser.add_argument("--runs", type=int, default=4, help="runs side by side in reseed's second row (default: 4)")
     parser.add_argument("--activations", type=Path, help="a folder that `reseed collect` made; default: planted ones")
+    parser.add_argument("--families", nargs="+", choices=RATES, default=list(RATES), help="of methods (default: all)")
     parser.add_argument("--json", type=Path, help="write the figures here")
     return parser.parse_args()
 
@@ -232,6 +272,22 @@ def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Ta
         "ratio": round(statistics.median(ratios), 3),
         "r2": round(_r2(each.contender, heldout, task), 4),
         "cpu_seconds_of_rounds": [round(seconds, 3) for seconds in each.cpu],
+    }
+
+
+def _beside(results: dict[str, Any], file: Path, families: list[Family]) -> dict[str, Any]:
+    """The results, with what the file has of families that were not asked for, of the same shape and steps."""
+    if set(families) == set(RATES) or not file.exists():
+        return results
+    before = json.loads(file.read_text(encoding="utf-8"))
+    alike = ("format_version", "activations", "shape", "steps")
+    if any(before[name] != results[name] for name in alike):
+        raise SystemExit(f"{file} has other shapes or steps: give another file, or measure all families")
+    kept = [row for row in before["contenders"] if row["family"] not in families]
+    return {
+        **results,
+        "versions": before["versions"] | results["versions"],
+        "contenders": sorted(kept + results["contenders"], key=lambda row: list(RATES).index(row["family"])),
     }
 
 
