@@ -90,8 +90,9 @@ _METHODS = """\
 `kind` chooses the method; the other fields depend on it. All of them are sparse autoencoders: with u = x / scale −
 decoder_bias the codes are relu(encoder · u + encoder_bias), and the reconstruction is scale · (codes · dictionary +
 decoder_bias). `scale` is the root mean square distance of the activations to their mean, per dimension, or 1 without
-`rescale`. The loss is the mean squared error over tokens and dimensions in these units, for `relu`, and `topk` with an
-`l1`, plus the penalty.
+`rescale`. The loss is the mean squared error over tokens and dimensions in these units, plus the penalty where a method
+has an `l1`. `batchtopk` and `matryoshka` keep k codes per token on average over a batch, and in evaluation those above
+one threshold; `matryoshka` adds up the errors of dictionaries within one another.
 Adam with betas .9 and .999 updates what is trained.
 
 """
