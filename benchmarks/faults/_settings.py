@@ -65,6 +65,8 @@ ALLOWED = {
     "method.decoder_bias": {"true"},
     "method.rescale": {"true"},
     "method.multiplier": {"true"},
+    "method.threshold_momentum": {"zero"},
+    "method.groups": {"a list"},
 }
 """What is no mistake: a field, and the wrong values that are right for it."""
 
