@@ -30,9 +30,11 @@ class Shape(NamedTuple):
     """That its start is made from; 0 where it has none."""
     d_model: int
     active: int
-    """The most atoms that a token can have: k, or half of them where codes become sparse by a penalty."""
+    """The most atoms of a token, or how many it has on average: k, or half of them where a penalty makes codes sparse."""
     is_sparse: bool
     """Whether a k says so."""
+    groups: int
+    """Residuals of a batch beside that of the whole dictionary: one for each dictionary within another."""
     state: int
     """What training holds and a resume point keeps."""
     snapshot: int
@@ -56,6 +58,7 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
         d_model=d_model,
         active=k or max(1, method.n_atoms // 2),
         is_sparse=k is not None,
+        groups=len(method.group_sizes),
         state=_bytes(state, sizes) + 8 * method.n_atoms,
         snapshot=_bytes(parameters, sizes),
     )
