@@ -30,7 +30,7 @@ class Shape(NamedTuple):
     """That its start is made from; 0 where it has none."""
     d_model: int
     active: int
-    """The most atoms of a token, or how many it has on average: k, or half of them where a penalty makes codes sparse."""
+    """The most atoms of a token, or as many as it has on average: k, or half of all under a penalty for codes."""
     is_sparse: bool
     """Whether a k says so."""
     groups: int
