@@ -6,7 +6,7 @@ import torch
 from reseed import kernels
 from reseed.kernels import Nested, cpu, reference, sparse
 
-IMPLEMENTATIONS = {"sparse": (sparse, torch.float64), "cpu": (cpu, torch.float32)}
+IMPLEMENTATIONS = {"sparse": (kernels, torch.float64), "cpu": (cpu, torch.float32)}
 SHAPES = {
     "small": (3, 50, 40, 16, 5),
     "several tiles": (2, 700, 70, 12, 3),
@@ -157,6 +157,11 @@ def test_what_is_not_finite_is_never_taken_for_an_inactive_atom(poison):
 
 def test_kernels_of_the_package_are_those_of_the_kind_of_tensor(parts):
     tensors, k = parts
-    for dtype, kernel in ((torch.float32, cpu), (torch.float64, sparse)):
-        for ours, own in zip(both(tensors, k, kernels, dtype), both(tensors, k, kernel, dtype), strict=True):
-            assert torch.equal(ours.gradients.dictionary, own.gradients.dictionary)
+    single, double = cast(tensors, torch.float32), cast(tensors)
+    assert torch.equal(
+        kernels.batchtopk_pass(*single, k=k).gradients.encoder, cpu.batchtopk_pass(*single, k=k).gradients.encoder
+    )
+    nest = nested(tensors[1].shape[1])
+    for given, kernel in ((single, cpu), (double, sparse)):
+        ours, own = (each.matryoshka_pass(*given, k=k, nested=nest) for each in (kernels, kernel))
+        assert torch.equal(ours.gradients.dictionary, own.gradients.dictionary)

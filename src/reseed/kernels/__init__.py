@@ -146,7 +146,10 @@ def batchtopk_pass(
     penalty: float = 0.0,
 ) -> Pass:
     """The codes z of u that `encode_batchtopk` keeps, what they leave, and the exact gradients as of `topk_pass`."""
-    return _without_triton(u).batchtopk_pass(u, encoder, encoder_bias, dictionary, k=k, penalty=penalty)
+    if _is_for_cpu(u):
+        return _cpu().batchtopk_pass(u, encoder, encoder_bias, dictionary, k=k, penalty=penalty)
+    codes = sparse.encode_batchtopk(u, encoder, encoder_bias, k=k)
+    return codes_pass(codes, u, encoder, dictionary, penalty=penalty)._replace(least=least(codes.values))
 
 
 def matryoshka_pass(

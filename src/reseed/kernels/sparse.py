@@ -13,7 +13,6 @@ from torch.nn.functional import embedding_bag, pad
 from reseed.kernels._codes import Codes, Gradients, Nested, Pass, compress, fired, least
 
 __all__ = [
-    "batchtopk_pass",
     "codes_pass",
     "decode",
     "encode_batchtopk",
@@ -145,20 +144,6 @@ def codes_pass(
     return _passed(codes, residual, gradients)
 
 
-def batchtopk_pass(
-    u: Float[Tensor, "runs batch d_model"],
-    encoder: Float[Tensor, "runs atoms d_model"],
-    encoder_bias: Float[Tensor, "runs atoms"],
-    dictionary: Float[Tensor, "runs atoms d_model"],
-    *,
-    k: int,
-    penalty: float = 0.0,
-) -> Pass:
-    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
-    codes = encode_batchtopk(u, encoder, encoder_bias, k=k)
-    return codes_pass(codes, u, encoder, dictionary, penalty=penalty)._replace(least=least(codes.values))
-
-
 def matryoshka_pass(
     u: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
@@ -169,7 +154,7 @@ def matryoshka_pass(
     nested: Nested,
     penalty: float = 0.0,
 ) -> Pass:
-    """The same codes, and the gradients of the nested dictionaries' weighted errors + penalty sum(z)."""
+    """The codes of `encode_batchtopk`, and the gradients of nested dictionaries' weighted errors + penalty sum(z)."""
     codes = encode_batchtopk(u, encoder, encoder_bias, k=k)
     own = _by_group(codes, nested.ends)  # tokens of groups: each token once for each group, with the atoms of that
     groups, batch = len(nested.ends), u.shape[1]
