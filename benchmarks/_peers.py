@@ -256,7 +256,7 @@ class SAELens:
             getattr(sae, f"{name}TrainingSAE")(settings),
             data_provider=iter(()),
         )
-        self.above = family != "topk"
+        self.above = family in {"batchtopk", "matryoshka"}
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `step` per batch."""

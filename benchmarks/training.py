@@ -49,7 +49,7 @@ RATES: dict[Family, float] = {
     "ra-jumprelu": 5e-4,
 }
 PUBLISHED: tuple[Family, ...] = ("topk", "ra-topk")
-"""The families that are measured if nobody asks for others: those of docs/assets/speed-training.json."""
+"""The families that are measured if nobody asks for others."""
 LIBRARIES = {
     "dictionary_learning": ("dictionary-learning", DictionaryLearning),
     "overcomplete": ("overcomplete", Overcomplete),

@@ -9,7 +9,7 @@ import numpy as np
 from reseed._support.jit import compiled
 
 __all__ = [
-    "above",
+    "at_least",
     "band_sums",
     "beyond",
     "by_atom",
@@ -198,7 +198,7 @@ def _finite(row: np.ndarray) -> bool:
 
 
 @compiled
-def above(
+def at_least(
     bits: np.ndarray, begin: int, first: int, least: int, count: int, values: np.ndarray, places: np.ndarray
 ) -> tuple[int, int]:
     """Append the entries of some rows that are at least `least` to a list, row after row, as long as rows fit.

@@ -439,7 +439,7 @@ def _largest(
     for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
         activations, done = _bits(row_products(rows, encoder, bias=bias)), 0
         while True:
-            done, count = _loops.above(activations, done, start, least, count, values, places)
+            done, count = _loops.at_least(activations, done, start, least, count, values, places)
             if done == len(rows):
                 break
             count, least = _keep(values[:count], places[:count], wanted)
