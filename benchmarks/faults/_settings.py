@@ -65,6 +65,8 @@ ALLOWED = {
     "method.decoder_bias": {"true"},
     "method.rescale": {"true"},
     "method.multiplier": {"true"},
+    "method.threshold_momentum": {"zero"},
+    "method.groups": {"a list"},
     "method.beta1": {"zero"},
     "method.l0": {"a float", "a half", "zero", "huge"},
     "method.target_l0": {"a half"},
