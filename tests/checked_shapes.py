@@ -2,17 +2,19 @@
 
 jaxtyping's own decorator binds the arguments of each call and checks them twice, which was more than half of the time
 of the suite. Here they are checked once, and only functions whose annotations have axes remember how long these are.
-jaxtyping copies what it remembers before it looks at an array: one whose axes are names is looked at without.
+jaxtyping copies what it remembers before it looks at an array: one whose axes are names is looked at without. beartype
+writes the code of the checks anew for each function: it is written once for those of the same code.
 """
 
 from functools import cache, update_wrapper, wraps
 from inspect import isclass, isgeneratorfunction
+from types import FunctionType
 from typing import Any, Self, get_args, get_type_hints
 
 import jaxtyping
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, TypeCheckError, install_import_hook, jaxtyped
-from jaxtyping._storage import get_shape_memo, pop_shape_memo, push_shape_memo
+from jaxtyping._storage import _shape_storage, pop_shape_memo, push_shape_memo
 
 _beartype = beartype(conf=BeartypeConf(violation_type=TypeCheckError))
 _judged = type(AbstractArray).__instancecheck__
@@ -44,13 +46,15 @@ def _function_or_class(thing):
 def _function(function):
     if isgeneratorfunction(function):  # beartype would check it when it is first asked, not when it is called
         return jaxtyped(function, typechecker=checked)
-    plain = function.__annotations__
-    function.__annotations__ = hints = {name: _hint(hint, function.__globals__) for name, hint in plain.items()}
-    checking = checked(function)
-    function.__annotations__ = plain
-    if checking is function:
+    known = _checks.get(function.__code__)
+    if known is None:
+        known = _checks[function.__code__] = _checks_of(function)
+    checking, has_axes = known
+    if checking is None:
         return function
-    if not any(map(_has_axes, hints.values())):
+    if checking.__kwdefaults__["__beartype_func"] is not function:
+        checking = _around(function, checking)
+    if not has_axes:
         return update_wrapper(checking, function)
 
     @wraps(function)
@@ -62,6 +66,25 @@ def _function(function):
             pop_shape_memo()
 
     return with_axes
+
+
+_checks = {}  # by the code of a function: one inside another function is defined again at every call of that
+
+
+def _checks_of(function):
+    """The checks around a function, None where there is nothing to check; and whether they need axes."""
+    plain = function.__annotations__
+    function.__annotations__ = hints = {name: _hint(hint, function.__globals__) for name, hint in plain.items()}
+    checking = checked(function)
+    function.__annotations__ = plain
+    return (None if checking is function else checking), any(map(_has_axes, hints.values()))
+
+
+def _around(function, checking):
+    """The same checks around another function of the same code."""
+    made = FunctionType(checking.__code__, checking.__globals__, checking.__name__, checking.__defaults__)
+    made.__kwdefaults__ = checking.__kwdefaults__ | {"__beartype_func": function}
+    return made
 
 
 def _hint(hint, names):
@@ -85,18 +108,24 @@ def _has_axes(hint):
 
 def _is_one(hint, value):
     """Whether a value is what an array annotation says; jaxtyping judges whatever is not plainly right."""
-    axes, dtypes = _known(hint)
-    if type(value) is not hint.array_type or not axes:
+    axes, many, place, dtypes = _known(hint)
+    if type(value) is not hint.array_type or axes is None:
         return _judged(hint, value)
     shape = value.shape
-    if value.dtype in dtypes and len(shape) == len(axes):
-        sizes = get_shape_memo()[0]
+    more = len(shape) - len(axes)
+    if value.dtype in dtypes and (more == 0 if many is None else more >= 0):
+        try:
+            sizes, stretches, *_ = _shape_storage.memo_stack[-1]
+        except (AttributeError, IndexError):  # outside any call that is checked
+            return _judged(hint, value)
         before = len(sizes)
-        for axis, size in zip(axes, shape):  # noqa: B905 (as long as each other; half a microsecond, a million times)
+        for axis, size in zip(axes, shape if many is None else shape[:place] + shape[place + more :]):  # noqa: B905 (as long as each other; half a microsecond, a million times)
             if sizes.setdefault(axis, size) != size:
                 break
         else:
-            return True
+            known = (False, shape[place : place + more])  # False: jaxtyping may not broadcast it
+            if many is None or stretches.setdefault(many, known) == known:
+                return True
         while len(sizes) > before:
             sizes.popitem()
     right = _judged(hint, value)
@@ -107,6 +136,14 @@ def _is_one(hint, value):
 
 @cache
 def _known(hint):
-    """The axes of an annotation, if all are names, and the dtypes that were right so far."""
+    """Of an annotation of plain names: those of its axes, that of any number of axes, and where these stand.
+
+    And the dtypes that were right so far.
+    """
     axes = hint.dim_str.split()
-    return (axes if all(axis.isidentifier() and axis[0] != "_" for axis in axes) else []), set()
+    many = [axis for axis in axes if axis.startswith("*")]
+    plain = len(many) < 2 and all(axis.removeprefix("*").isidentifier() and axis[0] != "_" for axis in axes)
+    if not plain:
+        return None, None, 0, set()
+    named = [axis for axis in axes if axis not in many]
+    return (named, many[0][1:], axes.index(many[0]), set()) if many else (named, None, 0, set())

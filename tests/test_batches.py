@@ -11,26 +11,30 @@ def seen():
 
 
 class Counted:
-    """A view that counts how often it is read."""
+    """A view that counts how often each batch is read."""
 
     def __init__(self, view):
-        self.activations, self.n_tokens, self.reads = view, view.n_tokens, 0
+        self.view, self.n_tokens, self.d_model, self.reads = view, view.n_tokens, view.d_model, []
 
-    def rows(self, index):
-        self.reads += 1
-        return self.activations.rows(index)
+    def batches(self, index):
+        self.reads += [tuple(rows) for rows in index.tolist()]
+        return self.view.batches(index)
 
 
+@pytest.mark.parametrize("name", ["centre", "whiten"])
 @pytest.mark.parametrize("ahead", [False, True])
-def test_every_order_gets_its_batches_and_each_is_read_once(seen, ahead):
+@pytest.mark.parametrize(("at_a_time", "kept"), [(1, {5}), (2, {4, 5}), (3, {3, 4, 5}), (100, {*range(6)})])
+def test_every_order_gets_its_batches_and_each_is_read_once(monkeypatch, seen, name, *, ahead, at_a_time, kept):
+    monkeypatch.setattr("reseed.training.batches._AT_A_TIME", at_a_time * 32 * seen.d_model + 1)
+    seen = preprocessed(seen.activations, name)
     counted = Counted(seen)
     batches = Batches(counted, torch.device("cpu"), batch_size=32, steps=6, ahead=ahead)
     for step in range(2, 6):
         for order in (5, 7, 5):
             expected = seen.rows(batch_rows(seen.n_tokens, 32, step, roll=order))
             assert torch.equal(batches.batch(order, step), expected)
-    assert counted.reads == 2 * 4
-    assert batches.kept == {5}
+    assert len(set(counted.reads)) == len(counted.reads)
+    assert batches.kept == kept
 
 
 def test_batches_are_the_same_wherever_the_activations_lie(seen):

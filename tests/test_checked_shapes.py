@@ -32,6 +32,19 @@ def either(a: Float[Tensor, "d"], b: Float[Tensor, "n d"] | Float[Tensor, "d n"]
 
 
 @checked
+def weighed(rows: Float[Tensor, "*stack rows d"], weights: Float[Tensor, "rows *stack"]) -> Float[Tensor, "*stack d"]:
+    return (rows * weights.movedim(0, -1)[..., None]).sum(-2)
+
+
+def defined_anew(factor):
+    @checked
+    def times(a: Float[Tensor, "rows d"], many: int = 1) -> Float[Tensor, "rows d"]:
+        return factor * many * a
+
+    return times
+
+
+@checked
 def counted(words: dict[str, int]) -> int:
     return sum(words.values()) or "none"
 
@@ -68,6 +81,10 @@ def test_what_keeps_its_annotations_is_let_through():
     assert transposed(ones(2, 3), really=False).shape == (2, 3)
     assert nested([("a", ones(5))], ones(5)) == 1
     assert counted({"a": 1}) == 1
+    for stack in ((), (4,), (5, 4)):
+        assert weighed(ones(*stack, 3, 2), ones(3, *stack)).shape == (*stack, 2)
+    for factor in (2, 3):
+        assert defined_anew(factor)(ones(1, 2), many=2).tolist() == [[2.0 * factor, 2.0 * factor]]
     assert next(halves(ones(2))).tolist() == [0.5, 0.5]
     assert Named(ones(2), ones(2), "n").turned().name == ""
 
@@ -78,6 +95,12 @@ BROKEN = {
     "a dtype": lambda: product(torch.ones(2, 3, dtype=torch.int64), ones(3, 4)),
     "a number of axes": lambda: product(ones(2, 3, 1), ones(3, 4)),
     "an array in a list of tuples": lambda: nested([("a", ones(4))], ones(5)),
+    "axes of any number that two arguments share": lambda: weighed(ones(4, 3, 2), ones(3, 5)),
+    "as few of them": lambda: weighed(ones(3, 2), ones(3, 5)),
+    "an axis beside them": lambda: weighed(ones(4, 3, 2), ones(2, 4)),
+    "fewer axes than stand beside them": lambda: weighed(ones(3), ones(3)),
+    "what is defined again at every call": lambda: defined_anew(2)(ones(2)),
+    "the same for what has no axes": lambda: defined_anew(2)(ones(1, 2), many="2"),
     "a type of no array": lambda: counted([1, 2]),
     "a type of no array that comes back": lambda: counted({}),
     "an argument by its name": lambda: transposed(ones(2, 2), really="yes"),

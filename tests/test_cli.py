@@ -45,20 +45,6 @@ def folder(tmp_path_factory):
     return finished(tmp_path_factory)[0]
 
 
-@pytest.fixture
-def typed(capsys, monkeypatch):
-    """Runs a command line: exit code, stdout, stderr."""
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        told = capsys.readouterr()
-        return ended.value.code, told.out, told.err
-
-    return run
-
-
 def test_a_run_prints_its_findings_on_stdout_and_says_where_the_report_is_on_stderr(tmp_path_factory):
     folder, process = finished(tmp_path_factory)
     assert process.returncode == 0

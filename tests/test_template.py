@@ -2,16 +2,20 @@
 
 import re
 import tomllib
+from typing import ClassVar, Literal
 
 import pytest
 from pydantic import BaseModel
 
-from reseed.errors import SpecError
-from reseed.methods import METHODS
-from reseed.pipeline.template import template, toml_value, write_template
+import reseed
+from registering import unchanged_tables
+from reseed.errors import ActivationsError, SpecError
+from reseed.methods import METHODS, TopK
+from reseed.pipeline.template import arms_of, template, toml_value, write_template
 from reseed.spec import Arm, Dice, FeatureRule, Floors, Study, Thresholds, Training
 from reseed.spec.fields import describe
 from reseed.starts import Start
+from studies import command_line, matrix
 
 TABLES = {"training": Training, "dice": Dice, "floors": Floors, "thresholds": Thresholds, "features": FeatureRule}
 
@@ -93,3 +97,96 @@ def test_init_replaces_no_file_unless_it_is_told_to(tmp_path):
 def test_values_survive_toml(value: object):
     read = tomllib.loads(f"x = {toml_value(value)}")["x"]
     assert read == (list(value) if isinstance(value, tuple) else value)
+
+
+# An arm for each method that is asked for.
+
+
+def asked(path, *methods, activations="acts"):
+    """The study that init writes for these methods."""
+    write_template(path, activations=str(activations), force=True, methods=methods)
+    return Study.read(path)
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_every_method_can_be_asked_for_and_starts_where_it_was_published(kind, tmp_path):
+    (arm,) = asked(tmp_path / "study.toml", kind).arms
+    assert (arm.name, arm.method.kind) == (kind, kind)
+    assert arm.start == Start(kind=METHODS[kind].published_start)
+    for field in describe(METHODS[kind]):
+        assert field.required or getattr(arm.method, field.name) == field.default
+        assert (
+            f"\n{field.name} = " in (text := (tmp_path / "study.toml").read_text()) or f"# {field.name} = ..." in text
+        )
+
+
+def test_archetypal_methods_were_published_with_k_means_points_and_the_others_with_random_atoms():
+    starts = {kind: METHODS[kind].published_start for kind in ("topk", "relu", "ra-topk", "a-topk")}
+    assert starts == {"topk": "random", "relu": "random", "ra-topk": "kmeans", "a-topk": "kmeans"}
+
+
+def test_sizes_suit_the_activations_where_there_are_some(tmp_path):
+    matrix(tmp_path / "acts.npy", 4000, d_model=20)
+    study = asked(tmp_path / "study.toml", "topk", "relu", activations="acts.npy")
+    assert [arm.method.n_atoms for arm in study.arms] == [32, 32]  # 3,600 training tokens, 100 for each
+    assert study.arms[0].method.k == 4
+    small = study.model_copy(
+        update={"training": Training(steps=4, batch_size=64, evenly=1, device="cpu"), "floors": Floors(surrogate="off")}
+    )
+    assert set(reseed.run(small, tmp_path / "out", quiet=True).verdicts) >= {"topk@centre", "relu@centre"}
+
+
+def test_activations_that_are_not_there_yet_are_no_error_and_damaged_ones_are(tmp_path):
+    assert asked(tmp_path / "study.toml", "topk", activations="later").arms[0].method.n_atoms == 512
+    (tmp_path / "acts.npy").write_bytes(b"nothing")
+    with pytest.raises(ActivationsError):
+        asked(tmp_path / "other.toml", "topk", activations="acts.npy")
+    assert not (tmp_path / "other.toml").exists()
+
+
+def test_a_method_that_joins_later_is_written_with_what_it_says_of_itself(tmp_path):
+    class Widened(TopK):
+        """TopK with a setting that it needs."""
+
+        published_start: ClassVar[str] = "data"
+        suggested: ClassVar[dict[str, object]] = {"width": 3.5}
+
+        kind: Literal["widened"] = "widened"
+        width: float
+        """How wide."""
+
+    class Silent(Widened):
+        """The same, and no word about its width."""
+
+        suggested: ClassVar[dict[str, object]] = {}
+
+        kind: Literal["silent"] = "silent"
+
+    with unchanged_tables():
+        METHODS.update({"widened": Widened, "silent": Silent})
+        study = asked(tmp_path / "study.toml", "topk", "widened")
+        assert (study.arms[1].method.width, study.arms[1].start.kind) == (3.5, "data")
+        assert "# How wide.\nwidth = 3.5\n" in (tmp_path / "study.toml").read_text()
+        with pytest.raises(SpecError, match="silent: the method needs width and suggests no value; write its arm"):
+            arms_of(["silent"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("topk,topkk", r"--methods 'topkk' is not known: choose from topk, .*; did you mean topk\?"),
+        ("", r"--methods '' is not known: choose from topk, "),
+        ("relu,topk,relu", "--methods names relu twice: each once"),
+    ],
+)
+def test_methods_that_are_unknown_or_given_twice_are_refused_and_nothing_is_written(methods, said, tmp_path):
+    refused = command_line("init", tmp_path / "study.toml", "--methods", methods)
+    assert refused.returncode == 1
+    assert re.search(said, refused.stderr_text)
+    assert not (tmp_path / "study.toml").exists()
+
+
+def test_the_command_writes_an_arm_for_each_method(tmp_path):
+    done = command_line("init", tmp_path / "study.toml", "--methods", "relu, topk")
+    assert done.returncode == 0, done.stderr_text
+    assert [arm.name for arm in Study.read(tmp_path / "study.toml").arms] == ["relu", "topk"]

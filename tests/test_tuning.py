@@ -208,15 +208,15 @@ def test_a_record_that_does_not_fit_the_rate_is_refused():
 
 
 @pytest.fixture(scope="module")
-def typed(acts, tmp_path_factory):
+def commanded(acts, tmp_path_factory):
     """`reseed tune` in a folder of its own: the folder, and the ended process."""
     folder = tmp_path_factory.mktemp("typed")
     asked(acts, arms=(arm("topk", start=RANDOM),)).write(folder / "small.toml")
     return folder, command_line("tune", folder / "small.toml", "--rates", "0.5,1,2", "--quiet")
 
 
-def test_the_command_prints_the_table_and_writes_a_study_that_runs(typed):
-    folder, process = typed
+def test_the_command_prints_the_table_and_writes_a_study_that_runs(commanded):
+    folder, process = commanded
     assert process.returncode == 0, process.stderr_text
     assert process.stdout_text.count("topk (topk)") == process.stdout_text.count("chosen") == 1
     assert process.stderr_text.endswith(f"study: {folder / 'small-tuned.toml'}\n")
@@ -231,17 +231,16 @@ def test_the_command_prints_the_table_and_writes_a_study_that_runs(typed):
     assert said == f"topk: learning rate {rate:g}, chosen on held-out R² (centre) among 0.0005, 0.001, 0.002"
 
 
-def test_a_study_that_exists_is_not_replaced_without_force(typed):
-    folder, _ = typed
+def test_a_study_that_exists_is_not_replaced_without_force(commanded, typed):
+    folder, _ = commanded
     before = (folder / "small-tuned.toml").read_bytes()
-    refused = command_line("tune", folder / "small.toml", "--rates", "0.5", "--quiet")
-    assert (refused.returncode, (folder / "small-tuned.toml").read_bytes()) == (1, before)
-    assert refused.stderr_text.endswith("exists: choose another --write, or replace it with --force\n")
-    allowed = command_line("tune", folder / "small.toml", "--rates", "0.5", "--quiet", "--force")
-    assert (allowed.returncode, "0.0005" in (folder / "small-tuned.toml").read_text()) == (0, True)
+    code, _, told = typed("tune", folder / "small.toml", "--rates", "0.5", "--quiet")
+    assert (code, (folder / "small-tuned.toml").read_bytes()) == (1, before)
+    assert told.endswith("exists: choose another --write, or replace it with --force\n")
+    code, *_ = typed("tune", folder / "small.toml", "--rates", "0.5", "--quiet", "--force")
+    assert (code, "0.0005" in (folder / "small-tuned.toml").read_text()) == (0, True)
 
 
-def test_rates_that_are_no_numbers_are_refused(typed):
-    refused = command_line("tune", typed[0] / "small.toml", "--rates", "high,low", "--force")
-    assert refused.returncode == 1
-    assert refused.stderr_text == "reseed: --rates high,low: numbers with commas, such as 0.3,1,3\n"
+def test_rates_that_are_no_numbers_are_refused(commanded, typed):
+    code, _, told = typed("tune", commanded[0] / "small.toml", "--rates", "high,low", "--force")
+    assert (code, told) == (1, "reseed: --rates high,low: numbers with commas, such as 0.3,1,3\n")

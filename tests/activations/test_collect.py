@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoTokenizer, LlamaForCausalLM, T5Config, T
 
 from conftest import SPECIAL, words
 from reseed.activations import collect, open_activations
-from reseed.activations.feasible import check_counts
+from reseed.activations.feasible import check_counts, check_place
 from reseed.activations.manifest import read_manifest, write_manifest
 from reseed.errors import ActivationsError
 
@@ -337,11 +337,11 @@ def test_at_the_mlp_a_row_is_what_enters_and_then_what_leaves(tmp_path, causal_m
 
 def test_an_mlp_that_is_not_there_is_said(tmp_path, causal_model, bert_model, texts):
     said = {"text_source": "words", "licence": "none"}
-    more = {"texts": texts, "tokens": 100, "context": 32, "at": "mlp", "progress": False, **said}
+    more = {"texts": texts, "tokens": 100, "heldout": 40, "context": 32, "at": "mlp", "progress": False, **said}
     with pytest.raises(ActivationsError, match="layer 0 is the embeddings, which have no MLP"):
         collect(causal_model, layer=0, out=tmp_path / "out", **more)
     with pytest.raises(ActivationsError, match=r"no mlp or feed_forward or ffn, only attention, .*: --at mlp reads"):
         collect(bert_model, layer=1, out=tmp_path / "out", **more)
     with pytest.raises(ActivationsError, match="at='attention': choose from residual, mlp"):
-        collect(causal_model, layer=1, out=tmp_path / "out", **more | {"at": "attention"})
+        check_place("attention", 1)
     assert not (tmp_path / "out").exists()

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from reseed.activations import batch_rows
-from reseed.activations.order import permuted
+from reseed.activations.order import permuted, rows_of_batches
 from reseed.errors import ActivationsError
 
 
@@ -88,3 +88,8 @@ def test_too_few_tokens_for_a_batch_are_refused():
 def test_impossible_batches_are_refused(batch_size, step):
     with pytest.raises(ValueError, match="at least 1 row and steps count from 0"):
         batch_rows(100, batch_size, step, roll=1)
+
+
+def test_batches_that_are_asked_for_together_are_those_of_their_steps_over_the_ends_of_epochs():
+    together = rows_of_batches(1000, 300, range(1, 8), roll=4)
+    assert torch.equal(together, torch.stack([batch_rows(1000, 300, step, roll=4) for step in range(1, 8)]))

@@ -28,14 +28,14 @@ def test_a_case_that_does_not_hold_is_an_exit_code(monkeypatch):
     assert "NO  two and two: 5 (expected: 4)" in told.stdout
 
 
-def test_a_part_that_is_not_there_is_named(tmp_path):
-    asked = command_line("selfcheck", "--only", "floor", "--out", tmp_path, "--quiet")
-    assert asked.returncode == 1
-    assert "--only floor: choose from intervals, tests, floors" in asked.stderr_text
+def test_a_part_that_is_not_there_is_named(tmp_path, typed):
+    code, _, told = typed("selfcheck", "--only", "floor", "--out", tmp_path, "--quiet")
+    assert code == 1
+    assert "--only floor: choose from intervals, tests, floors" in told
 
 
-def test_the_help_names_every_part():
-    told = command_line("selfcheck", "--help").stdout_text
+def test_the_help_names_every_part(typed):
+    _, told, _ = typed("selfcheck", "--help")
     assert all(name in told for name in checks.CHECKS)
 
 

@@ -103,7 +103,7 @@ def test_question_and_answer_come_first_then_a_line_for_each_condition_then_the_
 
 def test_every_measure_stands_in_its_row_with_its_distance_and_its_strictest_null(findings, document):
     condition = findings.condition("topk-random@centre")
-    table = document[document.index('<table class="measures">') :]
+    table = document[document.index('<table class="measures"') :]
     group = said(table[table.index(">topk-random<") :])
     row = group[group.index("whitened agreement") : group.index("subspace overlap")]
     whitened = condition.measures["whitened"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -192,9 +192,9 @@ class Checksums:
             lines: as `lines` gave them, which are read where there are none, and again where they may be old.
         """
         try:
-            stat = _stat(path)
-            if _known.get(path.absolute()) == stat:
+            if _is_known(path):
                 return None
+            stat = _stat(path)
             found, name = sha256_of_file(path), self._name(path)
             sums = (self.lines() if lines is None else lines).get(name, ())
             if found not in sums and lines is not None:
@@ -255,6 +255,8 @@ def _is_of_a_run(path: Path) -> bool:
 def verify(path: Path) -> Damage | None:
     """What is wrong with a file of a study; None where nothing is, or nothing is known. Files are read once only."""
     path = path.absolute()
+    if _is_known(path):
+        return None
     sums = sums_of(path)
     return None if sums is None else sums.damage(path)
 
@@ -328,6 +330,13 @@ def _is_study(folder: Path) -> bool:
 
 def _is_compared(path: Path) -> bool:
     return path.name in _COMPARED and path.parent.parent.name == "compared"
+
+
+def _is_known(path: Path) -> bool:
+    """Whether a file is as this process wrote it, or found it right."""
+    with suppress(OSError):
+        return _known.get(path.absolute()) == _stat(path)
+    return False
 
 
 def _stat(path: Path) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import inspect
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from functools import wraps
+from functools import cache, wraps
 from types import UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
@@ -31,6 +31,8 @@ Between = tuple[Any, Any]
 _LARGEST = 2**63 - 1
 _MOST = 2**38  # numbers: a terabyte
 _NEVER_EMPTY = {"d_model", "steps"}  # axes without which there is nothing to say
+_POSITIONAL = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
+_MANY = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 _NAMES = {
     "str": "text",
     "NoneType": "None",
@@ -50,20 +52,21 @@ def guarded(*, numbers: Numbers = "finite", **ranges: Between) -> Callable[[Call
     """
 
     def guard(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
+        parameters = inspect.signature(function).parameters
+        positional = [name for name, each in parameters.items() if each.kind in _POSITIONAL]
+        defaults = {name: each.default for name, each in parameters.items() if each.kind not in _MANY}
         hints: dict[str, Any] = {}
 
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
             if not hints:
-                hints.update(_hints(function))
-            given = signature.bind(*args, **kwargs).arguments
+                hints.update({name: hint for name, hint in _hints(function).items() if name in defaults})
+            given = {**dict(zip(positional, args, strict=False)), **kwargs}  # what fits nowhere the function refuses
             sizes: dict[str, int] = {}
-            for name, value in given.items():
-                kind = signature.parameters[name].kind
-                many = kind in {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
-                if not many and name in hints and (value is not signature.parameters[name].default):
-                    _Check(name, sizes, numbers=numbers, range=ranges.get(name)).holds(value, hints[name])
+            for name, hint in hints.items():
+                value = given.get(name, defaults[name])
+                if value is not defaults[name]:
+                    _Check(name, sizes, numbers=numbers, range=ranges.get(name)).holds(value, hint)
             return function(*args, **kwargs)
 
         return checked
@@ -193,13 +196,13 @@ class _Check:
         if self.numbers == "finite" or value.isinf().any():
             raise ValueError(f"{self.name} holds {'infinity' if self.numbers == 'nan' else 'NaN or infinity'}")
 
-    def _shape(self, shape: tuple[int, ...], axes: list[str]) -> None:
+    def _shape(self, shape: tuple[int, ...], axes: tuple[str, ...]) -> None:
         """Raise ValueError unless a shape is that of the axes, with the sizes that these have in other arguments."""
         open_end = next((place for place, axis in enumerate(axes) if axis.startswith("*")), None)
         fits = len(shape) == len(axes) if open_end is None else len(shape) >= len(axes) - 1
         if fits and open_end is not None:
             missing = len(shape) - len(axes) + 1
-            axes = [*axes[:open_end], *["_"] * missing, *axes[open_end + 1 :]]
+            axes = (*axes[:open_end], *["_"] * missing, *axes[open_end + 1 :])
         told = []
         for axis, length in zip(axes, shape, strict=False):
             if axis in _NEVER_EMPTY and length == 0:
@@ -222,9 +225,10 @@ def _kind(value: object) -> str:
     return f"{shown(value)} ({name})" if isinstance(value, (bool, int, float, str, bytes)) else f"of type {name}"
 
 
-def _axes(dim_str: str) -> list[str]:
+@cache
+def _axes(dim_str: str) -> tuple[str, ...]:
     axes = [axis.partition("=")[2] or axis for axis in dim_str.split()]
-    return ["*" if axis == "..." else axis for axis in axes]
+    return tuple("*" if axis == "..." else axis for axis in axes)
 
 
 def check_size(rows: int, columns: int) -> None:
@@ -243,13 +247,14 @@ def is_plain_matrix(value: Any) -> bool:  # noqa: ANN401 (a tensor)
 
 def all_finite(value: Any) -> bool:  # noqa: ANN401 (a tensor of floats)
     """Whether no number is NaN or infinite: a finite sum proves that, twenty times as fast as one look at each."""
-    return bool(value.sum().isfinite()) or bool(value.isfinite().all())
+    return math.isfinite(value.sum()) or bool(value.isfinite().all())
 
 
 def _dense(value: Any) -> bool:  # noqa: ANN401 (a tensor)
     return str(value.layout) == "torch.strided" and not (value.is_meta or value.is_quantized or value.is_nested)
 
 
+@cache
 def _dtypes(hint: Any) -> tuple[str, ...]:  # noqa: ANN401 (a class of jaxtyping)
     kind = (
         "bool"

@@ -15,7 +15,7 @@ from torch import Tensor
 from reseed._support.guard import guarded
 from reseed.errors import ActivationsError
 
-__all__ = ["batch_rows", "permuted"]
+__all__ = ["batch_rows", "permuted", "rows_of_batches"]
 
 _ROUNDS = 8
 
@@ -33,14 +33,26 @@ def batch_rows(n_tokens: int, batch_size: int, step: int, *, roll: int) -> Int[T
     """
     if batch_size < 1 or step < 0:
         raise ValueError(f"batch_size={batch_size}, step={step}: a batch has at least 1 row and steps count from 0")
+    return rows_of_batches(n_tokens, batch_size, range(step, step + 1), roll=roll)[0]
+
+
+def rows_of_batches(n_tokens: int, batch_size: int, steps: range, *, roll: int) -> Int[Tensor, "steps batch"]:
+    """What `batch_rows` says of steps that follow each other.
+
+    Raises:
+        ActivationsError: there are fewer tokens than one batch needs.
+    """
     if batch_size > n_tokens:
         raise ActivationsError(
             f"{n_tokens:,} training tokens are too few for a batch of {batch_size:,}: "
             "collect more tokens or use a smaller batch"
         )
-    epoch, place = divmod(step, n_tokens // batch_size)
-    index = np.arange(place * batch_size, (place + 1) * batch_size, dtype=np.uint64)
-    return torch.from_numpy(permuted(index, n_tokens, f"{roll}/{epoch}").astype(np.int64))
+    epochs, places = np.divmod(np.array(steps), n_tokens // batch_size)
+    index = (places[:, None] * batch_size + np.arange(batch_size)).astype(np.uint64)
+    rows = np.empty(index.shape, np.int64)
+    for epoch in range(epochs[0], epochs[-1] + 1):
+        rows[epochs == epoch] = permuted(index[epochs == epoch], n_tokens, f"{roll}/{epoch}")
+    return torch.from_numpy(rows)
 
 
 def permuted(index: np.ndarray, n: int, key: str) -> np.ndarray:

@@ -140,6 +140,10 @@ class Preprocessed:
         """The training rows at `index` after preprocessing, in float32."""
         return self.preprocess.over(self.activations.rows(index))
 
+    def batches(self, index: Int[Tensor, "batches batch"]) -> list[Float[Tensor, "batch d_model"]]:
+        """The training rows of several batches, read at once: each has the bits of `rows` of it alone."""
+        return [self.preprocess.over(rows) for rows in self.activations.rows(index)]
+
     def sample(self, count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
         """`count` different training rows in random order, or all of them if there are fewer."""
         return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])

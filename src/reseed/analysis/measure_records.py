@@ -16,6 +16,8 @@ from reseed.findings import MeasureFindings, PairsFindings
 from reseed.measures import MEASURES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reseed.analysis.tables import Pairs
     from reseed.findings import Interval
     from reseed.floors import Floor
@@ -28,7 +30,6 @@ _NO_PAIRS = {
     "within": "no two runs share a start, so there is no W: it takes runs_per_start = 2",
     "between": "all runs share one start, so there is no B: it takes other starts",
 }
-_CURVES = {"within": statistics.within_start, "between": statistics.between_start}
 
 
 def measure_record(
@@ -44,29 +45,29 @@ def measure_record(
             measures that have no null.
         level: of the intervals.
     """
-    null = strictest(floors)
-    between = _over("between", name, pairs, null, level)
+    null, n_steps = strictest(floors), len(pairs.steps)
+    *curves, gain = _estimates(_curves_and_gain, name, pairs, level)
+    within = _over("within", curves[:n_steps], pairs.steps, null)
+    between = _over("between", curves[n_steps:], pairs.steps, null)
     if said is not None and said.strictest is not None and name not in pairs.without:
         between = between.model_copy(update={"adjusted": interval(said.strictest.adjusted)})
-    born, gain = (interval(each) for each in _estimates(_born_and_gain, name, pairs, level))
     measure = MEASURES[name]
     return MeasureFindings(
         title=measure.title,
         short=measure.short,
         meaning=measure.meaning,
         role=measure.role,
-        within=_over("within", name, pairs, null, level),
+        within=within,
         between=between,
-        born=born,
-        gain=gain,
+        born=interval(curves[n_steps]),
+        gain=interval(gain),
         floors=floors,
         strictest=None if null is None else null.name,
     )
 
 
-def _over(relation: str, name: str, pairs: Pairs, null: Floor | None, level: float) -> PairsFindings:
-    estimates = _estimates(_CURVES[relation], name, pairs, level)
-    curve, last = band(pairs.steps, estimates), interval(estimates[-1])
+def _over(relation: str, estimates: Sequence[Estimate], steps: tuple[int, ...], null: Floor | None) -> PairsFindings:
+    curve, last = band(steps, estimates), interval(estimates[-1])
     return PairsFindings(
         curve=curve,
         adjusted_curve=None if null is None else adjusted_curve(curve, null.value),
@@ -84,11 +85,12 @@ def _estimates(statistic: statistics.Statistic, name: str, pairs: Pairs, level: 
     return tuple(statistics.widened(each, values) for each, values in zip(estimates, without.T, strict=True))
 
 
-def _born_and_gain(
+def _curves_and_gain(
     matrices: Float[Tensor, "steps runs runs"], groups: Int[Tensor, " runs"]
-) -> Float[Tensor, " born_and_gain"]:
+) -> Float[Tensor, " values"]:
+    """W(t), B(t) and G, which are jackknifed together: each time a start is left out, it is once for all of them."""
     between = statistics.between_start(matrices, groups)
-    return torch.stack([between[0], statistics.gain(between)])
+    return torch.cat([statistics.within_start(matrices, groups), between, statistics.gain(between)[None]])
 
 
 def _with_reason(found: Interval, reason: str) -> Interval:

@@ -114,8 +114,8 @@ def floors_of(
         if exact is not None:
             found.append(exact_floor(kind, exact))
         elif kind.name in drawn and measure.untrained:
-            rows = table.filter(table["floor"] == kind.name).select("draw_a", "draw_b", measure.name)
-            values = {(a, b): value for a, b, value in rows.iter_rows()}
+            rows = zip(*(table[column] for column in ("floor", "draw_a", "draw_b", measure.name)), strict=True)
+            values = {(a, b): value for floor, a, b, value in rows if floor == kind.name}
             drawn_as = drawn[kind.name]
             found.append(floors.from_pairs(values, n_draws=drawn_as.n, policy=drawn_as.policy, **_called(kind)))
         elif kind.trained and surrogate is not None and surrogate.apart.any():

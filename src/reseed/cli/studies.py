@@ -32,42 +32,67 @@ __all__ = ["init", "report", "run", "tune"]
 def init(
     path: Annotated[Path, typer.Argument(help="The study.toml to write.")] = Path("study.toml"),
     activations: Annotated[str, typer.Option(help="The activations it will read.")] = "activations",
+    methods: Annotated[
+        str | None, typer.Option(help="An arm for each of these methods, with commas, instead of three arms.")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a commented study.toml to start from."""
     from reseed.pipeline.template import write_template
 
-    write_template(path, activations=activations, force=force)
+    names = () if methods is None else [name.strip() for name in methods.split(",")]
+    write_template(path, activations=activations, force=force, methods=names)
     say(path)
 
 
 def tune(
     study: Annotated[Path, typer.Argument(help="The study.toml.")],
-    rates: Annotated[str, typer.Option(help="Factors of each method's learning rate, with commas.")] = "0.3,1,3",
+    rates: Annotated[
+        str | None, typer.Option(help="Factors of each method's learning rate, with commas; default: 0.3,1,3.")
+    ] = None,
+    l0: Annotated[
+        float | None, typer.Option("--l0", help="Choose penalties instead: so many active atoms per held-out token.")
+    ] = None,
     preprocess: Annotated[
         str | None, typer.Option(help="The preprocessing to tune under; default: centre, or the study's first.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The folder of the runs; default: the file's name-tuning.")] = None,
-    write: Annotated[Path | None, typer.Option(help="The study to write; default: the file's name-tuned.toml.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder of the runs; default: the file's name-tuning, or name-l0-tuning.")
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option(help="The study to write; default: the file's name-tuned.toml, or name-l0.toml.")
+    ] = None,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose learning rates on held-out reconstruction alone.
+    """Choose learning rates on held-out reconstruction alone; with --l0, penalties for a common sparsity.
 
     One for each method of a study. The same command goes on where it was stopped.
     """
     from reseed.pipeline.session import told_from
-    from reseed.pipeline.tune import tune as try_rates
     from reseed.spec import Study
 
+    if l0 is not None and rates is not None:
+        raise SpecError("--rates and --l0 were both given: choose learning rates first, then penalties at these rates")
     asked = Study.read(study)
-    written = write or study.with_name(f"{study.stem}-tuned.toml")
+    ending = {"study": "tuned", "folder": "tuning"} if l0 is None else {"study": "l0", "folder": "l0-tuning"}
+    written = write or study.with_name(f"{study.stem}-{ending['study']}.toml")
     if written.exists() and not force:
         raise SpecError(f"{written} exists: choose another --write, or replace it with --force")
-    factors = _factors(rates)
-    folder = out or study.with_name(f"{study.stem}-tuning")
+    folder = out or study.with_name(f"{study.stem}-{ending['folder']}")
+    if l0 is None:
+        tuned = _with_rates(asked, folder, _factors(rates or "0.3,1,3"), preprocess, quiet=quiet)
+    else:
+        tuned = _with_penalties(asked, folder, l0, preprocess, quiet=quiet)
+    told_from(written.parent, tuned).write(written)
+    say(f"study: {written}", err=True)
+
+
+def _with_rates(asked: Study, folder: Path, factors: list[float], preprocess: str | None, *, quiet: bool) -> Study:
+    from reseed.pipeline.tune import tune as try_rates
+
     tuning = try_rates(asked, folder, factors=factors, preprocess=preprocess, quiet=quiet)
     say(tuning.table())
     advice = tuning.advice(factors)
@@ -75,8 +100,17 @@ def tune(
         raise SpecError("; ".join(advice))
     for words in advice:
         say(words, err=True)
-    told_from(written.parent, tuning.study).write(written)
-    say(f"study: {written}", err=True)
+    return tuning.study
+
+
+def _with_penalties(asked: Study, folder: Path, l0: float, preprocess: str | None, *, quiet: bool) -> Study:
+    from reseed.pipeline.tune_l0 import tune_l0
+
+    tuning = tune_l0(asked, folder, l0=l0, preprocess=preprocess, quiet=quiet)
+    say(tuning.table())
+    if tuning.study is None:
+        raise SpecError("; ".join(tuning.refusals()))
+    return tuning.study
 
 
 def _factors(rates: str) -> list[float]:

@@ -34,6 +34,8 @@ def norms_of(atoms: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]
 
 def is_zero(norms: Float64[Tensor, " atoms"]) -> Bool[Tensor, " atoms"]:
     """The same, of atoms with these norms."""
+    if len(norms) and norms.amin() > _ZERO * norms.amax():  # the median is no longer than the longest
+        return torch.zeros_like(norms, dtype=torch.bool)
     median = norms[norms > 0].quantile(0.5) if norms.any() else 0.0  # a dictionary may be dead for the most part
     return (norms == 0) | (norms < _ZERO * median)
 

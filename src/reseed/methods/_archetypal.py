@@ -39,6 +39,7 @@ class Archetypal(CodedAutoencoder, ABC):
     """
 
     mixes_points: ClassVar[bool] = True
+    published_start: ClassVar[str] = "kmeans"
 
     multiplier: bool = True
     """Whether m is trained; False: it keeps its start."""

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float
@@ -96,6 +97,14 @@ class Method(Settings, ABC):
     """The other parameters that `encode` and `decode` need."""
     negated: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
     """The parameters whose rows change sign with their atoms, where `sign` is abs."""
+
+    published_start: ClassVar[str] = "random"
+    """The kind of start that the method was published with: what `reseed init` writes."""
+    suggested: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    """What `reseed init` writes for settings without a default, other than `n_atoms` and `k`."""
+    penalty: ClassVar[str | None] = None
+    """The setting by which fewer atoms are active the larger it is: what `reseed tune --l0` seeks. None where a token
+    has as many as another setting says."""
 
     kind: str
     """The method's name in `METHODS`."""

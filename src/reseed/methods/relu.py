@@ -24,6 +24,7 @@ class ReLU(FreeDictionary):
     """Sparse autoencoder with unit atoms and an L1 penalty on its codes."""
 
     title: ClassVar[str] = "ReLU"
+    penalty: ClassVar[str | None] = "l1"
 
     kind: Literal["relu"] = "relu"
     learning_rate: PositiveFloat = 1e-3

@@ -1,56 +1,123 @@
-"""The study.toml that `reseed init` writes: every field with its value, and the docstring under it as a comment."""
+"""The study.toml that `reseed init` writes: every field with its value, and the docstring under it as a comment.
+
+An arm for each method that is asked for, from the start that it was published with; sizes suit the activations, where
+these are there already.
+"""
 
 from __future__ import annotations
 
+import math
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tomli_w
 
 from reseed._support.files import write_text
+from reseed._support.mistakes import did_you_mean, shown
 from reseed._support.settings import Settings
+from reseed.activations import sizes_of
 from reseed.errors import SpecError
-from reseed.methods import RATopK, TopK
+from reseed.methods import METHODS, RATopK, TopK
 from reseed.spec import Arm, Study
 from reseed.spec.fields import describe
 from reseed.starts import Start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from reseed.methods import Method
     from reseed.spec.fields import Described
 
-__all__ = ["template", "toml_value", "write_template"]
+__all__ = ["arms_of", "template", "toml_value", "write_template"]
 
 WIDTH = 100  # columns of a comment
 UNSET = "..."  # what stands for a value where a field has none
+SIZES = {"n_atoms": 512, "k": 16}  # where there are no activations yet
+ATOMS_PER_DIMENSION, TOKENS_PER_ATOM = 8, 100
 
 Told = set[tuple[str, str]]
 """Names and comments that were written already: what three arms have in common is explained once."""
 
 
-def write_template(path: Path, *, activations: str, force: bool) -> None:
+def write_template(path: Path, *, activations: str, force: bool, methods: Sequence[str] = ()) -> None:
     """Write a commented study.toml that reads `activations`.
 
+    Args:
+        path: the file.
+        activations: as the study is to say it; a relative path is taken from the folder of the file.
+        force: replace a file that exists.
+        methods: names of `METHODS`, an arm for each; by default the three arms of `template`.
+
     Raises:
-        SpecError: the file exists and `force` is false.
+        SpecError: the file exists and `force` is false, or a method that is not known.
+        ActivationsError: there are activations, and they are damaged or too few; they are read for `methods` only.
     """
     if path.exists() and not force:
         raise SpecError(f"{path} exists: choose another name, or replace it with --force")
-    write_text(path, template(activations))
+    arms = arms_of(methods, _sizes(path.parent / Path(activations).expanduser())) if methods else _arms()
+    write_text(path, template(activations, arms))
 
 
-def template(activations: str) -> str:
-    """The text of the file: three arms, and the default of everything that has one."""
-    study = Study(activations=activations, arms=_arms())
+def template(activations: str, arms: Sequence[Arm] = ()) -> str:
+    """The text of the file: these arms, by default three, and the default of everything that has one."""
+    study = Study(activations=activations, arms=tuple(arms) or _arms())
     lines = [*_HEAD, "", *_table(study, "", set())]
     return "\n".join(lines).strip() + "\n"
 
 
+def arms_of(methods: Sequence[str], sizes: Mapping[str, int] = SIZES) -> tuple[Arm, ...]:
+    """An arm for each method, called as the method is, from its published start.
+
+    Args:
+        methods: names of `METHODS`.
+        sizes: values of settings that any method may need, by name.
+
+    Raises:
+        SpecError: a name that is not known or given twice, or a method that needs a setting and suggests no value.
+    """
+    for name in methods:
+        if name not in METHODS:
+            known = ", ".join(METHODS)
+            raise SpecError(f"--methods {shown(name)} is not known: choose from {known}{did_you_mean(name, METHODS)}")
+    twice = sorted({name for name in methods if methods.count(name) > 1})
+    if twice:
+        raise SpecError(f"--methods names {', '.join(twice)} twice: each once, and copy its arm in the file")
+    return tuple(_arm(name, METHODS[name], sizes) for name in methods)
+
+
+def _arm(name: str, kind: type[Method], sizes: Mapping[str, int]) -> Arm:
+    known = {**sizes, **kind.suggested}
+    needed = [field for field, about in kind.model_fields.items() if about.is_required()]
+    if without := [field for field in needed if field not in known]:
+        raise SpecError(
+            f"--methods {name}: the method needs {', '.join(without)} and suggests no value; write its arm by hand"
+        )
+    method = kind(**{field: known[field] for field in needed})
+    return Arm(name=name, method=method, start=Start(kind=kind.published_start))
+
+
+def _sizes(activations: Path) -> Mapping[str, int]:
+    """Sizes that suit the activations; those of `SIZES` where there are none yet.
+
+    8 atoms for each dimension, as far as there are 100 tokens for each atom, and as many active ones as the root of the
+    dimensions; both the next lower power of two.
+    """
+    if not activations.exists():
+        return SIZES
+    found = sizes_of(activations)
+    n_atoms = max(2, _power_of_two(min(ATOMS_PER_DIMENSION * found.d_model, found.n_tokens // TOKENS_PER_ATOM)))
+    return {"n_atoms": n_atoms, "k": min(_power_of_two(math.isqrt(found.d_model)), n_atoms // 2)}
+
+
+def _power_of_two(most: int) -> int:
+    """The largest that is at most so much, and 1 at least."""
+    return 1 << max(0, most.bit_length() - 1)
+
+
 def _arms() -> tuple[Arm, ...]:
     """TopK from random and from k-means starts, and the archetypal dictionary; sizes alone have no default."""
-    topk, archetypal = TopK(n_atoms=512, k=16), RATopK(n_atoms=512, k=16)
+    topk, archetypal = TopK(**SIZES), RATopK(**SIZES)
     return (
         Arm(name="topk-random", method=topk, start=Start(kind="random")),
         Arm(name="topk-kmeans", method=topk, start=Start(kind="kmeans")),

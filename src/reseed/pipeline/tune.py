@@ -10,36 +10,35 @@ import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from reseed._support import progress, stopping
-from reseed._support.files import canonical_json
-from reseed._support.mistakes import shown
+from reseed._support import stopping
 from reseed._support.numbers import percent, rounded
-from reseed._support.threads import workers
-from reseed.activations import PREPROCESSINGS
 from reseed.errors import SpecError
-from reseed.pipeline.session import check_place, device_of, reading
+from reseed.pipeline.session import check_place, reading
+from reseed.pipeline.trials import (
+    DIGITS,
+    check_folder,
+    first_run,
+    grouped,
+    preprocessing_of,
+    trained_in,
+    with_setting,
+)
 from reseed.spec import Arm, RunSpec, Study, Tuned
-from reseed.training import Context, train
-from reseed.trajectory import StudyFolder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from reseed.activations import Preprocessed
-    from reseed.trajectory import Trajectory
+    from reseed.methods import Method
+    from reseed.trajectory import StudyFolder, Trajectory
 
 __all__ = ["FACTORS", "FORMAT_VERSION", "Choice", "Trial", "Tuning", "tune"]
 
 FORMAT_VERSION = 1
-"""Of tuning.json. 1: first version."""
+"""Of tuning.json. 1: first version; where it is of penalties, `tune_l0` has the second."""
 
 FACTORS = (0.3, 1.0, 3.0)
 """What each method's learning rate is multiplied by, unless asked otherwise."""
-
-DIGITS = 6  # of a learning rate: .3 x .001 is .0003
 
 
 @dataclass(frozen=True)
@@ -131,77 +130,35 @@ def tune(
         ActivationsError: the activations are missing, damaged or too few.
         Interrupted: Ctrl-C, SIGTERM or SIGHUP; every run is saved first.
     """
-    name = _preprocessing(study, preprocess)
-    _check(factors, out)
+    name = preprocessing_of(study, preprocess)
+    _check(factors)
+    check_folder(out)
     check_place(out)
-    groups, left_alone = _groups(study)
+    groups = grouped(study, _rate_of)
+    if not groups:
+        raise SpecError(f"no method of {', '.join(arm.name for arm in study.arms)} has a learning rate to tune")
+    left_alone = tuple(arm.name for arm in study.arms if arm.method.peak_rate is None)
     with reading(study, (name,), quiet=quiet) as (activations, (seen,)):
         grids = [
             _grid(study, arms[0], factors, preprocess=name, activations=activations.fingerprint) for arms in groups
         ]
-        choices = _trained(study, seen, groups, grids, out, quiet=quiet)
+        with trained_in(out, study, seen, quiet=quiet) as (folder, trained):
+            trained([spec for grid in grids for spec in grid.values()])
+            choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
+            folder.sums.write_json(out / "tuning.json", _document(name, choices))
     return Tuning(name, choices, _tuned(study, choices, name), left_alone)
 
 
-def _trained(
-    study: Study,
-    seen: Preprocessed,
-    groups: Sequence[Sequence[Arm]],
-    grids: Sequence[Mapping[float, RunSpec]],
-    out: Path,
-    *,
-    quiet: bool,
-) -> tuple[Choice, ...]:
-    """What every grid chose, after its runs are trained."""
-    folder, device = StudyFolder(out), torch.device(device_of(study.training.device))
-    specs = [spec for grid in grids for spec in grid.values()]
-    with (
-        folder.alone(),
-        workers(study.training.threads) as pool,
-        progress.bar(quiet=quiet) as show,
-    ):
-        folder.clear_remains()
-        folder.check(pool.map)
-        context = Context.of_one(seen, folder, device, pool)
-        advance = show(f"tune @{seen.name}", len(specs) * study.training.steps, f"steps of {len(specs)} runs")
-        train(specs, context, advance=advance)
-        choices = tuple(_choice(arms, grid, folder) for arms, grid in zip(groups, grids, strict=True))
-        folder.sums.write_json(out / "tuning.json", _document(seen.name, choices))
-        folder.sums.settle()
-    return choices
+def _rate_of(method: Method) -> str | None:
+    return None if method.peak_rate is None else "learning_rate"
 
 
-def _preprocessing(study: Study, asked: str | None) -> str:
-    name = ("centre" if "centre" in study.preprocess else study.preprocess[0]) if asked is None else asked
-    if name not in PREPROCESSINGS:
-        raise SpecError(f"--preprocess {shown(name)}: choose from {', '.join(PREPROCESSINGS)}")
-    return name
-
-
-def _check(factors: Sequence[float], out: Path) -> None:
+def _check(factors: Sequence[float]) -> None:
     if not factors or any(not 0 < factor < float("inf") for factor in factors) or len(set(factors)) < len(factors):
         raise SpecError(
             f"--rates {','.join(f'{factor:g}' for factor in factors)}: positive numbers, each once, that the learning "
             "rate of each method is multiplied by, such as 0.3,1,3"
         )
-    if (out / "manifest.json").exists():
-        raise SpecError(f"{out} holds a study: choose another --out for the runs that only tune")
-
-
-def _groups(study: Study) -> tuple[list[list[Arm]], tuple[str, ...]]:
-    """Arms by method, whatever its learning rate; and the names of the arms whose methods have none.
-
-    Raises:
-        SpecError: no method has one.
-    """
-    groups: dict[str, list[Arm]] = {}
-    for arm in study.arms:
-        if arm.method.peak_rate is not None:
-            key = canonical_json(arm.method.model_dump(mode="json", exclude={"learning_rate"}))
-            groups.setdefault(key, []).append(arm)
-    if not groups:
-        raise SpecError(f"no method of {', '.join(arm.name for arm in study.arms)} has a learning rate to tune")
-    return list(groups.values()), tuple(arm.name for arm in study.arms if arm.method.peak_rate is None)
 
 
 def _grid(
@@ -210,17 +167,13 @@ def _grid(
     """The first run of the first start at every learning rate, ascending."""
     own = arm.method.peak_rate or math.nan
     rates = (float(f"{own * factor:.{DIGITS}g}") for factor in sorted(factors))
-
-    def at(rate: float) -> RunSpec:
-        alone = study.model_copy(update={"arms": (_at_rate(arm, rate),), "preprocess": (preprocess,)})
-        condition = alone.conditions[0].model_copy(update={"split": study.split})  # as many tokens as in the study
-        return condition.run(0, 0, activations=activations)
-
-    return {rate: at(rate) for rate in rates}
+    return {
+        rate: first_run(study, _at_rate(arm, rate), preprocess=preprocess, activations=activations) for rate in rates
+    }
 
 
 def _at_rate(arm: Arm, rate: float) -> Arm:
-    return arm.model_copy(update={"method": arm.method.model_copy(update={"learning_rate": rate})})
+    return with_setting(arm, "learning_rate", rate)
 
 
 def _choice(arms: Sequence[Arm], grid: Mapping[float, RunSpec], folder: StudyFolder) -> Choice:

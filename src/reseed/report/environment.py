@@ -8,7 +8,7 @@ from typing import Any
 
 from reseed._support.numbers import interval, percent, rounded
 from reseed.errors import MissingExtraError
-from reseed.report import called, words
+from reseed.report import called, sifting, words
 
 try:
     import jinja2
@@ -41,7 +41,7 @@ def environment() -> jinja2.Environment:
         "sentence": lambda text: f"{text[:1].upper()}{text[1:]}.",
         "thousands": lambda number: f"{number:,}",
     }
-    names: dict[str, Any] = {"words": words, "called": called, "asset": _template, "nan": math.nan}
+    names: dict[str, Any] = {"words": words, "called": called, "sifting": sifting, "asset": _template, "nan": math.nan}
     made.filters |= filters
     made.globals |= names
     return made

@@ -21,7 +21,7 @@ from reseed._support.files import write_text
 from reseed._support.guard import guarded
 from reseed._support.visible import visible_document
 from reseed.errors import MissingExtraError
-from reseed.report import called, citing, theme, words
+from reseed.report import called, citing, sifting, theme, words
 from reseed.report.bars import attribution
 from reseed.report.drawing import literal
 from reseed.report.environment import environment
@@ -31,17 +31,19 @@ from reseed.report.paths import trajectory
 from reseed.report.stamp import stamped
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from reseed.findings import Comparison, ConditionFindings, Findings
     from reseed.report.drawing import Drawing
 
 __all__ = ["Plot", "page", "rendered", "write_report"]
 
-PANEL = 216  # pixels of a trajectory on the first screen
+PANEL, SMALL_PANEL = 216, 158  # pixels of a trajectory on the first screen
+SMALL = 12  # conditions; trajectories of more are small multiples
+SIFTED = 6  # conditions; more can be filtered, grouped and sorted
 EMBEDDED = 1_600_000  # bytes of packed findings in the page, at most
 DETAILED = 60  # conditions that have more than a trajectory, a verdict and a line of each table in the page
-MOST_COMPARISONS = 40  # drawn for one preprocessing; the table has all
+MOST_COMPARISONS = 8  # drawn for one preprocessing; the table has all
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,11 @@ def page(findings: Findings) -> str:
         floors=called.floors_shown(findings.conditions),
         companions=called.measures_shown(findings.conditions, "companion"),
         mechanisms=called.measures_shown(findings.conditions, "mechanism"),
-        diagnostics=called.diagnostics(findings.conditions),
-        anchors={each.name: f"condition-{i}" for i, each in enumerate(findings.conditions)},
+        numbers={each.name: i for i, each in enumerate(findings.conditions)},
+        sifted=_sifted(findings.conditions),
+        small=_are_small(findings),
         LINES=DETAILED,
+        DRAWN=MOST_COMPARISONS,
         findings_json=told,
         left_out=left_out,
         methods=citing.methods(findings),
@@ -156,19 +160,37 @@ def _figures(findings: Findings) -> dict[tuple[str, str], Drawing]:
     drawn = literal(findings)
     named = list(zip(findings.conditions, drawn.conditions, strict=True))
     kinds = {name: kind.draw for name, kind in KINDS.items() if name != "attribution"}
-    kinds["trajectory"] = partial(trajectory, height=PANEL)
+    small = _are_small(findings)
+    kinds["trajectory"] = partial(trajectory, height=SMALL_PANEL if small else PANEL, small=small)
     figures = {
         (name, each.name): draw(drawn, seen)
         for name, draw in kinds.items()
         for each, seen in (named if name == "trajectory" else named[:DETAILED])
     }
     groups = zip(_by_preprocess(findings), _by_preprocess(drawn).values(), strict=True)
-    figures |= {("attribution", name): attribution(group[:MOST_COMPARISONS]) for name, group in groups}
+    figures |= {("attribution", name): attribution(_drawn(group)) for name, group in groups}
     shown = {place: each for place, each in figures.items() if each.data}
     for (kind, name), each in shown.items():
         title = f"{KINDS[kind].title}: {html.escape(name, quote=False)}"
         each.update_layout(showlegend=False, meta={**each.layout["meta"], "title": title})  # the page has legends
     return shown
+
+
+def _are_small(findings: Findings) -> bool:
+    """Whether trajectories are small multiples."""
+    return len(findings.conditions) > SMALL
+
+
+def _sifted(conditions: Sequence[ConditionFindings]) -> str:
+    """What filters, groups and sorts the conditions has to know of them, as JSON; empty where they are few."""
+    return json_in_script([sifting.keys(each) for each in conditions]) if len(conditions) > SIFTED else ""
+
+
+def _drawn(group: Sequence[Comparison]) -> list[Comparison]:
+    """As many comparisons as are drawn: where there are more, those that are tested come first."""
+    if len(group) <= MOST_COMPARISONS:
+        return list(group)
+    return sorted(group, key=lambda each: each.outcome == "not compared")[:MOST_COMPARISONS]
 
 
 def _by_preprocess(findings: Findings) -> dict[str, list[Comparison]]:

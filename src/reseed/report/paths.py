@@ -41,9 +41,9 @@ __all__ = ["memory", "retention", "trajectory"]
 
 HEIGHT = 300  # pixels of the main panels
 LOWER = 240  # and of those for init memory
+SMALL_MARGIN = {"l": 30, "r": 36, "t": 8, "b": 24}
 ENDS: dict[Relation, str] = {"within": "identical", "between": "apart"}
 """What stands beside the end of a curve: how the runs of its pairs were born."""
-_EDGES = 54  # pixels above and below a panel, for its margins
 
 
 class _Stroke(NamedTuple):
@@ -57,11 +57,21 @@ class _Stroke(NamedTuple):
     """Its label beside the panel; empty for a dotted curve without one."""
 
 
-def trajectory(findings: Findings, condition: ConditionFindings, *, height: int = HEIGHT) -> Drawing:
-    """W and B with bands, pairs, nulls and references; the panels of one study share their vertical axis."""
+def trajectory(
+    findings: Findings, condition: ConditionFindings, *, height: int = HEIGHT, small: bool = False
+) -> Drawing:
+    """W and B with bands, pairs, nulls and references; the panels of one study share their vertical axis.
+
+    Beside the curves of a small one stand their numbers alone: what is which, the legend of all says.
+    """
     drawn = Drawing(base_layout(height, alt=_trajectory_alt(condition)))
     labels = _add_agreement(drawn, condition, condition.agreement) if condition.agreement else []
-    return _framed(drawn, condition, agreement_range(findings.conditions), labels)
+    if not small:
+        return _framed(drawn, condition, agreement_range(findings.conditions), labels)
+    drawn.update_layout(margin=SMALL_MARGIN)
+    numbers = [each._replace(text=f"<b>{rounded(each.value)}</b>") for each in labels]
+    framed = _framed(drawn, condition, agreement_range(findings.conditions), numbers)
+    return framed.update_layout(xaxis={"title": None})
 
 
 def _add_agreement(drawn: Drawing, condition: ConditionFindings, found: MeasureFindings) -> list[Label]:
@@ -169,10 +179,11 @@ def _retention_strokes(condition: ConditionFindings) -> list[_Stroke]:
 
 
 def _framed(drawn: Drawing, condition: ConditionFindings, span: tuple[float, float], labels: list[Label]) -> Drawing:
+    margin = drawn.layout["margin"]
     drawn.update_layout(
         xaxis=step_axis(condition.steps),
         yaxis=value_axis(*span, ticks=round_ticks(*span)),
-        annotations=margin_labels(labels, span, drawn.layout["height"] - _EDGES),
+        annotations=margin_labels(labels, span, drawn.layout["height"] - margin["t"] - margin["b"]),
     )
     return drawn
 

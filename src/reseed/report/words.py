@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reseed._support.numbers import interval, percent, rounded, steps
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
@@ -13,7 +13,7 @@ from reseed.thresholds import Thresholds
 from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from reseed.findings import (
         Comparison,
@@ -479,13 +479,23 @@ def title(findings: Findings) -> str:
 
 
 def tuned(findings: Findings) -> tuple[str, ...]:
-    """How the learning rates were chosen, of the arms that were tuned."""
-    arms = (arm for arm in findings.study.get("arms", ()) if arm.get("tuned"))
-    return tuple(
-        f"{arm['name']}: learning rate {arm['method']['learning_rate']:g}, chosen on held-out R² "
-        f"({arm['tuned']['preprocess']}) among {', '.join(f'{rate:g}' for rate in arm['tuned']['rates'])}"
-        for arm in arms
-    )
+    """How the learning rates and the penalties were chosen, of the arms that were tuned."""
+    return tuple(said for arm in findings.study.get("arms", ()) for said in (*_tuned_rate(arm), *_tuned_penalty(arm)))
+
+
+def _tuned_rate(arm: Mapping[str, Any]) -> Iterator[str]:
+    if record := arm.get("tuned"):
+        rate = arm["method"]["learning_rate"]
+        among = ", ".join(f"{each:g}" for each in record["rates"])
+        yield f"{arm['name']}: learning rate {rate:g}, chosen on held-out R² ({record['preprocess']}) among {among}"
+
+
+def _tuned_penalty(arm: Mapping[str, Any]) -> Iterator[str]:
+    if record := arm.get("tuned_l0"):
+        value, setting = arm["method"][record["setting"]], record["setting"]
+        among = ", ".join(f"{each:g}" for each in record["penalties"])
+        sought = f"L0 = {record['l0']:g} ({record['preprocess']})"
+        yield f"{arm['name']}: {setting} {value:g}, chosen for a held-out {sought} among {among}"
 
 
 def _run_label(run: RunFindings) -> str:

@@ -1,6 +1,6 @@
 """What a study asks for: frozen, validated, TOML in and out."""
 
-from reseed.spec.arm import Arm, Tuned
+from reseed.spec.arm import Arm, Tuned, TunedL0
 from reseed.spec.recipe import Dice, FeatureRule, Floors, Scope, Thresholds, Training
 from reseed.spec.runs import Condition, Part, Reads, RunSpec, Spawn, Split
 from reseed.spec.study import Study
@@ -21,4 +21,5 @@ __all__ = [
     "Thresholds",
     "Training",
     "Tuned",
+    "TunedL0",
 ]

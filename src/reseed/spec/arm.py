@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator, model_validator
 
+from reseed._support.mistakes import shown
 from reseed._support.settings import Settings
 from reseed.dice import Die
 from reseed.errors import SpecError
@@ -17,7 +18,7 @@ from reseed.starts import Start, check_start
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["AnyMethod", "Arm", "Tuned"]
+__all__ = ["AnyMethod", "Arm", "Tuned", "TunedL0"]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -46,6 +47,19 @@ class Tuned(Settings):
     """The learning rates that were tried."""
 
 
+class TunedL0(Settings):
+    """How `reseed tune --l0` chose a penalty: by the active atoms per held-out token of one run per value."""
+
+    preprocess: str
+    """The preprocessing under which it was chosen."""
+    setting: str
+    """The penalty, as the method calls it."""
+    l0: float
+    """The active atoms per token that were sought."""
+    penalties: tuple[float, ...]
+    """The values that were tried."""
+
+
 class Arm(Settings):
     """A way to learn a dictionary and the place where it starts."""
 
@@ -59,6 +73,8 @@ class Arm(Settings):
     """Dice that this arm shares otherwise than the study does, such as `{ points = "shared", kmeans = "shared" }`."""
     tuned: Tuned | None = None
     """Written by `reseed tune`: how the learning rate was chosen. A record for the report; no part of what a run is."""
+    tuned_l0: TunedL0 | None = None
+    """Written by `reseed tune --l0`: how the penalty was chosen. A record as well."""
 
     @field_validator("name")
     @classmethod
@@ -81,6 +97,23 @@ class Arm(Settings):
             f"learning_rate = {rate:g} is none of the tuned rates ({tried}): "
             "leave out tuned, or run  reseed tune  again"
         )
+
+    @model_validator(mode="after")
+    def _penalty_is_the_tuned_one(self) -> Self:
+        if self.tuned_l0 is None:
+            return self
+        setting = self.tuned_l0.setting
+        if setting != self.method.penalty:
+            raise SpecError(
+                f"{self.method.kind} has no penalty {shown(setting)} that could be tuned: leave out tuned_l0"
+            )
+        if (penalty := getattr(self.method, setting)) not in self.tuned_l0.penalties:
+            tried = ", ".join(f"{each:g}" for each in self.tuned_l0.penalties)
+            raise SpecError(
+                f"{setting} = {penalty:g} is none of the tuned penalties ({tried}): leave out tuned_l0, or run  "
+                "reseed tune --l0  again"
+            )
+        return self
 
     @model_validator(mode="after")
     def _start_suits_method(self) -> Self:

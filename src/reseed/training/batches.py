@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.activations import batch_rows
+from reseed.activations.order import rows_of_batches
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 __all__ = ["Batches", "near_to", "share_of"]
 
 
+_AT_A_TIME = 2**18  # numbers: small batches are read many at a time, for as long as they stay in the cache
+
+
 class Batches:
     """The batches of one training, step after step; steps that lie behind are forgotten.
 
-    On the CPU a batch is read by the thread that needs it first, and the others wait for it. Elsewhere the next batch
-    is read and converted while this one is computed with, and is sent to the device from pinned memory if it is not
-    there already.
+    Steps that follow each other are read at a time, of large batches one. On the CPU they are read by the thread that
+    needs them first, and the others wait for it. Elsewhere the next ones are read and converted while these are
+    computed with, and are sent to the device from pinned memory if they are not there already.
     """
 
     def __init__(
@@ -32,46 +35,55 @@ class Batches:
         """Read `ahead` or not; None leaves it to the device."""
         self._activations, self._device = seen, device
         self._batch_size, self._steps = batch_size, steps
+        self._at_a_time = max(1, _AT_A_TIME // (batch_size * seen.d_model))
         wanted = device.type != "cpu" if ahead is None else ahead
         self._reader = ThreadPoolExecutor(1) if wanted else None  # its own: those that step may all be waiting for it
-        self._read: dict[tuple[int, int], Future[Tensor]] = {}
+        self._read: dict[tuple[int, int], Future[list[Tensor]]] = {}
         self._lock = threading.Lock()
 
     @property
     def kept(self) -> set[int]:
         """The steps whose batches are in memory or on their way."""
-        return {step for _, step in self._read}
+        return {step for _, first in self._read for step in self._from(first)}
 
     def batch(self, order: int, step: int) -> Float[Tensor, "batch d_model"]:
         """The rows of a step in the order that this number names, on the device."""
-        now = self._begun(order, step)
-        if self._reader and step + 1 < self._steps:
-            self._begun(order, step + 1)
+        first = step - step % self._at_a_time
+        now = self._begun(order, first)
+        if self._reader and first + self._at_a_time < self._steps:
+            self._begun(order, first + self._at_a_time)
         with self._lock:
-            self._read = {key: future for key, future in self._read.items() if key[1] >= step}
-        return now.result()
+            self._read = {key: future for key, future in self._read.items() if key[1] >= first}
+        return now.result()[step - first]
 
-    def _begun(self, order: int, step: int) -> Future[Tensor]:
-        """A batch that somebody reads, or has read."""
+    def _from(self, first: int) -> range:
+        """The steps that are read together with this one."""
+        return range(first, min(first + self._at_a_time, self._steps))
+
+    def _begun(self, order: int, first: int) -> Future[list[Tensor]]:
+        """Batches that somebody reads, or has read."""
         with self._lock:
-            if (order, step) in self._read:
-                return self._read[order, step]
-            future: Future[Tensor] = Future()
-            self._read[order, step] = future
+            if (order, first) in self._read:
+                return self._read[order, first]
+            future: Future[list[Tensor]] = Future()
+            self._read[order, first] = future
         if self._reader:
-            self._reader.submit(self._fill, future, order, step)
+            self._reader.submit(self._fill, future, order, first)
         else:
-            self._fill(future, order, step)
+            self._fill(future, order, first)
         return future
 
-    def _fill(self, future: Future[Tensor], order: int, step: int) -> None:
+    def _fill(self, future: Future[list[Tensor]], order: int, first: int) -> None:
         try:
-            future.set_result(self._rows(order, step))
+            future.set_result(self._batches(order, first))
         except BaseException as error:  # noqa: BLE001 (it belongs to whoever asks for the batch)
             future.set_exception(error)
 
-    def _rows(self, order: int, step: int) -> Float[Tensor, "batch d_model"]:
-        rows = self._activations.rows(batch_rows(self._activations.n_tokens, self._batch_size, step, roll=order))
+    def _batches(self, order: int, first: int) -> list[Float[Tensor, "batch d_model"]]:
+        index = rows_of_batches(self._activations.n_tokens, self._batch_size, self._from(first), roll=order)
+        return [self._sent(rows) for rows in self._activations.batches(index)]
+
+    def _sent(self, rows: Float[Tensor, "batch d_model"]) -> Float[Tensor, "batch d_model"]:
         if self._device.type == "cuda" and not rows.is_cuda:
             rows = rows.pin_memory()
         return rows.to(self._device, non_blocking=True)

@@ -195,8 +195,8 @@ def stepped(each: Stack, step: int, batches: Mapping[Reads, Batches], context: C
     schedule = Schedule(each.step, training.steps, warmup_steps=training.warmup_steps, decay=training.decay)
     outcome = each.method.update(each.state, x, schedule)
     each.step += 1
-    each.idle = torch.where(outcome.fired, 0, each.idle + 1)
-    each.loss_sum += outcome.loss.double()
+    each.idle.add_(1).masked_fill_(outcome.fired, 0)
+    each.loss_sum += outcome.loss
     each.loss_count += 1
     _resample(each, context)
     due = each.step in each.specs[0].snapshots
@@ -216,8 +216,8 @@ def write_down(each: Stack, context: Context) -> None:
 def _resample(each: Stack, context: Context) -> None:
     """Replace the atoms that did not fire for `resample_every` steps by activations, where the method asks for it."""
     method = each.method
-    every = method.resample_every if isinstance(method, Resamples) else None
-    if not isinstance(method, Resamples) or every is None or each.step % every:
+    every: int | None = getattr(method, "resample_every", None)
+    if every is None or each.step % every or not isinstance(method, Resamples):
         return
     if each.step == each.specs[0].training.steps:  # nothing could be learnt about what is replaced now
         return
