@@ -31,6 +31,7 @@ class Gated(FreeAtoms):
     """Sparse autoencoder with unit atoms whose gates pay an L1 penalty, and whose codes do not."""
 
     title: ClassVar[str] = "Gated"
+    penalty: ClassVar[str | None] = "l1"
     per_atom: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias", "log_gain", "magnitude_offset")
 
     kind: Literal["gated"] = "gated"
