@@ -5,10 +5,12 @@ import tomllib
 from typing import ClassVar, Literal
 
 import pytest
+import torch
 from pydantic import BaseModel
 
 import reseed
 from registering import unchanged_tables
+from reseed.activations.writer import append_shard, begin_store, finish_store, write_heldout
 from reseed.errors import ActivationsError, SpecError
 from reseed.methods import METHODS, TopK
 from reseed.pipeline.template import arms_of, template, toml_value, write_template
@@ -190,3 +192,20 @@ def test_the_command_writes_an_arm_for_each_method(tmp_path):
     done = command_line("init", tmp_path / "study.toml", "--methods", "relu, topk")
     assert done.returncode == 0, done.stderr_text
     assert [arm.name for arm in Study.read(tmp_path / "study.toml").arms] == ["relu", "topk"]
+
+
+def test_of_a_pair_of_activations_init_knows_what_is_read(tmp_path):
+    rows, what = torch.randn(3000, 20), {"model": "tiny", "layer": 1, "at": "mlp", "reads": 12}
+    manifest = begin_store(tmp_path / "acts", about=what, d_model=20, dtype="fp32")
+    manifest = write_heldout(tmp_path / "acts", manifest, rows[:300])
+    finish_store(tmp_path / "acts", append_shard(tmp_path / "acts", manifest, rows[300:]))
+    (arm,) = asked(tmp_path / "study.toml", "transcoder", activations="acts").arms
+    assert (arm.method.reads, arm.method.n_atoms, arm.method.k) == (12, 16, 2)
+
+
+def test_what_a_transcoder_reads_of_activations_that_do_not_say_is_for_the_user_to_say(tmp_path):
+    matrix(tmp_path / "acts.npy", 4000, d_model=20)
+    with pytest.raises(
+        SpecError, match="transcoder: the method needs reads and suggests no value; write its arm by hand"
+    ):
+        asked(tmp_path / "study.toml", "transcoder", activations="acts.npy")

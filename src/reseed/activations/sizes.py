@@ -21,6 +21,8 @@ class Sizes(NamedTuple):
     d_model: int
     window: int = 1
     """Rows that a text window has at most; 1 where nobody knows which rows belong together."""
+    reads: int | None = None
+    """Of a store that holds what enters something and what leaves it: columns of what enters, the first of a row."""
 
     def part(self, of: int) -> int:
         """Rows in each of `of` disjoint parts of the training rows; 0 or fewer where these are too few."""
@@ -37,8 +39,9 @@ def sizes_of(source: str | Path, *, tensor: str | None = None, transpose: bool =
     with telling_of(path):
         if path.is_dir() and (path / MANIFEST).exists():
             manifest, heldout, _ = complete_manifest(path)
-            window = window_of(manifest.about)
-            return Sizes(path.resolve().name, manifest.n_tokens, heldout.rows, manifest.d_model, window)
+            window, reads = window_of(manifest.about), manifest.about.get("reads")
+            reads = reads if type(reads) is int else None
+            return Sizes(path.resolve().name, manifest.n_tokens, heldout.rows, manifest.d_model, window, reads)
         name, matrix = read_matrix(path, tensor=tensor, transpose=transpose)
         split = split_of(matrix, name)
         return Sizes(name, split.n_tokens, split.n_heldout, matrix.d_model)

@@ -132,7 +132,7 @@ class JumpCodes(CodedAutoencoder, ABC):
         threshold = self.thresholds(state)
         weights = (state["encoder"], state["encoder_bias"], dictionary)
         passed, pull, below, above = kernels.jump_pass(u, *weights, threshold=threshold, bandwidth=self.bandwidth)
-        penalty, price = self.priced(state, passed.n_active.to(u.dtype) / u.shape[1], d_model=u.shape[2])
+        penalty, price = self.penalty_of(state, passed.n_active.to(u.dtype) / u.shape[1], d_model=u.shape[2])
         paying = above if self.band == "above" else above + below
         per_place = (price / u.shape[1]).unsqueeze(1)
         for_threshold = -(threshold * pull + per_place * paying) / self.bandwidth
@@ -142,7 +142,7 @@ class JumpCodes(CodedAutoencoder, ABC):
         every = passed.gradients._asdict() | {"threshold": for_threshold}
         return every, BatchOutcome(loss=error.loss + penalty, fired=error.fired)
 
-    def priced(
+    def penalty_of(
         self, state: Mapping[str, Tensor], active: Float[Tensor, " runs"], *, d_model: int
     ) -> tuple[Float[Tensor, " runs"], Float[Tensor, " runs"]]:
         """What so many active atoms per token add to the loss, and the derivative of that."""

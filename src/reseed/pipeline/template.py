@@ -33,7 +33,7 @@ __all__ = ["arms_of", "template", "toml_value", "write_template"]
 
 WIDTH = 100  # columns of a comment
 UNSET = "..."  # what stands for a value where a field has none
-SIZES = {"n_atoms": 512, "k": 16}  # where there are no activations yet
+SIZES = {"n_atoms": 512, "k": 16, "reads": 256}  # where there are no activations yet
 ATOMS_PER_DIMENSION, TOKENS_PER_ATOM = 8, 100
 
 Told = set[tuple[str, str]]
@@ -106,8 +106,10 @@ def _sizes(activations: Path) -> Mapping[str, int]:
     if not activations.exists():
         return SIZES
     found = sizes_of(activations)
-    n_atoms = max(2, _power_of_two(min(ATOMS_PER_DIMENSION * found.d_model, found.n_tokens // TOKENS_PER_ATOM)))
-    return {"n_atoms": n_atoms, "k": min(_power_of_two(math.isqrt(found.d_model)), n_atoms // 2)}
+    d_model = found.d_model - (found.reads or 0)
+    n_atoms = max(2, _power_of_two(min(ATOMS_PER_DIMENSION * d_model, found.n_tokens // TOKENS_PER_ATOM)))
+    k = min(_power_of_two(math.isqrt(d_model)), n_atoms // 2)
+    return {"n_atoms": n_atoms, "k": k} | ({} if found.reads is None else {"reads": found.reads})
 
 
 def _power_of_two(most: int) -> int:
@@ -117,7 +119,8 @@ def _power_of_two(most: int) -> int:
 
 def _arms() -> tuple[Arm, ...]:
     """TopK from random and from k-means starts, and the archetypal dictionary; sizes alone have no default."""
-    topk, archetypal = TopK(**SIZES), RATopK(**SIZES)
+    sizes = {name: SIZES[name] for name in ("n_atoms", "k")}
+    topk, archetypal = TopK(**sizes), RATopK(**sizes)
     return (
         Arm(name="topk-random", method=topk, start=Start(kind="random")),
         Arm(name="topk-kmeans", method=topk, start=Start(kind="kmeans")),
