@@ -25,7 +25,7 @@ THRESHOLD, BANDWIDTH = 0.5, 0.1
 """Of JumpReLU at the start, in units of an activation's root mean square deviation per dimension."""
 PRICE = 10.0
 """What JumpReLU pays for the distance of its active atoms from k; see `l0` of reseed's."""
-L1 = 1.0
+L1 = 0.7
 """What Gated pays for open gates."""
 
 

@@ -47,6 +47,14 @@ class _Flat(NamedTuple):
     indices: np.ndarray
 
 
+class _Entries(NamedTuple):
+    """Where each atom is active; see _loops.by_atom."""
+
+    ends: np.ndarray
+    places: np.ndarray
+    tokens: np.ndarray
+
+
 def encode_topk(
     x: Float[Tensor, "runs batch d_model"],
     encoder: Float[Tensor, "runs atoms d_model"],
@@ -324,61 +332,68 @@ def _gated_pass(
     flat = _positives(u, encoder, gate_bias)
     if flat is None:
         *weights, gains, biases = _stacked(encoder, gate_bias, dictionary, log_gain, magnitude_bias)
-        behind = {
-            "log_gain": gains,
-            "magnitude_bias": biases,
-            "penalty": penalty,
-            "teach_decoder": teach_decoder,
-            "batch": len(u),
-        }
-        parts = [dense.gated_pass(x, *weights, **behind) for x in _parts(u)]
+        behind = {"log_gain": gains, "magnitude_bias": biases, "teach_decoder": teach_decoder}
+        parts = [dense.gated_pass(x, *weights, **behind, penalty=penalty, batch=len(u)) for x in _parts(u)]
         passes, gate_residuals, *sums = zip(*parts, strict=True)
         return GatedPass(_whole(passes), torch.cat(gate_residuals, dim=1), *(_total(each) for each in sums))
-    rows, atoms, factor = _array(u), _array(dictionary), 2 / u.numel()
-    n_places, indices = flat.starts[-1], flat.indices[: flat.starts[-1]]
-    gain = _array(log_gain.exp())
-    linear = flat.values[:n_places] - _array(gate_bias)[indices]
-    codes = np.maximum(gain[indices] * linear + _array(magnitude_bias)[indices], np.float32(0))
-    residual, gate_residual = torch.empty(u.shape), torch.empty(u.shape)
-    for_codes, for_gates = np.empty(n_places, np.float32), np.empty(n_places, np.float32)
-    _loops.residuals(flat.starts, codes, indices, atoms, rows, factor, 0.0, residual.numpy(), for_codes)
-    _loops.residuals(*flat, atoms, rows, factor, penalty, gate_residual.numpy(), for_gates)
-    entries, places = _by_atom(flat, len(atoms)), codes != 0
-    for_linear = for_codes * gain[indices] + for_gates
-
-    def by_atom(weights: np.ndarray) -> Float[Tensor, "1 atoms"]:
-        sums = torch.empty(1, len(atoms))
-        _loops.weight_sums(entries.ends, entries.places, weights, sums[0].numpy())
-        return sums
-
+    # a gate and its code share a place, so that one list of places by atom serves both
+    gates = flat._replace(values=flat.values[: flat.starts[-1]], indices=flat.indices[: flat.starts[-1]])
+    gain, bias = _array(log_gain.exp())[gates.indices], _array(magnitude_bias)[gates.indices]
+    linear = gates.values - _array(gate_bias)[gates.indices]
+    codes = gates._replace(values=np.maximum(gain * linear + bias, np.float32(0)))
+    residual, for_codes = _residual(codes, u, dictionary, penalty=0.0)
+    gate_residual, for_gates = _residual(gates, u, dictionary, penalty=penalty)
+    entries, factor = _by_atom(gates, len(dictionary)), 2 / u.numel()
+    for_linear = for_codes * gain + for_gates
     gradients = Gradients(
-        dictionary=torch.empty(1, *atoms.shape),
-        encoder=torch.empty(1, *atoms.shape),
-        encoder_bias=by_atom(for_gates),
-        decoder_bias=residual.sum(0) * factor - by_atom(for_linear) @ encoder,
+        dictionary=_row_sums(entries, codes.values, residual[0], factor),
+        encoder=_row_sums(entries, for_linear, u, 1.0),
+        encoder_bias=_weight_sums(entries, for_gates),
+        decoder_bias=residual.sum(1) * factor - _weight_sums(entries, for_linear) @ encoder,
     )
-    _loops.row_sums(*entries, codes, residual.numpy(), factor, gradients.dictionary[0].numpy())
-    _loops.row_sums(*entries, for_linear, rows, 1.0, gradients.encoder[0].numpy())
     if teach_decoder:
-        further = torch.empty(1, *atoms.shape)
-        _loops.row_sums(*entries, flat.values, gate_residual.numpy(), factor, further[0].numpy())
-        gradients.dictionary.add_(further)
-        gradients.decoder_bias.add_(gate_residual.sum(0), alpha=factor)
-    fired = torch.zeros(1, len(atoms), dtype=torch.bool)
-    fired[0].numpy()[indices[places]] = True
+        gradients.dictionary.add_(_row_sums(entries, gates.values, gate_residual[0], factor))
+        gradients.decoder_bias.add_(gate_residual.sum(1), alpha=factor)
     return GatedPass(
-        Pass(
-            residual.unsqueeze(0),
-            n_active=torch.tensor([np.count_nonzero(places)]),
-            code_sum=torch.from_numpy(codes).sum().unsqueeze(0),
-            fired=fired,
-            gradients=gradients,
-        ),
-        gate_residual.unsqueeze(0),
-        gate_sum=torch.from_numpy(flat.values[:n_places]).sum().unsqueeze(0),
-        log_gain=by_atom(for_codes * linear * gain[indices]),
-        magnitude_bias=by_atom(for_codes),
+        _passed(codes, residual, gradients),
+        gate_residual,
+        gate_sum=torch.from_numpy(gates.values).sum().unsqueeze(0),
+        log_gain=_weight_sums(entries, for_codes * linear * gain),
+        magnitude_bias=_weight_sums(entries, for_codes),
     )
+
+
+def _residual(
+    codes: _Flat, u: Float[Tensor, "batch d_model"], dictionary: Float[Tensor, "atoms d_model"], *, penalty: float
+) -> tuple[Float[Tensor, "1 batch d_model"], np.ndarray]:
+    """What codes leave, and the gradients for them."""
+    residual, for_codes = torch.empty(1, *u.shape), np.empty(codes.starts[-1], np.float32)
+    arrays = (_array(dictionary), _array(u), 2 / u.numel(), penalty, residual[0].numpy(), for_codes)
+    _loops.residuals(*codes, *arrays)
+    return residual, for_codes
+
+
+def _row_sums(
+    entries: _Entries, weights: np.ndarray, rows: Float[Tensor, "batch columns"], factor: float
+) -> Float[Tensor, "1 atoms columns"]:
+    sums = torch.empty(1, len(entries.ends) - 1, rows.shape[1])
+    _loops.row_sums(*entries, weights, _array(rows), factor, sums[0].numpy())
+    return sums
+
+
+def _weight_sums(entries: _Entries, weights: np.ndarray) -> Float[Tensor, "1 atoms"]:
+    sums = torch.empty(1, len(entries.ends) - 1)
+    _loops.weight_sums(entries.ends, entries.places, weights, sums[0].numpy())
+    return sums
+
+
+def _passed(codes: _Flat, residual: Float[Tensor, "1 batch d_model"], gradients: Gradients) -> Pass:
+    """The pass of one run from codes of which some are 0."""
+    active = codes.values != 0
+    fired = np.zeros(gradients.encoder_bias.shape, np.bool_)
+    fired[0, codes.indices[active]] = True
+    code_sum = torch.from_numpy(codes.values).sum().unsqueeze(0)
+    return Pass(residual, torch.tensor([np.count_nonzero(active)]), code_sum, torch.from_numpy(fired), gradients)
 
 
 def _parts(u: Float[Tensor, "batch d_model"]) -> tuple[Float[Tensor, "1 part d_model"], ...]:
@@ -563,14 +578,6 @@ def _joined(runs: list[Pass]) -> Pass:
     )
     least, error = (torch.cat(parts) if parts else None for parts in (leasts, errors))
     return Pass(residual, n_active, code_sum, fired, gradients, least, error)
-
-
-class _Entries(NamedTuple):
-    """Where each atom is active; see _loops.by_atom."""
-
-    ends: np.ndarray
-    places: np.ndarray
-    tokens: np.ndarray
 
 
 def _by_atom(flat: _Flat, n_atoms: int) -> _Entries:

@@ -53,7 +53,7 @@ class JumpCodes(CodedAutoencoder, ABC):
     l0_warmup: NonNegativeInt = Field(default=0, le=10_000_000)
     """Steps over which the penalty rises from 0."""
     threshold_start: PositiveFloat = 0.1
-    """Thresholds at step 0, in the method's units."""
+    """Thresholds at step 0, in the method's units; above all pre-activations they leave atoms dead."""
     threshold_as: Literal["value", "logarithm"] = "value"
     """What of a threshold Adam updates: its `value`, kept at 0 or above, or its `logarithm`."""
     bandwidth: PositiveFloat = 0.1

@@ -26,6 +26,7 @@ DIAGNOSTICS = {
     "effective_points": "points in a mixture, exp(entropy)",
     "relaxation_saturation": "saturation of Λ",
     "multiplier": "multiplier",
+    "threshold": "mean threshold",
 }
 """What methods say about themselves, and how it is called; others keep their names."""
 
