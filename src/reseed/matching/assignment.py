@@ -39,7 +39,7 @@ TOLERANCE = 1e-6
 
 Tell = Callable[[str], None]
 
-_SMALL = 2**22  # cosines that are kept all at once: 16 MB
+_SMALL = 2**24  # cosines that are kept all at once: 64 MB
 _LARGE = 2**13  # columns from which products in bfloat16 are worth what has to be computed again
 _GROUPS = 512  # of columns, up to twice as many
 
