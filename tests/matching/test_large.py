@@ -16,7 +16,11 @@ from reseed.errors import DictionaryError
 from reseed.matching import cosines, survey
 from reseed.matching.products import directions
 
-SMALL = {"reseed.matching.assignment._SMALL": 0, "reseed.matching.assignment._LARGE": 0, "reseed.matching.survey._ROWS": 64}
+SMALL = {
+    "reseed.matching.assignment._SMALL": 0,
+    "reseed.matching.assignment._LARGE": 0,
+    "reseed.matching.survey._ROWS": 64,
+}
 
 
 @pytest.fixture(autouse=True)

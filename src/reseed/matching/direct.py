@@ -53,8 +53,8 @@ class _Near(NamedTuple):
     """(rows,): how many are listed."""
     rest: np.ndarray
     """(rows,): what no column outside the list exceeds in profit: prices only rise."""
-    margin: float
-    """How far float32 cosines and profits can be off."""
+    margin: np.ndarray
+    """(rows,): how far float32 cosines and profits can be off."""
 
 
 class _Best(NamedTuple):
@@ -113,7 +113,7 @@ def _listed(rows: Directions, cols: Directions, *, absolute: bool, parallel: Par
         exact=np.empty((n, room), np.bool_),
         count=np.empty(n, np.int64),
         rest=np.empty(n),
-        margin=rounding(rows.atoms.shape[1]) + 2.0**-21,
+        margin=np.full(n, rounding(rows.atoms.shape[1]) + 2.0**-21),
     )
     begins = range(0, n, _HEIGHT)
     best = _Best(np.full((len(begins), n_cols), -np.inf, np.float32), np.zeros((len(begins), n_cols), np.int64))
@@ -123,7 +123,7 @@ def _listed(rows: Directions, cols: Directions, *, absolute: bool, parallel: Par
         part, block = slice(begin, begin + _HEIGHT), begin // _HEIGHT
         cosines = row_products(rows.unit[part], cols.unit)
         near.cosines[part] = (cosines.abs_() if absolute else cosines).numpy()
-        some = _Near(*(field[part] for field in near[:-1]), near.margin)
+        some = _Near(*(field[part] for field in near))
         _read(begin, some, _Best(best.values[block], best.rows[block]))
 
     list(parallel(read, begins))
@@ -160,12 +160,12 @@ def _list_best(i: int, profits: np.ndarray, near: _Near) -> None:
     columns[0], columns[head] = columns[head], columns[0]
     for k in range(count):
         near.columns[i, k], near.exact[i, k] = columns[k], False
-        near.values[i, k] = near.cosines[i, columns[k]] + near.margin
-    near.count[i], near.rest[i] = count, rest + near.margin
+        near.values[i, k] = near.cosines[i, columns[k]] + near.margin[i]
+    near.count[i], near.rest[i] = count, rest + near.margin[i]
 
 
 @compiled
-def _gather(profits: np.ndarray, least: float, columns: np.ndarray) -> tuple[int, float]:
+def _gather(profits: np.ndarray, least: np.floating, columns: np.ndarray) -> tuple[int, np.floating]:
     """Find the columns whose profit is at least so large; how many there are, and the largest profit of the others."""
     count, rest = 0, np.float32(-np.inf)
     for begin in range(0, len(profits), _STRETCH):
@@ -184,7 +184,7 @@ def _gather(profits: np.ndarray, least: float, columns: np.ndarray) -> tuple[int
 
 
 @compiled
-def _reached(profits: np.ndarray) -> float:
+def _reached(profits: np.ndarray) -> np.floating:
     """What about as many stretches reach as columns are wanted; with fewer of them, all columns."""
     if len(profits) < _WANTED * _STRETCH:
         return np.float32(-np.inf)
@@ -204,7 +204,7 @@ def _reached(profits: np.ndarray) -> float:
 
 
 @compiled
-def _largest(values: np.ndarray) -> float:
+def _largest(values: np.ndarray) -> np.floating:
     largest = values[0]
     for k in range(len(values)):
         largest = values[k] if values[k] > largest else largest  # noqa: FURB136 (max minds NaN: slower)

@@ -48,7 +48,9 @@ def directions(given: Float[Tensor, "atoms d_model"]) -> Directions:
     return Directions(atoms.cpu(), scale.cpu(), _scaled(atoms, scale).to(given.device))
 
 
-def _scaled(atoms: Float[Tensor, "atoms d_model"], scale: Float64[Tensor, " atoms"]) -> Float32[Tensor, "atoms d_model"]:
+def _scaled(
+    atoms: Float[Tensor, "atoms d_model"], scale: Float64[Tensor, " atoms"]
+) -> Float32[Tensor, "atoms d_model"]:
     unit = torch.empty(atoms.shape, dtype=torch.float32, device=atoms.device)
     if atoms.is_cuda:
         for begin in range(0, len(atoms), _CHUNK):
