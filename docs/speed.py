@@ -120,9 +120,10 @@ as of 27 November 2026.
 
 _AUDIT_READING = """\
 What is not training does not grow with the steps, but for reading and drawing rows. How it is kept small: k-means
-dictionaries take their activations to all centroids once in each of two stages, in bfloat16 where the processor has it
-([section 3](mathematics.md#drawn-dictionaries)); a covariance is half computed and half copied; rows are whitened in
-float32.
+dictionaries take their activations to all centroids once in each of two stages, in integers or bfloat16 where the
+processor has instructions for them ([section 3](mathematics.md#drawn-dictionaries)); dictionaries of up to 4,096 atoms
+are matched with all their cosines in memory ([section 2](mathematics.md#matched-agreement)); a covariance is half
+computed and half copied; rows are whitened in float32.
 
 """
 
