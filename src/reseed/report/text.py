@@ -158,7 +158,7 @@ def _all(findings: Findings, width: int) -> Iterator[RenderableType]:
     for family in findings.shared_dice:
         yield from _shared_dice(family)
     if tuned(findings):
-        yield _heading("Learning rates")
+        yield _heading("Learning rates and penalties")
         yield from map(_indented, tuned(findings))
     if findings.warnings:
         yield _heading("Warnings")
