@@ -122,7 +122,8 @@ def matryoshka_pass(
         errors = torch.stack([part.square().mean((1, 2)) for part in parts], dim=1)
         return errors @ errors.new_tensor(nested.weights)
 
-    return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty, error=error)
+    found = passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty, error=error)
+    return found._replace(least=least(encode_batchtopk(u, encoder, encoder_bias, k=k).values))
 
 
 def relu_pass(
@@ -208,7 +209,7 @@ def passed(
 ) -> Pass:
     """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat.
 
-    `error` is that of each run, from codes, dictionary and u.
+    `error` is that of each run, from codes, dictionary and u, where it is not that of the residual.
     """
     nothing = u.new_zeros(len(u), u.shape[2])
     parts = [part.detach().requires_grad_() for part in (dictionary, encoder, encoder_bias, nothing)]
@@ -227,6 +228,5 @@ def passed(
         code_sum=codes.sum((1, 2)),
         fired=active.any(1),
         gradients=gradients,
-        least=least(codes),
-        error=errors.detach(),
+        error=None if error is None else errors.detach(),
     )
