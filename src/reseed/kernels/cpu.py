@@ -355,7 +355,7 @@ def _gated_pass(
         gradients.dictionary.add_(_row_sums(entries, gates.values, gate_residual[0], factor))
         gradients.decoder_bias.add_(gate_residual.sum(1), alpha=factor)
     return GatedPass(
-        _passed(codes, residual, gradients),
+        _passed_gates(codes, residual, gradients),
         gate_residual,
         gate_sum=torch.from_numpy(gates.values).sum().unsqueeze(0),
         log_gain=_weight_sums(entries, for_codes * linear * gain),
@@ -387,7 +387,7 @@ def _weight_sums(entries: _Entries, weights: np.ndarray) -> Float[Tensor, "1 ato
     return sums
 
 
-def _passed(codes: _Flat, residual: Float[Tensor, "1 batch d_model"], gradients: Gradients) -> Pass:
+def _passed_gates(codes: _Flat, residual: Float[Tensor, "1 batch d_model"], gradients: Gradients) -> Pass:
     """The pass of one run from codes of which some are 0."""
     active = codes.values != 0
     fired = np.zeros(gradients.encoder_bias.shape, np.bool_)
