@@ -67,9 +67,10 @@ def tune(
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     quiet: Quiet = False,
 ) -> None:
-    """Choose learning rates on held-out reconstruction alone; with --l0, penalties for a common sparsity.
+    """Choose learning rates on held-out reconstruction, or penalties.
 
-    One for each method of a study. The same command goes on where it was stopped.
+    One for each method of a study: learning rates on held-out reconstruction alone; penalties, with --l0, for so many
+    active atoms. The same command goes on where it was stopped.
     """
     from reseed.pipeline.session import told_from
     from reseed.spec import Study
