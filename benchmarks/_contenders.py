@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["BANDWIDTH", "L1", "PRICE", "THRESHOLD", "Contender", "Family", "Shape", "Task"]
 
-Family = Literal["topk", "ra-topk", "jumprelu", "ra-jumprelu", "gated"]
+Family = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "ra-topk", "ra-jumprelu"]
 
 
 class Shape(NamedTuple):

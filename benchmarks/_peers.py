@@ -7,6 +7,7 @@ do (logging, progress bars, checkpoints) is switched off; whatever its training 
 import contextlib
 import importlib
 import io
+import itertools
 import math
 import os
 import sys
@@ -99,7 +100,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Overcomplete:
-    """`train_sae` of overcomplete on its TopKSAE, RATopKSAE, JumpSAE or RAJumpSAE, without monitoring.
+    """`train_sae` of overcomplete on its TopKSAE, BatchTopKSAE, RATopKSAE, JumpSAE or RAJumpSAE, without monitoring.
 
     Its JumpSAE has no penalty of its own: here it is the square distance of active atoms from k, by its `heaviside`.
     """
@@ -111,6 +112,8 @@ class Overcomplete:
         where = {"device": str(task.rows.device)}
         if family == "topk":
             self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k, **where)
+        elif family == "batchtopk":
+            self.model = sae.BatchTopKSAE(task.d_model, task.n_atoms, top_k=task.k * task.batch_size, **where)
         elif family == "ra-topk":
             self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k, **where)
         else:
@@ -167,14 +170,25 @@ def _with_target(
     return (x - x_hat).square().mean() + PRICE * k * (active / k - 1).square() / x.shape[1] ** 2
 
 
+GROUPS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 17 / 32)
+"""Shares of the atoms in the groups of a Matryoshka dictionary, those of its authors."""
+
+
 class DictionaryLearning:
     """`update` of a trainer of dictionary_learning, which is what its `trainSAE` calls for every batch."""
 
     def __init__(self, task: Task, family: Family = "topk") -> None:
         price = PRICE * task.k / task.d_model
         of_jumps = {"bandwidth": _in_norms(BANDWIDTH, task), "target_l0": float(task.k), "sparsity_penalty": price}
+        of_batches = {"k": task.k, "threshold_start_step": 0}
         module, name, more = {
             "topk": ("top_k", "TopKTrainer", {"k": task.k}),
+            "batchtopk": ("batch_top_k", "BatchTopKTrainer", of_batches),
+            "matryoshka": (
+                "matryoshka_batch_top_k",
+                "MatryoshkaBatchTopKTrainer",
+                {**of_batches, "group_fractions": list(GROUPS)},
+            ),
             "jumprelu": ("jumprelu", "JumpReluTrainer", {"sparsity_warmup_steps": None, **of_jumps}),
             "gated": ("gdm", "GatedSAETrainer", {"sparsity_warmup_steps": None, "l1_penalty": L1}),
         }[family]
@@ -221,8 +235,11 @@ class SAELens:
             "l0_coefficient": PRICE / (2 * task.d_model),
         }
         of_topk = {"k": task.k, "use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}
+        nested = {"k": task.k, "matryoshka_widths": _ends(task.n_atoms)}
         module, name, more = {
             "topk": ("topk", "TopK", of_topk),
+            "batchtopk": ("batchtopk", "BatchTopK", {"k": task.k}),
+            "matryoshka": ("matryoshka_batchtopk", "MatryoshkaBatchTopK", nested),
             "jumprelu": ("jumprelu", "JumpReLU", jumps),
             "gated": ("gated", "Gated", {"l1_coefficient": L1}),
         }[family]
@@ -239,6 +256,7 @@ class SAELens:
             getattr(sae, f"{name}TrainingSAE")(settings),
             data_provider=iter(()),
         )
+        self.above = family in {"batchtopk", "matryoshka"}
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `step` per batch."""
@@ -248,8 +266,19 @@ class SAELens:
                 self.trainer.n_training_steps += 1
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """The autoencoder's forward."""
-        return self.trainer.sae(x)
+        """The autoencoder's forward; with the threshold that it is saved with, where a batch decides in training."""
+        sae = self.trainer.sae
+        if not self.above:
+            return sae(x)
+        codes, pre = sae.encode_with_hidden_pre(x)
+        del codes
+        return sae.decode(pre.relu() * (pre > sae.topk_threshold))
+
+
+def _ends(n_atoms: int) -> list[int]:
+    """Where the groups of a Matryoshka dictionary end."""
+    sizes = [int(share * n_atoms) for share in GROUPS[:-1]]
+    return [*itertools.accumulate(sizes), n_atoms]
 
 
 class Sparsify:

@@ -3,7 +3,7 @@
     make bench-peers                            reseed and every peer, in an environment made for them
     python benchmarks/training.py               reseed and the peers that are installed
     python benchmarks/training.py --shape small --rounds 2
-    python benchmarks/training.py --families jumprelu ra-jumprelu gated --json docs/assets/speed-jump.json
+    python benchmarks/training.py --families batchtopk --json FILE   only these; what FILE says of others stays in it
 
 Contenders take turns: a chunk of steps each, round after round, and go on from where they were. The first round warms
 up and is not measured. Printed are medians over rounds, per 100,000 tokens and run, and the R² that each contender
@@ -39,9 +39,46 @@ FORMAT_VERSION = 1
 
 PER = 100_000
 HELDOUT = 8192
-RATES: dict[Family, float] = {"topk": 1e-3, "ra-topk": 5e-4, "jumprelu": 1e-3, "ra-jumprelu": 5e-4, "gated": 1e-3}
-PUBLISHED = ("topk", "ra-topk")
-"""The families that are measured if nobody asks for others: those of docs/assets/speed-training.json."""
+RATES: dict[Family, float] = {
+    "topk": 1e-3,
+    "batchtopk": 1e-3,
+    "matryoshka": 1e-3,
+    "jumprelu": 1e-3,
+    "gated": 1e-3,
+    "ra-topk": 5e-4,
+    "ra-jumprelu": 5e-4,
+}
+PUBLISHED: tuple[Family, ...] = ("topk", "ra-topk")
+"""The families that are measured if nobody asks for others."""
+LIBRARIES = {
+    "dictionary_learning": ("dictionary-learning", DictionaryLearning),
+    "overcomplete": ("overcomplete", Overcomplete),
+    "SAELens": ("sae-lens", SAELens),
+}
+"""Packages and contenders of the families below."""
+TARGET = "mean squared error and the squared distance of the active atoms from k"
+CALLED: dict[Family, dict[str, str]] = {
+    "batchtopk": {
+        "dictionary_learning": "`BatchTopKTrainer.update`",
+        "overcomplete": "`train_sae` of `BatchTopKSAE`, mean squared error",
+        "SAELens": "`SAETrainer.step` of `BatchTopKTrainingSAE`",
+    },
+    "matryoshka": {
+        "dictionary_learning": "`MatryoshkaBatchTopKTrainer.update`",
+        "SAELens": "`SAETrainer.step` of `MatryoshkaBatchTopKTrainingSAE`",
+    },
+    "jumprelu": {
+        "dictionary_learning": "`JumpReluTrainer.update`",
+        "overcomplete": f"`train_sae` of `JumpSAE`, {TARGET}",
+        "SAELens": "`SAETrainer.step` of `JumpReLUTrainingSAE`, quadratic",
+    },
+    "gated": {
+        "dictionary_learning": "`GatedSAETrainer.update`",
+        "SAELens": "`SAETrainer.step` of `GatedTrainingSAE`",
+    },
+    "ra-jumprelu": {"overcomplete": f"`train_sae` of `RAJumpSAE`, {TARGET}"},
+}
+"""What is run of each library that has a family, of those that have one row for each."""
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
@@ -111,55 +148,17 @@ def entries(runs: int) -> list[Entry]:
             how="`train_sae` of `RATopKSAE`, mean squared error",
             make=partial(Overcomplete, family="ra-topk"),
         ),
-        *_with_thresholds_or_gates(ours),
+        *(row for family in CALLED for row in _one_each(family, ours)),
     ]
 
 
-def _with_thresholds_or_gates(ours: str) -> list[Entry]:
-    overcomplete = partial(Entry, package="overcomplete")
-    learning, lens = partial(Entry, package="dictionary-learning"), partial(Entry, package="sae-lens")
-    penalty = "mean squared error and the squared distance of the active atoms from k"
-    return [
-        Entry("reseed jumprelu", "jumprelu", "reseed", ours, partial(Reseed, family="jumprelu")),
-        learning(
-            name="dictionary_learning, jumprelu",
-            family="jumprelu",
-            how="`JumpReluTrainer.update`",
-            make=partial(DictionaryLearning, family="jumprelu"),
-        ),
-        overcomplete(
-            name="overcomplete, jumprelu",
-            family="jumprelu",
-            how=f"`train_sae` of `JumpSAE`, {penalty}",
-            make=partial(Overcomplete, family="jumprelu"),
-        ),
-        lens(
-            name="SAELens, jumprelu",
-            family="jumprelu",
-            how="`SAETrainer.step` of `JumpReLUTrainingSAE`, quadratic",
-            make=partial(SAELens, family="jumprelu"),
-        ),
-        Entry("reseed ra-jumprelu", "ra-jumprelu", "reseed", ours, partial(Reseed, family="ra-jumprelu")),
-        overcomplete(
-            name="overcomplete, ra-jumprelu",
-            family="ra-jumprelu",
-            how=f"`train_sae` of `RAJumpSAE`, {penalty}",
-            make=partial(Overcomplete, family="ra-jumprelu"),
-        ),
-        Entry("reseed gated", "gated", "reseed", ours, partial(Reseed, family="gated")),
-        learning(
-            name="dictionary_learning, gated",
-            family="gated",
-            how="`GatedSAETrainer.update`",
-            make=partial(DictionaryLearning, family="gated"),
-        ),
-        lens(
-            name="SAELens, gated",
-            family="gated",
-            how="`SAETrainer.step` of `GatedTrainingSAE`",
-            make=partial(SAELens, family="gated"),
-        ),
-    ]
+def _one_each(family: Family, ours: str) -> list[Entry]:
+    """reseed, and each library that has the family."""
+    rows = [Entry(f"reseed {family}", family, "reseed", ours, partial(Reseed, family=family))]
+    for library, how in CALLED[family].items():
+        package, make = LIBRARIES[library]
+        rows.append(Entry(f"{library}, {family}", family, package, how, partial(make, family=family)))
+    return rows
 
 
 def main() -> None:
@@ -190,6 +189,7 @@ def main() -> None:
     }
     print(_table(results))
     if arguments.json:
+        results = _beside(results, arguments.json, arguments.families)
         arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
@@ -287,6 +287,23 @@ def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Ta
         "ratio": round(statistics.median(ratios), 3),
         "r2": round(_r2(each.contender, heldout, task), 4),
         "cpu_seconds_of_rounds": [round(seconds, 3) for seconds in each.cpu],
+    }
+
+
+def _beside(results: dict[str, Any], file: Path, families: list[Family]) -> dict[str, Any]:
+    """The results, with what the file has of families that were not asked for, of the same shape and steps."""
+    if set(families) == set(RATES) or not file.exists():
+        return results
+    before = json.loads(file.read_text(encoding="utf-8"))
+    alike = ("format_version", "activations", "shape", "steps")
+    if any(before[name] != results[name] for name in alike):
+        raise SystemExit(f"{file} has other shapes or steps: give another file, or measure all families")
+    kept = [row for row in before["contenders"] if row["family"] not in families]
+    return {
+        **results,
+        "learning_rate": before["learning_rate"] | results["learning_rate"],
+        "versions": before["versions"] | results["versions"],
+        "contenders": sorted(kept + results["contenders"], key=lambda row: list(RATES).index(row["family"])),
     }
 
 

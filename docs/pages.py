@@ -92,6 +92,8 @@ decoder_bias the codes are relu(encoder · u + encoder_bias), or what thresholds
 reconstruction is scale · (codes · dictionary + decoder_bias). `scale` is the root mean square distance of the
 activations to their mean, per dimension, or 1 without `rescale`. The loss is the mean squared error over tokens and
 dimensions in these units, plus a penalty where there is one ([mathematics](mathematics.md#1-dictionaries-and-methods)).
+`batchtopk` and `matryoshka` keep k codes per token on average over a batch, and in evaluation those above one
+threshold; `matryoshka` adds up the errors of dictionaries within one another.
 Adam with betas `beta1` and .999 updates what is trained.
 
 """
@@ -285,6 +287,11 @@ def findings() -> str:
 def others() -> str:
     """The page of what other libraries' own seeds agree."""
     return runpy.run_path(str(DOCS / "others.py"))["page"]()
+
+
+def zoo() -> str:
+    """The page of all kinds of autoencoders."""
+    return runpy.run_path(str(DOCS / "zoo.py"))["page"]()
 
 
 def scale() -> str:
@@ -555,6 +562,7 @@ PAGES = {
     "references.md": references,
     "speed.md": speed,
     "scale.md": scale,
+    "zoo.md": zoo,
     "findings.md": findings,
     "others.md": others,
     "geometry-json.md": geometry_json,

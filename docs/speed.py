@@ -39,12 +39,15 @@ How to read it:
   rate. Logging, progress bars and checkpoints are off. What a step always does is measured: clipped gradients, counts
   of dead atoms, thresholds.
 - Contenders take turns, a chunk of steps each, and go on from where they were; the first round warms up. Shown are
-  medians over the rounds. A ratio is of CPU time to that of one run of reseed's method, topk or ra-topk, in the same
-  round. On a quiet machine CPU and wall time agree.
+  medians over the rounds. A ratio is of CPU time to that of one run of reseed's method of the same
+  kind, in the same round. On a quiet machine CPU and wall time agree.
 - Activations are at a root mean square distance of 1 to their mean, the unit in which the other libraries start best;
   reseed's methods come to the same in any unit. R² is held-out and follows a few steps only: it says that all of them
   learn, not which is best in the end. Libraries start their dictionaries and encoders differently, and those that
   start with a random encoder or without a bias need longer; after thousands of steps the order can be another.
+- BatchTopK and Matryoshka are evaluated as they are used, by their thresholds. That of SAELens begins at 0 and moves by
+  a hundredth at a batch, that of dictionary_learning by a thousandth from its first on: after so few steps they let too
+  many codes through, and R² says more of that than of the dictionaries.
 - The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
 - Memory, and the cost of reading activations, are not compared.
 
@@ -117,9 +120,10 @@ as of 27 November 2026.
 
 _AUDIT_READING = """\
 What is not training does not grow with the steps, but for reading and drawing rows. How it is kept small: k-means
-dictionaries take their activations to all centroids once in each of two stages, in bfloat16 where the processor has it
-([section 3](mathematics.md#drawn-dictionaries)); a covariance is half computed and half copied; rows are whitened in
-float32.
+dictionaries take their activations to all centroids once in each of two stages, in integers or bfloat16 where the
+processor has instructions for them ([section 3](mathematics.md#drawn-dictionaries)); dictionaries of up to 4,096 atoms
+are matched with all their cosines in memory ([section 2](mathematics.md#matched-agreement)); a covariance is half
+computed and half copied; rows are whitened in float32.
 
 """
 

@@ -46,14 +46,13 @@ def _function_or_class(thing):
 def _function(function):
     if isgeneratorfunction(function):  # beartype would check it when it is first asked, not when it is called
         return jaxtyped(function, typechecker=checked)
-    known = _checks.get(function.__code__)
-    if known is None:
-        known = _checks[function.__code__] = _checks_of(function)
-    checking, has_axes = known
+    code = function.__code__
+    if id(code) not in _checks:
+        _checks[id(code)] = code, *_checks_of(function)
+    _, checking, has_axes = _checks[id(code)]
     if checking is None:
         return function
-    if checking.__kwdefaults__["__beartype_func"] is not function:
-        checking = _around(function, checking)
+    checking = _around(function, checking)
     if not has_axes:
         return update_wrapper(checking, function)
 
@@ -68,20 +67,22 @@ def _function(function):
     return with_axes
 
 
-_checks = {}  # by the code of a function: one inside another function is defined again at every call of that
+# By the very code of a function: one inside another function is defined again at every call of that. Codes of two data
+# classes may be equal, and what is annotated is not.
+_checks = {}
 
 
 def _checks_of(function):
-    """The checks around a function, None where there is nothing to check; and whether they need axes."""
+    """The checks of a function, around nothing yet, or None where there are none; and whether they need axes."""
     plain = function.__annotations__
     function.__annotations__ = hints = {name: _hint(hint, function.__globals__) for name, hint in plain.items()}
     checking = checked(function)
     function.__annotations__ = plain
-    return (None if checking is function else checking), any(map(_has_axes, hints.values()))
+    return (None if checking is function else _around(None, checking)), any(map(_has_axes, hints.values()))
 
 
 def _around(function, checking):
-    """The same checks around another function of the same code."""
+    """The same checks around this function."""
     made = FunctionType(checking.__code__, checking.__globals__, checking.__name__, checking.__defaults__)
     made.__kwdefaults__ = checking.__kwdefaults__ | {"__beartype_func": function}
     return made

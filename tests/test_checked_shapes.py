@@ -71,6 +71,13 @@ class Named(Pair):
     name: str = ""
 
 
+@checked
+@dataclass
+class Words:
+    a: str
+    b: str
+
+
 def ones(*shape):
     return torch.ones(shape)
 
@@ -87,6 +94,7 @@ def test_what_keeps_its_annotations_is_let_through():
         assert defined_anew(factor)(ones(1, 2), many=2).tolist() == [[2.0 * factor, 2.0 * factor]]
     assert next(halves(ones(2))).tolist() == [0.5, 0.5]
     assert Named(ones(2), ones(2), "n").turned().name == ""
+    assert Words("a", "b").b == "b"
 
 
 BROKEN = {
@@ -106,6 +114,7 @@ BROKEN = {
     "an argument by its name": lambda: transposed(ones(2, 2), really="yes"),
     "what a generator is given, when it is called": lambda: halves(ones(2, 2)),
     "a data class": lambda: Pair(ones(2), ones(3)),
+    "a data class with the fields of another": lambda: Words(ones(2), ones(2)),
     "a data class of another": lambda: Named(ones(2), ones(2), 5),
 }
 

@@ -263,3 +263,10 @@ def test_rates_and_an_l0_are_not_chosen_at_once(acts, tmp_path):
     assert unreachable.returncode == 1
     assert "no l1 of relu-random, relu-kmeans led to L0 = 30 within 5 %" in unreachable.stderr_text
     assert not (tmp_path / "small-l0.toml").exists()
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_penalty_of_a_method_is_one_of_its_settings_or_there_is_none(kind):
+    settings = METHODS[kind].model_fields
+    assert METHODS[kind].penalty in {None, *settings}
+    assert METHODS[kind].penalty is None or "k" not in settings

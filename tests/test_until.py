@@ -1,6 +1,7 @@
 """Studies that grow between planned looks until their words are settled, and claims about one condition among many."""
 
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -38,6 +39,19 @@ def grown(asked, tmp_path_factory):
     folder, seen = tmp_path_factory.mktemp("grown") / "study", []
     findings = reseed.run_until_settled(asked, folder, max_starts=7, quiet=True, told=seen.append)
     return findings, folder, seen
+
+
+@pytest.fixture
+def of_three(trained, tmp_path):
+    """The study of three starts, as one of fixed size, where a test may go on with it."""
+    return shutil.copytree(trained, tmp_path / "study")
+
+
+@pytest.fixture(scope="module")
+def trained(asked, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "study"
+    reseed.run(asked, folder, quiet=True)
+    return folder
 
 
 def test_looks_are_half_as_many_starts_apart_again_and_the_last_is_at_the_most():
@@ -96,19 +110,17 @@ def test_what_a_look_has_shown_does_not_change_the_plan(grown, asked):
         reseed.run(asked, folder, quiet=True)
 
 
-def test_a_study_of_fixed_size_that_goes_on_has_spent_its_error_and_says_the_sum(asked, tmp_path):
-    reseed.run(asked, tmp_path / "study", quiet=True)
-    looks = planned_looks(asked, tmp_path / "study", 5)
+def test_a_study_of_fixed_size_that_goes_on_has_spent_its_error_and_says_the_sum(asked, of_three):
+    looks = planned_looks(asked, of_three, 5)
     error = 1 - asked.thresholds.level
     assert [(look.starts, look.error) for look in looks] == [(3, pytest.approx(error)), (5, pytest.approx(error))]
-    findings = reseed.run_until_settled(asked, tmp_path / "study", max_starts=5, quiet=True)
+    findings = reseed.run_until_settled(asked, of_three, max_starts=5, quiet=True)
     assert Thresholds.model_validate(findings.study["thresholds"]).error == pytest.approx(2 * error)
     assert "over 2 looks, at so many starts (error): 3 (.0001), 5 (.0001)" in methods(findings)
 
 
-def test_starts_that_are_added_by_hand_after_the_words_were_read_are_a_look_that_is_counted(asked, tmp_path):
-    folder, error = tmp_path / "study", 1 - asked.thresholds.level
-    reseed.run(asked, folder, quiet=True)
+def test_starts_that_are_added_by_hand_after_the_words_were_read_are_a_look_that_is_counted(asked, of_three):
+    folder, error = of_three, 1 - asked.thresholds.level
     more = asked.model_copy(update={"starts": 4})
     findings = reseed.run(more, folder, quiet=True)
     assert "over 2 looks, at so many starts (error): 3 (.0001), 4 (.0001); this is the one at 4" in methods(findings)

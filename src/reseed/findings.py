@@ -47,6 +47,7 @@ __all__ = [
     "Levelling",
     "MatchedCosines",
     "MeasureFindings",
+    "NestedDictionary",
     "PairCurve",
     "PairsFindings",
     "Relation",
@@ -221,6 +222,22 @@ class Levelling(_Document):
     """What both may change by, up or down, and count as level."""
     levels_off: bool
     """Whether both do."""
+
+
+class NestedDictionary(_Document):
+    """The first atoms of every run, which are a dictionary of their own (Matryoshka): how far they agree."""
+
+    n_atoms: int
+    """How many of the first atoms."""
+    born: Interval
+    """Their matched agreement between starts at step 0."""
+    between: Interval
+    """The same at the last step."""
+    within: Interval
+    """At the last step between runs born identical."""
+    nulls: tuple[Floor, ...] = ()
+    """What dictionaries of this size agree without common structure: random directions, and the first atoms of the runs
+    on the surrogate."""
 
 
 class MatchedCosines(_Document):
@@ -414,6 +431,8 @@ class ConditionFindings(_Document):
     """The distribution behind the matched agreement."""
     births: BirthTests | None = None
     """What the last dictionaries alone say about who was born alike."""
+    nested: tuple[NestedDictionary, ...] = ()
+    """The dictionaries within these, the smallest first, without the whole; empty where there are none."""
     samples: Literal["one", "several"] = "one"
     """Whether all runs read one sample of activations, or those that started apart read disjoint ones."""
     r2: Interval

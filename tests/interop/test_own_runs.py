@@ -13,7 +13,7 @@ from reseed.errors import DictionaryError
 from reseed.geometry import measure
 from reseed.interop import read
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, arm, matrix, study
+from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, READS, arm, matrix, study
 
 LAST = 12
 CLOSE = 1e-5  # of the largest code
@@ -85,6 +85,21 @@ def test_reconstructions_come_back_to_raw_tokens(folder, others, place, heldout,
     there = found.reconstruct(heldout)
     back = there / heldout.norm(dim=1, keepdim=True) if preprocess.unit_norm else preprocess(there)
     torch.testing.assert_close(back, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_transcoder_codes_what_it_reads_and_writes_the_rest(place, heldout, tmp_path):
+    asked = study(place / "acts.npy", arm("transcoder"), preprocess=("none", "centre"), runs_per_start=1, steps=4)
+    reseed.run(asked, tmp_path / "study", quiet=True)
+    folder = StudyFolder.open(tmp_path / "study")
+    run, reads = folder.runs("transcoder@none")[0], heldout[:, :READS]
+    found, expected = read(run.folder), run.snapshot(4).codes
+    assert found.atoms.shape == (N_ATOMS, D_MODEL - READS)
+    assert (found.encode(reads) - expected).abs().max() <= CLOSE * expected.abs().max()
+    torch.testing.assert_close(
+        found.reconstruct(reads), expected @ found.atoms + found.decoder_bias, rtol=1e-4, atol=1e-4
+    )
+    with pytest.raises(DictionaryError, match=r"reads centred activations.*give a run of preprocess = none"):
+        read(folder.runs("transcoder@centre")[0].folder).encode(reads)
 
 
 def test_a_folder_is_read_by_its_last_snapshot_and_a_snapshot_by_itself(folder):

@@ -52,7 +52,7 @@ def tensors_of(passed):
     for name, part in zip(passed._fields, passed, strict=True):
         if isinstance(part, torch.Tensor):
             yield name, part
-        else:
+        elif part is not None:
             yield from tensors_of(part)
 
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from regimes import REGIMES, clustered, dice, independent, normal
+from regimes import REGIMES, all_equal, clustered, dice, independent, normal, repeated_on_one_side
 from scipy.optimize import linear_sum_assignment
 
 import reseed
@@ -13,6 +13,8 @@ from reseed.matching import cosines, first_lists
 from reseed.matching.assignment import assign
 from reseed.matching.certificate import exact_profits, gap_of
 from reseed.matching.device_lists import lists_on_device
+from reseed.matching.direct import assign_directly
+from reseed.matching.kinds import Kinds
 from reseed.matching.products import directions, parallel_map, rounding
 
 
@@ -35,9 +37,11 @@ def assert_best(matching, a, b):
     torch.testing.assert_close(matching.best_cols, similarity.amax(dim=0), rtol=0, atol=2e-6)
 
 
-@pytest.fixture(params=["first lists", "survey"])
+@pytest.fixture(params=["direct", "first lists", "survey"])
 def route(request, monkeypatch):
-    """Small dictionaries, and the same as if they were large."""
+    """Small dictionaries, and the same as if they were larger, and large."""
+    if request.param != "direct":
+        monkeypatch.setattr("reseed.matching.assignment._SMALL", 0)
     if request.param == "survey":
         monkeypatch.setattr("reseed.matching.assignment._LARGE", 0)
         monkeypatch.setattr("reseed.matching.survey._ROWS", 128)
@@ -56,6 +60,7 @@ def test_nothing_that_scipy_finds_is_better_and_the_gap_says_so(regime, sign):
 def test_the_pass_that_a_gpu_makes_ends_in_the_same_agreement(regime, sign, monkeypatch):
     a, b = REGIMES[regime]()
     on_cpu = reseed.match(a, b, sign=sign)
+    monkeypatch.setattr("reseed.matching.assignment._SMALL", 0)
 
     def as_on_device(rows, cols, *, n_groups, absolute, **_):
         return lists_on_device(rows, cols, n_groups=n_groups, absolute=absolute, elements=40 * len(cols))
@@ -85,7 +90,8 @@ def test_small_dictionaries_of_any_kind(data):
 
 
 @pytest.mark.parametrize("regime", REGIMES)
-def test_many_small_blocks_and_few_groups_give_as_good_a_matching(regime):
+def test_many_small_blocks_and_few_groups_give_as_good_a_matching(regime, monkeypatch):
+    monkeypatch.setattr("reseed.matching.assignment._SMALL", 0)
     a, b = sorted(REGIMES[regime](), key=len)
     found = assign(directions(a), directions(b), absolute=False, n_groups=7, elements=1)
     assert found.cosines.mean() == pytest.approx(best_agreement(a, b), abs=1e-8)
@@ -111,6 +117,7 @@ def test_one_thread_and_two_give_the_same_bytes(regime):
         assert getattr(one, field).tobytes() == getattr(two, field).tobytes()
 
 
+@pytest.mark.usefixtures("route")
 def test_atoms_that_differ_by_less_than_float32_can_tell_find_themselves():
     a = normal(200, 24).double().repeat(2, 1)
     a[200:] += 1e-4 * normal(200, 24, rolled=1)
@@ -142,10 +149,42 @@ def test_a_column_without_a_row_counts_in_the_gap_what_it_costs_above_the_cheape
     assert gap_of(np.array([0.3]), np.array([0.1, 0.6]), np.array([0.4])) == pytest.approx(0.5)
 
 
-def test_a_row_that_float32_leaves_in_doubt_is_decided_in_float64(monkeypatch):
-    a, b = independent()
-    monkeypatch.setattr("reseed.matching.assignment.rounding", lambda _: 0.1)  # as if products were that wrong
+@pytest.mark.usefixtures("route")
+@pytest.mark.parametrize("regime", ["independent", "clustered"])
+def test_a_row_that_float32_leaves_in_doubt_is_decided_in_float64(regime, monkeypatch):
+    a, b = REGIMES[regime]()
+    for module in ("assignment", "direct"):
+        monkeypatch.setattr(f"reseed.matching.{module}.rounding", lambda _: 0.1)  # as if products were that wrong
     assert_best(reseed.match(a, b), a, b)
+
+
+@pytest.mark.parametrize("sign", ["signed", "abs"])
+def test_products_that_are_wrong_by_what_they_may_be_do_not_mislead(sign, monkeypatch):
+    a, b = clustered()
+    chance = dice(7)
+
+    def wrong(x, y):
+        made = row_products(x, y)
+        return made + 0.05 * (2 * torch.rand(made.shape, generator=chance) - 1)
+
+    monkeypatch.setattr("reseed.matching.direct.row_products", wrong)
+    monkeypatch.setattr("reseed.matching.direct.rounding", lambda _: 0.051)
+    found = assign(directions(a), directions(b), absolute=sign == "abs")
+    assert found.gap <= 1e-6
+    assert found.cosines.mean() == pytest.approx(best_agreement(a, b, sign), abs=1e-8)
+
+
+@pytest.mark.parametrize("make", [repeated_on_one_side, all_equal])
+def test_where_direct_matching_takes_too_many_bids_the_scaled_auctions_go_on(make, monkeypatch):
+    a, b = make()
+    assert assign_directly(directions(a), directions(b), absolute=False, parallel=map) is None
+    monkeypatch.setattr("reseed.matching.assignment.kinds", as_if_all_were_different)
+    assert_best(reseed.match(a, b), a, b)
+
+
+def as_if_all_were_different(side):
+    each = np.arange(len(side))
+    return Kinds(side, each, each, np.arange(len(side) + 1))
 
 
 @pytest.mark.parametrize("d", [1, 24, 576])

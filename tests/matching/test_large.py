@@ -16,7 +16,11 @@ from reseed.errors import DictionaryError
 from reseed.matching import cosines, survey
 from reseed.matching.products import directions
 
-SMALL = {"reseed.matching.assignment._LARGE": 0, "reseed.matching.survey._ROWS": 64}
+SMALL = {
+    "reseed.matching.assignment._SMALL": 0,
+    "reseed.matching.assignment._LARGE": 0,
+    "reseed.matching.survey._ROWS": 64,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +127,7 @@ import os, signal, sys, torch
 import reseed.matching.assignment as assignment, reseed.matching.survey as survey, reseed.matching.keeping as keeping
 sys.path.insert(0, {tests!r})
 from regimes import half_shared
-assignment._LARGE, survey._ROWS = 0, 64
+assignment._SMALL, assignment._LARGE, survey._ROWS = 0, 0, 64
 tell = keeping.SurveyFolder.tell
 def told(self, line):
     tell(self, line)

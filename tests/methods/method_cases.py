@@ -20,7 +20,30 @@ VARIANTS = {
         {"parallel": "kept", "decoder_bias": False},
         {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
     ],
+    "batchtopk": [
+        {},
+        {"auxk": 0.5, "dead_after": 300},
+        {"norm": "free", "l1": 0.5, "threshold_momentum": 0.0},
+        {"parallel": "kept", "decoder_bias": False},
+        {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
+    ],
+    "matryoshka": [
+        {},
+        {"groups": (0.25, 0.75), "group_weights": (1.0, 3.0), "norm": "free", "l1": 0.05},
+        {"groups": (0.5, 0.25, 0.25), "parallel": "kept", "decoder_bias": False, "rescale": False},
+    ],
     "relu": [{}, {"l1": 0.0, "parallel": "kept"}, {"decoder_bias": False, "rescale": False}],
+    "jumprelu": [
+        {},
+        {"target_l0": 4.0, "l0_warmup": 50, "threshold_as": "logarithm", "resample_every": 50},
+        {"band": "above", "decoder_bias": False, "rescale": False, "threshold_start": 2.0, "bandwidth": 1.0},
+    ],
+    "gated": [
+        {},
+        {"encoder_bias": False, "parallel": "kept", "gates_teach": "both"},
+        {"decoder_bias": False, "rescale": False},
+    ],
+    "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "ra-topk": [
         {},
         {"delta": 0.0},
@@ -28,20 +51,12 @@ VARIANTS = {
         {"encoder_start": "independent", "multiplier_start": "reference", "rescale": False},
     ],
     "a-topk": [{}, {"encoder_bias": False}],
-    "jumprelu": [
-        {},
-        {"target_l0": 4.0, "l0_warmup": 50, "threshold_as": "logarithm", "resample_every": 50},
-        {"band": "above", "decoder_bias": False, "rescale": False, "threshold_start": 2.0, "bandwidth": 1.0},
-    ],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
-    "gated": [
-        {},
-        {"encoder_bias": False, "parallel": "kept", "gates_teach": "both"},
-        {"decoder_bias": False, "rescale": False},
-    ],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
-    "mp": [{}, {"decoder_bias": False, "rescale": False, "parallel": "kept"}],
 }
+
+PER_BATCH = {"batchtopk", "matryoshka"}
+"""The methods whose k is how many atoms a token of a batch has on average, and not the most that a token can have."""
 
 
 def settings_of(kind, **settings):

@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from method_cases import ALL, D_MODEL, born, name_of, perturbed, reconstruct, settings_of, updated
+from method_cases import ALL, D_MODEL, PER_BATCH, born, name_of, perturbed, reconstruct, settings_of, updated
 
 from reseed.kernels import reference, without_parallel
 from reseed.methods import METHODS, GradientMethod, parse
 
-WRITTEN_OUT = {"topk", "relu", "ra-topk", "a-topk"}
+WRITTEN_OUT = {"topk", "relu", "ra-topk", "a-topk", "batchtopk", "matryoshka"}
 """The methods whose loss `dense_loss` has; another method brings the formula of its own loss to a test of its own."""
 
 BY_GRADIENTS = [settings for settings in ALL if issubclass(METHODS[settings["kind"]], GradientMethod)]
@@ -39,11 +39,16 @@ def dense_loss(method, state, x):
     bias = state["decoder_bias"].unsqueeze(1)
     codes = torch.relu((x - bias) @ state["encoder"].mT + state["encoder_bias"].unsqueeze(1))
     if "k" in type(method).model_fields:
-        kept = reference.encode_topk(x - bias, state["encoder"], state["encoder_bias"], k=method.k)
+        encode = reference.encode_batchtopk if method.kind in PER_BATCH else reference.encode_topk
+        kept = encode(x - bias, state["encoder"], state["encoder_bias"], k=method.k)
         codes = codes * (reference.densify(kept, n_atoms=method.n_atoms) > 0)
-    penalty = getattr(method, "l1", 0.0) * codes.sum(-1).mean(1) / math.sqrt(D_MODEL)
-    x_hat = codes @ method.dictionary(state) + bias
-    return (x - x_hat).square().mean((1, 2)) + penalty
+    loss = getattr(method, "l1", 0.0) * codes.sum(-1).mean(1) / math.sqrt(D_MODEL)
+    ends, weights = method.nested if method.kind == "matryoshka" else ((method.n_atoms,), (1.0,))
+    atoms = method.dictionary(state)
+    for end, weight in zip(ends, weights, strict=True):
+        x_hat = codes[..., :end] @ atoms[:, :end] + bias
+        loss = loss + weight * (x - x_hat).square().mean((1, 2))
+    return loss
 
 
 def test_gradients_are_those_of_the_dense_formula(autoencoder, tokens):

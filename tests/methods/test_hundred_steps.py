@@ -25,7 +25,8 @@ def trained(method, seen, dtype):
 def test_a_hundred_steps_end_within_1e_5_of_dense_autograd(settings, monkeypatch):
     method, seen = parse(settings), tokens()
     fast = trained(method, seen, torch.float32)
-    for name in ("topk_pass", "relu_pass", "jump_pass", "gated_pass"):
+    passes = ("topk_pass", "batchtopk_pass", "matryoshka_pass", "relu_pass", "jump_pass", "gated_pass")
+    for name in passes:
         monkeypatch.setattr(kernels, name, getattr(reference, name))
     dense = trained(method, seen, torch.float64)
     assert (fast - born_in_double(method, seen)).norm() > 1e-2 * dense.norm()  # something was learnt

@@ -160,9 +160,10 @@ def test_matching_pursuit_follows_overcomplete(overcomplete_sae, rows, points):
     assert (codes > 0).any(-1).all()
 
 
-def test_the_auxiliary_loss_follows_dictionary_learning(dictionary_learning_trainers, rows, points):
+@pytest.mark.parametrize(("kind", "trainer"), [("topk", "TopKTrainer"), ("batchtopk", "BatchTopKTrainer")])
+def test_the_auxiliary_loss_follows_dictionary_learning(dictionary_learning_trainers, rows, points, kind, trainer):
     """Their loss as installed, with more dead atoms than it takes: with fewer, ours weighs less, as in sparsify."""
-    trainer = dictionary_learning_trainers.TopKTrainer(
+    trainer = getattr(dictionary_learning_trainers, trainer)(
         steps=STEPS,
         activation_dim=D_MODEL,
         dict_size=N_ATOMS,
@@ -181,7 +182,7 @@ def test_the_auxiliary_loss_follows_dictionary_learning(dictionary_learning_trai
     model.encoder.weight.data[: N_ATOMS // 2] *= 0.01  # too weak to be among the k largest
     model.b_dec.data = rows.mean(0)
     settings = {"k": K, "rescale": False, "learning_rate": RATE, "auxk": 6.0 / D_MODEL, "dead_after": 2 * BATCH}
-    method = parse({"kind": "topk", "n_atoms": N_ATOMS, **settings})
+    method = parse({"kind": kind, "n_atoms": N_ATOMS, **settings})
     state = method.initialise(start_point(points), 0)
     state["encoder"] = model.encoder.weight.detach().clone().unsqueeze(0)
     state["decoder_bias"] = model.b_dec.detach().clone().unsqueeze(0)

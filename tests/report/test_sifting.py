@@ -10,6 +10,7 @@ from reseed.report.sifting import choices, keys, tally
 
 PATIENCE = 60_000  # milliseconds
 LONG = "a-topk-from-centroids-with-" + "averylongnamewithoutanyhyphen" * 2
+ALL = re.compile(r"^20 conditions: ")
 PREPROCESSINGS = ("centre", "none")
 
 
@@ -147,7 +148,7 @@ def test_a_choice_filters_every_table_panel_and_card_and_is_counted(opened, many
     assert 0 < len(gaps) < len(many.comparisons)
     assert all(arms & set(gap.split(" \N{MINUS SIGN} ")) for gap in gaps)
     page.click("#sift button[type=reset]")
-    page.wait_for_function("document.getElementById('tally').textContent.startsWith('20 conditions')")
+    page.locator("#tally", has_text=ALL).wait_for()
     assert shown(page, "#answer tbody tr") == list(range(20))
 
 
@@ -213,7 +214,7 @@ def test_every_control_has_a_label_and_works_by_keys(opened):
     for _ in range(5):
         page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # on Show all
-    page.wait_for_function("document.getElementById('tally').textContent.startsWith('20 conditions')")
+    page.locator("#tally", has_text=ALL).wait_for()
     page.focus("#answer th[data-sort=name] button")
     page.keyboard.press("Enter")
     assert page.get_attribute("#answer th[data-sort=name]", "aria-sort") == "ascending"
@@ -232,7 +233,8 @@ def test_a_link_to_a_condition_that_is_filtered_out_shows_it(opened, many):
     page = opened()
     page.fill("#sift [name=words]", "arm-7")
     page.evaluate("location.hash = 'condition-0'")
-    page.locator("#condition-0").wait_for(state="visible")
+    page.locator("#condition-0").wait_for()
+    page.locator("#tally", has_text=ALL).wait_for()
     assert page.inner_text("#tally") == tally(in_page_order(many))
 
 

@@ -62,7 +62,7 @@ class Sums(NamedTuple):
 
 def sums(rows: Float[Tensor, "block d_model"], shift: Float64[Tensor, "d_model"]) -> Sums:
     """The sum of x - shift over the rows of a block, and that of its outer products."""
-    moved = rows - shift  # in float64, as `shift` is
+    moved = rows.to(torch.float64, copy=True).sub_(shift)
     return Sums(len(moved), moved.sum(dim=0), _gram(moved))
 
 

@@ -28,9 +28,11 @@ class Survey:
 
     def add(self, rows: Float[Tensor, "rows d_model"], *, heldout: bool) -> None:
         """Look at some rows."""
-        plain = rows.cpu()
-        self.norms.append(plain.double().norm(dim=1).float().numpy())
-        self.hashes.append(_hashes(plain.numpy()))
+        from reseed.activations._loops import norms_of_rows  # noqa: PLC0415 (a finished study starts sooner)
+
+        plain = rows.cpu().float().numpy()
+        self.norms.append(norms_of_rows(plain))
+        self.hashes.append(_hashes(plain))
         self.heldout.append(np.full(len(rows), heldout))
 
     def warnings(self, name: str, d_model: int) -> Iterator[str]:
@@ -65,7 +67,8 @@ class Survey:
 
 
 def _copies(name: str, hashes: np.ndarray, heldout: np.ndarray) -> Iterator[str]:
-    n_copies = len(hashes) - len(np.unique(hashes))
+    ordered = np.sort(hashes)
+    n_copies = int((ordered[1:] == ordered[:-1]).sum())
     if n_copies:
         seen = int(np.isin(hashes[heldout], hashes[~heldout]).sum())
         leak = f", and {seen:,} of {int(heldout.sum()):,} held-out rows occur in training" if seen else ""
@@ -107,10 +110,11 @@ def about_copies(name: str, copies: object, n_heldout: int) -> Iterator[str]:
 
 def _hashes(rows: np.ndarray) -> np.ndarray:
     """64 bits for each row; rows of equal numbers have equal ones, and others differ but for one pair in 10^18."""
-    bits = np.ascontiguousarray(rows + np.float32(0)).view(np.uint32).astype(np.uint64)  # -0 and 0 are equal
+    from reseed.activations._loops import hash_rows  # noqa: PLC0415 (a finished study starts sooner)
+
+    bits = (np.ascontiguousarray(rows) + np.float32(0)).view(np.uint32)  # -0 and 0 are equal
     weights = np.frombuffer(shake_256(b"rows").digest(8 * rows.shape[1]), dtype="<u8") | np.uint64(1)
-    mixed = (bits + np.uint64(1)) * weights
-    return (mixed ^ (mixed >> np.uint64(29))).sum(axis=1, dtype=np.uint64)
+    return hash_rows(bits, weights)
 
 
 def about_heldout(name: str, heldout: Float[Tensor, "tokens d_model"], moments: Moments) -> Iterator[str]:

@@ -57,7 +57,8 @@ def measure_births(
     def tested(pair: tuple[Trajectory, Trajectory]) -> dict[str, Any]:
         a, b = pair
         (atoms_a, fired_a), (atoms_b, fired_b) = of_run[a], of_run[b]
-        found = vars(birth_test(atoms_a, atoms_b, fired_a=fired_a, fired_b=fired_b, sign=a.record.sign))
+        about = {"sign": a.record.sign, "groups": a.record.groups or None}
+        found = vars(birth_test(atoms_a, atoms_b, fired_a=fired_a, fired_b=fired_b, **about))
         return {"run_a": a.id, "run_b": b.id, "step": step} | {name: found[name] for name in found if name in _SCHEMA}
 
     before |= {(row["run_a"], row["run_b"]): row for row in pool.map(tested, fresh)}

@@ -14,6 +14,7 @@ from reseed import measures
 from reseed._support.version import VERSION
 from reseed.analysis.births import measure_births
 from reseed.analysis.children import SPAWNED, finished_children, measure_children
+from reseed.analysis.nested import columns_of, nested_sizes
 from reseed.analysis.pairs import COSINES, FACTS, MeasuredPairs, OfPair, compared, measure_pairs, ready, table_of
 from reseed.floors import FLOORS
 from reseed.matching import match
@@ -169,7 +170,8 @@ def _activations(folder: StudyFolder, run: Trajectory) -> ActivationCovariance:
 
 
 def _measured_as_now(about: Compared, run: Trajectory) -> bool:
-    return about.measures == tuple(MEASURES) and about.sign == run.record.sign and about.reseed == VERSION
+    of_run = about.sign == run.record.sign and about.nested == nested_sizes(run.record)
+    return about.measures == tuple(MEASURES) and of_run and about.reseed == VERSION
 
 
 def _known(written: ComparedFolder, run: Trajectory) -> dict[tuple[str, str], OfPair]:
@@ -179,7 +181,7 @@ def _known(written: ComparedFolder, run: Trajectory) -> dict[tuple[str, str], Of
         return {}
     pairs, matchings = written.table("pairs"), written.table("matchings")
     values: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
-    rows = pairs.select("step", *_PAIR, *FACTS, *MEASURES).iter_rows(named=True)
+    rows = pairs.select("step", *_PAIR, *FACTS, *MEASURES, *columns_of(about.nested)).iter_rows(named=True)
     for row, cosines in zip(rows, pairs[COSINES], strict=True):
         step, ids = row.pop("step"), (row.pop("run_a"), row.pop("run_b"))
         values.setdefault(ids, {})[step] = row | {COSINES: cosines.to_numpy()}
@@ -250,6 +252,7 @@ def _about(runs: Sequence[Trajectory], measured: MeasuredPairs, activations: Act
         d_model=d_model,
         sign=runs[0].record.sign,
         subspace_rank=activations.rank,
+        nested=nested_sizes(runs[0].record),
     )
 
 

@@ -22,6 +22,7 @@ from reseed.analysis.intervals import band, interval
 from reseed.analysis.levelling import levelling
 from reseed.analysis.matched_cosines import held_against, matched_cosines
 from reseed.analysis.measure_records import measure_record
+from reseed.analysis.nested_records import nested_findings
 from reseed.analysis.run_metrics import mean_metrics, run_metric
 from reseed.analysis.surrogates import surrogate_findings
 from reseed.analysis.tables import Pairs, floors_of, strictest, surrogate_pairs
@@ -80,6 +81,7 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         "surrogate": surrogate_findings(folder, planned, surrogate, level=level),
         "cosines": matched_cosines(null, about, table, pairs, level),
         "births": birth_tests(about, written.table("births")),
+        "nested": nested_findings(written, about, table, level),
     }
     findings = judged.findings.model_copy(update=beside)
     return replace(judged, findings=findings)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from reseed import measures
 from reseed.analysis.init_groups import init_groups
+from reseed.analysis.nested import nested_agreement
 from reseed.matching import match
 from reseed.measures import MEASURES, Dictionary, Matchings
 from reseed.trajectory import read_header
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from reseed.matching import Matching
     from reseed.measures import ActivationCovariance
-    from reseed.trajectory import Snapshot, Trajectory
+    from reseed.trajectory import RunRecord, Snapshot, Trajectory
 
 __all__ = [
     "COSINES",
@@ -54,7 +55,7 @@ class OfPair(NamedTuple):
     """What was measured of one pair of runs."""
 
     values: dict[int, dict[str, Any]]
-    """By step: `FACTS` and measures, by name, and `COSINES`."""
+    """By step: `FACTS` and measures, by name, agreement of nested dictionaries, and `COSINES`."""
     matching: pl.DataFrame
     """At the last step: `row`, `col`, `cosine`."""
 
@@ -120,7 +121,8 @@ def measure_pair(a: Trajectory, b: Trajectory, step: int, activations: Activatio
     ready_a, ready_b = see(activations, a.snapshots[step], born_a), see(activations, b.snapshots[step], born_b)
     matching = match(ready_a.of.atoms, ready_b.of.atoms, sign=a.record.sign)
     values = compared(Matchings(matching, match(born_a, born_b, sign=a.record.sign)), ready_a, ready_b)
-    return OfPair({step: values}, _table(matching))
+    nested = nested_agreement(ready_a.of.atoms, ready_b.of.atoms, a.record)
+    return OfPair({step: values | nested}, _table(matching))
 
 
 def ready(dictionary: Dictionary) -> Ready:
@@ -182,13 +184,18 @@ def _by_step(
     for step in steps if pairs else ():
         seen = pool.map(partial(see, activations), (run.snapshots[step] for run in runs), (born[r.id] for r in runs))
         of_run = dict(zip(runs, seen, strict=True))
-        sides = [(of_run[a], of_run[b], a.record.sign) for a, b in pairs]
-        now = list(pool.map(lambda side: match(side[0].of.atoms, side[1].of.atoms, sign=side[2]), sides))
+        sides = [(of_run[a], of_run[b], a.record) for a, b in pairs]
+        now = list(pool.map(lambda side: match(side[0].of.atoms, side[1].of.atoms, sign=side[2].sign), sides))
         firsts = firsts or now
         joined = map(Matchings, now, firsts, before)
-        yield step, now, pool.map(compared, joined, (side[0] for side in sides), (side[1] for side in sides))
+        yield step, now, pool.map(_compared_runs, joined, sides)
         before = now
         del of_run, sides, joined  # or all runs would be in memory at two steps
+
+
+def _compared_runs(matchings: Matchings, sides: tuple[Ready, Ready, RunRecord]) -> dict[str, Any]:
+    a, b, record = sides
+    return compared(matchings, a, b) | nested_agreement(a.of.atoms, b.of.atoms, record)
 
 
 def see(activations: ActivationCovariance, snapshot: Snapshot, born: Float[Tensor, "atoms d_model"]) -> Ready:

@@ -88,8 +88,11 @@ def _pairs_of(
     )
 
 
-def surrogate_pairs(written: ComparedFolder) -> Pairs | None:
-    """The runs on the surrogate, at step 0 and at the last step; None where fewer than two finished."""
+def surrogate_pairs(written: ComparedFolder, *, names: Sequence[str] | None = None) -> Pairs | None:
+    """The runs on the surrogate, at step 0 and at the last step; None where fewer than two finished.
+
+    `names` are columns of the table to read, by default those of all measures.
+    """
     about = written.about
     if about is None or len(about.surrogates) < 2:  # noqa: PLR2004 (a pair)
         return None
@@ -97,7 +100,7 @@ def surrogate_pairs(written: ComparedFolder) -> Pairs | None:
     null = surrogate_null(table)
     table = table if null is None else beyond(table, null.beyond)
     ends = tuple(sorted(table["step"].unique()))
-    return _pairs_of(about.surrogates, (ends[0], ends[-1]), about.measures, table)
+    return _pairs_of(about.surrogates, (ends[0], ends[-1]), names or about.measures, table)
 
 
 def floors_of(

@@ -1,11 +1,12 @@
 """A run of reseed: its folder in a study, `study/runs/<id>/`, or one of its snapshots, `step-000600.safetensors`.
 
-    codes = relu(E u + b_enc), perhaps only the largest k or those above thresholds, or of E u + b_enc with a gate
+    codes = relu(E u + b_enc), perhaps only the largest k or those above thresholds, or of E u + b_enc with a gate;
+            or those of matching pursuit in u - b_dec
     reconstruction z D + b_dec, brought back from its space
 
-A snapshot holds them without a scale: biases are multiplied out, and none is taken off first. u is what the run read,
-the activations after its preprocessing, whose map lies in the study, in `moments/`. The codes are those that the
-snapshot keeps of held-out tokens.
+A snapshot holds them without a scale: biases are multiplied out. u is what the run read, the activations after its
+preprocessing, whose map lies in the study, in `moments/`; of a transcoder, the first columns of a row. The codes are
+those that the snapshot keeps of held-out tokens.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts
 from reseed.interop._sums import sha256_of
-from reseed.interop.codes import CodeRule, Gated, Relu, Thresholded, TopK
+from reseed.interop.codes import CodeRule, Gated, Pursuit, Relu, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
 from reseed.trajectory.reading import read_header
@@ -35,11 +36,17 @@ _RECORD = "spec.json"
 _SNAPSHOT = re.compile(r"step-(\d+)\.safetensors")
 _PARTS = ("atoms", "encoder", "encoder_bias", "decoder_bias")
 _OF_CODES = ("threshold", "log_gain", "magnitude_offset")
-"""What snapshots of some methods hold of each atom beside these."""
-_OF_K_LARGEST = frozenset({"topk", "ra-topk", "a-topk"})
+"""What snapshots of some methods hold beside these."""
+_K_LARGEST = frozenset({"topk", "ra-topk", "a-topk", "transcoder"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
-_OF_THRESHOLDS = frozenset({"jumprelu", "ra-jumprelu"})
-"""The methods whose codes are what of E u + b_enc is above a threshold of each atom."""
+_ABOVE_THRESHOLDS = {
+    "batchtopk": "BatchTopK",
+    "matryoshka": "BatchTopK",
+    "jumprelu": "JumpReLU",
+    "ra-jumprelu": "JumpReLU",
+}
+"""The methods whose codes are what of E u + b_enc is above a threshold, one for all atoms or one of each; and how such
+codes are called."""
 _KINDS = {
     "none": "raw",
     "unit-norm": "constant norm",
@@ -49,6 +56,10 @@ _KINDS = {
     "whiten": "whitened",
 }
 """Of every preprocessing, the kind of space that atoms live in after it."""
+_OF_WHOLE_ROWS = (
+    "their map takes whole rows, what a transcoder reads and what it writes together, and only the first is at hand: "
+    "give a run of preprocess = none"
+)
 _OF_THE_STORE = ("model", "layer")
 
 
@@ -93,7 +104,9 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         name=name,
         format=_NAME,
         rule=rule,
+        subtracts=isinstance(rule, Pursuit),
         space=space,
+        groups=record.groups,
         step=step,
         about=_about(run, record),
         sums=sha256_of(run.folder / _RECORD, path, *beside),
@@ -123,10 +136,12 @@ def _made(parts: Parts) -> dict[str, Any]:
 def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:
     """None for a method that is not reseed's own: its record does not say how it makes codes."""
     kind, k = (record.method.get(name) for name in ("kind", "k"))
-    if kind in _OF_K_LARGEST and isinstance(k, int):
+    if kind in _ABOVE_THRESHOLDS:
+        return Thresholded(parts.take("threshold"), name=_ABOVE_THRESHOLDS[kind])
+    if kind in _K_LARGEST and isinstance(k, int):
         return TopK(k)
-    if kind in _OF_THRESHOLDS:
-        return Thresholded(parts.take("threshold"))
+    if kind == "mp" and isinstance(k, int):
+        return Pursuit(threshold=0.0, most=k, until_repeated=False)
     if kind == "gated":  # a snapshot's encoder has the gate's bias already
         gain, offset = parts.take("log_gain"), parts.take("magnitude_offset")
         return Gated(r_mag=gain, b_mag=offset, b_gate=torch.zeros_like(offset))
@@ -140,6 +155,8 @@ def _space(run: Trajectory, record: RunRecord) -> tuple[Space, tuple[Path, ...]]
         raise DictionaryError(f"{run.folder} read activations after {name!r}, a preprocessing that is not known here")
     if name == "none":
         return Raw(), ()
+    if "reads" in record.method:
+        return Unmapped(_KINDS[name], _OF_WHOLE_ROWS), ()
     if name == "unit-norm":
         return ConstantNorm(1.0), ()
     study = StudyFolder(run.folder.parent.parent)

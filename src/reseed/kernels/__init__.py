@@ -15,7 +15,19 @@ from jaxtyping import Float
 from torch import Tensor, float32, ones, zeros
 
 from reseed.kernels import dense, rows, sparse
-from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, Pursuit, compress, densify, fired
+from reseed.kernels._codes import (
+    Codes,
+    GatedPass,
+    Gradients,
+    JumpPass,
+    Nested,
+    Pass,
+    Pursuit,
+    compress,
+    densify,
+    fired,
+    least,
+)
 from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
@@ -23,12 +35,15 @@ __all__ = [
     "GatedPass",
     "Gradients",
     "JumpPass",
+    "Nested",
     "Pass",
     "Pursuit",
+    "batchtopk_pass",
     "codes_pass",
     "compress",
     "decode",
     "densify",
+    "encode_batchtopk",
     "encode_gated",
     "encode_jump",
     "encode_relu",
@@ -36,6 +51,8 @@ __all__ = [
     "fired",
     "gated_pass",
     "jump_pass",
+    "least",
+    "matryoshka_pass",
     "mix",
     "normalise",
     "prepare",
@@ -57,6 +74,20 @@ def encode_topk(
 ) -> Codes:
     """The k largest of relu(encoder x + bias) for each token; among equals the lowest index wins."""
     return _for(x).encode_topk(x, encoder, bias, k=k)
+
+
+def encode_batchtopk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k x batch largest of each run's relu(encoder x + bias), as many places for a token as the longest has.
+
+    Among equals the first token's wins, and of a token's the lowest index. A token's atoms come in their own order.
+    """
+    return _without_triton(x).encode_batchtopk(x, encoder, bias, k=k)
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -103,6 +134,40 @@ def codes_pass(
     reconstructed in place of u; no decoder bias is inside it, and the gradient for the one in u is that of the codes.
     """
     return _for(u).codes_pass(codes, u, encoder, dictionary, penalty=penalty, target=target)
+
+
+def batchtopk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    penalty: float = 0.0,
+) -> Pass:
+    """The codes z of u that `encode_batchtopk` keeps, what they leave, and the exact gradients as of `topk_pass`."""
+    if _is_for_cpu(u):
+        return _cpu().batchtopk_pass(u, encoder, encoder_bias, dictionary, k=k, penalty=penalty)
+    codes = sparse.encode_batchtopk(u, encoder, encoder_bias, k=k)
+    return codes_pass(codes, u, encoder, dictionary, penalty=penalty)._replace(least=least(codes.values))
+
+
+def matryoshka_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    nested: Nested,
+    penalty: float = 0.0,
+) -> Pass:
+    """The same codes, and the exact gradients of the nested dictionaries' weighted errors + penalty sum(z).
+
+    The residual is that of all atoms; `error` is what the weighted mean squared errors add up to.
+    """
+    weights = (encoder, encoder_bias, dictionary)
+    return _without_triton(u).matryoshka_pass(u, *weights, k=k, nested=nested, penalty=penalty)
 
 
 def relu_pass(
@@ -201,6 +266,11 @@ def _for(tensor: Tensor) -> ModuleType:
     if _is_for_cpu(tensor):
         return _cpu()
     return _gpu() if _is_for_gpu(tensor) else sparse
+
+
+def _without_triton(tensor: Tensor) -> ModuleType:
+    """The same for what the kernels with Triton do not have."""
+    return _cpu() if _is_for_cpu(tensor) else sparse
 
 
 def _is_for_cpu(tensor: Tensor) -> bool:

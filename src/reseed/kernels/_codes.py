@@ -11,11 +11,13 @@ __all__ = [
     "GatedPass",
     "Gradients",
     "JumpPass",
+    "Nested",
     "Pass",
     "Pursuit",
     "compress",
     "densify",
     "fired",
+    "least",
 ]
 
 
@@ -47,6 +49,19 @@ class Pass(NamedTuple):
     fired: Bool[Tensor, "runs atoms"]
     """Which atoms are active for at least one token."""
     gradients: Gradients
+    least: Float[Tensor, " runs"] | None = None
+    """The smallest positive code, 0 where there is none; only where the batch as a whole decides what is kept."""
+    error: Float[Tensor, " runs"] | None = None
+    """The mean squared error that was minimised, where it is not that of the residual alone."""
+
+
+class Nested(NamedTuple):
+    """Dictionaries within one another: what each of some numbers of first atoms reconstructs counts on its own."""
+
+    ends: tuple[int, ...]
+    """Atoms of each, rising; the last has all."""
+    weights: tuple[float, ...]
+    """Of the mean squared error of each."""
 
 
 class JumpPass(NamedTuple):
@@ -100,12 +115,12 @@ def densify(codes: Codes, *, n_atoms: int) -> Float[Tensor, "runs batch atoms"]:
 
 
 def compress(dense: Float[Tensor, "runs batch atoms"]) -> Codes:
-    """Dense codes as a list for each token, as long as the longest; active atoms come in their own order."""
+    """Dense codes as a list for each token, as long as the longest, or of one empty place; atoms in their own order."""
     run, token, atom = dense.nonzero(as_tuple=True)
     row = run * dense.shape[1] + token
     counts = torch.bincount(row, minlength=len(dense) * dense.shape[1])
     place = torch.arange(len(row), device=row.device) - (counts.cumsum(0) - counts)[row]
-    shape = (*dense.shape[:2], int(counts.max()) if counts.numel() else 0)
+    shape = (*dense.shape[:2], max(1, int(counts.max())) if counts.numel() else 1)
     codes = Codes(dense.new_zeros(shape), torch.zeros(shape, dtype=torch.int64, device=dense.device))
     codes.values[run, token, place] = dense[run, token, atom]
     codes.indices[run, token, place] = atom
@@ -118,3 +133,11 @@ def fired(codes: Codes, *, n_atoms: int) -> Bool[Tensor, "runs atoms"]:
     # a maximum, because an empty place may name an atom that is active for another token
     most = active.new_zeros(len(active), n_atoms).scatter_reduce(1, codes.indices.flatten(1), active, "amax")
     return most > 0
+
+
+def least(values: Float[Tensor, "runs batch places"]) -> Float[Tensor, " runs"]:
+    """The smallest positive code of each run; 0 where there is none."""
+    positive = values.flatten(1)
+    infinite = positive.new_full((len(positive), 1), torch.inf)  # for runs without a place
+    smallest = torch.cat([positive.where(positive > 0, torch.inf), infinite], dim=1).amin(1)
+    return smallest.where(smallest.isfinite(), 0.0)

@@ -9,16 +9,20 @@ import numpy as np
 from reseed._support.jit import compiled
 
 __all__ = [
+    "at_least",
     "band_sums",
     "beyond",
     "by_atom",
     "decode",
     "jumps",
+    "keep",
+    "nested_residuals",
     "positives",
     "residuals",
     "row_sums",
     "select",
     "select_near",
+    "unpack",
     "weight_sums",
 ]
 
@@ -26,6 +30,7 @@ _INFINITY = 0x7F800000  # bits of float32: everything from here on is inf or NaN
 _NAN = 0x7FC00000
 _MANY = 256  # keys, from which on sorting them is faster than to count for each how many are larger
 _HALF = 2.0**-8  # to what bfloat16 rounds, and a little more
+_NEIGHBOURS = 32  # entries whose largest is looked at first: few enough that mostly none of them reaches what it takes
 _LAST = 0x7FFFFFFF  # an index is kept as its distance from here, so that among equal values the lowest index is largest
 
 
@@ -193,6 +198,74 @@ def _finite(row: np.ndarray) -> bool:
 
 
 @compiled
+def at_least(
+    bits: np.ndarray, begin: int, first: int, least: int, count: int, values: np.ndarray, places: np.ndarray
+) -> tuple[int, int]:
+    """Append the entries of some rows that are at least `least` to a list, row after row, as long as rows fit.
+
+    Floats are read as integers, as in `select`. A row with inf or NaN has a NaN in the list, whatever else it has.
+
+    Args:
+        bits: (rows, n) int32.
+        begin: the row to begin with.
+        first: how many rows there were before these.
+        least: bits, at least 1.
+        count: entries in the list.
+        values: (room) int32, the list.
+        places: (room) int64, where each entry stands if all rows are one.
+
+    Returns:
+        The row to go on with, len(bits) where all are done, and the entries in the list.
+    """
+    n = bits.shape[1]
+    for number in range(begin, len(bits)):
+        if count + n + 1 > len(values):  # a whole row, and a NaN, since every entry is written before it is counted
+            return number, count
+        row, place = bits[number], np.int64(first + number) * n
+        if not _finite(row):
+            values[count] = _NAN
+            places[count] = place
+            count += 1
+        for start in range(0, n, _NEIGHBOURS):
+            end = min(start + _NEIGHBOURS, n)
+            largest = np.int32(0)
+            for i in range(start, end):
+                largest = max(largest, row[i])
+            if largest >= least:
+                for i in range(start, end):
+                    values[count] = row[i]
+                    places[count] = place + i
+                    count += 1 if row[i] >= least else 0
+    return len(bits), count
+
+
+@compiled
+def keep(values: np.ndarray, places: np.ndarray, bound: int, equal: int) -> int:
+    """Leave the entries above a bound and the first `equal` of those at it, in their order; returns how many."""
+    kept = 0
+    for entry in range(len(values)):
+        value = values[entry]
+        values[kept] = value
+        places[kept] = places[entry]
+        at_bound = value == bound and equal > 0
+        equal -= 1 if at_bound else 0
+        kept += 1 if value > bound or at_bound else 0
+    return kept
+
+
+@compiled
+def unpack(places: np.ndarray, n: int, starts: np.ndarray) -> None:
+    """Make places in one long row of all tokens the atoms of flat codes, in place, and count off where tokens start."""
+    starts[:] = 0
+    for entry in range(len(places)):
+        token = places[entry] // n
+        places[entry] -= token * n
+        starts[token + 1] += 1
+    for token in range(1, len(starts)):
+        starts[token] += starts[token - 1]
+
+
+@compiled
 def beyond(
     activations: np.ndarray, lower: np.ndarray, starts: np.ndarray, values: np.ndarray, indices: np.ndarray
 ) -> bool:
@@ -331,6 +404,61 @@ def residuals(
                     product += mine[d] * atom[d]
                 gradient = np.float32(factor) * product + np.float32(penalty)
             for_values[place] = gradient
+
+
+@compiled
+def nested_residuals(
+    flat: tuple[np.ndarray, np.ndarray, np.ndarray],
+    dictionary: np.ndarray,
+    u: np.ndarray,
+    ends: np.ndarray,
+    weights: np.ndarray,
+    penalty: float,
+    residuals: np.ndarray,
+    whole: np.ndarray,
+    for_values: np.ndarray,
+) -> float:
+    """The same for dictionaries within one another; a token's atoms come in their own order. Returns the error.
+
+    Args:
+        flat: starts, values, indices.
+        dictionary: all atoms.
+        u: (tokens, d_model).
+        ends: (groups) int64, atoms of each dictionary.
+        weights: (groups), of the mean squared error of each.
+        penalty: per code.
+        residuals: (groups, tokens, d_model), overwritten by the gradient for what atoms of each group reconstruct.
+        whole: (tokens, d_model), overwritten by what all atoms leave.
+        for_values: (places), overwritten by the gradient for each code.
+    """
+    starts, values, indices = flat
+    groups, error = len(ends), 0.0
+    for token in range(len(u)):
+        place, mine = starts[token], whole[token]
+        mine[:] = -u[token]
+        for group in range(groups):
+            first = place
+            while place < starts[token + 1] and indices[place] < ends[group]:
+                place += 1
+            _add_atoms(values, indices, first, place, dictionary, mine)
+            weight, squares = np.float32(weights[group] * 2 / u.size), np.float32(0)
+            weighted = residuals[group, token]
+            for d in range(len(mine)):
+                squares += mine[d] * mine[d]
+                weighted[d] = weight * mine[d]
+            error += weights[group] * squares / u.size
+        # an atom is in its group's dictionary and in all larger ones: sums from the last group on
+        for group in range(groups - 2, -1, -1):
+            residuals[group, token] += residuals[group + 1, token]
+        group = 0
+        for place in range(starts[token], starts[token + 1]):
+            while indices[place] >= ends[group]:
+                group += 1
+            atom, row, product = dictionary[indices[place]], residuals[group, token], np.float32(0)
+            for d in range(len(row)):
+                product += row[d] * atom[d]
+            for_values[place] = product + np.float32(penalty)
+    return error
 
 
 @compiled

@@ -10,19 +10,23 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from reseed._support.products import row_products
 from reseed._support.scratch import scratch
 from reseed.kernels import _loops, dense
-from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Nested, Pass
 from reseed.kernels.rough import RoughEncoder, pays
 
 __all__ = [
+    "batchtopk_pass",
     "codes_pass",
     "decode",
+    "encode_batchtopk",
     "encode_topk",
     "gated_pass",
     "jump_pass",
+    "matryoshka_pass",
     "mix",
     "relu_pass",
     "row_gradients",
@@ -63,6 +67,21 @@ def encode_topk(
     for parts in zip(x, encoder, bias, *codes, strict=True):
         _select(*parts)
     return codes
+
+
+def encode_batchtopk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k x batch largest of each run's relu(encoder x + bias); among equals the first token's lowest index wins."""
+    runs = [_padded(_largest(*run, k)) for run in zip(x, encoder, bias, strict=True)]
+    width = max(run.values.shape[1] for run in runs)
+    return Codes(
+        *(torch.stack([pad(each, (0, width - each.shape[1])) for each in part]) for part in zip(*runs, strict=True))
+    )
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -115,6 +134,41 @@ def codes_pass(
     targets = [None] * len(u) if target is None else target
     runs = zip(flat, u, encoder, dictionary, targets, strict=True)
     return _joined([_pass(*run, penalty=penalty) for run in runs])
+
+
+def batchtopk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    penalty: float = 0.0,
+) -> Pass:
+    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
+    passes = []
+    for rows, directions, bias, atoms in zip(u, encoder, encoder_bias, dictionary, strict=True):
+        flat = _largest(rows, directions, bias, k)
+        passes.append(_pass(flat, rows, directions, atoms, penalty=penalty)._replace(least=_least(flat)))
+    return _joined(passes)
+
+
+def matryoshka_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    nested: Nested,
+    penalty: float = 0.0,
+) -> Pass:
+    """The same codes, and the gradients of the nested dictionaries' weighted errors + penalty sum(z)."""
+    passes = []
+    for rows, directions, bias, atoms in zip(u, encoder, encoder_bias, dictionary, strict=True):
+        flat = _largest(rows, directions, bias, k)
+        passes.append(_nested_pass(flat, rows, directions, atoms, nested=nested, penalty=penalty))
+    return _joined(passes)
 
 
 def relu_pass(
@@ -191,6 +245,32 @@ def _mix(
     mixtures = points.new_empty(len(weights), points.shape[1])
     _loops.decode(*flat, _array(points), mixtures.numpy())
     return mixtures
+
+
+def _nested_pass(
+    flat: _Flat,
+    u: Float[Tensor, "batch d_model"],
+    encoder: Float[Tensor, "atoms d_model"],
+    dictionary: Float[Tensor, "atoms d_model"],
+    *,
+    nested: Nested,
+    penalty: float,
+) -> Pass:
+    """From one run's codes to its gradients, with a residual for each group of atoms."""
+    rows, atoms, ends = _array(u), _array(dictionary), np.array(nested.ends)
+    residuals = scratch("residuals", len(ends), *u.shape, like=u).numpy()
+    residual, for_values = torch.empty(u.shape), np.empty(flat.starts[-1], np.float32)
+    found = (residuals, residual.numpy(), for_values)
+    error = _loops.nested_residuals(flat, atoms, rows, ends, np.array(nested.weights), penalty, *found)
+    entries = _by_atom(flat, len(atoms))
+    for_dictionary = torch.empty(atoms.shape)
+    for start, end, seen in zip((0, *nested.ends), nested.ends, residuals, strict=False):
+        of_group = (entries.ends[start : end + 1], entries.places, entries.tokens)
+        _loops.row_sums(*of_group, flat.values, seen, 1.0, for_dictionary[start:end].numpy())
+    for_shift = torch.from_numpy(residuals[0]).sum(0)
+    gradients = Gradients(for_dictionary, *_encoder_gradients(entries, for_values, rows, encoder, for_shift))
+    passed = _passed(flat, entries, residual, gradients)
+    return passed._replace(least=_least(flat), error=torch.tensor([error], dtype=torch.float32))
 
 
 def _relu_pass(
@@ -275,7 +355,7 @@ def _gated_pass(
         gradients.dictionary.add_(_row_sums(entries, gates.values, gate_residual[0], factor))
         gradients.decoder_bias.add_(gate_residual.sum(1), alpha=factor)
     return GatedPass(
-        _passed(codes, residual, gradients),
+        _passed_gates(codes, residual, gradients),
         gate_residual,
         gate_sum=torch.from_numpy(gates.values).sum().unsqueeze(0),
         log_gain=_weight_sums(entries, for_codes * linear * gain),
@@ -307,7 +387,7 @@ def _weight_sums(entries: _Entries, weights: np.ndarray) -> Float[Tensor, "1 ato
     return sums
 
 
-def _passed(codes: _Flat, residual: Float[Tensor, "1 batch d_model"], gradients: Gradients) -> Pass:
+def _passed_gates(codes: _Flat, residual: Float[Tensor, "1 batch d_model"], gradients: Gradients) -> Pass:
     """The pass of one run from codes of which some are 0."""
     active = codes.values != 0
     fired = np.zeros(gradients.encoder_bias.shape, np.bool_)
@@ -359,6 +439,55 @@ def _select(
             _loops.select(_bits(activations), _bits(value), index.numpy(), maxima, keys)
 
 
+def _largest(
+    x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"], k: int
+) -> _Flat:
+    """The k x batch largest positive codes of one run, in the order of tokens and of their atoms.
+
+    Codes above a bound are listed; whenever the list is full, so many of its largest are left, and that is the bound.
+    """
+    wanted, n_atoms = k * len(x), len(encoder)
+    room = 2 * wanted + n_atoms + 1
+    values = scratch("largest", room, like=x, dtype=torch.int32).numpy()
+    places = scratch("places", room, like=x, dtype=torch.int64).numpy()
+    count, least = 0, 1
+    for start, rows in zip(range(0, len(x), _TOKENS), x.split(_TOKENS), strict=True):
+        activations, done = _bits(row_products(rows, encoder, bias=bias)), 0
+        while True:
+            done, count = _loops.at_least(activations, done, start, least, count, values, places)
+            if done == len(rows):
+                break
+            count, least = _keep(values[:count], places[:count], wanted)
+    count, _ = _keep(values[:count], places[:count], wanted)
+    starts = np.empty(len(x) + 1, np.int64)
+    _loops.unpack(places[:count], n_atoms, starts)
+    return _Flat(starts, values[:count].view(np.float32), places[:count])
+
+
+def _keep(values: np.ndarray, places: np.ndarray, wanted: int) -> tuple[int, int]:
+    """Leave the wanted largest of a list, in place; how many they are, and what others have to reach from here on."""
+    if len(values) <= wanted:
+        return len(values), 1
+    bound = np.partition(values, len(values) - wanted)[len(values) - wanted]
+    equal = wanted - int(np.count_nonzero(values > bound))
+    return _loops.keep(values, places, bound, equal), int(bound) + 1  # later ones that are equal come too late
+
+
+def _least(flat: _Flat) -> Float[Tensor, " one"]:
+    return torch.tensor([flat.values.min() if len(flat.values) else 0.0])
+
+
+def _padded(flat: _Flat) -> Codes:
+    """As many places for each token as the longest has."""
+    counts = np.diff(flat.starts)
+    tokens = np.repeat(np.arange(len(counts)), counts)
+    places = np.arange(len(tokens)) - flat.starts[tokens]
+    codes = Codes(torch.zeros(len(counts), counts.max()), torch.zeros(len(counts), counts.max(), dtype=torch.int64))
+    for part, given in zip(codes, flat[1:], strict=True):
+        part.numpy()[tokens, places] = given
+    return codes
+
+
 def _positives(
     x: Float[Tensor, "batch d_model"], encoder: Float[Tensor, "atoms d_model"], bias: Float[Tensor, " atoms"]
 ) -> _Flat | None:
@@ -403,22 +532,38 @@ def _pass(
     residual, for_values = torch.empty(wanted.shape), np.empty(flat.starts[-1], np.float32)
     factor = 2 / wanted.numel()
     _loops.residuals(*flat, atoms, _array(wanted), factor, penalty, residual.numpy(), for_values)
-    entries = _by_atom(flat, len(atoms))
-    for_dictionary, for_encoder, for_bias = (
-        torch.empty(part.shape) for part in (dictionary, encoder, dictionary[:, 0])
-    )
+    entries, for_dictionary = _by_atom(flat, len(atoms)), torch.empty(atoms.shape)
     _loops.row_sums(*entries, flat.values, residual.numpy(), factor, for_dictionary.numpy())
+    # u = x - b_dec: the bias reaches the residual as it is, unless that is of a target
+    for_shift = torch.zeros(u.shape[1]) if target is not None else residual.sum(0) * factor
+    gradients = Gradients(for_dictionary, *_encoder_gradients(entries, for_values, rows, encoder, for_shift))
+    return _passed(flat, entries, residual, gradients)
+
+
+def _encoder_gradients(
+    entries: "_Entries",
+    for_values: np.ndarray,
+    rows: np.ndarray,
+    encoder: Float[Tensor, "atoms d_model"],
+    for_shift: Float[Tensor, " d_model"],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """For encoder, its bias and the decoder's, from those for each code and for what all tokens share."""
+    for_encoder, for_bias = torch.empty(encoder.shape), torch.empty(len(encoder))
     _loops.row_sums(*entries, for_values, rows, 1.0, for_encoder.numpy())
     _loops.weight_sums(entries.ends, entries.places, for_values, for_bias.numpy())
-    # u = x - b_dec: the bias reaches the residual as it is, unless that is of a target, and the codes with a minus
-    for_shift = -(for_bias @ encoder) if target is not None else residual.sum(0) * factor - for_bias @ encoder
+    # the codes through the encoder, with a minus
+    return for_encoder, for_bias, for_shift - for_bias @ encoder
+
+
+def _passed(flat: _Flat, entries: "_Entries", residual: Float[Tensor, "batch d_model"], gradients: Gradients) -> Pass:
+    """One run's pass, as a stack of width 1."""
     values = torch.from_numpy(flat.values[: flat.starts[-1]])
     return Pass(
         residual=residual.unsqueeze(0),
         n_active=torch.tensor([entries.ends[-1]]),
         code_sum=values.sum().unsqueeze(0),
         fired=torch.from_numpy(np.diff(entries.ends) > 0).unsqueeze(0),
-        gradients=Gradients(*(g.unsqueeze(0) for g in (for_dictionary, for_encoder, for_bias, for_shift))),
+        gradients=Gradients(*(part.unsqueeze(0) for part in gradients)),
     )
 
 
@@ -427,8 +572,12 @@ def _joined(runs: list[Pass]) -> Pass:
     if len(runs) == 1:
         return runs[0]
     gradients = Gradients(*(torch.cat(part) for part in zip(*(run.gradients for run in runs), strict=True)))
-    residual, n_active, code_sum, fired = (torch.cat(part) for part in zip(*(run[:-1] for run in runs), strict=True))
-    return Pass(residual, n_active, code_sum, fired, gradients)
+    residual, n_active, code_sum, fired = (torch.cat(part) for part in zip(*(run[:4] for run in runs), strict=True))
+    leasts, errors = (
+        [part for part in each if part is not None] for each in zip(*(run[5:] for run in runs), strict=True)
+    )
+    least, error = (torch.cat(parts) if parts else None for parts in (leasts, errors))
+    return Pass(residual, n_active, code_sum, fired, gradients, least, error)
 
 
 def _by_atom(flat: _Flat, n_atoms: int) -> _Entries:

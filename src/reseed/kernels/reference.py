@@ -6,9 +6,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Pass, densify
+from reseed.kernels._codes import Codes, GatedPass, Gradients, JumpPass, Nested, Pass, compress, densify, least
 
-__all__ = ["decode", "encode_topk", "gated_pass", "jump_pass", "passed", "relu_pass", "row_gradients", "topk_pass"]
+__all__ = [
+    "batchtopk_pass",
+    "decode",
+    "encode_batchtopk",
+    "encode_topk",
+    "gated_pass",
+    "jump_pass",
+    "matryoshka_pass",
+    "passed",
+    "relu_pass",
+    "row_gradients",
+    "topk_pass",
+]
 
 
 def encode_topk(
@@ -22,6 +34,21 @@ def encode_topk(
     activations = torch.relu(x @ encoder.mT + bias.unsqueeze(1))
     ordered = activations.sort(dim=-1, descending=True, stable=True)
     return Codes(ordered.values[..., :k], ordered.indices[..., :k])
+
+
+def encode_batchtopk(
+    x: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    bias: Float[Tensor, "runs atoms"],
+    *,
+    k: int,
+) -> Codes:
+    """The k x batch largest of each run's relu(encoder x + bias); among equals the first token's lowest index wins."""
+    activations = torch.relu(x @ encoder.mT + bias.unsqueeze(1))
+    flat = activations.flatten(1)
+    ordered = flat.sort(dim=-1, descending=True, stable=True)
+    kept = torch.zeros_like(flat).scatter(1, ordered.indices[:, : k * x.shape[1]], 1.0)
+    return compress(activations * kept.view_as(activations))
 
 
 def decode(codes: Codes, dictionary: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs batch d_model"]:
@@ -57,6 +84,46 @@ def topk_pass(
         return densify(encode_topk(u, encoder, bias, k=k), n_atoms=encoder.shape[1])
 
     return passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty)
+
+
+def batchtopk_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    penalty: float = 0.0,
+) -> Pass:
+    """The k x batch largest codes z of u, what they leave, and the gradients as of `topk_pass`."""
+    whole = Nested((dictionary.shape[1],), (1.0,))
+    return matryoshka_pass(u, encoder, encoder_bias, dictionary, k=k, nested=whole, penalty=penalty)
+
+
+def matryoshka_pass(
+    u: Float[Tensor, "runs batch d_model"],
+    encoder: Float[Tensor, "runs atoms d_model"],
+    encoder_bias: Float[Tensor, "runs atoms"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    nested: Nested,
+    penalty: float = 0.0,
+) -> Pass:
+    """The same codes, and the gradients of the nested dictionaries' weighted errors + penalty sum(z)."""
+
+    def encode(u: Tensor, encoder: Tensor, bias: Tensor) -> Tensor:
+        activations = torch.relu(u @ encoder.mT + bias.unsqueeze(1))
+        kept = encode_batchtopk(u, encoder, bias, k=k)
+        return activations * (densify(kept, n_atoms=encoder.shape[1]) > 0)
+
+    def error(codes: Tensor, atoms: Tensor, seen: Tensor) -> Tensor:
+        parts = [codes[..., :end] @ atoms[:, :end] - seen for end in nested.ends]
+        errors = torch.stack([part.square().mean((1, 2)) for part in parts], dim=1)
+        return errors @ errors.new_tensor(nested.weights)
+
+    found = passed(encode, u, encoder, encoder_bias, dictionary, penalty=penalty, error=error)
+    return found._replace(least=least(encode_batchtopk(u, encoder, encoder_bias, k=k).values))
 
 
 def relu_pass(
@@ -138,8 +205,12 @@ def passed(
     *,
     penalty: float,
     target: Tensor | None = None,
+    error: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None,
 ) -> Pass:
-    """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat."""
+    """What autograd says of codes from u, encoder and bias. The decoder's bias is inside u, and comes back to x_hat.
+
+    `error` is that of each run, from codes, dictionary and u, where it is not that of the residual.
+    """
     nothing = u.new_zeros(len(u), u.shape[2])
     parts = [part.detach().requires_grad_() for part in (dictionary, encoder, encoder_bias, nothing)]
     with torch.enable_grad():
@@ -147,7 +218,15 @@ def passed(
         seen = u - shift.unsqueeze(1)
         codes = encode(seen, directions, bias)
         residual = codes @ atoms - (seen if target is None else target)
-        loss = residual.square().mean((1, 2)).sum() + penalty * codes.sum()
+        errors = residual.square().mean((1, 2)) if error is None else error(codes, atoms, seen)
+        loss = errors.sum() + penalty * codes.sum()
     gradients = Gradients(*torch.autograd.grad(loss, parts))
     active, codes = codes > 0, codes.detach()
-    return Pass(residual.detach(), active.sum((1, 2)), codes.sum((1, 2)), active.any(1), gradients)
+    return Pass(
+        residual=residual.detach(),
+        n_active=active.sum((1, 2)),
+        code_sum=codes.sum((1, 2)),
+        fired=active.any(1),
+        gradients=gradients,
+        error=None if error is None else errors.detach(),
+    )

@@ -15,10 +15,12 @@ import numpy as np
 from torch import Tensor
 
 from reseed._support import stopping
+from reseed.matching.assigned import Assignment
 from reseed.matching.auction import State, auction
 from reseed.matching.candidates import Candidates, Lists, Pages, Sides, with_more_pages
 from reseed.matching.certificate import bound_profits, exact_profits, gap_of
 from reseed.matching.device_lists import lists_on_device
+from reseed.matching.direct import assign_directly
 from reseed.matching.exact import Pairs, pair_cosines
 from reseed.matching.first_lists import Best, first_lists
 from reseed.matching.groups import grouped, interleaved, places_of
@@ -31,12 +33,13 @@ from reseed.matching.survey import survey
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Assignment", "assign"]
+__all__ = ["assign"]
 
 TOLERANCE = 1e-6
 
 Tell = Callable[[str], None]
 
+_SMALL = 2**24  # cosines that are kept all at once: 64 MB
 _LARGE = 2**13  # columns from which products in bfloat16 are worth what has to be computed again
 _GROUPS = 512  # of columns, up to twice as many
 
@@ -46,21 +49,6 @@ _PAGES = 32  # a row at first, for all rows together: growing copies them
 _RELISTED = 1e-3  # after auctions finer than this candidate lists stay as they are: prices hardly move any more
 _FINE = (1e-8, 1e-9)
 _ROUNDS = 20
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A column for every row."""
-
-    partners: np.ndarray
-    """The column of each row."""
-    cosines: np.ndarray
-    gap: float
-    """How far the mean of `cosines` can be below the best."""
-    best: np.ndarray
-    """The largest cosine of each row with any column."""
-    partner_best: np.ndarray
-    """The largest cosine of each column with any row."""
 
 
 def assign(
@@ -108,6 +96,11 @@ class _How:
 
 def _assign_live(rows: Directions, cols: Directions, how: _How) -> Assignment:
     row_kinds, col_kinds = how.parallel(kinds, (rows, cols))
+    distinct = len(row_kinds.count) == len(rows) and len(col_kinds.count) == len(cols)
+    if distinct and len(rows) * len(cols) <= _SMALL and rows.unit.device.type == "cpu":
+        found = assign_directly(rows, cols, absolute=how.absolute, parallel=how.parallel)
+        if found is not None and found.gap <= TOLERANCE:
+            return found
     # the rows are those that more of differ: bids tell them apart
     turned = len(rows) == len(cols) and len(row_kinds.count) < len(col_kinds.count) and bool((cols.scale > 0).all())
     return _turned(_assign_kinds(col_kinds, row_kinds, how)) if turned else _assign_kinds(row_kinds, col_kinds, how)

@@ -109,8 +109,9 @@ def match(
     """Match the atoms of two dictionaries one to one: max over pi of (1/n) sum_i cos(a_i, b_pi(i)).
 
     `sign="signed"` takes the cosine as it is (codes are non-negative); `"abs"` takes its absolute value, for methods
-    that leave the sign of an atom open (PCA, ICA). The products are made where the dictionaries lie, block by block,
-    so that memory grows with the number of atoms and not with its square; the result lies on the CPU.
+    that leave the sign of an atom open (PCA, ICA). The products are made where the dictionaries lie; of more than 2**24
+    pairs of atoms block by block, so that from there on memory grows with the number of atoms and not with its square.
+    The result lies on the CPU.
 
     Of 8,192 distinct atoms or more on the CPU most of the time goes into a survey of all cosines. In the folder
     `resume` it is kept block by block, about 5 KB an atom, with a log of how far it is: where the process is killed,

@@ -2,6 +2,7 @@
 
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
@@ -69,7 +70,24 @@ def row_cosines(
     check_sign(sign)
     if len(a) != len(b):
         raise ValueError(f"atoms are compared by index, but one dictionary has {len(a)} atoms and the other {len(b)}")
-    return _signed((unit_rows(a) * unit_rows(b)).sum(dim=1), sign)
+    return _signed(_row_products(a, b), sign)
+
+
+def _row_products(a: Float[Tensor, "atoms d_model"], b: Float[Tensor, "atoms d_model"]) -> Float64[Tensor, " atoms"]:
+    if a.is_cuda or b.is_cuda:
+        return (unit_rows(a) * unit_rows(b)).sum(dim=1)
+    from reseed.matching._loops import paired_products  # noqa: PLC0415 (judging, which matches nothing, starts sooner)
+
+    each = np.arange(len(a))
+    sides = [side.detach().to(side.dtype if side.dtype == torch.float64 else torch.float32) for side in (a, b)]
+    scales = [_scales(norms_of(side)).numpy() for side in sides]
+    rows, others = (np.ascontiguousarray(side.numpy()) for side in sides)
+    return torch.from_numpy(paired_products(rows, others, scales[0], scales[1], (each, each)))
+
+
+def _scales(norms: Float64[Tensor, " atoms"]) -> Float64[Tensor, " atoms"]:
+    """What makes length 1 of atoms with these norms, and 0 of zero atoms."""
+    return norms.reciprocal().masked_fill(is_zero(norms), 0.0)
 
 
 def check_sign(sign: str) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from reseed._support.jit import compiled
 
-__all__ = ["common_products"]
+__all__ = ["common_products", "order_by"]
 
 
 @compiled
@@ -36,3 +36,13 @@ def common_products(
             else:
                 there += 1
     return sums
+
+
+@compiled
+def order_by(which: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Where the entries of 0 stand, those of 1, and so on, each in their order; number i has ends[i] to ends[i + 1]."""
+    place, order = ends[:-1].copy(), np.empty(len(which), np.int64)
+    for at in range(len(which)):
+        order[place[which[at]]] = at
+        place[which[at]] += 1
+    return order

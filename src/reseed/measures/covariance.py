@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Float64
 from torch import Tensor
@@ -92,7 +93,11 @@ def projection_correlations(matching: Matching, a: Projections, b: Projections) 
 
     0 for zero atoms, and for atoms along which nothing varies.
     """
-    shared = torch.linalg.vecdot(a.covariances[matching.rows], b.directions[matching.cols])
+    from reseed.matching._loops import paired_products  # noqa: PLC0415 (judging, which comes without, starts sooner)
+
+    pairs = matching.rows.numpy(), matching.cols.numpy()
+    ones = np.ones(max(matching.n_rows, matching.n_cols))
+    shared = torch.from_numpy(paired_products(a.covariances.numpy(), b.directions.numpy(), ones, ones, pairs))
     size = (a.variances[matching.rows] * b.variances[matching.cols]).sqrt()
     correlation = (shared / size).masked_fill(size == 0, 0.0).clamp(-1.0, 1.0)
     return correlation.abs() if matching.sign == "abs" else correlation

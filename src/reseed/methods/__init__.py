@@ -11,8 +11,10 @@ from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
+from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
+from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
@@ -26,10 +28,12 @@ __all__ = [
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
+    "BatchTopK",
     "Gated",
     "GradientMethod",
     "JumpReLU",
     "MatchingPursuit",
+    "Matryoshka",
     "Method",
     "Parameters",
     "RAJumpReLU",
@@ -49,13 +53,15 @@ __all__ = [
 
 METHODS: dict[str, type[Method]] = {
     "topk": TopK,
+    "batchtopk": BatchTopK,
+    "matryoshka": Matryoshka,
     "relu": ReLU,
-    "ra-topk": RATopK,
-    "a-topk": ATopK,
     "jumprelu": JumpReLU,
-    "ra-jumprelu": RAJumpReLU,
     "gated": Gated,
     "mp": MatchingPursuit,
+    "ra-topk": RATopK,
+    "a-topk": ATopK,
+    "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
 }
 

@@ -85,7 +85,7 @@ class CodedAutoencoder(Autoencoder, ABC):
     @property
     @abstractmethod
     def most_active(self) -> int:
-        """The most atoms that a token can have."""
+        """The most atoms that a token can have, or has on average: for so many the encoder's size is fitted."""
 
     @property
     def also_trained(self) -> tuple[str, ...]:
@@ -236,7 +236,11 @@ def penalty_per_code(u: Float[Tensor, "runs batch d_model"], l1: float) -> float
 
 
 def outcome(passed: kernels.Pass, *, penalty: float = 0.0) -> BatchOutcome:
-    """The loss of eq. 3, and which atoms fired; `penalty` is that per code."""
-    residual = passed.residual
-    mean_squared_error = residual.square().sum((1, 2)) / residual[0].numel()
-    return BatchOutcome(loss=mean_squared_error + penalty * passed.code_sum, fired=passed.fired)
+    """The loss of eq. 3, or of the error that a pass says that it minimised, and which atoms fired.
+
+    `penalty` is that per code.
+    """
+    residual, error = passed.residual, passed.error
+    if error is None:
+        error = residual.square().sum((1, 2)) / residual[0].numel()
+    return BatchOutcome(loss=error + penalty * passed.code_sum, fired=passed.fired, least=passed.least)

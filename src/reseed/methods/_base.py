@@ -73,6 +73,8 @@ class BatchOutcome:
     """What is optimised, such as eq. 3: in the method's units, per token and dimension, penalties included."""
     fired: Bool[Tensor, "runs atoms"]
     """Whether an atom was active on any token."""
+    least: Float[Tensor, " runs"] | None = None
+    """The smallest code that was kept, 0 where none was; only where the batch as a whole decides that."""
 
 
 class Method(Settings, ABC):
@@ -155,6 +157,11 @@ class Method(Settings, ABC):
         """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""
         del tokens
         return None
+
+    @property
+    def group_sizes(self) -> tuple[int, ...]:
+        """Of dictionaries within one another, by how many atoms each is larger than the one before; () without any."""
+        return ()
 
     @property
     def dice(self) -> frozenset[Die]:

@@ -61,6 +61,9 @@ class GradientMethod(Method, ABC):
     def follow(self, state: State, schedule: Schedule) -> None:
         """Note in the state what the loss takes from the schedule, in place: nothing by default."""
 
+    def observe(self, state: State, outcome: BatchOutcome) -> None:
+        """Keep what a batch says of the state beside its gradients, in place, after the update: nothing by default."""
+
     @property
     def dice(self) -> frozenset[Die]:
         """The order of the data, and which rows replace dead atoms where some do."""
@@ -80,4 +83,5 @@ class GradientMethod(Method, ABC):
         rate = _adam.learning_rate_at(schedule, self.learning_rate)
         _adam.update(state, gradients, step=schedule.step, learning_rate=rate, beta1=self.beta1)
         self.project(state)
+        self.observe(state, outcome)
         return outcome

@@ -343,7 +343,7 @@ def _step(shape: Shape, batch_size: int) -> int:
     else:  # dense, in parts of 512 tokens
         codes = 4 * 4 * min(batch_size, 512) * shape.n_atoms + 24 * batch_size * (shape.n_atoms // 8)
     mixing = 2 * shape.n_atoms * shape.n_points if shape.state > shape.n_atoms * shape.n_points else 0
-    return 2 * shape.snapshot + 5 * rows + codes + 4 * 256 * shape.n_atoms + mixing
+    return 2 * shape.snapshot + (5 + shape.groups) * rows + codes + 4 * 256 * shape.n_atoms + mixing
 
 
 def _snapshot(shape: Shape, sizes: Sizes) -> int:

@@ -31,9 +31,11 @@ class Shape(NamedTuple):
     d_model: int
     """Of an atom: all columns, or those that are written."""
     active: int
-    """The most atoms that a token can have: k, or half of them where codes become sparse by a penalty."""
+    """The most atoms of a token, or as many as it has on average: k, or half of all under a penalty for codes."""
     is_sparse: bool
     """Whether a k says so."""
+    groups: int
+    """Residuals of a batch beside that of the whole dictionary: one for each dictionary within another."""
     state: int
     """What training holds and a resume point keeps."""
     snapshot: int
@@ -58,6 +60,7 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
         d_model=d_model - reads,
         active=k or max(1, method.n_atoms // 2),
         is_sparse=k is not None,
+        groups=len(method.group_sizes),
         state=_bytes(state, sizes) + 8 * method.n_atoms,
         snapshot=_bytes(parameters, sizes),
     )

@@ -28,7 +28,9 @@ def births(found: Found) -> tuple[Born, ...]:
 
 def _tested(found: Found, i: int, j: int) -> Born:
     a, b = found.recipe.runs[i], found.recipe.runs[j]
-    test = statistics.birth_test(a.atoms, b.atoms, **_fired(a, b), sign=found.recipe.sign)
+    groups = a.groups if a.groups == b.groups else ()
+    about = {"groups": groups or None, "sign": found.recipe.sign}
+    test = statistics.birth_test(a.atoms, b.atoms, **_fired(a, b), **about)
     return Born(
         a=a.label,
         b=b.label,

@@ -39,6 +39,8 @@ class Run:
     """None where they are not known."""
     whole: Callable[[], LoadedDictionary]
     """All of it, read when it is asked for."""
+    groups: tuple[int, ...] = ()
+    """Sizes of the groups of atoms of dictionaries within one another (Matryoshka)."""
     reads_raw: bool = False
     """Whether its atoms live where activations do, up to a shift."""
     along: Mapping[int, Callable[[], Float[Tensor, "atoms d_model"]]] = field(default_factory=dict)
@@ -119,6 +121,7 @@ def _of_side(side: Side, label: str, *, with_codes: bool, null: bool = False) ->
         dictionary.encoder,
         codes,
         whole=lambda: dictionary,
+        groups=dictionary.groups,
         reads_raw=raw,
         along={step: partial(_atoms_at, side.opened, step) for step in side.opened.steps},
         record=record,

@@ -130,6 +130,7 @@ def _of_trajectory(run: Trajectory) -> Run:
         last.encoder if last.has("encoder") else None,
         codes,
         whole=partial(read_dictionary, run.folder),
+        groups=told.groups,
         reads_raw=told.preprocess in {"none", "centre"} and told.surrogate is None,
         along={step: partial(_atoms_of, run.snapshot(step)) for step in run.steps},
         record=record,

@@ -27,6 +27,7 @@ from reseed.report.words import (
     false_words,
     levelled,
     mechanisms,
+    nested,
     notes,
     of_the_alive,
     ordered,
@@ -157,7 +158,7 @@ def _all(findings: Findings, width: int) -> Iterator[RenderableType]:
     for family in findings.shared_dice:
         yield from _shared_dice(family)
     if tuned(findings):
-        yield _heading("Learning rates")
+        yield _heading("Learning rates and penalties")
         yield from map(_indented, tuned(findings))
     if findings.warnings:
         yield _heading("Warnings")
@@ -225,7 +226,7 @@ def _sentences(condition: ConditionFindings) -> Iterator[RenderableType]:
     yield from (_indented(sentence) for sentence in condition.verdict.disagreements)
     yield _indented(f"What would change this: {condition.verdict.would_change}")
     yield _indented(" · ".join(beside(condition)))
-    told = (turned(condition), levelled(condition), surrogate(condition), barriers(condition), spawned(condition))
+    told = (each(condition) for each in (turned, levelled, nested, surrogate, barriers, spawned))
     yield from (_indented(words) for words in told if words)
     if condition.births is not None:
         yield _indented(condition.births.sentence)

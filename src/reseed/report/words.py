@@ -49,6 +49,7 @@ __all__ = [
     "level_of",
     "levelled",
     "mechanisms",
+    "nested",
     "no_answer",
     "notes",
     "nulls_and_references",
@@ -344,6 +345,21 @@ def surrogate(condition: ConditionFindings) -> str:
         f"R² {rounded(found.r2)}, {percent(found.alive)} of its atoms alive; rows of rank {found.rank:,}, "
         f"{1 / found.dimensions_per_token:,.0f} for each dimension; {percent(found.share)} of the runs' cost on top"
     )
+
+
+def nested(condition: ConditionFindings) -> str:
+    """How far the dictionaries within one another agree, each beside its largest null; empty where there are none."""
+    if not condition.nested:
+        return ""
+    each = [
+        f"{found.n_atoms:,}: {rounded(found.born.value)} → {estimated(found.between)} (null {_largest(found.nulls)})"
+        for found in condition.nested
+    ]
+    return f"nested dictionaries between starts, by their atoms: {'; '.join(each)}"
+
+
+def _largest(nulls: Sequence[Floor]) -> str:
+    return rounded(max((null.value for null in nulls if not math.isnan(null.value)), default=math.nan))
 
 
 def spawned(condition: ConditionFindings) -> str:

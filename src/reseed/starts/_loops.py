@@ -6,7 +6,7 @@ from reseed._support.jit import compiled
 
 _HALF = 2  # bytes of a bfloat16
 
-__all__ = ["list_largest", "nearest_listed"]
+__all__ = ["list_largest", "nearest_listed", "to_scores"]
 
 
 @compiled
@@ -79,6 +79,25 @@ def _reached_by(maxima: np.ndarray, wanted: int) -> np.int32:
         else:
             high = np.int32(middle - 1)
     return low
+
+
+@compiled
+def to_scores(
+    products: np.ndarray, steps: np.ndarray, half: np.ndarray, row_steps: np.ndarray, scores: np.ndarray
+) -> None:
+    """What scores, row . point + half, are in the unit of each row's step, from products of integers.
+
+    Args:
+        products: (rows, points) int32.
+        steps: (points,) float32, what 1 stands for in each point.
+        half: (points,) float32.
+        row_steps: (rows,) float32, the same of each row.
+        scores: float32, of as many rows or more, overwritten.
+    """
+    for number in range(len(products)):
+        each = np.float32(1) / row_steps[number]
+        for point in range(len(steps)):
+            scores[number, point] = np.float32(products[number, point]) * steps[point] + half[point] * each
 
 
 @compiled

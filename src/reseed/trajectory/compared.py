@@ -89,6 +89,8 @@ class Compared(Document):
     """Whether a cosine counts with its sign."""
     subspace_rank: StrictInt
     """Dimensions of the subspaces that are compared."""
+    nested: tuple[StrictInt, ...] = ()
+    """Atoms of every dictionary within these (Matryoshka), whose agreement stands in the columns `nested.<atoms>`."""
 
     @property
     def has_pairs(self) -> bool:

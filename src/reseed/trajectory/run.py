@@ -87,6 +87,8 @@ class RunRecord(Document):
     """The name of the points that its start was made from."""
     sign: Literal["signed", "abs"] = "signed"
     """Whether a cosine counts with its sign."""
+    groups: tuple[int, ...] = ()
+    """Sizes of the groups of atoms of dictionaries within one another (Matryoshka), in the order of the atoms."""
     dice: tuple[str, ...] = ()
     """The dice that change anything for this method and start."""
     shared_when_published: bool = False
@@ -101,6 +103,7 @@ class RunRecord(Document):
             "dimensions_per_token",
             "points",
             "sign",
+            "groups",
             "dice",
             "shared_when_published",
         }

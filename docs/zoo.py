@@ -1,0 +1,185 @@
+# ruff: noqa: INP001 (a script)
+"""The page of all kinds of autoencoders, for `pages.py`; and its record:  python docs/zoo.py STUDY."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reseed._support.files import write_text
+from reseed._support.numbers import interval, percent, rounded
+from reseed.findings import Findings
+from reseed.methods import METHODS
+
+if TYPE_CHECKING:
+    from reseed.findings import ConditionFindings, Interval
+
+Record = dict[str, Any]
+ASSETS = Path(__file__).parent / "assets"
+RECORDED = ASSETS / "zoo.json"
+DIGITS = 4
+
+_HEAD = """\
+# The zoo
+
+<!-- Made by docs/zoo.py and docs/pages.py from a study's findings and from what benchmarks/peers/parity*.py write. -->
+
+The autoencoders that people train, each a `kind` of [study.toml](study-toml.md#armsmethod), under one audit. What a
+method is stands at the head of its file in `src/reseed/methods/`, with its source; `reseed init --methods topk,gated`
+writes a study of any of them, `reseed tune STUDY --l0 16` gives those with a penalty a common sparsity.
+
+## One study of all kinds
+
+{about}
+
+| kind | verdict | started apart: step 0 → end | null | codes | replicated | R² | L0 |
+|---|---|---|---|---|---|---|---|
+"""
+
+_READING = """
+*Started apart* is the mean cosine of atoms matched one to one between runs that started apart, with its 95 % interval
+over starts; *null* that of the same recipe on rows that have only the mean, covariance and lengths of the activations.
+*Codes* is the mean correlation of matched atoms' codes, *replicated* the share of atoms with a partner beyond the
+null's; R² and L0 are held-out. Methods that choose codes over a whole batch are evaluated with their threshold. A
+random start is far from everything: what runs from random starts agree in they have found; what runs from k-means
+starts agree in they were partly given ([verdicts](concepts/verdicts.md)). Learning rates are those of
+[findings](findings.md), .01, and .0015 for archetypal kinds, and not tuned for each kind: the table compares recipes
+at this size and length, not what each kind can become.
+
+"""
+
+_PARITY = """\
+## Step by step beside the library that defines each kind
+
+From the same arrays, with the same batches in the same order and the same Adam, {steps} steps: the largest difference
+of any entry of the dictionary at any step, over its largest entry. R² is of the last step, on other rows.
+
+| kind | beside | largest difference | R², reseed | R², theirs | what was done |
+|---|---|---|---|---|---|
+"""
+
+_STARTS = """
+Tests hold the `topk`, `ra-topk` and `mp` of reseed to overcomplete's in the same way. The starts `sae-lens`,
+`dictionary-learning`, `sparsify` and `overcomplete` are those of the libraries, with the sizes of their encoders and
+their decoder biases. What training costs beside each library is in [speed](speed.md).
+
+## Transcoders
+
+A transcoder reads one activation and writes another, so it has a study of its own: `reseed collect MODEL --layer N
+--at mlp` stores what enters an MLP and what leaves it side by side. Atoms, nulls and references are of what is written;
+the surrogate keeps mean, covariance and lengths of both together, and so the best linear map between them.
+"""
+
+
+def record(findings: Findings) -> Record:
+    """The small part of a study that the page tells."""
+    training = findings.study["training"]
+    return {
+        "about": dict(findings.activations),
+        "starts": findings.study["starts"],
+        "steps": training["steps"],
+        "batch_size": training["batch_size"],
+        "conditions": [_condition(each) for each in findings.conditions],
+    }
+
+
+def _condition(found: ConditionFindings) -> Record:
+    agreement, surrogate = found.agreement, found.surrogate
+    finished = [run.metrics["l0"][-1] for run in found.runs if run.status == "finished"]
+    return {
+        "kind": found.kind,
+        "start": found.start_kind,
+        "outcome": str(found.verdict.outcome),
+        "because": found.verdict.because,
+        "born": _ends(agreement.born),
+        "between": _ends(agreement.between.last),
+        "surrogate": surrogate and _ends(surrogate.last),
+        "code": _ends(found.measures["code"].between.last),
+        "replicated": _ends(found.measures["replicated"].between.last),
+        "r2": _ends(found.r2),
+        "l0": round(math.fsum(finished) / len(finished), 2),
+        "alive": round(found.alive.value, DIGITS),
+    }
+
+
+def _ends(estimate: Interval | None) -> list[float | None] | None:
+    if estimate is None:
+        return None
+    return [
+        None if each is None or not math.isfinite(each) else round(each, DIGITS)
+        for each in (estimate.value, estimate.low, estimate.high)
+    ]
+
+
+def page() -> str:
+    """The page, from what is recorded."""
+    known = json.loads(RECORDED.read_text(encoding="utf-8"))
+    rows = "".join(f"{_row(each)}\n" for each in known["conditions"])
+    parity = [
+        row for path in sorted(ASSETS.glob("parity*.json")) for row in json.loads(path.read_text(encoding="utf-8"))
+    ]
+    parity.sort(key=lambda row: (list(METHODS).index(row["method"]), row["peer"]))
+    compared = "".join(f"{_parity(row)}\n" for row in parity)
+    return (
+        _HEAD.format(about=_about(known))
+        + rows
+        + _READING
+        + _PARITY.format(steps=parity[0]["steps"])
+        + compared
+        + _STARTS
+    )
+
+
+def _about(known: Record) -> str:
+    about = known["about"]
+    return (
+        f"{about['model']}, layer {about['layer']}, {about['tokens']:,} tokens, centred; 512 atoms, about 16 active; "
+        f"{known['starts']} independent starts of each kind, {known['steps']} steps of {known['batch_size']:,} tokens "
+        "(`examples/zoo.toml`)."
+    )
+
+
+def _row(each: Record) -> str:
+    word = each["outcome"] + (f" ({each['because']})" if each["because"] else "")
+    born, null = (rounded(each[name][0]) if each[name] else "" for name in ("born", "surrogate"))
+    cells = (
+        f"`{each['kind']}` from {each['start']}",
+        word,
+        f"{born} → {_estimated(each['between'])}",
+        null,
+        rounded(each["code"][0]),
+        percent(each["replicated"][0]),
+        rounded(each["r2"][0]),
+        f"{each['l0']:.1f}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _estimated(ends: list[float | None]) -> str:
+    value, low, high = (math.nan if end is None else end for end in ends)
+    return f"{rounded(value)} {interval(low, high)}".strip()
+
+
+def _parity(row: Record) -> str:
+    cells = (
+        f"`{row['method']}`",
+        f"{row['peer']} {row['version']}",
+        f"{row['largest_relative_difference']:.0e}",
+        rounded(row["r2_ours"]),
+        rounded(row["r2_theirs"]),
+        row["note"],
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Record what the study in the folder given found."""
+    findings = Findings.read(sys.argv[1])
+    write_text(RECORDED, json.dumps(record(findings), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
