@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import shake_256
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,6 +16,7 @@ __all__ = ["Copies", "Survey", "about_copies", "about_heldout"]
 _LONG = 10.0  # times the median norm
 _UNLIKE = 0.1  # of the variance, that the held-out mean may be off
 _CHANCE = 15.0  # times what the mean of so few rows is off by chance
+_AT_ONCE = 64  # rows that are hashed while the cache holds them
 _LONGER = 1.5  # times the median norm of the others
 
 
@@ -28,11 +30,9 @@ class Survey:
 
     def add(self, rows: Float[Tensor, "rows d_model"], *, heldout: bool) -> None:
         """Look at some rows."""
-        from reseed.activations._loops import norms_of_rows  # noqa: PLC0415 (a finished study starts sooner)
-
-        plain = rows.cpu().float().numpy()
-        self.norms.append(norms_of_rows(plain))
-        self.hashes.append(_hashes(plain))
+        plain = rows.cpu()
+        self.norms.append(torch.linalg.vector_norm(plain, dim=1, dtype=torch.float64).float().numpy())
+        self.hashes.append(_hashes(plain.numpy()))
         self.heldout.append(np.full(len(rows), heldout))
 
     def warnings(self, name: str, d_model: int) -> Iterator[str]:
@@ -110,11 +110,16 @@ def about_copies(name: str, copies: object, n_heldout: int) -> Iterator[str]:
 
 def _hashes(rows: np.ndarray) -> np.ndarray:
     """64 bits for each row; rows of equal numbers have equal ones, and others differ but for one pair in 10^18."""
-    from reseed.activations._loops import hash_rows  # noqa: PLC0415 (a finished study starts sooner)
-
     bits = (np.ascontiguousarray(rows) + np.float32(0)).view(np.uint32)  # -0 and 0 are equal
     weights = np.frombuffer(shake_256(b"rows").digest(8 * rows.shape[1]), dtype="<u8") | np.uint64(1)
-    return hash_rows(bits, weights)
+    hashes = np.empty(len(rows), np.uint64)
+    for begin in range(0, len(rows), _AT_ONCE):
+        mixed = bits[begin : begin + _AT_ONCE].astype(np.uint64)
+        mixed += np.uint64(1)
+        mixed *= weights
+        mixed ^= mixed >> np.uint64(29)
+        mixed.sum(axis=1, out=hashes[begin : begin + _AT_ONCE])
+    return hashes
 
 
 def about_heldout(name: str, heldout: Float[Tensor, "tokens d_model"], moments: Moments) -> Iterator[str]:
