@@ -21,6 +21,11 @@ VARIANTS = {
         {"encoder_start": "independent", "encoder_bias": False, "rescale": False},
     ],
     "relu": [{}, {"l1": 0.0, "parallel": "kept"}, {"decoder_bias": False, "rescale": False}],
+    "p-anneal": [
+        {},
+        {"p_end": 0.5, "p_values": 300, "p_batches": 2},
+        {"anneal_from": 0.1, "decoder_bias": False, "rescale": False, "parallel": "kept"},
+    ],
     "ra-topk": [
         {},
         {"delta": 0.0},

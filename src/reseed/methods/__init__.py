@@ -14,6 +14,7 @@ from reseed.methods.a_topk import ATopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
@@ -31,6 +32,7 @@ __all__ = [
     "JumpReLU",
     "MatchingPursuit",
     "Method",
+    "PAnneal",
     "Parameters",
     "RAJumpReLU",
     "RATopK",
@@ -50,6 +52,7 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     "topk": TopK,
     "relu": ReLU,
+    "p-anneal": PAnneal,
     "ra-topk": RATopK,
     "a-topk": ATopK,
     "jumprelu": JumpReLU,
