@@ -52,12 +52,12 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     "topk": TopK,
     "relu": ReLU,
-    "p-anneal": PAnneal,
     "ra-topk": RATopK,
     "a-topk": ATopK,
     "jumprelu": JumpReLU,
     "ra-jumprelu": RAJumpReLU,
     "gated": Gated,
+    "p-anneal": PAnneal,
     "mp": MatchingPursuit,
     "transcoder": Transcoder,
 }
