@@ -218,7 +218,7 @@ def test_p_annealing_follows_dictionary_learning(dictionary_learning_trainers, r
         sparsity_function="Lp^p",
         initial_sparsity_penalty=penalty,
         anneal_start=first,
-        p_end=0.2,
+        p_end=0.6,
         n_sparsity_updates=n_values,
         seed=None,
         device="cpu",
@@ -229,9 +229,10 @@ def test_p_annealing_follows_dictionary_learning(dictionary_learning_trainers, r
     model.encoder.weight.data = model.decoder.weight.data.T.clone() * 0.3
     model.encoder.bias.data.zero_()
     model.bias.data = rows.mean(0)
-    settings = {"l1": penalty / D_MODEL**0.5, "anneal_from": first / STEPS, "p_values": n_values}
+    settings = {"l1": penalty / D_MODEL**0.5, "p_end": 0.6, "anneal_from": first / STEPS, "p_values": n_values}
     method = parse({"kind": "p-anneal", "n_atoms": N_ATOMS, "rescale": False, "learning_rate": RATE, **settings})
     state = method.initialise(start_point(points), 0)
+    state["atoms"] = model.decoder.weight.detach().T.contiguous().unsqueeze(0)
     state["encoder"] = model.encoder.weight.detach().clone().unsqueeze(0)
     state["decoder_bias"] = model.bias.detach().clone().unsqueeze(0)
     state, model = {name: tensor.double() for name, tensor in state.items()}, model.double()
