@@ -33,6 +33,11 @@ VARIANTS = {
         {"groups": (0.5, 0.25, 0.25), "parallel": "kept", "decoder_bias": False, "rescale": False},
     ],
     "relu": [{}, {"l1": 0.0, "parallel": "kept"}, {"decoder_bias": False, "rescale": False}],
+    "p-anneal": [
+        {},
+        {"p_end": 0.5, "p_values": 300, "p_batches": 2},
+        {"anneal_from": 0.1, "decoder_bias": False, "rescale": False, "parallel": "kept"},
+    ],
     "jumprelu": [
         {},
         {"target_l0": 4.0, "l0_warmup": 50, "threshold_as": "logarithm", "resample_every": 50},

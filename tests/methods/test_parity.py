@@ -202,3 +202,49 @@ def test_the_auxiliary_loss_follows_dictionary_learning(dictionary_learning_trai
         theirs.append(model.decoder.weight.detach().T.clone())
     assert least_dead >= D_MODEL // 2
     assert_parity((theirs, loss.item() / D_MODEL), our_trajectory(method, state, rows))
+
+
+def test_p_annealing_follows_dictionary_learning(dictionary_learning_trainers, rows, points):
+    """Their loss and optimiser as installed, in double precision: near z = 0 the slope of z^p magnifies rounding."""
+    penalty, first, n_values = 0.5, 5, 5
+    trainer = dictionary_learning_trainers.PAnnealTrainer(
+        steps=STEPS,
+        activation_dim=D_MODEL,
+        dict_size=N_ATOMS,
+        layer=0,
+        lm_name="",
+        lr=RATE,
+        warmup_steps=0,
+        sparsity_warmup_steps=None,
+        sparsity_function="Lp^p",
+        initial_sparsity_penalty=penalty,
+        anneal_start=first,
+        p_end=0.6,
+        n_sparsity_updates=n_values,
+        seed=None,
+        device="cpu",
+    )
+    trainer.optimizer.param_groups[0].update(lr=RATE, eps=1e-8 * D_MODEL)  # their loss is D_MODEL times ours
+    model = trainer.ae
+    model.decoder.weight.data = torch.nn.functional.normalize(points, dim=1).T.clone()
+    model.encoder.weight.data = model.decoder.weight.data.T.clone() * 0.3
+    model.encoder.bias.data.zero_()
+    model.bias.data = rows.mean(0)
+    settings = {"l1": penalty / D_MODEL**0.5, "p_end": 0.6, "anneal_from": first / STEPS, "p_values": n_values}
+    method = parse({"kind": "p-anneal", "n_atoms": N_ATOMS, "rescale": False, "learning_rate": RATE, **settings})
+    state = method.initialise(start_point(points), 0)
+    state["atoms"] = model.decoder.weight.detach().T.contiguous().unsqueeze(0)
+    state["encoder"] = model.encoder.weight.detach().clone().unsqueeze(0)
+    state["decoder_bias"] = model.bias.detach().clone().unsqueeze(0)
+    state, model = {name: tensor.double() for name, tensor in state.items()}, model.double()
+    theirs, factors = [], []
+    for step, x in enumerate(batches(rows.double())):
+        factors.append(trainer.sparsity_coeff / penalty)
+        loss = trainer.loss(x, step)
+        trainer.optimizer.zero_grad()
+        loss.backward()
+        trainer.optimizer.step()
+        theirs.append(model.decoder.weight.detach().T.clone())
+    assert_parity((theirs, loss.item() / D_MODEL), our_trajectory(method, state, rows.double()))
+    assert state["penalty_factor"].item() == pytest.approx(factors[-1], rel=1e-5)
+    assert len({*factors}) == n_values - 1

@@ -37,6 +37,8 @@ _SNAPSHOT = re.compile(r"step-(\d+)\.safetensors")
 _PARTS = ("atoms", "encoder", "encoder_bias", "decoder_bias")
 _OF_CODES = ("threshold", "log_gain", "magnitude_offset")
 """What snapshots of some methods hold beside these."""
+_ALL_POSITIVE = frozenset({"relu", "p-anneal"})
+"""The methods whose codes are relu(E u + b_enc)."""
 _K_LARGEST = frozenset({"topk", "ra-topk", "a-topk", "transcoder"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
 _ABOVE_THRESHOLDS = {
@@ -145,7 +147,7 @@ def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:
     if kind == "gated":  # a snapshot's encoder has the gate's bias already
         gain, offset = parts.take("log_gain"), parts.take("magnitude_offset")
         return Gated(r_mag=gain, b_mag=offset, b_gate=torch.zeros_like(offset))
-    return Relu() if kind == "relu" else None
+    return Relu() if kind in _ALL_POSITIVE else None
 
 
 def _space(run: Trajectory, record: RunRecord) -> tuple[Space, tuple[Path, ...]]:

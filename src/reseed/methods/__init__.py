@@ -16,6 +16,7 @@ from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
@@ -35,6 +36,7 @@ __all__ = [
     "MatchingPursuit",
     "Matryoshka",
     "Method",
+    "PAnneal",
     "Parameters",
     "RAJumpReLU",
     "RATopK",
@@ -58,6 +60,7 @@ METHODS: dict[str, type[Method]] = {
     "relu": ReLU,
     "jumprelu": JumpReLU,
     "gated": Gated,
+    "p-anneal": PAnneal,
     "mp": MatchingPursuit,
     "ra-topk": RATopK,
     "a-topk": ATopK,
