@@ -1,5 +1,7 @@
 """What every method promises, in every form."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from method_cases import (
@@ -11,6 +13,7 @@ from method_cases import (
     activations,
     born,
     reconstruct,
+    rolls_of,
     settings_of,
     stacked,
     updated,
@@ -22,6 +25,7 @@ from reseed.activations import open_activations, preprocessed
 from reseed.dice import DICE
 from reseed.errors import SpecError
 from reseed.methods import METHODS, Schedule, parse
+from reseed.starts import Start, draw
 
 
 def batch(tokens, runs=1, size=200):
@@ -182,3 +186,14 @@ def test_an_unknown_kind_is_answered_with_the_known_ones():
 def test_more_active_atoms_than_atoms_are_refused(kind):
     with pytest.raises(SpecError, match="k must be at most n_atoms"):
         parse(settings_of(kind) | {"k": N_ATOMS + 1})
+
+
+def test_a_start_that_is_a_view_is_neither_changed_nor_trained_otherwise(method, tokens):
+    rolls = rolls_of(0)
+    point = draw(Start(kind="kmeans"), method, tokens, rolls)
+    view = replace(point, atoms=point.atoms.T.clone().T)
+    before = view.atoms.clone()
+    states = [updated(method, method.initialise(each, rolls["encoder"]), tokens) for each in (point, view)]
+    assert torch.equal(view.atoms, before)
+    for name, tensor in states[0].items():
+        torch.testing.assert_close(states[1][name], tensor, rtol=1e-4, atol=1e-5)

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated
 
+import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
@@ -72,7 +73,9 @@ class GradientMethod(Method, ABC):
 
     def initialise(self, point: StartPoint, rolled_encoder: int) -> State:
         """The first state, projected, and moments of zero."""
-        state = self.first_state(point, rolled_encoder)
+        first = self.first_state(point, rolled_encoder).items()
+        state = {name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in first}
+        del first  # what is trained is in memory of its own, row after row: the start's may be a view
         self.project(state)
         return state | _adam.moments(state, self.trained)
 

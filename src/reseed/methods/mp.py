@@ -58,7 +58,7 @@ class MatchingPursuit(GradientMethod):
         scale = unit_of(point, rescale=self.rescale)
         bias = first_bias(point, scale) if self.decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
         return {
-            "atoms": point.atoms.float().unsqueeze(0).clone(),
+            "atoms": point.atoms.float().unsqueeze(0),
             "decoder_bias": bias.unsqueeze(0),
             "scale": torch.tensor([scale]),
         }
