@@ -111,6 +111,7 @@ def test_a_file_that_is_cut_short_at_the_very_moment_of_reading_is_one_sentence(
 
 def test_a_study_whose_activations_change_says_so_and_goes_on_when_they_are_back(tmp_path):
     training, topk = {"evenly": 5, "checkpoint_seconds": 0.05}, arm("topk", start={"kind": "random"})
+    training["batch_size"] = 512  # small batches are read many at a time: all of these steps' before the first
     acts = matrix(tmp_path / "acts.npy")
     floors = {"draws": 3, "surrogate": "off"}
     small = study(acts, topk, steps=400, starts=2, runs_per_start=1, training=training, floors=floors)
