@@ -562,7 +562,7 @@ PAGES = {
     "references.md": references,
     "speed.md": speed,
     "scale.md": scale,
-    # "zoo.md": zoo,
+    "zoo.md": zoo,
     "findings.md": findings,
     "others.md": others,
     "geometry-json.md": geometry_json,

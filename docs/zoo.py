@@ -35,19 +35,20 @@ writes a study of any of them, `reseed tune STUDY --l0 16` gives those with a pe
 
 {about}
 
-| kind | verdict | started apart: step 0 → end | null | codes | replicated | R² | L0 |
-|---|---|---|---|---|---|---|---|
+| kind | verdict | started apart: step 0 → end | null | codes | replicated | R² | L0 | alive |
+|---|---|---|---|---|---|---|---|---|
 """
 
 _READING = """
 *Started apart* is the mean cosine of atoms matched one to one between runs that started apart, with its 95 % interval
 over starts; *null* that of the same recipe on rows that have only the mean, covariance and lengths of the activations.
 *Codes* is the mean correlation of matched atoms' codes, *replicated* the share of atoms with a partner beyond the
-null's; R² and L0 are held-out. Methods that choose codes over a whole batch are evaluated with their threshold. A
-random start is far from everything: what runs from random starts agree in they have found; what runs from k-means
-starts agree in they were partly given ([verdicts](concepts/verdicts.md)). Learning rates are those of
-[findings](findings.md), .01, and .0015 for archetypal kinds, and not tuned for each kind: the table compares recipes
-at this size and length, not what each kind can become.
+null's; R² and L0 are held-out, *alive* the share of atoms that are active on some held-out token. Dead atoms count in
+agreement; the verdicts are about living ones as well, with a null of their own. Methods that choose codes over a whole
+batch are evaluated with their threshold. A random start is far from everything: what runs from random starts agree in
+they have found; what runs from k-means starts agree in they were partly given ([verdicts](concepts/verdicts.md)).
+Learning rates are those of [findings](findings.md), .01, and .0015 for archetypal kinds, and not tuned for each kind:
+the table compares recipes at this size and length, not what each kind can become.
 
 """
 
@@ -151,9 +152,10 @@ def _row(each: Record) -> str:
         f"{born} → {_estimated(each['between'])}",
         null,
         rounded(each["code"][0]),
-        percent(each["replicated"][0]),
+        "null too near 1" if each["replicated"][0] is None else percent(each["replicated"][0]),
         rounded(each["r2"][0]),
         f"{each['l0']:.1f}",
+        percent(each["alive"]),
     )
     return f"| {' | '.join(cells)} |"
 

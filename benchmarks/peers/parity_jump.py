@@ -69,8 +69,8 @@ def compared(peer: str, method: Method, state: State, theirs: Theirs, note: str)
         "version": version(peer),
         "steps": STEPS,
         "largest_relative_difference": largest,
-        "r2_ours": round(r2(heldout, ours(method, state, heldout)), 4),
-        "r2_theirs": round(r2(heldout, theirs.reconstruct(heldout).detach()), 4),
+        "r2_ours": round(r2(method.target(heldout), ours(method, state, heldout)), 4),
+        "r2_theirs": round(r2(method.target(heldout), theirs.reconstruct(heldout).detach()), 4),
         "note": note,
     }
 
@@ -86,11 +86,13 @@ def r2(x: Tensor, x_hat: Tensor) -> float:
     return 1 - ((x - x_hat).square().sum() / (x - x.mean(0)).square().sum()).item()
 
 
-def started(settings: dict[str, Any], atoms: Tensor, encoder: Tensor, *, points: Tensor | None = None) -> Any:  # noqa: ANN401 (a method and its state)
+def started(  # noqa: ANN201 (a method and its state)
+    settings: dict[str, Any], atoms: Tensor, encoder: Tensor, *, points: Tensor | None = None, width: int = D_MODEL
+):
     """A method in its published form, and a state with these atoms, or points, and this encoder."""
     method = parse({"n_atoms": N_ATOMS, "rescale": False, "learning_rate": RATE, **settings})
     weights = None if points is None else torch.eye(N_ATOMS, len(points))
-    zeros, sample = torch.zeros(D_MODEL), torch.zeros(1, D_MODEL)
+    zeros, sample = torch.zeros(width), torch.zeros(1, D_MODEL)
     atoms, encoder = (part.detach().clone(memory_format=torch.contiguous_format) for part in (atoms, encoder))
     point = StartPoint(atoms=atoms, points=points, weights=weights, mean=zeros, scale=1.0, sample=sample)
     state = method.initialise(point, 0)

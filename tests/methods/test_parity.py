@@ -1,5 +1,8 @@
 """From the same arrays, methods follow the installed peers that define them step by step."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
 from method_cases import activations
@@ -9,6 +12,7 @@ from reseed.dice import generator
 from reseed.methods import Schedule, StartPoint, parse
 from reseed.starts.lloyd import kmeans
 
+ASSETS = Path(__file__).parents[2] / "docs/assets"
 N_ATOMS, D_MODEL, K, STEPS, BATCH = 32, 12, 4, 50, 128
 RATE = 2e-3
 PUBLISHED = {"n_atoms": N_ATOMS, "k": K, "decoder_bias": False, "rescale": False, "learning_rate": RATE}
@@ -248,3 +252,13 @@ def test_p_annealing_follows_dictionary_learning(dictionary_learning_trainers, r
     assert_parity((theirs, loss.item() / D_MODEL), our_trajectory(method, state, rows.double()))
     assert state["penalty_factor"].item() == pytest.approx(factors[-1], rel=1e-5)
     assert len({*factors}) == n_values - 1
+
+
+def test_what_the_docs_tell_of_all_peers_is_within_the_bound():
+    told = [row for path in sorted(ASSETS.glob("parity*.json")) for row in json.loads(path.read_text(encoding="utf-8"))]
+    kinds = {"topk", "batchtopk", "matryoshka", "jumprelu", "gated", "mp", "ra-jumprelu", "transcoder"}
+    assert {row["method"] for row in told} >= kinds
+    assert {row["peer"] for row in told} == {"overcomplete", "dictionary-learning", "sae-lens", "eai-sparsify"}
+    for row in told:
+        assert row["largest_relative_difference"] <= 1e-5
+        assert row["r2_ours"] == pytest.approx(row["r2_theirs"], abs=2e-4)
