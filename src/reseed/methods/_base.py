@@ -99,6 +99,11 @@ class Method(Settings, ABC):
     """The other parameters that `encode` and `decode` need."""
     negated: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
     """The parameters whose rows change sign with their atoms, where `sign` is abs."""
+    determined: ClassVar[bool] = False
+    """Whether what it learns depends on the activations alone, and on no start: its runs agree because there is one
+    solution, which tells nothing of what they were trained on."""
+    code_rule: ClassVar[str] = "positive outputs of a linear encoder"
+    """How a token gets its codes, in a few words."""
 
     published_start: ClassVar[str] = "random"
     """The kind of start that the method was published with: what `reseed init` writes."""

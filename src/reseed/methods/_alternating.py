@@ -1,0 +1,88 @@
+"""Learners that alternate: the codes of a batch, and the dictionary that fits what batches have said so far.
+
+    codes        z of u = x / scale, in the dictionary D as it is
+    statistics   A <- memory A + sum over tokens of z' z,  B <- memory B + sum of z' u     (docs/mathematics.md, eq. 145)
+    dictionary   D that fits A and B under the method's constraints
+
+A and B are all that a least-squares dictionary needs of the tokens behind it (@mairal2010online): what a run keeps does
+not grow with what it has read. With `memory` 0 a step is an iteration of the method as published for a whole data set,
+on the batch; with 1 every token read so far counts alike, by the code that it had when it was read.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from reseed.methods._autoencoder import unit_of
+from reseed.methods._base import BatchOutcome, Method, Parameters, Schedule, StartPoint, State
+
+__all__ = ["Alternating"]
+
+
+class Alternating(Method, ABC):
+    """A learner of the form above: its leaves say how tokens are coded, and which dictionary fits.
+
+    The state has `atoms` in the method's units, `scale`, and the statistics `products` (A) and `sums` (B). There is no
+    encoder: an atom stands for itself there. Nor is there a bias: what is to be centred is centred by preprocessing.
+    """
+
+    per_atom: ClassVar[tuple[str, ...]] = ("atoms",)
+    for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias", "scale")
+
+    memory: Annotated[float, Field(ge=0, le=1)]
+    """Share of what earlier batches said that is kept when another one is read. 0: an iteration sees its batch alone."""
+
+    @abstractmethod
+    def codes(
+        self, u: Float[Tensor, "runs batch d_model"], atoms: Float[Tensor, "runs atoms d_model"]
+    ) -> Float[Tensor, "runs batch atoms"]:
+        """The codes of activations in the method's units, dense."""
+
+    @abstractmethod
+    def fit(self, state: State) -> None:
+        """Put the dictionary in the place of `atoms` that fits the statistics, in place."""
+
+    def constrained(self, atoms: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs atoms d_model"]:
+        """The start's atoms as the method may have them: as they are by default."""
+        return atoms
+
+    def initialise(self, point: StartPoint, rolled_encoder: int) -> State:
+        """The start's atoms, and statistics of no token."""
+        del rolled_encoder  # there is no encoder
+        scale = unit_of(point, rescale=True)
+        atoms = self.constrained(point.atoms.float().unsqueeze(0) / scale).clone(memory_format=torch.contiguous_format)
+        return {
+            "atoms": atoms,
+            "scale": torch.tensor([scale]),
+            "products": torch.zeros(1, self.n_atoms, self.n_atoms),
+            "sums": torch.zeros_like(atoms),
+        }
+
+    def update(self, state: State, x: Float[Tensor, "runs batch d_model"], schedule: Schedule) -> BatchOutcome:
+        """Codes, statistics, dictionary, in place."""
+        del schedule  # an iteration has no rate
+        u = x / state["scale"].view(-1, 1, 1)
+        z = self.codes(u, state["atoms"])
+        loss = (u - z @ state["atoms"]).square().mean((1, 2))
+        state["products"].mul_(self.memory).baddbmm_(z.mT, z)
+        state["sums"].mul_(self.memory).baddbmm_(z.mT, u)
+        self.fit(state)
+        return BatchOutcome(loss=loss, fired=(z != 0).any(1))
+
+    def parameters(self, state: Mapping[str, Tensor]) -> Parameters:
+        """`atoms` in the units of the activations, their own `encoder`, no bias, and `scale`."""
+        atoms = state["atoms"] * state["scale"].view(-1, 1, 1)
+        biases = {"encoder_bias": atoms.new_zeros(atoms.shape[:2]), "decoder_bias": torch.zeros_like(atoms[:, 0])}
+        return {"atoms": atoms, "encoder": atoms.clone(), **biases, "scale": state["scale"].clone()}
+
+    def encode(
+        self, parameters: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
+    ) -> Float[Tensor, "runs batch atoms"]:
+        """The codes as in training: activations and atoms are divided by the scale, which leaves codes as they are."""
+        scale = parameters["scale"].view(-1, 1, 1)
+        return self.codes(x / scale, parameters["atoms"] / scale)
