@@ -1,7 +1,7 @@
 """Learners that alternate: the codes of a batch, and the dictionary that fits what batches have said so far.
 
     codes        z of u = x / scale, in the dictionary D as it is
-    statistics   A <- memory A + sum over tokens of z' z,  B <- memory B + sum of z' u     (docs/mathematics.md, eq. 145)
+    statistics   A <- memory A + z' z,  B <- memory B + z' u, summed over tokens     (docs/mathematics.md, eq. 145)
     dictionary   D that fits A and B under the method's constraints
 
 A and B are all that a least-squares dictionary needs of the tokens behind it (@mairal2010online): what a run keeps does
@@ -35,7 +35,7 @@ class Alternating(Method, ABC):
     for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias", "scale")
 
     memory: Annotated[float, Field(ge=0, le=1)]
-    """Share of what earlier batches said that is kept when another one is read. 0: an iteration sees its batch alone."""
+    """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
 
     @abstractmethod
     def codes(
