@@ -6,7 +6,7 @@
 
 Source: @dunefsky2024transcoders, with the codes of TopK as sparsify has them. A row of activations holds what is read,
 the first `reads` columns, and then what is written. Both are in units of their own spread. The encoder has no
-counterpart among the atoms, so it starts with random directions. There is no skip connection.
+counterpart among the atoms, so it starts with random directions, and with a bias by which its outputs are centred. There is no skip connection.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,8 @@ class Transcoder(GradientMethod):
     parallel: Literal["removed", "kept"] = "removed"
     """Whether unit atoms drop the part of their gradient that would only change their norm."""
     encoder_bias: bool = True
-    """Whether the encoder's bias, 0 at the start, is trained."""
+    """Whether the encoder's bias is trained; it starts where it takes off what the mean of what is read gives. False:
+    there is none."""
     decoder_bias: bool = True
     """Whether a bias, the mean of what is written at the start, is trained; False: there is none."""
     rescale: bool = True
@@ -70,12 +71,14 @@ class Transcoder(GradientMethod):
         atoms = unit_rows(point.atoms.float())
         bias = first_bias(point, written) if self.decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
         encoder = unit_rows(torch.randn(self.n_atoms, self.reads, generator=generator(rolled_encoder)))
-        x_hat = reconstruction(point.sample[:, : self.reads] / read, encoder, atoms, k=self.k)
+        u = point.sample[:, : self.reads] / read
+        mean = u.mean(0) if self.encoder_bias else torch.zeros_like(u[0])
+        x_hat = reconstruction(u - mean, encoder, atoms, k=self.k)
         size = no_larger_factor(point.sample[:, self.reads :] / written - bias, x_hat)
         return {
             "atoms": atoms.unsqueeze(0),
             "encoder": (encoder * size).unsqueeze(0),
-            "encoder_bias": torch.zeros(1, self.n_atoms),
+            "encoder_bias": (encoder @ mean * -size).unsqueeze(0),
             "decoder_bias": bias.unsqueeze(0),
             "scale": torch.tensor([written]),
             "read_scale": torch.tensor([read]),
