@@ -9,7 +9,7 @@ from torch import Tensor
 
 from reseed.dice import generator
 from reseed.kernels import compress
-from reseed.methods import Method, Schedule, StartPoint, State, inputs, parse
+from reseed.methods import Method, Reading, Schedule, StartPoint, State, inputs, parse
 
 __all__ = ["Reseed"]
 
@@ -76,9 +76,16 @@ def _start(method: Method, task: Task, number: int) -> StartPoint:
         weights=torch.eye(task.n_atoms, len(task.points)) if mixes else None,
         mean=written.mean(0),
         scale=_scale(written),
-        read_scale=_scale(task.rows[:, :reads]),
+        reading=None if reads is None else _reading(task.rows[:, :reads], written),
         sample=task.rows[:1024],
     )
+
+
+def _reading(read: Float[Tensor, "tokens d_read"], written: Float[Tensor, "tokens d_model"]) -> Reading:
+    """What is read, as `reseed.starts` finds it."""
+    deviations = read - read.mean(0)
+    to_written = torch.linalg.lstsq(deviations, written - written.mean(0)).solution
+    return Reading(mean=read.mean(0), scale=_scale(read), to_written=to_written)
 
 
 def _scale(rows: Float[Tensor, "tokens d_model"]) -> float:

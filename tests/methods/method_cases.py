@@ -57,7 +57,11 @@ VARIANTS = {
     ],
     "a-topk": [{}, {"encoder_bias": False}],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
-    "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
+    "transcoder": [
+        {},
+        {"encoder_start": "independent", "encoder_bias": False},
+        {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"},
+    ],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}

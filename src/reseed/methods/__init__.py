@@ -8,7 +8,17 @@ from pydantic import ValidationError
 from reseed._support.mistakes import did_you_mean, mistakes, shown
 from reseed.errors import SpecError
 from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit_rows
-from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
+from reseed.methods._base import (
+    MOST_ATOMS,
+    BatchOutcome,
+    Method,
+    Parameters,
+    Reading,
+    Resamples,
+    Schedule,
+    StartPoint,
+    State,
+)
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
@@ -41,6 +51,7 @@ __all__ = [
     "RAJumpReLU",
     "RATopK",
     "ReLU",
+    "Reading",
     "Resamples",
     "Schedule",
     "StartPoint",

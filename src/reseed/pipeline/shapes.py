@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from reseed.methods import StartPoint
+from reseed.methods import Reading, StartPoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,14 +71,16 @@ def _tiny(method: Method) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     few = {"n_atoms": _ATOMS, "k": 1, "reads": _READ}
     small = method.model_copy(update={name: few[name] for name in few if hasattr(method, name)})
     rows = torch.arange(_POINTS * _DIMENSIONS, dtype=torch.float32).view(_POINTS, _DIMENSIONS).cos()
-    mixes = small.mixes_points
+    mixes, reads = small.mixes_points, small.columns_read is not None
+    reading = Reading(mean=torch.zeros(_READ), scale=1.0, to_written=torch.ones(_READ, _DIMENSIONS))
     point = StartPoint(
         atoms=rows[:_ATOMS],
         points=rows if mixes else None,
         weights=torch.eye(_ATOMS, _POINTS) if mixes else None,
         mean=rows.mean(0),
         scale=1.0,
-        sample=rows[:_TOKENS] if small.columns_read is None else torch.ones(_TOKENS, _READ + _DIMENSIONS),
+        sample=torch.ones(_TOKENS, _READ + _DIMENSIONS) if reads else rows[:_TOKENS],
+        reading=reading if reads else None,
     )
     state = small.initialise(point, 0)
     return state, small.parameters(state)
