@@ -119,8 +119,8 @@ as of 27 November 2026.
 """
 
 _LONG = """\
-Two runs that read {tokens} million tokens each ({n_atoms:,} atoms, {d_model} dimensions, no surrogate): {training:.0f} s
-of training, {rest:.1f} s of all else, **{share}** of it.
+Two runs that read {tokens} million tokens each ({n_atoms:,} atoms, {d_model} dimensions, no surrogate) took
+{training:.0f} s of training and {rest:.1f} s of all else, **{share}** of it.
 
 """
 
