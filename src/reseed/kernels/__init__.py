@@ -28,6 +28,7 @@ from reseed.kernels._codes import (
     fired,
     least,
 )
+from reseed.kernels._nearest import Nearest, nearest
 from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "GatedPass",
     "Gradients",
     "JumpPass",
+    "Nearest",
     "Nested",
     "Pass",
     "Pursuit",
@@ -54,6 +56,7 @@ __all__ = [
     "least",
     "matryoshka_pass",
     "mix",
+    "nearest",
     "normalise",
     "prepare",
     "pursue",

@@ -14,6 +14,7 @@ from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
+from reseed.methods.kmeans import KMeans
 from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
 from reseed.methods.p_anneal import PAnneal
@@ -33,6 +34,7 @@ __all__ = [
     "Gated",
     "GradientMethod",
     "JumpReLU",
+    "KMeans",
     "MatchingPursuit",
     "Matryoshka",
     "Method",
@@ -66,6 +68,7 @@ METHODS: dict[str, type[Method]] = {
     "a-topk": ATopK,
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
+    "kmeans": KMeans,
 }
 
 
