@@ -59,6 +59,8 @@ VARIANTS = {
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "kmeans": [{}, {"memory": 0.9}, {"spherical": True}, {"codes_by": "pursuit", "k": K}],
+    "nmf": [{}, {"memory": 1.0, "l1": 0.0}],
+    "semi-nmf": [{}, {"memory": 1.0, "l1": 0.5}],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}

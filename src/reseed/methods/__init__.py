@@ -17,16 +17,19 @@ from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.kmeans import KMeans
 from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.nmf import NMF
 from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
+from reseed.methods.semi_nmf import SemiNMF
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
     "METHODS",
     "MOST_ATOMS",
+    "NMF",
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
@@ -45,6 +48,7 @@ __all__ = [
     "ReLU",
     "Resamples",
     "Schedule",
+    "SemiNMF",
     "StartPoint",
     "State",
     "TopK",
@@ -69,6 +73,8 @@ METHODS: dict[str, type[Method]] = {
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
     "kmeans": KMeans,
+    "nmf": NMF,
+    "semi-nmf": SemiNMF,
 }
 
 

@@ -34,6 +34,9 @@ class Iterating(Method, ABC):
     per_atom: ClassVar[tuple[str, ...]] = ("atoms",)
     for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias", "scale")
 
+    coded_in: ClassVar[str] = "atoms"
+    """The parameter, with a row per atom, that tokens are coded in."""
+
     memory: Annotated[float, Field(ge=0, le=1)]
     """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
 
@@ -47,29 +50,49 @@ class Iterating(Method, ABC):
     def statistics(self, atoms: Float[Tensor, "runs atoms columns"]) -> State:
         """What the state has beside atoms and scale, of no token."""
 
+    def seen(self, u: Float[Tensor, "runs batch d_model"]) -> Float[Tensor, "runs batch columns"]:
+        """What codes and statistics see of activations in the method's units: themselves by default."""
+        return u
+
+    def written(self, atoms: Float[Tensor, "runs atoms columns"]) -> Float[Tensor, "runs atoms d_model"]:
+        """The atoms among activations, where tokens are coded in something else: as they are by default."""
+        return atoms
+
     def constrained(self, atoms: Float[Tensor, "runs atoms d_model"]) -> Float[Tensor, "runs atoms columns"]:
         """The start's atoms as the method may have them: as they are by default."""
         return atoms
 
+    def check(self, point: StartPoint) -> None:
+        """Raise SpecError where activations are none that the method can have: by default it can have any."""
+        del point
+
     def initialise(self, point: StartPoint, rolled_encoder: int) -> State:
-        """The start's atoms, and statistics of no token."""
+        """The start's atoms, and statistics of no token; SpecError for activations that the method cannot have."""
         del rolled_encoder  # there is no encoder
+        self.check(point)
         scale = unit_of(point, rescale=True)
         atoms = self.constrained(point.atoms.float().unsqueeze(0) / scale).clone(memory_format=torch.contiguous_format)
         return {"atoms": atoms, "scale": torch.tensor([scale]), **self.statistics(atoms)}
 
     def parameters(self, state: Mapping[str, Tensor]) -> Parameters:
         """`atoms` in the units of the activations, their own `encoder`, no bias, and `scale`."""
-        atoms = state["atoms"] * state["scale"].view(-1, 1, 1)
+        columns = state["atoms"] * state["scale"].view(-1, 1, 1)
+        atoms = self.written(columns)
         biases = {"encoder_bias": atoms.new_zeros(atoms.shape[:2]), "decoder_bias": torch.zeros_like(atoms[:, 0])}
-        return {"atoms": atoms, "encoder": atoms.clone(), **biases, "scale": state["scale"].clone()}
+        return {
+            self.coded_in: columns,
+            "atoms": atoms,
+            "encoder": atoms.clone(),
+            **biases,
+            "scale": state["scale"].clone(),
+        }
 
     def encode(
         self, parameters: Mapping[str, Tensor], x: Float[Tensor, "runs batch d_model"]
     ) -> Float[Tensor, "runs batch atoms"]:
         """The codes as in training: activations and atoms are divided by the scale, which leaves codes as they are."""
         scale = parameters["scale"].view(-1, 1, 1)
-        return self.codes(x / scale, parameters["atoms"] / scale)
+        return self.codes(self.seen(x / scale), parameters[self.coded_in] / scale)
 
 
 class Alternating(Iterating, ABC):
@@ -77,6 +100,11 @@ class Alternating(Iterating, ABC):
 
     The statistics of its state are `products` (A) and `sums` (B).
     """
+
+    def code_penalty(self, z: Float[Tensor, "runs batch atoms"], d_model: int) -> Float[Tensor, " runs"]:
+        """What the loss adds for codes: nothing by default."""
+        del d_model
+        return z.new_zeros(len(z))
 
     @abstractmethod
     def fit(self, state: State) -> None:
@@ -90,9 +118,10 @@ class Alternating(Iterating, ABC):
     def update(self, state: State, x: Float[Tensor, "runs batch d_model"], schedule: Schedule) -> BatchOutcome:
         """Codes, statistics, dictionary, in place."""
         del schedule  # an iteration has no rate
-        u = x / state["scale"].view(-1, 1, 1)
+        u = self.seen(x / state["scale"].view(-1, 1, 1))
         z = self.codes(u, state["atoms"])
-        loss = (u - z @ state["atoms"]).square().mean((1, 2))
+        error = (u - z @ state["atoms"]).square().sum((1, 2)) / x[0].numel()
+        loss = error + self.code_penalty(z, x.shape[2])
         state["products"].mul_(self.memory).baddbmm_(z.mT, z)
         state["sums"].mul_(self.memory).baddbmm_(z.mT, u)
         self.fit(state)

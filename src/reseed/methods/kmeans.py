@@ -9,8 +9,8 @@ v = u = x / scale. With memory 1 a centroid is the mean of all tokens that it ev
 a step is Lloyd's iteration on the batch (@lloyd1982least). `spherical`: v = u / ||u||, and c_i is the direction of
 S_i <- memory S_i + sum of v (@dhillon2001concept). A centroid without tokens stays where it is.
 
-Several of the largest products with centroids are no codes: centroids overlap, and what they give together is far larger
-than the token. `pursuit` takes off what one has explained before the next is asked.
+Several of the largest products with centroids are no codes: centroids overlap, and together they give far more than
+the token. `pursuit` takes off what one has explained before the next is asked.
 """
 
 from typing import Annotated, ClassVar, Literal
