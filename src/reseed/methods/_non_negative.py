@@ -51,7 +51,7 @@ class NonNegative(Alternating, ABC):
         if self.l1 > 0 or self.n_atoms <= columns:
             return None
         return (
-            f"with n_atoms = {self.n_atoms} in {columns} columns, {self.kind} can explain an activation in many ways: set "
+            f"with n_atoms = {self.n_atoms} in {columns} columns, {self.kind} explains an activation in many ways: set "
             f"l1 above 0, or use at most {columns} atoms"
         )
 

@@ -34,7 +34,11 @@ class SemiNMF(NonNegative):
         return unit_rows(atoms)
 
     def fit(self, state: State) -> None:
-        """Least squares; an atom without codes stays, and of equally good dictionaries the nearest is taken."""
+        """Least squares; an atom without codes stays, and of equally good dictionaries the nearest is taken.
+
+        Near is what is little in sum over atoms of A_ii ||change of D_i||^2: an atom counts as its codes do, so that
+        lengths do not matter.
+        """
         a, b, atoms = state["products"], state["sums"], state["atoms"]
         squares = a.diagonal(dim1=1, dim2=2).double()
         # as much as rounding makes of a singular matrix, and only for the change: where nothing changes it says nothing
