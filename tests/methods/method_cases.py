@@ -62,6 +62,9 @@ VARIANTS = {
         {"encoder_start": "independent", "encoder_bias": False},
         {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"},
     ],
+    "kmeans": [{}, {"memory": 0.9}, {"spherical": True}, {"codes_by": "pursuit", "k": K}],
+    "nmf": [{}, {"memory": 1.0, "l1": 0.0}],
+    "semi-nmf": [{}, {"memory": 1.0, "l1": 0.5}],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}
@@ -70,8 +73,14 @@ PER_BATCH = {"batchtopk", "matryoshka"}
 
 def settings_of(kind, **settings):
     asked = {"k": K, "reads": READS}
-    required = {name: value for name, value in asked.items() if name in METHODS[kind].model_fields}
+    required = {name: value for name, value in asked.items() if needs(kind, name)}
     return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
+
+
+def needs(kind, name):
+    """Whether a method has such a setting, and no default for it."""
+    field = METHODS[kind].model_fields.get(name)
+    return field is not None and field.is_required()
 
 
 def name_of(settings):

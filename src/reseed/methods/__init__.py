@@ -24,18 +24,22 @@ from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
+from reseed.methods.kmeans import KMeans
 from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.nmf import NMF
 from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
+from reseed.methods.semi_nmf import SemiNMF
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
     "METHODS",
     "MOST_ATOMS",
+    "NMF",
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
@@ -43,6 +47,7 @@ __all__ = [
     "Gated",
     "GradientMethod",
     "JumpReLU",
+    "KMeans",
     "MatchingPursuit",
     "Matryoshka",
     "Method",
@@ -54,6 +59,7 @@ __all__ = [
     "Reading",
     "Resamples",
     "Schedule",
+    "SemiNMF",
     "StartPoint",
     "State",
     "TopK",
@@ -77,6 +83,9 @@ METHODS: dict[str, type[Method]] = {
     "a-topk": ATopK,
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
+    "kmeans": KMeans,
+    "nmf": NMF,
+    "semi-nmf": SemiNMF,
 }
 
 

@@ -186,6 +186,11 @@ class Method(Settings, ABC):
         del tokens
         return None
 
+    def misfit(self, d_model: int) -> str | None:
+        """What in the settings cannot be learnt in so many dimensions, with a remedy; None where all can."""
+        del d_model
+        return None
+
     @property
     def group_sizes(self) -> tuple[int, ...]:
         """Of dictionaries within one another, by how many atoms each is larger than the one before; () without any."""

@@ -52,6 +52,7 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
     n_points = (start.n_points or method.n_atoms) if start.entry.makes_points else 0
     reads = method.columns_read or 0
     sizes = {_ATOMS: method.n_atoms, _POINTS: n_points, _DIMENSIONS: d_model - reads, _READ: reads}
+    sizes[2 * _DIMENSIONS] = 2 * (d_model - reads)  # of a method with a positive and a negative half
     state, parameters = _tiny(method)
     k = getattr(method, "k", None)
     return Shape(

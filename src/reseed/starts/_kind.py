@@ -73,6 +73,8 @@ class StartKind:
     """The points in the order in which this run takes them."""
     check: Callable[[Start, int], None] = _nothing
     """Raises SpecError for settings that cannot make that many points."""
+    keeps_mean: bool = False
+    """Whether it is about activations with their mean, so that no method can start there that takes the mean off."""
     same_in_all_runs: tuple[Die, ...] = ()
     """Dice that all runs of a condition share, whatever the study says."""
     shared_when_published: bool = False

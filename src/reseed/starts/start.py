@@ -147,6 +147,11 @@ def check_start(start: Start, method: Method) -> None:
         )
     if kind.encoder is not None and getattr(method, "encoder_start", "tied") != "tied":
         raise SpecError(f"a {start.kind} start says the encoder as well: leave out encoder_start of {method.kind}")
+    if kind.keeps_mean and method.removes_mean:
+        raise SpecError(
+            f"{method.kind} takes the mean off, and the start {start.kind} is about activations with their mean: set "
+            "decoder_bias = false, or use random, data or kmeans"
+        )
     kind.check(start, n_points)
 
 
