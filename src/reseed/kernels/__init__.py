@@ -41,6 +41,7 @@ __all__ = [
     "batchtopk_pass",
     "codes_pass",
     "compress",
+    "coordinate_codes",
     "decode",
     "densify",
     "encode_batchtopk",
@@ -233,14 +234,33 @@ def pursue(
     u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
 ) -> tuple[Codes, Float[Tensor, "runs batch d_model"]]:
     """The unit atoms that k rounds of matching pursuit take from each token, in this order, and what is left."""
-    return _pursuit().pursue(u, dictionary, k=k)
+    return _module("pursuit").pursue(u, dictionary, k=k)
 
 
 def pursuit_pass(
     u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
 ) -> Pursuit:
     """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
-    return _pursuit().pursuit_pass(u, dictionary, k=k)
+    return _module("pursuit").pursuit_pass(u, dictionary, k=k)
+
+
+def coordinate_codes(
+    products: Float[Tensor, "runs batch atoms"],
+    gram: Float[Tensor, "runs atoms atoms"],
+    *,
+    l1: float = 0.0,
+    positive: bool = False,
+    tolerance: float = 1e-6,
+    sweeps: int = 1000,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes z that make 1/2 ||u - z D||^2 + l1 |z|_1 smallest, from u D' and D D'; z >= 0 where they are positive.
+
+    That is the lasso, the non-negative lasso, and with l1 = 0 non-negative least squares; atoms may have any length.
+    The codes of a token have settled when none is further from its own best, the others as they are, than tolerance
+    times the token's largest |product| over the atom's squared length. After so many sweeps it keeps what it has.
+    """
+    descent = _module("descent")
+    return descent.coordinate_codes(products, gram, l1=l1, positive=positive, tolerance=tolerance, sweeps=sweeps)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
@@ -294,9 +314,9 @@ def _cpu() -> ModuleType:
 
 
 @cache
-def _pursuit() -> ModuleType:
-    """The same for matching pursuit."""
-    return importlib.import_module("reseed.kernels.pursuit")
+def _module(name: str) -> ModuleType:
+    """The same for ways to find codes that not every study needs."""
+    return importlib.import_module(f"reseed.kernels.{name}")
 
 
 @cache
