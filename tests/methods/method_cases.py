@@ -58,6 +58,15 @@ VARIANTS = {
     "a-topk": [{}, {"encoder_bias": False}],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
+    "online-dl": [
+        {},
+        {"l1": 0.3, "positive": True, "memory": 1.0},
+        {"codes_by": "omp", "k": K},
+        {"codes_by": "omp", "k": K, "positive": True, "memory": 0.0},
+    ],
+    "mod": [{}, {"positive": True, "memory": 0.9}],
+    "ksvd": [{}, {"alternations": 20}, {"positive": True}],
+    "random": [{}, {"positive": True}],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}
@@ -66,7 +75,8 @@ PER_BATCH = {"batchtopk", "matryoshka"}
 
 def settings_of(kind, **settings):
     asked = {"k": K, "reads": READS}
-    required = {name: value for name, value in asked.items() if name in METHODS[kind].model_fields}
+    fields = METHODS[kind].model_fields
+    required = {name: value for name, value in asked.items() if name in fields and fields[name].is_required()}
     return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
 
 

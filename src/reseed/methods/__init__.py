@@ -14,17 +14,23 @@ from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
+from reseed.methods.ksvd import KSVD
 from reseed.methods.matryoshka import Matryoshka
+from reseed.methods.mod import MOD
 from reseed.methods.mp import MatchingPursuit
+from reseed.methods.online_dl import OnlineDL
 from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
+from reseed.methods.random import Random
 from reseed.methods.relu import ReLU
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
+    "KSVD",
     "METHODS",
+    "MOD",
     "MOST_ATOMS",
     "ATopK",
     "Autoencoder",
@@ -36,10 +42,12 @@ __all__ = [
     "MatchingPursuit",
     "Matryoshka",
     "Method",
+    "OnlineDL",
     "PAnneal",
     "Parameters",
     "RAJumpReLU",
     "RATopK",
+    "Random",
     "ReLU",
     "Resamples",
     "Schedule",
@@ -66,6 +74,10 @@ METHODS: dict[str, type[Method]] = {
     "a-topk": ATopK,
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
+    "online-dl": OnlineDL,
+    "mod": MOD,
+    "ksvd": KSVD,
+    "random": Random,
 }
 
 
