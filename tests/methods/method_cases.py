@@ -65,6 +65,15 @@ VARIANTS = {
     "kmeans": [{}, {"memory": 0.9}, {"spherical": True}, {"codes_by": "pursuit", "k": K}],
     "nmf": [{}, {"memory": 1.0, "l1": 0.0}],
     "semi-nmf": [{}, {"memory": 1.0, "l1": 0.5}],
+    "online-dl": [
+        {},
+        {"l1": 0.3, "positive": True, "memory": 1.0},
+        {"codes_by": "omp", "k": K},
+        {"codes_by": "omp", "k": K, "positive": True, "memory": 0.0},
+    ],
+    "mod": [{}, {"positive": True, "memory": 0.9}],
+    "ksvd": [{}, {"alternations": 20}, {"positive": True}],
+    "random": [{}, {"positive": True}],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}
@@ -74,6 +83,8 @@ PER_BATCH = {"batchtopk", "matryoshka"}
 def settings_of(kind, **settings):
     asked = {"k": K, "reads": READS}
     required = {name: value for name, value in asked.items() if needs(kind, name)}
+    fields = METHODS[kind].model_fields
+    required = {name: value for name, value in asked.items() if name in fields and fields[name].is_required()}
     return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
 
 

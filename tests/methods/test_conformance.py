@@ -88,7 +88,7 @@ def test_codes_obey_the_sign_and_the_sparsity_that_the_method_declares(method, t
     if method.kind in PER_BATCH:
         assert active.float().mean().item() == pytest.approx(K, rel=0.15)
         assert active.max() > K
-    elif "k" in type(method).model_fields:
+    elif getattr(method, "k", None) is not None:
         assert active.max() == method.k
 
 
@@ -143,7 +143,8 @@ def test_training_reconstructs_better_than_the_start(method, tokens):
     state = born(method, tokens)
     x = batch(tokens, size=1000)
     start = r2(method, state, x)
-    assert r2(method, updated(method, state, tokens, steps=120), x) > start
+    end = r2(method, updated(method, state, tokens, steps=120), x)
+    assert end == start if method.kind == "random" else end > start  # what never learns fits neither better nor worse
 
 
 def test_only_the_dice_that_a_method_names_change_what_it_learns_from_one_start(method, tokens):

@@ -59,6 +59,7 @@ __all__ = [
     "mix",
     "nearest",
     "normalise",
+    "orthogonal_pursuit",
     "prepare",
     "pursue",
     "pursuit_pass",
@@ -245,6 +246,20 @@ def pursuit_pass(
 ) -> Pursuit:
     """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
     return _module("pursuit").pursuit_pass(u, dictionary, k=k)
+
+
+def orthogonal_pursuit(
+    u: Float[Tensor, "runs batch d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    positive: bool = False,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes of the at most k unit atoms that orthogonal matching pursuit takes from each token, dense.
+
+    They are those that fit best, of both signs or, where they are positive, above 0.
+    """
+    return _module("orthogonal").orthogonal_pursuit(u, dictionary, k=k, positive=positive)
 
 
 def coordinate_codes(

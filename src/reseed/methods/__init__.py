@@ -25,19 +25,25 @@ from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.kmeans import KMeans
+from reseed.methods.ksvd import KSVD
 from reseed.methods.matryoshka import Matryoshka
+from reseed.methods.mod import MOD
 from reseed.methods.mp import MatchingPursuit
 from reseed.methods.nmf import NMF
+from reseed.methods.online_dl import OnlineDL
 from reseed.methods.p_anneal import PAnneal
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
+from reseed.methods.random import Random
 from reseed.methods.relu import ReLU
 from reseed.methods.semi_nmf import SemiNMF
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
+    "KSVD",
     "METHODS",
+    "MOD",
     "MOST_ATOMS",
     "NMF",
     "ATopK",
@@ -51,10 +57,12 @@ __all__ = [
     "MatchingPursuit",
     "Matryoshka",
     "Method",
+    "OnlineDL",
     "PAnneal",
     "Parameters",
     "RAJumpReLU",
     "RATopK",
+    "Random",
     "ReLU",
     "Reading",
     "Resamples",
@@ -86,6 +94,10 @@ METHODS: dict[str, type[Method]] = {
     "kmeans": KMeans,
     "nmf": NMF,
     "semi-nmf": SemiNMF,
+    "online-dl": OnlineDL,
+    "mod": MOD,
+    "ksvd": KSVD,
+    "random": Random,
 }
 
 
