@@ -58,16 +58,24 @@ VARIANTS = {
     "a-topk": [{}, {"encoder_bias": False}],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
+    "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
+    "pca": [{}, {"memory": 0.5}],
+    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
 }
+
+AT_MOST_D_MODEL = {"ica", "pca", "sparse-pca"}
+"""The methods that have no more atoms than there are dimensions; here fewer, so that something is left to be learnt."""
 
 PER_BATCH = {"batchtopk", "matryoshka"}
 """The methods whose k is how many atoms a token of a batch has on average, and not the most that a token can have."""
 
 
 def settings_of(kind, **settings):
-    asked = {"k": K, "reads": READS}
-    required = {name: value for name, value in asked.items() if name in METHODS[kind].model_fields}
-    return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
+    asked = {"k": K, "reads": READS, "l1": 0.01}
+    fields = METHODS[kind].model_fields
+    required = {name: value for name, value in asked.items() if name in fields and fields[name].is_required()}
+    n_atoms = D_MODEL - 4 if kind in AT_MOST_D_MODEL else N_ATOMS
+    return {"kind": kind, "n_atoms": n_atoms, **required, **settings}
 
 
 def name_of(settings):

@@ -10,22 +10,28 @@ from reseed.errors import SpecError
 from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit_rows
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
+from reseed.methods._linear import Linear, principal_axes
 from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
+from reseed.methods.ica import ICA
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.matryoshka import Matryoshka
 from reseed.methods.mp import MatchingPursuit
 from reseed.methods.p_anneal import PAnneal
+from reseed.methods.pca import PCA
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.relu import ReLU
+from reseed.methods.sparse_pca import SparsePCA
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
+    "ICA",
     "METHODS",
     "MOST_ATOMS",
+    "PCA",
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
@@ -33,6 +39,7 @@ __all__ = [
     "Gated",
     "GradientMethod",
     "JumpReLU",
+    "Linear",
     "MatchingPursuit",
     "Matryoshka",
     "Method",
@@ -43,6 +50,7 @@ __all__ = [
     "ReLU",
     "Resamples",
     "Schedule",
+    "SparsePCA",
     "StartPoint",
     "State",
     "TopK",
@@ -50,6 +58,7 @@ __all__ = [
     "encoder_parts",
     "inputs",
     "parse",
+    "principal_axes",
     "unit_rows",
 ]
 
@@ -66,6 +75,9 @@ METHODS: dict[str, type[Method]] = {
     "a-topk": ATopK,
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
+    "ica": ICA,
+    "pca": PCA,
+    "sparse-pca": SparsePCA,
 }
 
 

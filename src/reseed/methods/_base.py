@@ -102,6 +102,8 @@ class Method(Settings, ABC):
     determined: ClassVar[bool] = False
     """Whether what it learns depends on the activations alone, and on no start: its runs agree because there is one
     solution, which tells nothing of what they were trained on."""
+    all_active: ClassVar[bool] = False
+    """Whether every token has all atoms."""
     code_rule: ClassVar[str] = "positive outputs of a linear encoder"
     """How a token gets its codes, in a few words."""
 
@@ -161,6 +163,11 @@ class Method(Settings, ABC):
     def mistake_for(self, tokens: int) -> str | None:
         """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""
         del tokens
+        return None
+
+    def misfit(self, d_model: int) -> str | None:
+        """What in the settings cannot be learnt in so many dimensions, with a remedy; None where all can."""
+        del d_model
         return None
 
     @property

@@ -35,7 +35,8 @@ def check_sizes(study: Study, activations: Sizes) -> None:
     """Refuse before anything is written what training or the floors would refuse later.
 
     Raises:
-        SpecError: more atoms or points than training tokens, of a part where runs read parts.
+        SpecError: more atoms or points than training tokens, of a part where runs read parts; a method that cannot
+            learn in so many dimensions.
         ActivationsError: fewer tokens than a batch.
     """
     split, batch_size = study.split, study.training.batch_size
@@ -50,6 +51,9 @@ def check_sizes(study: Study, activations: Sizes) -> None:
             else ('collect more tokens, use a smaller batch, fewer starts, or data = "shared"')
         )
         raise ActivationsError(f"{n_tokens:,} training tokens{each} are too few for a batch of {batch_size:,}: {fewer}")
+    for arm in study.arms:
+        if (mistake := arm.method.misfit(activations.d_model)) is not None:
+            raise SpecError(f"{arm.name}: {mistake}")
     needed = {
         f"{what} = {count} of {arm.name}": count
         for arm in study.arms
