@@ -11,6 +11,8 @@ memory does not grow with it. The penalty makes atoms sparse, and codes not. Wit
 principal directions, and are these where they are at the start, as published.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -30,6 +32,7 @@ class SparsePCA(Linear):
 
     title: ClassVar[str] = "Sparse PCA"
     published_start: ClassVar[str] = "pca"
+    suggested: ClassVar[Mapping[str, object]] = MappingProxyType({"l1": 0.01})
 
     kind: Literal["sparse-pca"] = "sparse-pca"
     l1: Annotated[float, Field(ge=0)]
@@ -37,8 +40,9 @@ class SparsePCA(Linear):
     more entries of an atom are 0."""
     l2: Annotated[float, Field(ge=0)] = 1e-6
     """Weight of their squares: what makes B unique where C is singular."""
-    sweeps: PositiveInt = 100
-    """The most times that a step goes through the entries of B; it ends before where they have settled."""
+    sweeps: PositiveInt = 20
+    """The most times that a step goes through the entries of B; it ends before where they have settled. A step
+    begins where the one before ended, so that few are enough."""
 
     def also(self, atoms: Float64[Tensor, "runs atoms d_model"]) -> State:
         """A and B begin as the orthonormal rows nearest to the start's atoms."""
