@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 from method_cases import AT_MOST_D_MODEL, born, settings_of, tokens
-from sklearn.decomposition import PCA as TheirPCA
-from sklearn.decomposition import fastica
+from sklearn import decomposition
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import ElasticNet, Lasso
 
@@ -49,7 +48,7 @@ def test_a_pass_in_batches_is_the_pca_of_scikit_learn():
     rows, _ = heavy_tailed()
     method, x = parse({"kind": "pca", "n_atoms": N_ATOMS}), rows.float()
     state = begun(method, x)
-    theirs = TheirPCA(N_ATOMS, svd_solver="full").fit(x.double().numpy())
+    theirs = decomposition.PCA(N_ATOMS, svd_solver="full").fit(x.double().numpy())
     for batch in x.split(250):
         full(state, method, batch)
     parameters = method.parameters(state)
@@ -66,7 +65,7 @@ def test_every_prefix_of_a_pass_is_the_pca_of_what_was_read():
     state = begun(method, rows)
     for read in range(150, TOKENS + 1, 150):
         full(state, method, rows[read - 150 : read])
-        theirs = TheirPCA(N_ATOMS, svd_solver="full").fit(rows[:read].numpy()).components_
+        theirs = decomposition.PCA(N_ATOMS, svd_solver="full").fit(rows[:read].numpy()).components_
         assert (np.abs((state["atoms"][0].numpy() * theirs).sum(1)) - 1).max() < 1e-12
 
 
@@ -114,7 +113,9 @@ def test_equal_eigenvalues_determine_the_space_and_not_the_directions():
 def once_more(rows, w, contrast):
     """Whitening and W of scikit-learn after one more iteration of its own."""
     with pytest.warns(ConvergenceWarning):
-        k, w, _ = fastica(rows, len(w), fun=contrast, w_init=w, whiten="unit-variance", max_iter=1, tol=0.0)
+        k, w, _ = decomposition.fastica(
+            rows, len(w), fun=contrast, w_init=w, whiten="unit-variance", max_iter=1, tol=0.0
+        )
     return k, w
 
 
@@ -268,7 +269,7 @@ def test_the_axes_are_those_of_procrustes():
 def test_without_penalty_principal_directions_stay_and_their_space_is_found_from_any_start():
     rows, _ = heavy_tailed()
     method = parse({"kind": "sparse-pca", "n_atoms": N_ATOMS, "l1": 0.0})
-    theirs = torch.from_numpy(TheirPCA(N_ATOMS).fit(rows.numpy()).components_)
+    theirs = torch.from_numpy(decomposition.PCA(N_ATOMS).fit(rows.numpy()).components_)
     there, apart = begun(method, rows, theirs), begun(method, rows)
     for _ in range(100):
         full(there, method, rows)
@@ -290,7 +291,7 @@ def test_planted_sparse_directions_are_found():
         full(state, method, rows)
     assert match(state["atoms"][0], planted, sign="abs").agreement > 0.99
     assert (state["atoms"] == 0).float().mean() > 0.7
-    plain = TheirPCA(3).fit(rows.numpy()).components_  # equal variances: PCA turns them within their space
+    plain = decomposition.PCA(3).fit(rows.numpy()).components_  # equal variances: PCA turns them within their space
     assert match(torch.from_numpy(plain), planted, sign="abs").agreement < 0.95
 
 

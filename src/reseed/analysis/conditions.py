@@ -114,6 +114,7 @@ def _judged(
         r2=min(run.metrics["r2"][-1] for run in finished),
         retention=_mean([run.metrics["retention"][-1] for run in finished]),
         samples=_samples(finished),
+        determined=runs[0].record.determined,
     )
     records = {name: measure_record(name, pairs, floors[name], said.get(name), level) for name in about.measures}
     memory = band(pairs.steps, statistics.memory(pairs.measures["agreement"], pairs.groups, level=level))
@@ -183,6 +184,7 @@ def _identity(planned: PlannedCondition, record: RunRecord) -> dict[str, Any]:
         "preprocess": planned.preprocess,
         "kind": record.method["kind"],
         "start_kind": record.start["kind"],
+        "determined": record.determined,
     }
 
 

@@ -191,6 +191,7 @@ class RunSpec(Settings):
         return RunRecord(
             **identity,
             sign=self.method.sign,
+            determined=self.method.determined,
             groups=self.method.group_sizes,
             dice=self.dice,
             shared_when_published=self.start.entry.shared_when_published,
