@@ -231,6 +231,12 @@ class Condition(Settings):
         same = self.arm.start.entry.same_in_all_runs
         return {die: "shared" if die in same else getattr(self.dice, die) for die in DICE}
 
+    def one_start(self, d_model: int) -> bool:
+        """Whether all starts on one sample of activations are born identical, whatever the dice show."""
+        written = d_model - (self.arm.method.columns_read or 0)
+        deciding = self.arm.start.deciding(self.arm.method.n_atoms, written)
+        return self.scopes["data"] == "shared" and all(self.scopes[die] == "shared" for die in deciding)
+
     def key(self, *, activations: str) -> str:
         """What the condition is on activations with this fingerprint, whatever it is called: equal keys, equal runs."""
         split = {} if self.split is None else {"split": self.split.identity}

@@ -35,4 +35,5 @@ PCA = StartKind(
     dice=("init",),
     atoms=_atoms,
     shared_when_published=True,
+    deciding=lambda _, n_atoms, d_model: ("init",) if n_atoms > d_model else (),
 )
