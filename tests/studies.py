@@ -41,14 +41,14 @@ SNAPSHOTS = (0, 1, 2, 5, 10, 15, 30)
 
 
 def required(kind, **values):
-    """Those of the values that a method has a setting for."""
-    return {name: value for name, value in values.items() if name in METHODS[kind].model_fields}
+    """Those of the values that a method has a setting for, and what it needs beside them."""
+    return {name: value for name, value in values.items() if name in METHODS[kind].model_fields} | LINEAR.get(kind, {})
 
 
 def arm(kind, *, name=None, start=None, **settings):
     """An arm of any method, small; archetypal ones and those without a start of their own begin at k-means points."""
-    own = {"n_atoms": D_MODEL - 4, **LINEAR[kind]} if kind in LINEAR else required(kind, k=K, reads=READS)
-    method = METHODS[kind](**{"n_atoms": N_ATOMS, **own, **settings})
+    n_atoms = D_MODEL - 4 if kind in LINEAR else N_ATOMS
+    method = METHODS[kind](**{"n_atoms": n_atoms, **required(kind, k=K, reads=READS), **settings})
     return Arm(name=name or kind, method=method, start=start or {"kind": "kmeans", "kmeans_steps": 3})
 
 
