@@ -16,7 +16,7 @@ from reseed.methods import parse
 from reseed.pipeline.barriers import ALPHAS, barrier, loss, measure_barriers, permuted, read_parameters
 from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, K, arm, contents, matrix, study
+from studies import D_MODEL, IN_ONE_SPACE, K, arm, contents, matrix, study
 
 
 @pytest.fixture(scope="module")

@@ -80,7 +80,7 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         "barriers": barriers_between(pairs, written.barriers(), level),
         "surrogate": surrogate_findings(folder, planned, surrogate, level=level),
         "cosines": matched_cosines(null, about, table, pairs, level),
-        "births": birth_tests(about, written.table("births")),
+        "births": birth_tests(about, written.table("births"), determined=runs[0].record.determined),
         "nested": nested_findings(written, about, table, level),
     }
     findings = judged.findings.model_copy(update=beside)
