@@ -393,6 +393,9 @@ class ConditionFindings(_Document):
     """The method."""
     start_kind: str
     """How its starts are made."""
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone, and on no start: on one sample of them, that its
+    runs agree says nothing."""
     sign: Literal["signed", "abs"]
     """Whether a cosine counts with its sign; `abs` for methods that leave the sign of an atom open."""
     n_atoms: int

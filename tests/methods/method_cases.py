@@ -74,18 +74,23 @@ VARIANTS = {
     "mod": [{}, {"positive": True, "memory": 0.9}],
     "ksvd": [{}, {"alternations": 20}, {"positive": True}],
     "random": [{}, {"positive": True}],
+    "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
+    "pca": [{}, {"memory": 0.5}],
+    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
 }
+
+AT_MOST_D_MODEL = {"ica", "pca", "sparse-pca"}
+"""The methods that have no more atoms than there are dimensions; here fewer, so that something is left to be learnt."""
 
 PER_BATCH = {"batchtopk", "matryoshka"}
 """The methods whose k is how many atoms a token of a batch has on average, and not the most that a token can have."""
 
 
 def settings_of(kind, **settings):
-    asked = {"k": K, "reads": READS}
+    asked = {"k": K, "reads": READS, "l1": 0.01}
     required = {name: value for name, value in asked.items() if needs(kind, name)}
-    fields = METHODS[kind].model_fields
-    required = {name: value for name, value in asked.items() if name in fields and fields[name].is_required()}
-    return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
+    n_atoms = D_MODEL - 4 if kind in AT_MOST_D_MODEL else N_ATOMS
+    return {"kind": kind, "n_atoms": n_atoms, **required, **settings}
 
 
 def needs(kind, name):

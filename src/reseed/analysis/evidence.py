@@ -31,6 +31,7 @@ def weigh(
     r2: float,
     retention: float,
     samples: Literal["one", "several"] = "one",
+    determined: bool = False,
 ) -> Evidence:
     """The evidence of a condition.
 
@@ -41,6 +42,7 @@ def weigh(
         r2: of the worst run.
         retention: mean over the runs.
         samples: whether all runs read one sample of activations, or disjoint ones.
+        determined: whether what the method learns depends on the activations alone.
     """
     agreement, alive, code = (said.get(name) for name in ("agreement", "alive", "code"))
     if agreement is None:
@@ -58,6 +60,7 @@ def weigh(
         code=code if code is not None and not math.isnan(code.gain.value) else None,
         kmeans=next(kmeans, math.nan),
         samples=samples,
+        determined=determined,
     )
 
 

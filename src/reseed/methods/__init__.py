@@ -20,9 +20,11 @@ from reseed.methods._base import (
     State,
 )
 from reseed.methods._gradient import GradientMethod
+from reseed.methods._linear import Linear, principal_axes
 from reseed.methods.a_topk import ATopK
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
+from reseed.methods.ica import ICA
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.kmeans import KMeans
 from reseed.methods.ksvd import KSVD
@@ -32,20 +34,24 @@ from reseed.methods.mp import MatchingPursuit
 from reseed.methods.nmf import NMF
 from reseed.methods.online_dl import OnlineDL
 from reseed.methods.p_anneal import PAnneal
+from reseed.methods.pca import PCA
 from reseed.methods.ra_jumprelu import RAJumpReLU
 from reseed.methods.ra_topk import RATopK
 from reseed.methods.random import Random
 from reseed.methods.relu import ReLU
 from reseed.methods.semi_nmf import SemiNMF
+from reseed.methods.sparse_pca import SparsePCA
 from reseed.methods.topk import TopK
 from reseed.methods.transcoder import Transcoder
 
 __all__ = [
+    "ICA",
     "KSVD",
     "METHODS",
     "MOD",
     "MOST_ATOMS",
     "NMF",
+    "PCA",
     "ATopK",
     "Autoencoder",
     "BatchOutcome",
@@ -54,6 +60,7 @@ __all__ = [
     "GradientMethod",
     "JumpReLU",
     "KMeans",
+    "Linear",
     "MatchingPursuit",
     "Matryoshka",
     "Method",
@@ -68,6 +75,7 @@ __all__ = [
     "Resamples",
     "Schedule",
     "SemiNMF",
+    "SparsePCA",
     "StartPoint",
     "State",
     "TopK",
@@ -75,6 +83,7 @@ __all__ = [
     "encoder_parts",
     "inputs",
     "parse",
+    "principal_axes",
     "unit_rows",
 ]
 
@@ -98,6 +107,9 @@ METHODS: dict[str, type[Method]] = {
     "mod": MOD,
     "ksvd": KSVD,
     "random": Random,
+    "ica": ICA,
+    "pca": PCA,
+    "sparse-pca": SparsePCA,
 }
 
 

@@ -125,6 +125,8 @@ class Method(Settings, ABC):
     determined: ClassVar[bool] = False
     """Whether what it learns depends on the activations alone, and on no start: its runs agree because there is one
     solution, which tells nothing of what they were trained on."""
+    all_active: ClassVar[bool] = False
+    """Whether every token has all atoms."""
     code_rule: ClassVar[str] = "positive outputs of a linear encoder"
     """How a token gets its codes, in a few words."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shape", "shape_of"]
 
-_ATOMS, _POINTS, _DIMENSIONS, _TOKENS, _READ = 7, 11, 5, 3, 13  # all different: an axis is known by its length
+_ATOMS, _POINTS, _DIMENSIONS, _TOKENS, _READ = 5, 11, 7, 3, 13  # all different: an axis is known by its length
 
 
 class Shape(NamedTuple):
@@ -31,7 +31,7 @@ class Shape(NamedTuple):
     d_model: int
     """Of an atom: all columns, or those that are written."""
     active: int
-    """The most atoms of a token, or as many as it has on average: k, or half of all under a penalty for codes."""
+    """The most atoms of a token, or as many as it has on average: k, all of them, or half under a penalty for codes."""
     is_sparse: bool
     """Whether a k says so."""
     groups: int
@@ -59,7 +59,7 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
         n_atoms=method.n_atoms,
         n_points=n_points,
         d_model=d_model - reads,
-        active=k or max(1, method.n_atoms // 2),
+        active=k or (method.n_atoms if method.all_active else max(1, method.n_atoms // 2)),
         is_sparse=k is not None,
         groups=len(method.group_sizes),
         state=_bytes(state, sizes) + 8 * method.n_atoms,

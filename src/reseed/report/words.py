@@ -10,7 +10,7 @@ from reseed._support.numbers import interval, percent, rounded, steps
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
 from reseed.report.remembered import remembered
 from reseed.thresholds import Thresholds
-from reseed.verdict import Outcome
+from reseed.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,6 +70,7 @@ __all__ = [
     "title",
     "tuned",
     "turned",
+    "up_to_sign",
     "verdict_row",
     "versus",
 ]
@@ -450,12 +451,19 @@ def _thresholds(findings: Findings) -> Thresholds:
     return Thresholds.model_validate({name: given[name] for name in Thresholds.model_fields if name in given})
 
 
+def up_to_sign(findings: Findings) -> str:
+    """Of which methods an atom and its negative count as one, in a sentence; empty where of none."""
+    kinds = sorted({each.kind for each in findings.conditions if each.sign == "abs"})
+    return f"Atoms of {', '.join(kinds)} are compared up to sign, by absolute cosines." if kinds else ""
+
+
 def false_words(findings: Findings) -> str:
     """How many false words so many conditions, at so many looks, may give; empty where no claim was possible.
 
     Each interval misses what it is of with 1 - level, to either side; words that claim something need one side only.
     """
-    tested = sum(math.isfinite(each.agreement.between.last.low) for each in findings.conditions if each.agreement)
+    asked = (each for each in findings.conditions if each.verdict.because != Reason.DETERMINED)
+    tested = sum(math.isfinite(each.agreement.between.last.low) for each in asked if each.agreement)
     if not tested:
         return ""
     thresholds = _thresholds(findings)

@@ -84,6 +84,12 @@ class Start(Settings):
         drawn: set[Die] = {"init"} if self.weights != "identity" else set()
         return frozenset(self.entry.dice) | drawn
 
+    def deciding(self, n_atoms: int, d_model: int) -> frozenset[Die]:
+        """Those of its dice that change more than the order of the atoms: without any, all starts are one."""
+        found = self.entry.dice if self.entry.deciding is None else self.entry.deciding(self, n_atoms, d_model)
+        drawn: set[Die] = {"init"} if self.weights != "identity" else set()
+        return frozenset(found) | drawn
+
 
 def draw(
     start: Start,

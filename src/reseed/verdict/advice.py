@@ -49,7 +49,9 @@ def _why_not_longer(m: MeasureEvidence, limits: Limits, *, both: bool = False) -
 
 
 def _training(e: Evidence, limits: Limits, what: str) -> str:
-    """Training that does `what`: longer, unless the curve says otherwise."""
+    """Training that does `what`: longer, unless the curve says otherwise; of a method with one solution, more data."""
+    if e.determined:
+        return f"More data for each start, or another method that {what}."
     contradicted = _why_not_longer(e.deciding, limits)
     if contradicted:
         return f"More data, another learning rate or another method that {what}; not longer training: {contradicted}."
@@ -68,6 +70,13 @@ def _of_inherited(e: Evidence, limits: Limits) -> str:
     if contradicted:
         return f"A learning rate or a method that leaves the start behind; not longer training: {contradicted}."
     return "Longer training in which the curves within and between starts meet."
+
+
+def _of_determined(_: Evidence, __: Limits) -> str:
+    return (
+        'Another sample of the activations for each start: with data = "start" under [dice], starts read disjoint '
+        "parts, and how far these agree says how far the solution is that of the activations and not of a sample."
+    )
 
 
 def _of_diverging(e: Evidence, _: Limits) -> str:
@@ -162,6 +171,7 @@ _ADVICE: dict[tuple[Outcome, Reason], Callable[[Evidence, Limits], str]] = {
     ),
     (Outcome.STABILIZING, Reason.NONE): _of_stabilizing,
     (Outcome.INHERITED, Reason.NONE): _of_inherited,
+    (Outcome.INHERITED, Reason.DETERMINED): _of_determined,
     (Outcome.DIVERGING, Reason.NONE): _of_diverging,
     (Outcome.UNSTABLE, Reason.NOT_TOGETHER): lambda e, limits: _training(e, limits, "brings the runs together"),
     (Outcome.UNSTABLE, Reason.BORN_SO): (

@@ -123,11 +123,17 @@ class Evidence:
     """What k-means dictionaries of the same activations agree: shown, and nothing more."""
     samples: Literal["one", "several"] = "one"
     """Whether all runs read one sample of activations, or those that started apart read disjoint ones."""
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone, and on no start."""
 
     @property
     def deciding(self) -> MeasureEvidence:
         """What the word is found from."""
         return self.agreement if self.alive is None else self.alive
+
+    def start_remembered(self, memory: float) -> bool:
+        """Whether the start is to be seen at the end; never where the method knows nothing of it."""
+        return not self.determined and self.deciding.remembers(memory)
 
     @property
     def apart(self) -> bool:
