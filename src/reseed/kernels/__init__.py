@@ -60,6 +60,7 @@ __all__ = [
     "pursuit_pass",
     "relu_pass",
     "row_gradients",
+    "simplex_codes",
     "topk_pass",
     "without_parallel",
 ]
@@ -233,14 +234,28 @@ def pursue(
     u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
 ) -> tuple[Codes, Float[Tensor, "runs batch d_model"]]:
     """The unit atoms that k rounds of matching pursuit take from each token, in this order, and what is left."""
-    return _pursuit().pursue(u, dictionary, k=k)
+    return _module("pursuit").pursue(u, dictionary, k=k)
 
 
 def pursuit_pass(
     u: Float[Tensor, "runs batch d_model"], dictionary: Float[Tensor, "runs atoms d_model"], *, k: int
 ) -> Pursuit:
     """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
-    return _pursuit().pursuit_pass(u, dictionary, k=k)
+    return _module("pursuit").pursuit_pass(u, dictionary, k=k)
+
+
+def simplex_codes(
+    products: Float[Tensor, "runs batch atoms"],
+    gram: Float[Tensor, "runs atoms atoms"],
+    *,
+    start: Float[Tensor, "runs batch atoms"] | None = None,
+    tolerance: float = 1e-5,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes z >= 0 with sum 1 that make ||u - z D||^2 smallest, from u D' and D D', perhaps from codes to begin with.
+
+    By half of that they are at most tolerance (max_i |u . d_i| + mean_i |d_i|^2) from the least, for each token.
+    """
+    return _module("simplex").simplex_codes(products, gram, start=start, tolerance=tolerance)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
@@ -294,9 +309,9 @@ def _cpu() -> ModuleType:
 
 
 @cache
-def _pursuit() -> ModuleType:
-    """The same for matching pursuit."""
-    return importlib.import_module("reseed.kernels.pursuit")
+def _module(name: str) -> ModuleType:
+    """The same for ways to find codes that not every study needs."""
+    return importlib.import_module(f"reseed.kernels.{name}")
 
 
 @cache
