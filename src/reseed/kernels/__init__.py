@@ -251,7 +251,7 @@ def simplex_codes(
     start: Float[Tensor, "runs batch atoms"] | None = None,
     tolerance: float = 1e-5,
 ) -> Float[Tensor, "runs batch atoms"]:
-    """The codes z >= 0 with sum 1 that make ||u - z D||^2 smallest, from u D' and D D', perhaps from codes to begin with.
+    """The codes z >= 0 with sum 1 that make ||u - z D||^2 least, from u D' and D D', perhaps beginning with given ones.
 
     By half of that they are at most tolerance (max_i |u . d_i| + mean_i |d_i|^2) from the least, for each token.
     """

@@ -49,8 +49,8 @@ def simplex_codes(
 
 def _in_turn(products: Tensor, gram: Tensor, start: Tensor | None, limits: Tensor, steps: int) -> Tensor:
     codes = torch.zeros_like(products) if start is None else start.clone(memory_format=torch.contiguous_format)
-    parts = (products.contiguous(), gram.contiguous(), codes, limits.contiguous())
-    loops.settle(*(part.numpy() for part in parts), steps, start is None)
+    given = (products.contiguous().numpy(), gram.contiguous().numpy())
+    loops.settle(*given, codes.numpy(), limits.contiguous().numpy(), steps, start is None)
     return codes
 
 

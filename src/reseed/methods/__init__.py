@@ -11,6 +11,7 @@ from reseed.methods._autoencoder import Autoencoder, encoder_parts, inputs, unit
 from reseed.methods._base import MOST_ATOMS, BatchOutcome, Method, Parameters, Resamples, Schedule, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
+from reseed.methods.archetypal_analysis import ArchetypalAnalysis
 from reseed.methods.batchtopk import BatchTopK
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
@@ -27,6 +28,7 @@ __all__ = [
     "METHODS",
     "MOST_ATOMS",
     "ATopK",
+    "ArchetypalAnalysis",
     "Autoencoder",
     "BatchOutcome",
     "BatchTopK",
@@ -66,6 +68,7 @@ METHODS: dict[str, type[Method]] = {
     "a-topk": ATopK,
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
+    "archetypal-analysis": ArchetypalAnalysis,
 }
 
 
