@@ -41,6 +41,7 @@ __all__ = [
     "batchtopk_pass",
     "codes_pass",
     "compress",
+    "coordinate_codes",
     "decode",
     "densify",
     "encode_batchtopk",
@@ -256,6 +257,25 @@ def simplex_codes(
     By half of that they are at most tolerance (max_i |u . d_i| + mean_i |d_i|^2) from the least, for each token.
     """
     return _module("simplex").simplex_codes(products, gram, start=start, tolerance=tolerance)
+
+
+def coordinate_codes(
+    products: Float[Tensor, "runs batch atoms"],
+    gram: Float[Tensor, "runs atoms atoms"],
+    *,
+    l1: float = 0.0,
+    positive: bool = False,
+    tolerance: float = 1e-6,
+    sweeps: int = 1000,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes z that make 1/2 ||u - z D||^2 + l1 |z|_1 smallest, from u D' and D D'; z >= 0 where they are positive.
+
+    That is the lasso, the non-negative lasso, and with l1 = 0 non-negative least squares; atoms may have any length.
+    The codes of a token have settled when none is further from its own best, the others as they are, than tolerance
+    times the token's largest |product| over the atom's squared length. After so many sweeps it keeps what it has.
+    """
+    descent = _module("descent")
+    return descent.coordinate_codes(products, gram, l1=l1, positive=positive, tolerance=tolerance, sweeps=sweeps)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:
