@@ -59,6 +59,7 @@ VARIANTS = {
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "archetypal-analysis": [{}, {"memory": 0.0}],
+    "convex-nmf": [{}, {"memory": 0.0}],
 }
 
 PER_BATCH = {"batchtopk", "matryoshka"}

@@ -250,7 +250,7 @@ def simplex_codes(
     gram: Float[Tensor, "runs atoms atoms"],
     *,
     start: Float[Tensor, "runs batch atoms"] | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-7,
 ) -> Float[Tensor, "runs batch atoms"]:
     """The codes z >= 0 with sum 1 that make ||u - z D||^2 least, from u D' and D D', perhaps beginning with given ones.
 
@@ -265,6 +265,7 @@ def coordinate_codes(
     *,
     l1: float = 0.0,
     positive: bool = False,
+    start: Float[Tensor, "runs batch atoms"] | None = None,
     tolerance: float = 1e-6,
     sweeps: int = 1000,
 ) -> Float[Tensor, "runs batch atoms"]:
@@ -273,9 +274,10 @@ def coordinate_codes(
     That is the lasso, the non-negative lasso, and with l1 = 0 non-negative least squares; atoms may have any length.
     The codes of a token have settled when none is further from its own best, the others as they are, than tolerance
     times the token's largest |product| over the atom's squared length. After so many sweeps it keeps what it has.
+    They begin at `start`, or at 0.
     """
-    descent = _module("descent")
-    return descent.coordinate_codes(products, gram, l1=l1, positive=positive, tolerance=tolerance, sweeps=sweeps)
+    ends = {"start": start, "tolerance": tolerance, "sweeps": sweeps}
+    return _module("descent").coordinate_codes(products, gram, l1=l1, positive=positive, **ends)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:

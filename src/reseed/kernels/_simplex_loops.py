@@ -22,12 +22,12 @@ def settle(
         products: (tokens, n) of the token with all atoms.
         gram: (n, n) products of atoms.
         codes: (tokens, n), where to begin, in place; rows are not negative and sum to 1.
-        limits: (tokens,) of the gap.
+        limits: (tokens,) of the gap; sums are in double precision.
         steps: the most for a token.
         begin: whether to begin with all weight on the nearest atom instead; codes are then zero.
     """
     n = products.shape[1]
-    squares, slope, active = np.diag(gram).copy(), np.empty(n, np.float32), np.empty(n, np.int64)
+    squares, slope, active = np.diag(gram).copy(), np.empty(n, np.float64), np.empty(n, np.int64)
     for token in range(len(products)):
         code = codes[token]
         if begin:
@@ -92,7 +92,7 @@ def _giver(
     to: int,
 ) -> tuple[float, int]:
     """The gap, and the place in `active` of the atom from which moving weight to atom `to` gains most."""
-    gap, most, best = np.float32(0), np.float32(-1), 0
+    gap, most, best = 0.0, -1.0, 0
     for place in range(count):
         i = active[place]
         fall = slope[i] - slope[to]
@@ -107,7 +107,7 @@ def _giver(
 
 
 @compiled
-def _amount(code: np.float32, fall: np.float32, curvature: np.float32) -> np.float32:
+def _amount(code: float, fall: float, curvature: float) -> float:
     """How much weight to move: to where the error is least, or all that there is."""
     return code if curvature * code <= fall else min(code, fall / curvature)
 

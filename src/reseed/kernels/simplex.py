@@ -24,7 +24,7 @@ def simplex_codes(
     gram: Float[Tensor, "runs atoms atoms"],
     *,
     start: Float[Tensor, "runs batch atoms"] | None = None,
-    tolerance: float = 1e-5,
+    tolerance: float = 1e-7,
     steps: int = 10_000,
 ) -> Float[Tensor, "runs batch atoms"]:
     """The codes z >= 0, sum z = 1, with the least ||u - z D||^2, from u D' and D D'.

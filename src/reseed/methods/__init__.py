@@ -13,6 +13,7 @@ from reseed.methods._gradient import GradientMethod
 from reseed.methods.a_topk import ATopK
 from reseed.methods.archetypal_analysis import ArchetypalAnalysis
 from reseed.methods.batchtopk import BatchTopK
+from reseed.methods.convex_nmf import ConvexNMF
 from reseed.methods.gated import Gated
 from reseed.methods.jumprelu import JumpReLU
 from reseed.methods.matryoshka import Matryoshka
@@ -32,6 +33,7 @@ __all__ = [
     "Autoencoder",
     "BatchOutcome",
     "BatchTopK",
+    "ConvexNMF",
     "Gated",
     "GradientMethod",
     "JumpReLU",
@@ -69,6 +71,7 @@ METHODS: dict[str, type[Method]] = {
     "ra-jumprelu": RAJumpReLU,
     "transcoder": Transcoder,
     "archetypal-analysis": ArchetypalAnalysis,
+    "convex-nmf": ConvexNMF,
 }
 
 

@@ -2,7 +2,7 @@
 
     codes        z of u in the dictionary D as it is: weights of atoms, for a token
     statistics   A, B                                                           (docs/mathematics.md, eq. 145)
-    dictionary   D = W P; row after row of W becomes what fits best while all others stay                 (eq. 167)
+    dictionary   D = W P; row after row of W becomes what fits better while all others stay               (eq. 167)
 
 For one row the error is A_ii / 2 ||t_i - w_i P||^2 and a constant, t_i = d_i + (B_i - A_i D) / A_ii: the problem of the
 codes once more, with one token t_i and the points as atoms. So no row makes the error larger, whatever weights obey. An
@@ -41,13 +41,19 @@ class Mixtures(Alternating, ABC):
     """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
 
     @abstractmethod
-    def weights(
+    def best_codes(
+        self, products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"]
+    ) -> Float[Tensor, "runs batch atoms"]:
+        """Codes of tokens, from their products with atoms and those of atoms with one another."""
+
+    @abstractmethod
+    def better_weights(
         self,
-        products: Float[Tensor, "runs batch rows"],
-        gram: Float[Tensor, "runs rows rows"],
-        start: Float[Tensor, "runs batch rows"] | None = None,
-    ) -> Float[Tensor, "runs batch rows"]:
-        """The weights of rows with which they fit best, from products with them and of them; perhaps from a start."""
+        products: Float[Tensor, "runs 1 points"],
+        gram: Float[Tensor, "runs points points"],
+        weights: Float[Tensor, "runs 1 points"],
+    ) -> Float[Tensor, "runs 1 points"]:
+        """Weights with which points fit a target better than with those given, or best, from the same products."""
 
     def origin(self, rows: Float[Tensor, "runs rows d_model"]) -> Float[Tensor, "runs 1 d_model"]:
         """What may be taken off tokens and rows alike, so that products are small and exact: nothing by default."""
@@ -91,7 +97,7 @@ class Mixtures(Alternating, ABC):
         """The weights of atoms that fit each token best."""
         origin = self.origin(atoms)
         around = atoms - origin
-        return self.weights(product(u - origin, around.mT), product(around, around.mT))
+        return self.best_codes(product(u - origin, around.mT), product(around, around.mT))
 
     def fit(self, state: State) -> None:
         """One row of W after the other, in place; with their lengths the statistics change as if codes had (eq. 168)."""
@@ -103,7 +109,7 @@ class Mixtures(Alternating, ABC):
             used = square > 0
             left = sums[:, i] - (among[:, i : i + 1] @ atoms).squeeze(1)
             target = atoms[:, i] + left / square.where(used, 1.0) - origin.squeeze(1)
-            found = self.weights(target.unsqueeze(1) @ points.mT, gram, weights[:, i : i + 1])
+            found = self.better_weights(target.unsqueeze(1) @ points.mT, gram, weights[:, i : i + 1])
             atom = found @ state["points"]
             length = self.lengths(atom)
             kept, divisor = used & (length > 0), length.where(length > 0, 1.0)

@@ -28,14 +28,20 @@ class ArchetypalAnalysis(Mixtures):
 
     kind: Literal["archetypal-analysis"] = "archetypal-analysis"
 
-    def weights(
+    def best_codes(
+        self, products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"]
+    ) -> Float[Tensor, "runs batch atoms"]:
+        """On the simplex."""
+        return kernels.simplex_codes(products, gram)
+
+    def better_weights(
         self,
-        products: Float[Tensor, "runs batch rows"],
-        gram: Float[Tensor, "runs rows rows"],
-        start: Float[Tensor, "runs batch rows"] | None = None,
-    ) -> Float[Tensor, "runs batch rows"]:
-        """Weights on the simplex."""
-        return kernels.simplex_codes(products, gram, start=start)
+        products: Float[Tensor, "runs 1 points"],
+        gram: Float[Tensor, "runs points points"],
+        weights: Float[Tensor, "runs 1 points"],
+    ) -> Float[Tensor, "runs 1 points"]:
+        """The best ones on the simplex."""
+        return kernels.simplex_codes(products, gram, start=weights)
 
     def origin(self, rows: Float[Tensor, "runs rows d_model"]) -> Float[Tensor, "runs 1 d_model"]:
         """The middle of the rows."""
