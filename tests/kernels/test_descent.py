@@ -116,7 +116,9 @@ def test_a_run_in_a_stack_gives_the_bits_of_the_run_alone(parts):
 def test_on_the_device_that_is_there_it_is_the_same(parts):
     u, atoms = (each.float() for each in parts)
     products, gram = (u @ atoms.mT).to(GPU), (atoms @ atoms.mT).to(GPU)
-    z = descent._accelerated(products, gram, None, 0.5, 1e-6, 1000, positive=True)  # noqa: SLF001 (what a GPU runs, where there is none)
+    z = descent._accelerated(  # noqa: SLF001 (what a GPU runs, where there is none)
+        products, gram, None, 0.5, tolerance=1e-6, steps=1000, positive=True
+    )
     assert z.dtype == torch.float32
     assert distance(z.cpu(), codes_of(u, atoms, l1=0.5, positive=True).double()) < 1e-5
 

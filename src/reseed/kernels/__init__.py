@@ -55,6 +55,7 @@ __all__ = [
     "least",
     "matryoshka_pass",
     "mix",
+    "nonnegative_codes",
     "normalise",
     "prepare",
     "pursue",
@@ -243,6 +244,16 @@ def pursuit_pass(
 ) -> Pursuit:
     """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
     return _module("pursuit").pursuit_pass(u, dictionary, k=k)
+
+
+def nonnegative_codes(
+    products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"], *, rounds: int = 50
+) -> Float[Tensor, "runs batch atoms"]:
+    """Codes z >= 0 that make ||u - z D||^2 small, from u D' and D D': smallest, after enough rounds.
+
+    Where hundreds of atoms are active this is much faster than `coordinate_codes`, and less exact.
+    """
+    return _module("splitting").nonnegative_codes(products, gram, rounds=rounds)
 
 
 def simplex_codes(

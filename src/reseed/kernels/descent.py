@@ -37,7 +37,7 @@ def coordinate_codes(
     Sums are in double precision.
     """
     if products.dtype != torch.float32 or products.device.type != "cpu":
-        return _accelerated(products, gram, start, l1, tolerance, sweeps, positive=positive)
+        return _accelerated(products, gram, start, l1, tolerance=tolerance, steps=sweeps, positive=positive)
     codes = torch.zeros_like(products) if start is None else start.clone()
     codes = codes.contiguous()
     for some, products_of, among in zip(codes, products.contiguous(), gram.contiguous(), strict=True):
@@ -46,7 +46,7 @@ def coordinate_codes(
 
 
 def _accelerated(
-    products: Tensor, gram: Tensor, start: Tensor | None, l1: float, tolerance: float, steps: int, *, positive: bool
+    products: Tensor, gram: Tensor, start: Tensor | None, l1: float, *, tolerance: float, steps: int, positive: bool
 ) -> Tensor:
     """In operations that torch has everywhere."""
     given, products, gram = products, products.double(), gram.double()

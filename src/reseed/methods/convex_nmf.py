@@ -1,10 +1,10 @@
 """Convex non-negative matrix factorisation: atoms are non-negative sums of points, and tokens of atoms.
 
-    codes        z >= 0 with the least ||u - z D||^2                  (docs/mathematics.md, eq. 150)
+    codes        z >= 0 with the least ||u - z D||^2                  (docs/mathematics.md, eq. 169)
     dictionary   D = W P, W >= 0, atoms of length 1                   (eq. 167 and 168)
 
-Source: @ding2010convex. There the points are all tokens, and both factors move by multiplicative updates; here points are
-as many as the start draws, activations or centroids. Codes are those of least squares to a tolerance, and each row of W
+Source: @ding2010convex. There the points are all tokens, and both factors move by multiplicative updates; here points
+are as many as the start draws, activations or centroids. Codes are those of least squares, nearly, and each row of W
 makes one sweep of coordinate descent from where it was. Neither activations nor points need be positive. W has no sum
 of its own: a length that is taken off an atom goes to its codes.
 
@@ -14,7 +14,7 @@ Points that surround the origin, as many of centred activations do, make every v
 from typing import ClassVar, Literal
 
 from jaxtyping import Float
-from pydantic import PositiveFloat
+from pydantic import PositiveInt
 from torch import Tensor
 
 from reseed import kernels
@@ -32,15 +32,14 @@ class ConvexNMF(Mixtures):
     points_per_atom: ClassVar[int] = 2
 
     kind: Literal["convex-nmf"] = "convex-nmf"
-    tolerance: PositiveFloat = 1e-6
-    """How far a code may be from its own best while the others stay, of the token's largest product with an atom.
-    Larger ones cost less where many atoms are active, and codes then depend a little on the order of atoms."""
+    rounds: PositiveInt = 50
+    """Rounds by which codes approach least squares: 50 leave about a thousandth of the variance, or less."""
 
     def best_codes(
         self, products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"]
     ) -> Float[Tensor, "runs batch atoms"]:
         """Non-negative least squares."""
-        return kernels.coordinate_codes(products, gram, positive=True, tolerance=self.tolerance)
+        return kernels.nonnegative_codes(products, gram, rounds=self.rounds)
 
     def better_weights(
         self,
