@@ -3,9 +3,9 @@
     z = argmin 1/2 ||u - z D||^2,  z >= 0;  c = u D',  G = D D',  rho = 2 |G| / n
     x <- (c + rho (z - y)) (G + rho I)^-1;  x' = 1.6 x - .6 z;  z <- max(0, x' + y);  y <- x' + y - z
 
-(docs/mathematics.md, eq. 169; @boyd2011distributed.) One inverse serves all tokens, so that a round is one matrix product.
-Where hundreds of atoms are active that costs a thirtieth of what coordinate descent costs, which has to solve a system of
-equations for each token; a token's codes depend neither on the order of the atoms nor on the other tokens.
+(docs/mathematics.md, eq. 169; @boyd2011distributed.) One inverse serves all tokens, so that a round is one matrix
+product. Where hundreds of atoms are active that costs a thirtieth of coordinate descent, which has to solve a system of
+equations for each token. A token's codes depend neither on the order of the atoms nor on the other tokens.
 """
 
 import torch
@@ -31,7 +31,8 @@ def nonnegative_codes(
     for some, products_of, among in zip(codes, products, gram, strict=True):
         rho = 2 * torch.linalg.matrix_norm(among.double(), ord=2) / len(among)
         eye = torch.eye(len(among), dtype=torch.float64, device=among.device)
-        inverse = torch.linalg.inv(among.double() + rho.clamp(min=1e-300) * eye)
+        rho = rho.where(rho > 0, 1.0)
+        inverse = torch.linalg.inv(among.double() + rho * eye)
         step, inverse = (rho * inverse).to(among.dtype), inverse.to(among.dtype)
         for z, c in zip(some.split(_TOKENS), products_of.split(_TOKENS), strict=True):
             _rounds(z, row_products(c, inverse), step, rounds)

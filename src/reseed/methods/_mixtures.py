@@ -87,7 +87,7 @@ class Mixtures(Alternating, ABC):
             )
         if n_points <= self.n_atoms and (weights.amax(1) == weights.sum(1)).all():
             raise SpecError(
-                f"{self.kind}: each of {n_points:,} points is an atom at the start, and no mixtures of them fit better: "
+                f"{self.kind}: all of {n_points:,} points are atoms at the start, and no mixtures fit better: "
                 f"use n_points above n_atoms (left out, it is {self.points_per_atom} for each), or dirichlet weights"
             )
 
@@ -100,7 +100,7 @@ class Mixtures(Alternating, ABC):
         return self.best_codes(product(u - origin, around.mT), product(around, around.mT))
 
     def fit(self, state: State) -> None:
-        """One row of W after the other, in place; with their lengths the statistics change as if codes had (eq. 168)."""
+        """One row of W after the other, in place; the statistics are then those of codes of the new atoms (eq. 168)."""
         origin = self.origin(state["points"])
         points, atoms, weights = state["points"] - origin, state["atoms"], state["weights"]
         among, sums, gram = state["products"], state["sums"], product(points, points.mT)
