@@ -269,7 +269,9 @@ _ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "u": "\u0306", "c": "\u
 
 def _plain(tex: str) -> str:
     """TeX's accents, dashes and braces as plain characters."""
-    tex = re.sub(r"\{\\([`'\"uc])\{?(\w)\}?\}", lambda m: m[2] + _ACCENTS[m[1]], tex.replace(r"{\l}", "ł"))
+    tex = re.sub(
+        r"\{\\([`'\"uc])\{?(\w)\}?\}", lambda m: m[2] + _ACCENTS[m[1]], tex.replace(r"{\l}", "ł").replace(r"{\o}", "ø")
+    )
     tex = re.sub(r"`([^`']*)'s'", "‘\\1’s’", tex)
     return unicodedata.normalize("NFC", tex.replace("{", "").replace("}", "").replace("--", "–"))
 

@@ -77,6 +77,8 @@ VARIANTS = {
     "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
     "pca": [{}, {"memory": 0.5}],
     "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
+    "archetypal-analysis": [{}, {"memory": 0.0}],
+    "convex-nmf": [{}, {"memory": 0.0}],
 }
 
 AT_MOST_D_MODEL = {"ica", "pca", "sparse-pca"}

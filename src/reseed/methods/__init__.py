@@ -22,7 +22,9 @@ from reseed.methods._base import (
 from reseed.methods._gradient import GradientMethod
 from reseed.methods._linear import Linear, principal_axes
 from reseed.methods.a_topk import ATopK
+from reseed.methods.archetypal_analysis import ArchetypalAnalysis
 from reseed.methods.batchtopk import BatchTopK
+from reseed.methods.convex_nmf import ConvexNMF
 from reseed.methods.gated import Gated
 from reseed.methods.ica import ICA
 from reseed.methods.jumprelu import JumpReLU
@@ -53,9 +55,11 @@ __all__ = [
     "NMF",
     "PCA",
     "ATopK",
+    "ArchetypalAnalysis",
     "Autoencoder",
     "BatchOutcome",
     "BatchTopK",
+    "ConvexNMF",
     "Gated",
     "GradientMethod",
     "JumpReLU",
@@ -110,6 +114,8 @@ METHODS: dict[str, type[Method]] = {
     "ica": ICA,
     "pca": PCA,
     "sparse-pca": SparsePCA,
+    "archetypal-analysis": ArchetypalAnalysis,
+    "convex-nmf": ConvexNMF,
 }
 
 

@@ -116,6 +116,8 @@ class Method(Settings, ABC):
     """abs: an atom and its negative are one atom, with the negative code; agreement is that of absolute cosines."""
     mixes_points: ClassVar[bool] = False
     """Whether atoms are mixtures of fixed points (archetypal)."""
+    points_per_atom: ClassVar[int] = 1
+    """How many points a start draws for each atom where it does not say how many."""
     per_atom: ClassVar[tuple[str, ...]] = ("atoms", "encoder", "encoder_bias")
     """The parameters with a row per atom that `encode` and `decode` need: what changes places where atoms do."""
     for_all_atoms: ClassVar[tuple[str, ...]] = ("decoder_bias",)

@@ -57,7 +57,7 @@ def check_sizes(study: Study, activations: Sizes) -> None:
     needed = {
         f"{what} = {count} of {arm.name}": count
         for arm in study.arms
-        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
+        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.points_for(arm.method)))
     }
     most = max(needed, key=lambda what: needed[what])
     if needed[most] > n_tokens:

@@ -49,7 +49,7 @@ class Shape(NamedTuple):
 
 def shape_of(method: Method, start: Start, d_model: int) -> Shape:
     """The sizes of this method from this start; whatever its state and snapshots hold, tables know nothing of it."""
-    n_points = (start.n_points or method.n_atoms) if start.entry.makes_points else 0
+    n_points = start.points_for(method) if start.entry.makes_points else 0
     reads = method.columns_read or 0
     sizes = {_ATOMS: method.n_atoms, _POINTS: n_points, _DIMENSIONS: d_model - reads, _READ: reads}
     sizes[2 * _DIMENSIONS] = 2 * (d_model - reads)  # of a method with a positive and a negative half

@@ -49,7 +49,7 @@ class Start(Settings):
     kind: str
     """What it is drawn from."""
     n_points: Annotated[PositiveInt | None, MOST_ATOMS] = None
-    """Activations or centroids drawn; None: as many as atoms."""
+    """Activations or centroids drawn; None: as many as atoms, or so many for each as the method asks for."""
     weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
     """Mixing weights of archetypal methods. `identity`: atom i is point i; `random-rows`: each atom is a point of its
     own, drawn without replacement (with n_points = n_atoms only a permutation); `dirichlet`: random mixtures of all
@@ -57,7 +57,7 @@ class Start(Settings):
     concentration: PositiveFloat = 1.0
     """Of the Dirichlet weights: small ones are nearly one-hot."""
     points_tokens: Annotated[PositiveInt | None, AtMost(2**31, _rows)] = None
-    """Activations that k-means sees; None: 32 per point, or all there are."""
+    """Activations that k-means and furthest-sum look at; None: 32 per point, or all there are."""
     kmeans_steps: Annotated[PositiveInt, AtMost(10_000, _sweeps)] = 20
     """Most iterations of k-means."""
     blend: Annotated[float, NEUTRAL] = Field(default=0.8, ge=0.0, le=1.0)
@@ -89,6 +89,10 @@ class Start(Settings):
         found = self.entry.dice if self.entry.deciding is None else self.entry.deciding(self, n_atoms, d_model)
         drawn: set[Die] = {"init"} if self.weights != "identity" else set()
         return frozenset(found) | drawn
+
+    def points_for(self, method: Method) -> int:
+        """How many points are drawn, of a kind that makes points."""
+        return self.n_points or method.n_atoms * method.points_per_atom
 
 
 def draw(
@@ -133,7 +137,7 @@ def draw(
 
 def check_start(start: Start, method: Method) -> None:
     """Raise SpecError for a start that this method cannot have."""
-    kind, n_points = start.entry, start.n_points or method.n_atoms
+    kind, n_points = start.entry, start.points_for(method)
     if method.mixes_points and not kind.makes_points:
         *most, last = (name for name, each in STARTS.items() if each.makes_points)
         raise SpecError(
@@ -173,7 +177,7 @@ def start_identity(start: Start, method: Method) -> dict[str, Any]:
 
 def points_identity(start: Start, method: Method, rolls: Rolls) -> tuple[object, ...]:
     """What decides the points on given activations: equal identities, equal points."""
-    return _points_of(start).identity(start, start.n_points or method.n_atoms, rolls)
+    return _points_of(start).identity(start, start.points_for(method), rolls)
 
 
 def draw_points(
@@ -186,7 +190,7 @@ def draw_points(
     Raises:
         SpecError: more points than activations.
     """
-    seen, n_points = seen.written(method.columns_read), start.n_points or method.n_atoms
+    seen, n_points = seen.written(method.columns_read), start.points_for(method)
     if n_points > seen.n_tokens:
         raise SpecError(f"n_points = {n_points} of {seen.n_tokens} activations: use fewer points or more activations")
     return _points_of(start).draw(start, n_points, seen, rolls, device)
