@@ -461,6 +461,11 @@ class ConditionFindings(_Document):
     """Barriers between the runs; null where the held-out tokens were not at hand."""
 
     @property
+    def one_solution(self) -> bool:
+        """Whether runs could not but agree: their method knows nothing of starts, and all read one sample."""
+        return self.determined and self.samples == "one"
+
+    @property
     def agreement(self) -> MeasureFindings | None:
         """What the matched agreement says; None where fewer than two runs finished."""
         return self.measures.get("agreement")

@@ -40,7 +40,7 @@ def among_many(judged: Sequence[Analysed], *, error: float) -> list[Analysed]:
 
 def _p_value(condition: ConditionFindings) -> float:
     """Of its claim: 1 where none is made, nan where none could be."""
-    if condition.verdict.because == Reason.DETERMINED:
+    if condition.one_solution:
         return math.nan
     if condition.agreement is None or math.isnan(condition.agreement.between.last.low):
         return math.nan

@@ -41,7 +41,7 @@ Becomes = Literal["yes", "no", "unsaid"]
 def question(conditions: Sequence[ConditionFindings]) -> str:
     """What a study of these conditions asks, in one sentence; empty where there are none."""
     arms = list(dict.fromkeys(each.arm for each in conditions))
-    of_starts = [each for each in conditions if not each.determined]
+    of_starts = [each for each in conditions if not each.one_solution]
     kinds = list(dict.fromkeys(each.kind for each in of_starts))
     if not arms:
         return ""
@@ -83,7 +83,7 @@ def answer(
     here = [each for each in comparisons if each.preprocess == seen]
     of_methods = [each for each in here if {each.first, each.second} <= kinds.keys()]
     of_methods = [each for each in of_methods if kinds[each.first] != kinds[each.second]]
-    of_one_solution = {each.arm for each in leading if each.determined}
+    of_one_solution = {each.arm for each in leading if each.one_solution}
     of_methods = [each for each in of_methods if not of_one_solution & {each.first, each.second}]
     more = _attribution(of_methods, limits, few=len(kinds) <= NAMED)
     alike = [each.sentence for each in same_ends if each.preprocess == seen] if len(set(kinds.values())) == 1 else []
@@ -98,7 +98,7 @@ def _place(preprocess: str) -> int:
 def _becomes(condition: ConditionFindings, limits: Limits) -> Becomes:
     """By the word, and where that leaves it open by the number: an interval wholly below one dictionary says no."""
     outcome, last = condition.verdict.outcome, _last(condition)
-    if condition.verdict.because == Reason.DETERMINED:
+    if condition.one_solution:
         return "unsaid"
     if outcome is Outcome.CONVERGENT:
         return "yes"

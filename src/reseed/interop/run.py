@@ -212,6 +212,8 @@ def _notes(run: Trajectory, record: RunRecord, name: str, rule: CodeRule | None)
     if rule is None:
         kind = record.method.get("kind")
         notes.append(f"{name}: how {kind} makes codes is not in the run's record: it makes none here")
+    if record.sign == "abs":
+        notes.append(f"{name}: {record.method.get('kind')} leaves the sign of an atom open: compare with --sign abs")
     if run.done is None:
         notes.append(f"{name}: the run has not ended")
     elif not run.finished:

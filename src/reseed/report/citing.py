@@ -23,9 +23,10 @@ def methods(findings: Findings) -> str:
     return (
         f"We trained {trained}, {_design(findings)}, {over}. Runs were compared from step 0 on by their matched "
         "agreement, the mean cosine of atoms under the optimal one-to-one matching, among runs with identical and with "
-        f"different step-0 dictionaries. {_signs(findings)}{_null(findings)} Brackets are {percent(level_of(findings))} intervals from a "
-        f"delete-one jackknife over starts, or over runs where all share a start.{_false(findings)} Computed with "
-        f"reseed {findings.reseed}."
+        f"different step-0 dictionaries. {_signs(findings)}{_null(findings)} Brackets are "
+        f"{percent(level_of(findings))} intervals from a delete-one jackknife over starts, or over runs where all "
+        "share a start."
+        f"{_false(findings)} Computed with reseed {findings.reseed}."
     )
 
 

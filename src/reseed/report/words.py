@@ -10,7 +10,7 @@ from reseed._support.numbers import interval, percent, rounded, steps
 from reseed.report.called import diagnostic_title, diagnostics, floor_title, measure_short, measures_shown
 from reseed.report.remembered import remembered
 from reseed.thresholds import Thresholds
-from reseed.verdict import Outcome, Reason
+from reseed.verdict import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -462,7 +462,7 @@ def false_words(findings: Findings) -> str:
 
     Each interval misses what it is of with 1 - level, to either side; words that claim something need one side only.
     """
-    asked = (each for each in findings.conditions if each.verdict.because != Reason.DETERMINED)
+    asked = (each for each in findings.conditions if not each.one_solution)
     tested = sum(math.isfinite(each.agreement.between.last.low) for each in asked if each.agreement)
     if not tested:
         return ""

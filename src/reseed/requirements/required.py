@@ -164,7 +164,7 @@ def _beside(condition: ConditionFindings, quantity: str) -> str:
     identical = quantity.removesuffix(".adjusted").endswith("within")
     born = "born identical" if identical else f"{rounded(measure.born.value)} at step 0"
     null = "no null" if measure.floor is None else f"{measure.floor.name} null {rounded(measure.floor.value)}"
-    why = f", {condition.verdict.because}" if condition.verdict.because == Reason.DETERMINED else ""
+    why = f", {Reason.DETERMINED}" if condition.one_solution else ""
     return f" ({born}, {null}{why})"
 
 
