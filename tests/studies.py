@@ -38,8 +38,9 @@ SNAPSHOTS = (0, 1, 2, 5, 10, 15, 30)
 
 
 def required(kind, **values):
-    """Those of the values that a method has a setting for."""
-    return {name: value for name, value in values.items() if name in METHODS[kind].model_fields}
+    """Those of the values that a method has a setting for, without a default."""
+    fields = METHODS[kind].model_fields
+    return {name: value for name, value in values.items() if name in fields and fields[name].is_required()}
 
 
 def arm(kind, *, name=None, start=None, **settings):

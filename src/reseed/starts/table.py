@@ -11,10 +11,11 @@ from reseed.starts.pca import PCA
 from reseed.starts.random import RANDOM
 from reseed.starts.sae_lens import SAE_LENS
 from reseed.starts.sparsify import SPARSIFY
+from reseed.starts.svd import SVD
 
 __all__ = ["STARTS"]
 
 _OF_LIBRARIES = (SAE_LENS, DICTIONARY_LEARNING, SPARSIFY, OVERCOMPLETE)
-_KINDS = (RANDOM, DATA, KMEANS, KMEANS_PERMUTED, BLEND, PCA, *_OF_LIBRARIES)
+_KINDS = (RANDOM, DATA, KMEANS, KMEANS_PERMUTED, BLEND, PCA, SVD, *_OF_LIBRARIES)
 
 STARTS: dict[str, StartKind] = {kind.name: kind for kind in _KINDS}
