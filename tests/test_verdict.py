@@ -542,6 +542,7 @@ def test_atoms_that_have_not_moved_at_all_are_frozen_however_little_they_fit(bor
     places = (0.99,) if born is born_identical else (0.99, 0.4, 0.4)
     still = judge(born(*places, retention=1 - 1e-7, r2=0.05), LIMITS)
     assert still.outcome == Outcome.FROZEN
+    assert still.sentence.startswith("No atom has moved since step 0: ")
     assert still.would_change == "A method that learns its atoms: these have not moved at all."
     assert judge(born(*places, retention=0.9999, r2=0.05), LIMITS).outcome == Outcome.NOT_FITTED
 

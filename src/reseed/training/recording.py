@@ -87,5 +87,5 @@ def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float64[Tensor, "*r
 def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:
     """R(t): a zero atom retains nothing. In double precision, and so in parts: this is where a run's memory peaks."""
     parts = zip(atoms.cpu().split(_ROWS), born.split(_ROWS), strict=True)
-    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1) for now, first in parts]
+    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1).clamp(-1, 1) for now, first in parts]
     return torch.cat(cosines).mean().item()
