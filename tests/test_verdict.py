@@ -70,7 +70,10 @@ def codes(between=0.6, gain=0.5, *, surrogate=0.07, half_width=0.02):
     return replace(made, nulls=made.nulls[1:])
 
 
-CONDITION = ("n_runs", "init_groups", "r2", "retention", "alive", "code", "kmeans", "samples", "determined")
+CONDITION = (
+    *("n_runs", "init_groups", "r2", "retention", "alive", "code", "kmeans", "has_rate", "samples"),
+    "determined",
+)
 
 
 def evidence(within, born, between, **more):
@@ -586,3 +589,22 @@ def test_nobody_is_asked_for_a_hundred_starts():
         "More starts will not decide this with this spread: "
         f"the gain, .04 [{MINUS}.01, .09], is too close to the margin."
     )
+
+
+@pytest.mark.parametrize("born", [evidence, born_identical])
+def test_atoms_that_have_not_moved_at_all_are_frozen_however_little_they_fit(born):
+    """Of a dictionary that never learns `not fitted` would say that it might."""
+    places = (0.99,) if born is born_identical else (0.99, 0.4, 0.4)
+    still = judge(born(*places, retention=1 - 1e-7, r2=0.05), LIMITS)
+    assert still.outcome == Outcome.FROZEN
+    assert still.sentence.startswith("No atom has moved since step 0: ")
+    assert still.would_change == "A method that learns its atoms: these have not moved at all."
+    assert judge(born(*places, retention=0.9999, r2=0.05), LIMITS).outcome == Outcome.NOT_FITTED
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *BORN_IDENTICAL_CASES.values(), *BECAUSE.values()])
+def test_a_method_without_a_learning_rate_is_advised_no_other_one(case):
+    with_rate, without = (judge(replace(case, has_rate=rated), LIMITS) for rated in (True, False))
+    assert "learning rate" not in without.would_change
+    assert without.outcome == with_rate.outcome
+    assert ("learning rate" in with_rate.would_change) == (with_rate.would_change != without.would_change)

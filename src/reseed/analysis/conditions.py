@@ -113,6 +113,7 @@ def _judged(
         floors,
         r2=min(run.metrics["r2"][-1] for run in finished),
         retention=_mean([run.metrics["retention"][-1] for run in finished]),
+        has_rate="learning_rate" in runs[0].record.method,
         samples=_samples(finished),
         determined=runs[0].record.determined,
     )

@@ -14,12 +14,13 @@ from reseed.starts.pca import PCA
 from reseed.starts.random import RANDOM
 from reseed.starts.sae_lens import SAE_LENS
 from reseed.starts.sparsify import SPARSIFY
+from reseed.starts.svd import SVD
 
 __all__ = ["STARTS"]
 
 _OF_LIBRARIES = (SAE_LENS, DICTIONARY_LEARNING, SPARSIFY, OVERCOMPLETE)
 _KINDS = (
-    *(RANDOM, DATA, KMEANS, KMEANS_PERMUTED, FURTHEST_SUM, BLEND, PCA),
+    *(RANDOM, DATA, KMEANS, KMEANS_PERMUTED, FURTHEST_SUM, BLEND, PCA, SVD),
     *_OF_LIBRARIES,
     *(KMEANS_PLUS_PLUS, NNDSVDA),
 )

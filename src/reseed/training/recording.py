@@ -89,6 +89,6 @@ def _retention(
 ) -> float:
     """R(t): a zero atom retains nothing. In double precision, and so in parts: this is where a run's memory peaks."""
     parts = zip(atoms.cpu().split(_ROWS), born.split(_ROWS), strict=True)
-    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1) for now, first in parts]
+    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1).clamp(-1, 1) for now, first in parts]
     kept = torch.cat(cosines)
     return (kept.abs() if sign == "abs" else kept).mean().item()

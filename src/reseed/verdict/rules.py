@@ -46,7 +46,7 @@ def _not_testable(e: Evidence, _: Limits) -> bool:
 
 
 def _not_fitted(e: Evidence, limits: Limits) -> bool:
-    return not e.r2 >= limits.min_r2
+    return not e.r2 >= limits.min_r2 and not e.unmoved
 
 
 def _determined(e: Evidence, _: Limits) -> bool:

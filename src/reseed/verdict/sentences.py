@@ -108,6 +108,8 @@ def _of_what(e: Evidence) -> str:
 
 def _say_frozen(e: Evidence, _: Limits) -> str:
     tail = f"all runs were born identical, {_sample(e)}" if e.init_groups == 1 else _path(e)
+    if e.unmoved:
+        return f"No atom has moved since step 0: {tail}"
     return f"The atoms are still where they were born (cosine {rounded(e.retention)} with their own step 0): {tail}"
 
 
