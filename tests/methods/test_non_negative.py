@@ -14,6 +14,7 @@ from reseed.activations import open_activations, preprocessed
 from reseed.errors import SpecError
 from reseed.matching import match
 from reseed.methods import Schedule, StartPoint, parse
+from reseed.spec import Study
 
 N_ATOMS, D_MODEL, STEPS = 10, 14, 25
 
@@ -101,7 +102,7 @@ def one_pass(a, b, atoms):
 
 
 def least_squares(a, b, atoms):
-    """What solves a D = b and moves least, an atom counting as its codes do (eq. 159); an atom without codes stays."""
+    """What solves a D = b and moves least, an atom counting as its codes do (eq. 159b); an atom without codes stays."""
     used = a.diagonal() > 0
     size = np.where(used, a.diagonal(), 1) ** -0.5 * used
     return (
@@ -206,6 +207,25 @@ def test_negative_entries_are_refused_where_the_settings_say_so(positive, signed
     method, state = begun("nmf", positive, signs="refused")
     with pytest.raises(SpecError, match="negative entries"):
         step(method, state, signed)
+
+
+def test_a_study_says_before_it_begins_what_would_make_negative_entries():
+    def made(preprocess, surrogate, signs="refused"):
+        arm = {"name": "nmf", "method": {"kind": "nmf", "n_atoms": 8, "signs": signs}, "start": {"kind": "data"}}
+        return Study.parse(
+            {"activations": "x.npy", "arms": [arm], "preprocess": preprocess, "floors": {"surrogate": surrogate}}
+        )
+
+    with pytest.raises(
+        SpecError, match="nmf refuses negative entries, and centre makes some: preprocess by none or unit"
+    ):
+        made(["none", "centre"], "off")
+    with pytest.raises(
+        SpecError, match=r"the rows of a surrogate have some: leave this null out with floors.surrogate"
+    ):
+        made(["none"], "elliptical")
+    assert made(["none", "unit-norm"], "off").arms[0].method.non_negative
+    assert not made(["centre"], "elliptical", signs="split").arms[0].method.non_negative
 
 
 @pytest.mark.parametrize(("kind", "most"), [("nmf", 28), ("semi-nmf", 14)])

@@ -190,6 +190,11 @@ class Method(Settings, ABC):
         del tokens
         return None
 
+    @property
+    def non_negative(self) -> bool:
+        """Whether it refuses activations with a negative entry."""
+        return False
+
     def misfit(self, d_model: int) -> str | None:
         """What in the settings cannot be learnt in so many dimensions, with a remedy; None where all can."""
         del d_model

@@ -1,8 +1,8 @@
 """k-means on batches: every atom is the mean of the tokens that were nearest to it.
 
-    labels       a(x) = argmin_i ||v - c_i||                                       (docs/mathematics.md, eq. 155)
+    labels       a(x) = argmin_i ||v - c_i||                                 (docs/mathematics.md, eq. 155, 156)
     counts       N_i <- memory N_i + n_i,  n_i the tokens of the batch with label i
-    centroids    c_i <- c_i + sum over these n_i tokens of (v - c_i) / N_i          (eq. 156)
+    centroids    c_i <- c_i + sum over these n_i tokens of (v - c_i) / N_i
     loss         mean(||v - c_a(x)||^2)
 
 v = u = x / scale. With memory 1 a centroid is the mean of all tokens that it ever had (@sculley2010web), with memory 0

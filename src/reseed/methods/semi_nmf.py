@@ -2,7 +2,7 @@
 
     codes        z = argmin_(z >= 0) ||u - z D||^2, or with a penalty          (docs/mathematics.md, eq. 158)
     statistics   A, B of z and u                                               (eq. 145)
-    dictionary   D <- the least squares D of A D = B that moves least, unit    (eq. 159)
+    dictionary   D <- the least squares D of A D = B that moves least, unit    (eq. 159b)
 
 Source: @ding2010convex. There codes take one multiplicative step from those of the iteration before, and here they are
 the best that there are: a token has the same whether it was read before or not.

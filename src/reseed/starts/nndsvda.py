@@ -5,7 +5,7 @@
     atom j   sqrt(S_j m) y+ / ||y+||, y = V_j, m = ||x+|| ||y+||, x = U_j;  or x-, y- where that m is larger
     entries  0 becomes the mean of X
 
-Source: @boutsidis2008svd, as scikit-learn begins NMF with (docs/mathematics.md, eq. 159b). It looks at activations at
+Source: @boutsidis2008svd, as scikit-learn begins NMF with (docs/mathematics.md, eq. 159c). It looks at activations at
 even distances, as many as k-means would. Those with negative entries are taken in halves, X = (max(x, 0), max(-x, 0)):
 an atom is the difference of its halves, in which an entry of 0 stays 0.
 """
@@ -58,13 +58,11 @@ def non_negative_vectors(
     stopping.check()  # a wide layer takes a minute
     axes = torch.linalg.eigh(rows.T @ rows).eigenvectors.T.flip(0)[:n_vectors]  # the strongest first
     scores = rows @ axes.T  # U S
-    halves = [axes.clamp(min=0), (-axes).clamp(min=0)]
-    sizes = [
-        sign.clamp(min=0).norm(dim=0) * half.norm(dim=1) for sign, half in zip((scores, -scores), halves, strict=True)
-    ]
-    first = sizes[0] > sizes[1]
-    chosen, size = torch.where(first.unsqueeze(1), *halves), torch.where(first, *sizes)
-    vectors = size.sqrt().unsqueeze(1) * unit_rows(chosen)
+    positive, negative = axes.clamp(min=0), (-axes).clamp(min=0)
+    above = scores.clamp(min=0).norm(dim=0) * positive.norm(dim=1)
+    below = (-scores).clamp(min=0).norm(dim=0) * negative.norm(dim=1)
+    half = positive.where((above > below).unsqueeze(1), negative)
+    vectors = torch.maximum(above, below).sqrt().unsqueeze(1) * unit_rows(half)
     vectors[0] = scores[:, 0].norm().sqrt() * axes[0].abs()
     vectors[vectors < _SMALLEST] = 0
     return vectors.where(vectors > 0, rows.mean()) if filled else vectors
