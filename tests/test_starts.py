@@ -187,7 +187,8 @@ def test_fewer_points_than_atoms_are_refused_unless_asked_for(seen):
 
 def test_an_archetypal_method_cannot_start_at_random():
     with pytest.raises(
-        SpecError, match="ra-topk mixes points, so it cannot start at random: use data, kmeans or kmeans-permuted"
+        SpecError,
+        match="ra-topk mixes points, so it cannot start at random: use data, kmeans, kmeans-permuted or furthest-sum",
     ):
         check_start(Start(kind="random"), RA_TOPK)
 
