@@ -189,7 +189,9 @@ def test_fewer_points_than_atoms_are_refused_unless_asked_for(seen):
 
 def test_an_archetypal_method_cannot_start_at_random():
     with pytest.raises(
-        SpecError, match=r"mixes points, so it cannot start at random: use data, kmeans, kmeans-permuted or kmeans\+\+"
+        SpecError,
+        match=r"mixes points, so it cannot start at random: "
+        r"use data, kmeans, kmeans-permuted, furthest-sum or kmeans\+\+",
     ):
         check_start(Start(kind="random"), RA_TOPK)
 
