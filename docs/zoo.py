@@ -1,7 +1,7 @@
 # ruff: noqa: INP001 (a script)
 """The page of all kinds of autoencoders, for `pages.py`; and its record.
 
-python docs/zoo.py STUDY STUDY_OF_TRANSCODERS
+python docs/zoo.py STUDY ...     what these studies found takes the place of what the record has of the same arms
 """
 
 from __future__ import annotations
@@ -89,16 +89,21 @@ R² is that of what is written. The encoder of the first starts fitted to its at
 """
 
 
-def record(findings: Findings) -> Record:
-    """The small part of a study that the page tells."""
-    training = findings.study["training"]
-    return {
-        "about": dict(findings.activations),
+def record(findings: Findings, before: Record) -> Record:
+    """The record with the small part of a study that the page tells."""
+    training, about = findings.study["training"], dict(findings.activations)
+    part = "transcoders" if "reads" in about else "zoo"
+    found = {each.arm: _condition(each) for each in findings.conditions}
+    known = {each["arm"]: each for each in before.get(part, {"conditions": []})["conditions"]}
+    ordered = sorted((known | found).values(), key=lambda each: list(METHODS).index(each["kind"]))
+    study = {
+        "about": about,
         "starts": findings.study["starts"],
         "steps": training["steps"],
         "batch_size": training["batch_size"],
-        "conditions": [_condition(each) for each in findings.conditions],
+        "conditions": ordered,
     }
+    return before | {part: study}
 
 
 def _condition(found: ConditionFindings) -> Record:
@@ -206,8 +211,9 @@ def _parity(row: Record) -> str:
 
 def main() -> None:
     """Record what the studies in the folders given found."""
-    studies = zip(("zoo", "transcoders"), sys.argv[1:], strict=True)
-    known = {name: record(Findings.read(folder)) for name, folder in studies}
+    known = json.loads(RECORDED.read_text(encoding="utf-8"))
+    for folder in sys.argv[1:]:
+        known = record(Findings.read(folder), known)
     write_text(RECORDED, json.dumps(known, indent=1) + "\n")
 
 
