@@ -269,7 +269,9 @@ _ACCENTS = {"'": "\u0301", "`": "\u0300", '"': "\u0308", "u": "\u0306", "c": "\u
 
 def _plain(tex: str) -> str:
     """TeX's accents, dashes and braces as plain characters."""
-    tex = re.sub(r"\{\\([`'\"uc])\{?(\w)\}?\}", lambda m: m[2] + _ACCENTS[m[1]], tex.replace(r"{\l}", "ł"))
+    tex = re.sub(
+        r"\{\\([`'\"uc])\{?(\w)\}?\}", lambda m: m[2] + _ACCENTS[m[1]], tex.replace(r"{\l}", "ł").replace(r"{\o}", "ø")
+    )
     tex = re.sub(r"`([^`']*)'s'", "‘\\1’s’", tex)
     return unicodedata.normalize("NFC", tex.replace("{", "").replace("}", "").replace("--", "–"))
 
@@ -292,6 +294,11 @@ def others() -> str:
 def zoo() -> str:
     """The page of all kinds of autoencoders."""
     return runpy.run_path(str(DOCS / "zoo.py"))["page"]()
+
+
+def tradition() -> str:
+    """The page of the classical learners, from what benchmarks/tradition.py found."""
+    return runpy.run_path(str(DOCS / "tradition.py"))["page"]()
 
 
 def scale() -> str:
@@ -563,6 +570,7 @@ PAGES = {
     "speed.md": speed,
     "scale.md": scale,
     "zoo.md": zoo,
+    "tradition.md": tradition,
     "findings.md": findings,
     "others.md": others,
     "geometry-json.md": geometry_json,

@@ -116,6 +116,27 @@ def test_a_run_in_a_stack_gives_the_bits_of_the_run_alone(parts):
 def test_on_the_device_that_is_there_it_is_the_same(parts):
     u, atoms = (each.float() for each in parts)
     products, gram = (u @ atoms.mT).to(GPU), (atoms @ atoms.mT).to(GPU)
-    z = descent._accelerated(products, gram, 0.5, 1e-6, 1000, positive=True)  # noqa: SLF001 (what a GPU runs, where there is none)
+    z = descent._accelerated(  # noqa: SLF001 (what a GPU runs, where there is none)
+        products, gram, None, 0.5, tolerance=1e-6, steps=1000, positive=True
+    )
     assert z.dtype == torch.float32
     assert distance(z.cpu(), codes_of(u, atoms, l1=0.5, positive=True).double()) < 1e-5
+
+
+def test_codes_to_begin_with_are_kept_where_they_are_best_and_left_as_given(parts):
+    u, atoms = parts
+    z = codes_of(u, atoms, positive=True)
+    assert torch.equal(codes_of(u, atoms, positive=True, start=z, tolerance=1e-4), z)
+    ones = torch.ones_like(z)
+    assert distance(codes_of(u, atoms, positive=True, start=ones), z.double()) < 1e-4
+    assert (ones == 1).all()
+
+
+def test_a_single_sweep_makes_no_error_larger(parts):
+    u, atoms = parts
+    z = torch.rand(RUNS, BATCH, N_ATOMS, dtype=u.dtype, generator=torch.Generator().manual_seed(1))
+    for _ in range(5):
+        after = codes_of(u, atoms, positive=True, start=z, sweeps=1)
+        errors = [(u - codes @ atoms).square().sum(-1) for codes in (z, after)]
+        assert (errors[1] < errors[0]).all()
+        z = after

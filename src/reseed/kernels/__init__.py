@@ -58,12 +58,15 @@ __all__ = [
     "matryoshka_pass",
     "mix",
     "nearest",
+    "nonnegative_codes",
     "normalise",
+    "orthogonal_pursuit",
     "prepare",
     "pursue",
     "pursuit_pass",
     "relu_pass",
     "row_gradients",
+    "simplex_codes",
     "topk_pass",
     "without_parallel",
 ]
@@ -247,12 +250,51 @@ def pursuit_pass(
     return _module("pursuit").pursuit_pass(u, dictionary, k=k)
 
 
+def orthogonal_pursuit(
+    u: Float[Tensor, "runs batch d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    positive: bool = False,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes of the at most k unit atoms that orthogonal matching pursuit takes from each token, dense.
+
+    They are those that fit best, of both signs or, where they are positive, above 0.
+    """
+    return _module("orthogonal").orthogonal_pursuit(u, dictionary, k=k, positive=positive)
+
+
+def nonnegative_codes(
+    products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"], *, rounds: int = 50
+) -> Float[Tensor, "runs batch atoms"]:
+    """Codes z >= 0 that make ||u - z D||^2 small, from u D' and D D': smallest, after enough rounds.
+
+    Where hundreds of atoms are active this is much faster than `coordinate_codes`, and less exact.
+    """
+    return _module("splitting").nonnegative_codes(products, gram, rounds=rounds)
+
+
+def simplex_codes(
+    products: Float[Tensor, "runs batch atoms"],
+    gram: Float[Tensor, "runs atoms atoms"],
+    *,
+    start: Float[Tensor, "runs batch atoms"] | None = None,
+    tolerance: float = 1e-7,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes z >= 0 with sum 1 that make ||u - z D||^2 least, from u D' and D D', perhaps beginning with given ones.
+
+    By half of that they are at most tolerance (max_i |u . d_i| + mean_i |d_i|^2) from the least, for each token.
+    """
+    return _module("simplex").simplex_codes(products, gram, start=start, tolerance=tolerance)
+
+
 def coordinate_codes(
     products: Float[Tensor, "runs batch atoms"],
     gram: Float[Tensor, "runs atoms atoms"],
     *,
     l1: float = 0.0,
     positive: bool = False,
+    start: Float[Tensor, "runs batch atoms"] | None = None,
     tolerance: float = 1e-6,
     sweeps: int = 1000,
 ) -> Float[Tensor, "runs batch atoms"]:
@@ -261,9 +303,10 @@ def coordinate_codes(
     That is the lasso, the non-negative lasso, and with l1 = 0 non-negative least squares; atoms may have any length.
     The codes of a token have settled when none is further from its own best, the others as they are, than tolerance
     times the token's largest |product| over the atom's squared length. After so many sweeps it keeps what it has.
+    They begin at `start`, or at 0.
     """
-    descent = _module("descent")
-    return descent.coordinate_codes(products, gram, l1=l1, positive=positive, tolerance=tolerance, sweeps=sweeps)
+    ends = {"start": start, "tolerance": tolerance, "sweeps": sweeps}
+    return _module("descent").coordinate_codes(products, gram, l1=l1, positive=positive, **ends)
 
 
 def normalise(atoms: Float[Tensor, "*stack d_model"]) -> None:

@@ -44,8 +44,10 @@ def descend(
         _slope_of(products[token], gram, code, slope)
         while left > 0 and _one_moves(gram, code, slope, l1, positive, limit):
             _sweep(gram, code, slope, l1, positive)
-            few = active[: _active_in(code, active)]
-            left -= 1 + _settle(gram, code, slope, few, l1, positive, limit / 2, left - 1)
+            left -= 1
+            if left > 0:
+                few = active[: _active_in(code, active)]
+                left -= _settle(gram, code, slope, few, l1, positive, limit / 2, left)
             _slope_of(products[token], gram, code, slope)
         codes[token] = code
 

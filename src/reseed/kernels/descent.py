@@ -26,29 +26,34 @@ def coordinate_codes(
     *,
     l1: float = 0.0,
     positive: bool = False,
+    start: Float[Tensor, "runs batch atoms"] | None = None,
     tolerance: float = 1e-6,
     sweeps: int = 1000,
 ) -> Float[Tensor, "runs batch atoms"]:
     """The codes of the lasso, of the non-negative lasso, and with l1 = 0 of non-negative least squares.
 
     They have settled when no code is further than tolerance max_j |c_j| / G_ii from its own best, c being those of its
-    token; after so many sweeps, or steps of all codes at once, they stay as they are. Sums are in double precision.
+    token; after so many sweeps, or steps of all codes at once, they stay as they are. They begin at `start`, or at 0.
+    Sums are in double precision.
     """
     if products.dtype != torch.float32 or products.device.type != "cpu":
-        return _accelerated(products, gram, l1, tolerance, sweeps, positive=positive)
-    codes = torch.zeros_like(products, memory_format=torch.contiguous_format)
+        return _accelerated(products, gram, start, l1, tolerance=tolerance, steps=sweeps, positive=positive)
+    codes = torch.zeros_like(products) if start is None else start.clone()
+    codes = codes.contiguous()
     for some, products_of, among in zip(codes, products.contiguous(), gram.contiguous(), strict=True):
         loops.descend(products_of.numpy(), among.numpy(), some.numpy(), l1, positive, tolerance, sweeps)
     return codes
 
 
-def _accelerated(products: Tensor, gram: Tensor, l1: float, tolerance: float, steps: int, *, positive: bool) -> Tensor:
+def _accelerated(
+    products: Tensor, gram: Tensor, start: Tensor | None, l1: float, *, tolerance: float, steps: int, positive: bool
+) -> Tensor:
     """In operations that torch has everywhere."""
     given, products, gram = products, products.double(), gram.double()
     squares = gram.diagonal(dim1=1, dim2=2).unsqueeze(1)
     rate = 1 / torch.linalg.matrix_norm(gram, ord=2).clamp(min=1e-300).view(-1, 1, 1)
     limit = tolerance * products.abs().amax(-1, keepdim=True)
-    codes = torch.zeros_like(products)
+    codes = torch.zeros_like(products) if start is None else start.to(products.dtype)
     ahead, pace = codes, torch.ones_like(limit)
     for step in range(steps):
         if step % _BETWEEN == 0:

@@ -37,9 +37,6 @@ class Iterating(Method, ABC):
     coded_in: ClassVar[str] = "atoms"
     """The parameter, with a row per atom, that tokens are coded in."""
 
-    memory: Annotated[float, Field(ge=0, le=1)]
-    """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
-
     @abstractmethod
     def codes(
         self, u: Float[Tensor, "runs batch columns"], atoms: Float[Tensor, "runs atoms columns"]
@@ -101,10 +98,18 @@ class Alternating(Iterating, ABC):
     The statistics of its state are `products` (A) and `sums` (B).
     """
 
+    memory: Annotated[float, Field(ge=0, le=1)]
+    """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
+
     def code_penalty(self, z: Float[Tensor, "runs batch atoms"], d_model: int) -> Float[Tensor, " runs"]:
         """What the loss adds for codes: nothing by default."""
         del d_model
         return z.new_zeros(len(z))
+
+    def kept(self, schedule: Schedule, batch: int) -> float:
+        """The share of A and B that is kept when a batch of so many tokens is read: `memory` by default."""
+        del schedule, batch
+        return self.memory
 
     @abstractmethod
     def fit(self, state: State) -> None:
@@ -117,12 +122,12 @@ class Alternating(Iterating, ABC):
 
     def update(self, state: State, x: Float[Tensor, "runs batch d_model"], schedule: Schedule) -> BatchOutcome:
         """Codes, statistics, dictionary, in place."""
-        del schedule  # an iteration has no rate
+        kept = self.kept(schedule, x.shape[1])
         u = self.seen(x / state["scale"].view(-1, 1, 1))
         z = self.codes(u, state["atoms"])
         error = (u - z @ state["atoms"]).square().sum((1, 2)) / x[0].numel()
         loss = error + self.code_penalty(z, x.shape[2])
-        state["products"].mul_(self.memory).baddbmm_(z.mT, z)
-        state["sums"].mul_(self.memory).baddbmm_(z.mT, u)
+        state["products"].mul_(kept).baddbmm_(z.mT, z)
+        state["sums"].mul_(kept).baddbmm_(z.mT, u)
         self.fit(state)
         return BatchOutcome(loss=loss, fired=(z != 0).any(1))

@@ -53,14 +53,15 @@ def _part(name: str, pieces: Iterator[Rate] | list[Rate]) -> Part:
 
 
 def _starts(sizes: Sizes, needs: Needs, measured: Measured) -> Iterator[Rate]:
-    """Every set of centroids once, by all iterations that it may take."""
+    """Every set of points that is searched for once, by all iterations that it may take."""
     rates = {each.condition.name: rate for each, rate in measured}
     for each, count in needs.points.values():
         start, rate = each.condition.arm.start, rates[each.condition.name]
-        if "kmeans" in start.entry.dice:
+        if start.entry.name != "data":
+            steps = start.kmeans_steps if "kmeans" in start.entry.dice else 1
             tokens = min(start.points_tokens or 32 * each.shape.n_points, sizes.n_tokens)
             yield rate.read.times(count * tokens)
-            yield rate.clustered.times(count * tokens * start.kmeans_steps * each.shape.n_points)
+            yield rate.clustered.times(count * tokens * steps * each.shape.n_points)
 
 
 def _floors(study: Study, sizes: Sizes, needs: Needs, measured: Measured) -> Iterator[Rate]:

@@ -315,10 +315,10 @@ def _training(
         tokens = min(start.points_tokens or 32 * shape.n_points, sizes.n_tokens)
         whiten = each.condition.preprocess == "whiten"
         one = _clustering(tokens, shape.n_points, sizes, whiten=whiten)
-        at_once = min(threads, count)
+        at_once, search = min(threads, count), "k-means" if "kmeans" in start.entry.dice else start.kind
         found.append(
             Phase(
-                f"starting {name}: k-means of {tokens:,} activations, {at_once} times at once",
+                f"starting {name}: {search} of {tokens:,} activations, {at_once} times at once",
                 held + 4 * tokens * sizes.d_model,
                 held + round(SLACK * at_once * one),
                 "start.points_tokens, n_points or training.threads",

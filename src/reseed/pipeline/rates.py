@@ -165,7 +165,7 @@ def _born(each: OfCondition, seen: Preprocessed, context: Context, threads: int)
 
 def _begun(spec: RunSpec, seen: Preprocessed, device: torch.device) -> Stack:
     """A run whose points, where it has some, are activations: to find centroids would take as long as in the study."""
-    count = spec.start.n_points or spec.method.n_atoms
+    count = spec.start.points_for(spec.method)
     points = None
     if spec.start.entry.makes_points:
         points = seen.written(spec.method.columns_read).sample(count, rolled=spec.rolls["points"])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reseed.activations import Activations, Preprocessed, Sizes
     from reseed.spec import Study
 
-__all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "threads_of", "told_from"]
+__all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "tell", "threads_of", "told_from"]
 
 _MOST_NAMED = 3
 _FIRST = re.compile(r"\.(study\.toml|SHA256SUMS|[0-9a-f]{16}\.safetensors)\.\w{8}\.partial")
@@ -57,7 +57,7 @@ def check_sizes(study: Study, activations: Sizes) -> None:
     needed = {
         f"{what} = {count} of {arm.name}": count
         for arm in study.arms
-        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.n_points or 0))
+        for what, count in (("n_atoms", arm.method.n_atoms), ("n_points", arm.start.points_for(arm.method)))
     }
     most = max(needed, key=lambda what: needed[what])
     if needed[most] > n_tokens:
@@ -152,6 +152,11 @@ def reading(
             check_trainable(seen)
         said = (*activations.warnings, *about_sample(study, activations, each_seen))
         activations = replace(activations, warnings=said)
-        for warning in () if quiet else activations.warnings:
-            print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)
+        tell(activations.warnings, quiet=quiet)
         yield activations, each_seen
+
+
+def tell(warnings: Sequence[str], *, quiet: bool) -> None:
+    """Say on stderr what a reader should know before believing the numbers."""
+    for warning in () if quiet else warnings:
+        print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)

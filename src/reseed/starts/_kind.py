@@ -71,6 +71,9 @@ class StartKind:
     """For a kind that makes points: how."""
     arrange: Callable[[Float[Tensor, "points d_model"], Rolls], Float[Tensor, "points d_model"]] = _as_drawn
     """The points in the order in which this run takes them."""
+    deciding: Callable[[Start, int, int], tuple[Die, ...]] | None = None
+    """By the settings, the number of atoms and that of dimensions, those of its dice that change more than the order of
+    the atoms; None: all of them."""
     check: Callable[[Start, int], None] = _nothing
     """Raises SpecError for settings that cannot make that many points."""
     keeps_mean: bool = False

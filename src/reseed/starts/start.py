@@ -21,7 +21,7 @@ from reseed._support.numbers import size
 from reseed._support.settings import NEUTRAL, AtMost, Settings
 from reseed.dice import Die, generator
 from reseed.errors import SpecError
-from reseed.methods import MOST_ATOMS, Method, StartPoint
+from reseed.methods import MOST_ATOMS, Method, Reading, StartPoint
 from reseed.starts._kind import Points, Rolls, StartKind
 from reseed.starts.table import STARTS
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Start", "check_start", "draw", "draw_points", "points_identity", "start_identity"]
 
 _SAMPLE = 1024
+_RIDGE = 1e-3  # of the mean variance of a dimension that is read
 _AT_A_TIME = 2**20  # weights that are in memory in double precision
 
 
@@ -48,7 +49,7 @@ class Start(Settings):
     kind: str
     """What it is drawn from."""
     n_points: Annotated[PositiveInt | None, MOST_ATOMS] = None
-    """Activations or centroids drawn; None: as many as atoms."""
+    """Activations or centroids drawn; None: as many as atoms, or so many for each as the method asks for."""
     weights: Literal["identity", "random-rows", "dirichlet"] = "identity"
     """Mixing weights of archetypal methods. `identity`: atom i is point i; `random-rows`: each atom is a point of its
     own, drawn without replacement (with n_points = n_atoms only a permutation); `dirichlet`: random mixtures of all
@@ -56,7 +57,7 @@ class Start(Settings):
     concentration: PositiveFloat = 1.0
     """Of the Dirichlet weights: small ones are nearly one-hot."""
     points_tokens: Annotated[PositiveInt | None, AtMost(2**31, _rows)] = None
-    """Activations that k-means sees; None: 32 per point, or all there are."""
+    """Activations that k-means and furthest-sum look at; None: 32 per point, or all there are."""
     kmeans_steps: Annotated[PositiveInt, AtMost(10_000, _sweeps)] = 20
     """Most iterations of k-means."""
     blend: Annotated[float, NEUTRAL] = Field(default=0.8, ge=0.0, le=1.0)
@@ -83,6 +84,16 @@ class Start(Settings):
         drawn: set[Die] = {"init"} if self.weights != "identity" else set()
         return frozenset(self.entry.dice) | drawn
 
+    def deciding(self, n_atoms: int, d_model: int) -> frozenset[Die]:
+        """Those of its dice that change more than the order of the atoms: without any, all starts are one."""
+        found = self.entry.dice if self.entry.deciding is None else self.entry.deciding(self, n_atoms, d_model)
+        drawn: set[Die] = {"init"} if self.weights != "identity" else set()
+        return frozenset(found) | drawn
+
+    def points_for(self, method: Method) -> int:
+        """How many points are drawn, of a kind that makes points."""
+        return self.n_points or method.n_atoms * method.points_per_atom
+
 
 def draw(
     start: Start,
@@ -105,7 +116,7 @@ def draw(
     common = {
         "mean": seen.moments.mean.float(),
         "scale": seen.scale,
-        "read_scale": whole.moments.columns(slice(method.columns_read)).scale,
+        "reading": _reading(whole, method.columns_read),
         "sample": _even_rows(whole, _SAMPLE),
     }
     if kind.atoms is not None:
@@ -126,7 +137,7 @@ def draw(
 
 def check_start(start: Start, method: Method) -> None:
     """Raise SpecError for a start that this method cannot have."""
-    kind, n_points = start.entry, start.n_points or method.n_atoms
+    kind, n_points = start.entry, start.points_for(method)
     if method.mixes_points and not kind.makes_points:
         *most, last = (name for name, each in STARTS.items() if each.makes_points)
         raise SpecError(
@@ -166,7 +177,7 @@ def start_identity(start: Start, method: Method) -> dict[str, Any]:
 
 def points_identity(start: Start, method: Method, rolls: Rolls) -> tuple[object, ...]:
     """What decides the points on given activations: equal identities, equal points."""
-    return _points_of(start).identity(start, start.n_points or method.n_atoms, rolls)
+    return _points_of(start).identity(start, start.points_for(method), rolls)
 
 
 def draw_points(
@@ -179,7 +190,7 @@ def draw_points(
     Raises:
         SpecError: more points than activations.
     """
-    seen, n_points = seen.written(method.columns_read), start.n_points or method.n_atoms
+    seen, n_points = seen.written(method.columns_read), start.points_for(method)
     if n_points > seen.n_tokens:
         raise SpecError(f"n_points = {n_points} of {seen.n_tokens} activations: use fewer points or more activations")
     return _points_of(start).draw(start, n_points, seen, rolls, device)
@@ -214,6 +225,16 @@ def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int
     for some in shares.split(max(1, _AT_A_TIME // n_points)):  # numpy draws row after row, in float64
         some.copy_(torch.from_numpy(chance.dirichlet(np.full(n_points, concentration), size=len(some))))
     return shares
+
+
+def _reading(whole: "Preprocessed", columns: int | None) -> Reading | None:
+    """What is read, where that are the first `columns` of a row, and how well it says the others by a linear map."""
+    if columns is None:
+        return None
+    moments, covariance = whole.moments.columns(slice(columns)), whole.moments.covariance
+    ridge = _RIDGE * moments.covariance.diagonal().mean() * torch.eye(columns, dtype=covariance.dtype)
+    to_written = torch.linalg.lstsq(moments.covariance + ridge, covariance[:columns, columns:]).solution
+    return Reading(mean=moments.mean.float(), scale=moments.scale, to_written=to_written.float())
 
 
 def _even_rows(seen: "Preprocessed", count: int) -> Float[Tensor, "tokens d_model"]:
