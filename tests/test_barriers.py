@@ -95,7 +95,7 @@ def test_a_run_and_itself_in_another_order_have_a_barrier_only_until_they_are_ma
     again = permuted(shuffled, match(one["atoms"], shuffled["atoms"]).cols, method)
     assert all(torch.equal(again[name], one[name]) for name in one)
     assert barrier(one, again, method, rows, ends=ends) == pytest.approx(0.0, abs=1e-6)
-    least = 0.02 if isinstance(method, Iterating) else 0.1  # codes that are fitted to a dictionary make the best of any
+    least = 0.01 if isinstance(method, Iterating) else 0.1  # codes that are fitted to a dictionary make the best of any
     assert barrier(one, shuffled, method, rows, ends=ends) > least * rows.var(dim=0).mean()
 
 
