@@ -60,7 +60,7 @@ VARIANTS = {
     "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
     "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
     "pca": [{}, {"memory": 0.5}],
-    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
+    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.003, "memory": 0.5}],
 }
 
 AT_MOST_D_MODEL = {"ica", "pca", "sparse-pca"}
@@ -71,7 +71,7 @@ PER_BATCH = {"batchtopk", "matryoshka"}
 
 
 def settings_of(kind, **settings):
-    asked = {"k": K, "reads": READS, "l1": 0.01}
+    asked = {"k": K, "reads": READS, "l1": 0.001}
     fields = METHODS[kind].model_fields
     required = {name: value for name, value in asked.items() if name in fields and fields[name].is_required()}
     n_atoms = D_MODEL - 4 if kind in AT_MOST_D_MODEL else N_ATOMS
