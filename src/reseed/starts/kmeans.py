@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CENTROIDS", "KMEANS", "enough_tokens"]
 
-_TOKENS_PER_POINT = 32
-
 
 def _identity(start: "Start", n_points: int, rolls: Rolls) -> tuple[object, ...]:
     return ("kmeans", n_points, start.points_tokens, start.kmeans_steps, rolls["points"], rolls["kmeans"])
@@ -27,8 +25,7 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Centroids of the activations that the points die drew."""
-    n_tokens = min(start.points_tokens or _TOKENS_PER_POINT * n_points, seen.n_tokens)
-    rows = seen.sample(n_tokens, rolled=rolls["points"]).to(device)
+    rows = seen.sample(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"]).to(device)
     return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
 
 
