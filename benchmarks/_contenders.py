@@ -8,7 +8,7 @@ from torch import Tensor
 
 __all__ = ["BANDWIDTH", "L1", "PRICE", "THRESHOLD", "Contender", "Family", "Shape", "Task"]
 
-Family = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "ra-topk", "ra-jumprelu"]
+Family = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "mp", "ra-topk", "ra-jumprelu", "transcoder"]
 
 
 class Shape(NamedTuple):
@@ -51,6 +51,11 @@ class Task:
         """Dimensions of an activation."""
         return self.rows.shape[1]
 
+    @property
+    def reads(self) -> int:
+        """Columns that a transcoder reads, the first of a row; it writes the others, as many."""
+        return self.d_model // 2
+
 
 class Contender(Protocol):
     """A library's own way to train one dictionary, or several side by side."""
@@ -59,4 +64,4 @@ class Contender(Protocol):
         """One update per batch, from where the last call ended."""
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """Activations as the trained dictionary says them; the first run's, where there are several."""
+        """Activations as the trained dictionary says them (a transcoder: what is written); of several runs the first."""

@@ -100,7 +100,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Overcomplete:
-    """`train_sae` of overcomplete on its TopKSAE, BatchTopKSAE, RATopKSAE, JumpSAE or RAJumpSAE, without monitoring.
+    """`train_sae` of overcomplete on one of its autoencoders, without monitoring.
 
     Its JumpSAE has no penalty of its own: here it is the square distance of active atoms from k, by its `heaviside`.
     """
@@ -114,6 +114,8 @@ class Overcomplete:
             self.model = sae.TopKSAE(task.d_model, task.n_atoms, top_k=task.k, **where)
         elif family == "batchtopk":
             self.model = sae.BatchTopKSAE(task.d_model, task.n_atoms, top_k=task.k * task.batch_size, **where)
+        elif family == "mp":
+            self.model = sae.MpSAE(task.d_model, task.n_atoms, k=task.k, **where)
         elif family == "ra-topk":
             self.model = sae.RATopKSAE(task.d_model, task.n_atoms, task.points, top_k=task.k, **where)
         else:
@@ -236,12 +238,15 @@ class SAELens:
         }
         of_topk = {"k": task.k, "use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}
         nested = {"k": task.k, "matryoshka_widths": _ends(task.n_atoms)}
+        rounds = {"max_iterations": task.k, "residual_threshold": 0.0, "stop_on_duplicate_support": False}
+        rounds["decoder_init_norm"] = 1.0
         module, name, more = {
             "topk": ("topk", "TopK", of_topk),
             "batchtopk": ("batchtopk", "BatchTopK", {"k": task.k}),
             "matryoshka": ("matryoshka_batchtopk", "MatryoshkaBatchTopK", nested),
             "jumprelu": ("jumprelu", "JumpReLU", jumps),
             "gated": ("gated", "Gated", {"l1_coefficient": L1}),
+            "mp": ("matching_pursuit", "MatchingPursuit", rounds),
         }[family]
         sae, config = _imported(f"sae_lens.saes.{module}_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)
@@ -284,18 +289,21 @@ def _ends(n_atoms: int) -> list[int]:
 class Sparsify:
     """`Trainer.fit` of sparsify, on a model whose activation at token number i is row i of the batches.
 
+    A transcoder reads half of the row, and writes the other half.
+
     Adam in place of its own default, a signed momentum, so that all contenders follow the same rule; constant rate; no
     checkpoints, of which it would write one at the end of each call.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, family: Family = "topk") -> None:
         sparsify = _imported("sparsify")
-        self.model = _Rows(task.rows[: task.batch_size])
+        self.reads = task.reads if family == "transcoder" else None
+        self.model = _Rows(task.rows[: task.batch_size], self.reads)
         config = sparsify.TrainConfig(
-            sae=sparsify.SparseCoderConfig(num_latents=task.n_atoms, k=task.k),
+            sae=sparsify.SparseCoderConfig(num_latents=task.n_atoms, k=task.k, transcode=self.reads is not None),
             batch_size=task.batch_size // SEQUENCE,
             optimizer="adam",
-            lr=task.learning_rate["topk"],
+            lr=task.learning_rate[family],
             lr_warmup_steps=0,
             hookpoints=["rows"],
             init_seeds=[ROLLED],
@@ -309,23 +317,23 @@ class Sparsify:
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `fit`, from where the last one ended."""
         before = torch.get_float32_matmul_precision()
-        self.model.rows = nn.Embedding.from_pretrained(batches.flatten(0, 1))
-        self.trainer.dataset = _Sequences(len(self.model.rows.weight))
+        self.model.table = nn.Embedding.from_pretrained(batches.flatten(0, 1))
+        self.trainer.dataset = _Sequences(len(self.model.table.weight))
         with _quiet():
             self.trainer.fit()
         torch.set_float32_matmul_precision(before)  # `fit` sets it for the whole process
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """The first thing that the coder returns."""
-        return self.trainer.saes["rows"](x).sae_out
+        return self.trainer.saes["rows"](x[:, : self.reads]).sae_out
 
 
 class _Rows(nn.Module):
     """As much of a language model as sparsify asks for."""
 
-    def __init__(self, rows: Float[Tensor, "tokens d_model"]) -> None:
+    def __init__(self, rows: Float[Tensor, "tokens d_model"], reads: int | None) -> None:
         super().__init__()
-        self.rows = nn.Embedding.from_pretrained(rows)
+        self.table, self.rows, self.reads = nn.Embedding.from_pretrained(rows), _Second(), reads
         self.dummy_inputs = {"input_ids": torch.zeros(1, 1, dtype=torch.int64)}
         self.device = rows.device
 
@@ -335,8 +343,18 @@ class _Rows(nn.Module):
         return self
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """The activations at some token numbers."""
-        return self.rows(input_ids)
+        """The activations at some token numbers, or what is written of them."""
+        x = self.table(input_ids)
+        return self.rows(x[..., : self.reads], x if self.reads is None else x[..., self.reads :])
+
+
+class _Second(nn.Module):
+    """The module that sparsify hooks: it reads its first argument, and writes the second."""
+
+    def forward(self, read: Tensor, written: Tensor) -> Tensor:
+        """What is written."""
+        del read
+        return written
 
 
 class _Sequences(Dataset):

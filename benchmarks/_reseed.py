@@ -28,6 +28,8 @@ class Reseed:
             settings |= {"l0": PRICE, "target_l0": float(task.k), **jumps}
         else:
             settings |= {"k": task.k}
+        if family == "transcoder":
+            settings |= {"reads": task.reads}
         self.runs = [Run(parse(settings), task, number) for number in range(runs)]
         self.workers = ThreadPoolExecutor(torch.get_num_threads(), initializer=lambda: torch.set_num_threads(1))
 
@@ -62,14 +64,20 @@ class Run:
 
 def _start(method: Method, task: Task, number: int) -> StartPoint:
     """Random directions, or the points that the other contenders start from."""
-    mixes = method.mixes_points
-    random = torch.randn(task.n_atoms, task.d_model, generator=generator(number))
-    mean = task.rows.mean(0)
+    mixes, written = method.mixes_points, method.target(task.rows)
+    random = torch.randn(task.n_atoms, written.shape[1], generator=generator(number))
+    mean = written.mean(0)
     return StartPoint(
         atoms=task.points[: task.n_atoms] if mixes else random,
         points=task.points if mixes else None,
         weights=torch.eye(task.n_atoms, len(task.points)) if mixes else None,
         mean=mean,
-        scale=(task.rows - mean).square().mean().sqrt().item(),
+        scale=_spread(written),
         sample=task.rows[:1024],
+        read_scale=_spread(task.rows[:, : method.columns_read]),
     )
+
+
+def _spread(rows: Float[Tensor, "tokens columns"]) -> float:
+    """Root mean square deviation from the mean, per dimension."""
+    return (rows - rows.mean(0)).square().mean().sqrt().item()

@@ -45,8 +45,10 @@ RATES: dict[Family, float] = {
     "matryoshka": 1e-3,
     "jumprelu": 1e-3,
     "gated": 1e-3,
+    "mp": 1e-3,
     "ra-topk": 5e-4,
     "ra-jumprelu": 5e-4,
+    "transcoder": 1e-3,
 }
 PUBLISHED: tuple[Family, ...] = ("topk", "ra-topk")
 """The families that are measured if nobody asks for others."""
@@ -54,6 +56,7 @@ LIBRARIES = {
     "dictionary_learning": ("dictionary-learning", DictionaryLearning),
     "overcomplete": ("overcomplete", Overcomplete),
     "SAELens": ("sae-lens", SAELens),
+    "sparsify": ("eai-sparsify", Sparsify),
 }
 """Packages and contenders of the families below."""
 TARGET = "mean squared error and the squared distance of the active atoms from k"
@@ -76,9 +79,18 @@ CALLED: dict[Family, dict[str, str]] = {
         "dictionary_learning": "`GatedSAETrainer.update`",
         "SAELens": "`SAETrainer.step` of `GatedTrainingSAE`",
     },
+    "mp": {
+        "overcomplete": "`train_sae` of `MpSAE`, mean squared error",
+        "SAELens": "`SAETrainer.step` of `MatchingPursuitTrainingSAE`, k rounds",
+    },
     "ra-jumprelu": {"overcomplete": f"`train_sae` of `RAJumpSAE`, {TARGET}"},
+    "transcoder": {"sparsify": "`Trainer.fit` with `transcode`, Adam"},
 }
-"""What is run of each library that has a family, of those that have one row for each."""
+"""What is run of each library that has a family, of those that have one row for each.
+
+Transcoders of half of a row from the other half: SAELens loads them and trains none, and the trainers of
+dictionary_learning take one activation for what is read and written.
+"""
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
@@ -309,9 +321,13 @@ def _beside(results: dict[str, Any], file: Path, families: list[Family]) -> dict
 
 @torch.no_grad()
 def _r2(contender: Contender, heldout: Tensor, task: Task) -> float:
-    """Share of the held-out tokens' squared distance to the training mean that the reconstruction takes away."""
-    residual = torch.cat([x - contender.reconstruct(x) for x in heldout.split(1024)])
-    return 1 - (residual.square().sum() / (heldout - task.rows.mean(0)).square().sum()).item()
+    """Share of the held-out tokens' squared distance to the training mean that the reconstruction takes away.
+
+    Of a transcoder that of the last columns, which it writes.
+    """
+    said = torch.cat([contender.reconstruct(x) for x in heldout.split(1024)])
+    around = (heldout - task.rows.mean(0))[:, -said.shape[1] :]
+    return 1 - ((heldout[:, -said.shape[1] :] - said).square().sum() / around.square().sum()).item()
 
 
 def _table(results: dict[str, Any]) -> str:
