@@ -64,4 +64,4 @@ class Contender(Protocol):
         """One update per batch, from where the last call ended."""
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """Activations as the trained dictionary says them (a transcoder: what is written); of several runs the first."""
+        """Activations as the trained dictionary says them, or what a transcoder writes; of several runs the first."""

@@ -48,7 +48,7 @@ RATES: dict[Family, float] = {
     "mp": 1e-3,
     "ra-topk": 5e-4,
     "ra-jumprelu": 5e-4,
-    "transcoder": 1e-3,
+    "transcoder": 4e-3,
 }
 PUBLISHED: tuple[Family, ...] = ("topk", "ra-topk")
 """The families that are measured if nobody asks for others."""
