@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Protocol
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["BANDWIDTH", "L1", "PRICE", "THRESHOLD", "Contender", "Family", "Shape", "Task"]
+__all__ = ["BANDWIDTH", "L1", "PRICE", "THRESHOLD", "Contender", "Family", "Shape", "Task", "shut"]
 
 Family = Literal["topk", "batchtopk", "matryoshka", "jumprelu", "gated", "mp", "ra-topk", "ra-jumprelu", "transcoder"]
 
@@ -25,9 +25,11 @@ THRESHOLD, BANDWIDTH = 0.5, 0.1
 """Of JumpReLU at the start, in units of an activation's root mean square deviation per dimension."""
 PRICE = 10.0
 """What JumpReLU pays for the distance of its active atoms from k; see `l0` of reseed's."""
-L1 = 0.7
-"""What Gated pays for open gates: so much that few are open after 30 steps, and then codes explain next to nothing.
-With less, all of a short training is as its first steps are."""
+L1 = 0.4
+"""What Gated pays for open gates."""
+SHUT = 2.0
+"""How many deviations a product of Gated's encoder has to be above its mean to open a gate at the start. Half of all
+gates are open in a library's own start, and what a short training costs would be what its first steps cost."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,6 @@ class Task:
         """Dimensions of an activation."""
         return self.rows.shape[1]
 
-    @property
-    def reads(self) -> int:
-        """Columns that a transcoder reads, the first of a row; it writes the others, as many."""
-        return self.d_model // 2
-
 
 class Contender(Protocol):
     """A library's own way to train one dictionary, or several side by side."""
@@ -64,4 +61,9 @@ class Contender(Protocol):
         """One update per batch, from where the last call ended."""
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """Activations as the trained dictionary says them, or what a transcoder writes; of several runs the first."""
+        """Activations as the trained dictionary says them; the first run's, where there are several."""
+
+
+def shut(products: Float[Tensor, "*runs tokens atoms"]) -> Float[Tensor, "*runs atoms"]:
+    """How far down the biases of gates are at the start, given the products of tokens with the encoder."""
+    return products.mean(-2) + SHUT * products.std(-2)

@@ -21,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task
+from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task, shut
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -100,7 +100,7 @@ def _quiet() -> Iterator[None]:
 
 
 class Overcomplete:
-    """`train_sae` of overcomplete on one of its autoencoders, without monitoring.
+    """`train_sae` of overcomplete on its TopK, BatchTopK, Mp, RATopK, Jump or RAJump model, without monitoring.
 
     Its JumpSAE has no penalty of its own: here it is the square distance of active atoms from k, by its `heaviside`.
     """
@@ -134,6 +134,11 @@ class Overcomplete:
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
         """The third of what the model returns."""
         return self.model.eval()(x)[2]
+
+
+def _some(task: Task) -> Float[Tensor, "batch d_model"]:
+    """As many rows as there are in a batch."""
+    return task.rows[: task.batch_size]
 
 
 def _mean_squared_error(x: Tensor, x_hat: Tensor, pre_codes: Tensor, codes: Tensor, dictionary: Tensor) -> Tensor:
@@ -208,6 +213,9 @@ class DictionaryLearning:
         )
         if family == "jumprelu":
             self.trainer.ae.threshold.data.fill_(_in_norms(THRESHOLD, task))
+        elif family == "gated":
+            ae = self.trainer.ae
+            ae.gate_bias.data.sub_(shut(ae.encoder(_some(task) - ae.decoder_bias)))
         self.step = 0
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
@@ -238,15 +246,12 @@ class SAELens:
         }
         of_topk = {"k": task.k, "use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}
         nested = {"k": task.k, "matryoshka_widths": _ends(task.n_atoms)}
-        rounds = {"max_iterations": task.k, "residual_threshold": 0.0, "stop_on_duplicate_support": False}
-        rounds["decoder_init_norm"] = 1.0
         module, name, more = {
             "topk": ("topk", "TopK", of_topk),
             "batchtopk": ("batchtopk", "BatchTopK", {"k": task.k}),
             "matryoshka": ("matryoshka_batchtopk", "MatryoshkaBatchTopK", nested),
             "jumprelu": ("jumprelu", "JumpReLU", jumps),
             "gated": ("gated", "Gated", {"l1_coefficient": L1}),
-            "mp": ("matching_pursuit", "MatchingPursuit", rounds),
         }[family]
         sae, config = _imported(f"sae_lens.saes.{module}_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)
@@ -262,6 +267,9 @@ class SAELens:
             data_provider=iter(()),
         )
         self.above = family in {"batchtopk", "matryoshka"}
+        if family == "gated":
+            own = self.trainer.sae
+            own.b_gate.data.sub_(shut(own.process_sae_in(_some(task)) @ own.W_enc))
 
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `step` per batch."""
@@ -289,23 +297,22 @@ def _ends(n_atoms: int) -> list[int]:
 class Sparsify:
     """`Trainer.fit` of sparsify, on a model whose activation at token number i is row i of the batches.
 
-    A transcoder reads half of the row, and writes the other half.
-
     Adam in place of its own default, a signed momentum, so that all contenders follow the same rule; constant rate; no
-    checkpoints, of which it would write one at the end of each call.
+    checkpoints, of which it would write one at the end of each call. A transcoder reads the first half of a row.
     """
 
     def __init__(self, task: Task, family: Family = "topk") -> None:
         sparsify = _imported("sparsify")
-        self.reads = task.reads if family == "transcoder" else None
-        self.model = _Rows(task.rows[: task.batch_size], self.reads)
+        transcode = family == "transcoder"
+        self.model, self.hook = _Halves() if transcode else _Rows(), "written" if transcode else "rows"
+        self.model.hold(task.rows[: task.batch_size])
         config = sparsify.TrainConfig(
-            sae=sparsify.SparseCoderConfig(num_latents=task.n_atoms, k=task.k, transcode=self.reads is not None),
+            sae=sparsify.SparseCoderConfig(num_latents=task.n_atoms, k=task.k, transcode=transcode),
             batch_size=task.batch_size // SEQUENCE,
             optimizer="adam",
             lr=task.learning_rate[family],
             lr_warmup_steps=0,
-            hookpoints=["rows"],
+            hookpoints=[self.hook],
             init_seeds=[ROLLED],
             log_to_wandb=False,
         )
@@ -317,24 +324,28 @@ class Sparsify:
     def train(self, batches: Float[Tensor, "steps batch d_model"]) -> None:
         """One `fit`, from where the last one ended."""
         before = torch.get_float32_matmul_precision()
-        self.model.table = nn.Embedding.from_pretrained(batches.flatten(0, 1))
-        self.trainer.dataset = _Sequences(len(self.model.table.weight))
+        self.model.hold(batches.flatten(0, 1))
+        self.trainer.dataset = _Sequences(len(self.model.rows.weight))
         with _quiet():
             self.trainer.fit()
         torch.set_float32_matmul_precision(before)  # `fit` sets it for the whole process
 
     def reconstruct(self, x: Float[Tensor, "tokens d_model"]) -> Float[Tensor, "tokens d_model"]:
-        """The first thing that the coder returns."""
-        return self.trainer.saes["rows"](x[:, : self.reads]).sae_out
+        """The first thing that the coder returns, for what it reads of the rows."""
+        read = x.chunk(2, dim=1)[0] if self.hook == "written" else x
+        return self.trainer.saes[self.hook](read).sae_out
 
 
 class _Rows(nn.Module):
     """As much of a language model as sparsify asks for."""
 
-    def __init__(self, rows: Float[Tensor, "tokens d_model"], reads: int | None) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.table, self.rows, self.reads = nn.Embedding.from_pretrained(rows), _Second(), reads
         self.dummy_inputs = {"input_ids": torch.zeros(1, 1, dtype=torch.int64)}
+
+    def hold(self, rows: Float[Tensor, "tokens d_model"]) -> None:
+        """The activations, by token number."""
+        self.rows = nn.Embedding.from_pretrained(rows)
         self.device = rows.device
 
     @property
@@ -343,13 +354,24 @@ class _Rows(nn.Module):
         return self
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """The activations at some token numbers, or what is written of them."""
-        x = self.table(input_ids)
-        return self.rows(x[..., : self.reads], x if self.reads is None else x[..., self.reads :])
+        """The activations at some token numbers."""
+        return self.rows(input_ids)
+
+
+class _Halves(_Rows):
+    """One whose module `written` reads the first half of each row, and writes the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = _Second()
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        """The second halves of the activations at some token numbers."""
+        return self.written(*self.rows(input_ids).chunk(2, dim=-1))
 
 
 class _Second(nn.Module):
-    """The module that sparsify hooks: it reads its first argument, and writes the second."""
+    """Its second input; hooks see the first one, and this."""
 
     def forward(self, read: Tensor, written: Tensor) -> Tensor:
         """What is written."""

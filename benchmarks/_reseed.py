@@ -3,13 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
-from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task
+from _contenders import BANDWIDTH, L1, PRICE, THRESHOLD, Family, Task, shut
 from jaxtyping import Float
 from torch import Tensor
 
 from reseed.dice import generator
 from reseed.kernels import compress
-from reseed.methods import Method, Schedule, StartPoint, State, parse
+from reseed.methods import Method, Reading, Schedule, StartPoint, State, inputs, parse
 
 __all__ = ["Reseed"]
 
@@ -29,7 +29,7 @@ class Reseed:
         else:
             settings |= {"k": task.k}
         if family == "transcoder":
-            settings |= {"reads": task.reads}
+            settings |= {"reads": task.d_model // 2}
         self.runs = [Run(parse(settings), task, number) for number in range(runs)]
         self.workers = ThreadPoolExecutor(torch.get_num_threads(), initializer=lambda: torch.set_num_threads(1))
 
@@ -51,6 +51,9 @@ class Run:
     def __init__(self, method: Method, task: Task, number: int) -> None:
         self.method, self.step = method, 0
         self.state: State = method.initialise(_start(method, task, number), rolled_encoder=number)
+        if method.kind == "gated":
+            products = inputs(self.state, task.rows[: task.batch_size].unsqueeze(0)) @ self.state["encoder"].mT
+            self.state["encoder_bias"].sub_(shut(products))
         self.idle = torch.zeros(1, task.n_atoms, dtype=torch.int64)
         self.diverged = False
 
@@ -64,20 +67,27 @@ class Run:
 
 def _start(method: Method, task: Task, number: int) -> StartPoint:
     """Random directions, or the points that the other contenders start from."""
-    mixes, written = method.mixes_points, method.target(task.rows)
+    mixes, reads = method.mixes_points, method.columns_read
+    written = method.target(task.rows)
     random = torch.randn(task.n_atoms, written.shape[1], generator=generator(number))
-    mean = written.mean(0)
     return StartPoint(
         atoms=task.points[: task.n_atoms] if mixes else random,
         points=task.points if mixes else None,
         weights=torch.eye(task.n_atoms, len(task.points)) if mixes else None,
-        mean=mean,
-        scale=_spread(written),
+        mean=written.mean(0),
+        scale=_scale(written),
+        reading=None if reads is None else _reading(task.rows[:, :reads], written),
         sample=task.rows[:1024],
-        read_scale=_spread(task.rows[:, : method.columns_read]),
     )
 
 
-def _spread(rows: Float[Tensor, "tokens columns"]) -> float:
-    """Root mean square deviation from the mean, per dimension."""
+def _reading(read: Float[Tensor, "tokens d_read"], written: Float[Tensor, "tokens d_model"]) -> Reading:
+    """What is read, as `reseed.starts` finds it."""
+    deviations = read - read.mean(0)
+    to_written = torch.linalg.lstsq(deviations, written - written.mean(0)).solution
+    return Reading(mean=read.mean(0), scale=_scale(read), to_written=to_written)
+
+
+def _scale(rows: Float[Tensor, "tokens d_model"]) -> float:
+    """Root mean square deviation per dimension."""
     return (rows - rows.mean(0)).square().mean().sqrt().item()

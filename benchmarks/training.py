@@ -48,7 +48,7 @@ RATES: dict[Family, float] = {
     "mp": 1e-3,
     "ra-topk": 5e-4,
     "ra-jumprelu": 5e-4,
-    "transcoder": 4e-3,
+    "transcoder": 1e-2,
 }
 PUBLISHED: tuple[Family, ...] = ("topk", "ra-topk")
 """The families that are measured if nobody asks for others."""
@@ -79,18 +79,11 @@ CALLED: dict[Family, dict[str, str]] = {
         "dictionary_learning": "`GatedSAETrainer.update`",
         "SAELens": "`SAETrainer.step` of `GatedTrainingSAE`",
     },
-    "mp": {
-        "overcomplete": "`train_sae` of `MpSAE`, mean squared error",
-        "SAELens": "`SAETrainer.step` of `MatchingPursuitTrainingSAE`, k rounds",
-    },
+    "mp": {"overcomplete": "`train_sae` of `MpSAE`, mean squared error"},
     "ra-jumprelu": {"overcomplete": f"`train_sae` of `RAJumpSAE`, {TARGET}"},
-    "transcoder": {"sparsify": "`Trainer.fit` with `transcode`, Adam"},
+    "transcoder": {"sparsify": "`Trainer.fit` with Adam and `transcode`, from the first half of a row to the second"},
 }
-"""What is run of each library that has a family, of those that have one row for each.
-
-Transcoders of half of a row from the other half: SAELens loads them and trains none, and the trainers of
-dictionary_learning take one activation for what is read and written.
-"""
+"""What is run of each library that has a family, of those that have one row for each."""
 
 
 SHAPES = {"wide": Shape(256, 2048, 32, 4096, 8000), "small": Shape(64, 256, 8, 512, 1000)}
@@ -115,6 +108,8 @@ class Measured:
 
     entry: Entry
     contender: Contender
+    task: Task
+    heldout: Float[Tensor, "tokens d_model"]
     cpu: list[float] = field(default_factory=list)
     wall: list[float] = field(default_factory=list)
 
@@ -178,26 +173,31 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     where, shape = machine(), SHAPES[arguments.shape]
-    rows, heldout = _in_one_unit(*(_read(arguments.activations) if arguments.activations else _planted(shape)))
-    task = _task(rows, shape, steps=(arguments.rounds + 1) * arguments.steps)
     asked = [entry for entry in entries(arguments.runs) if entry.family in arguments.families]
-    contenders = [entry for entry in asked if _installed(entry)]
-    measured = [Measured(entry, entry.make(task)) for entry in contenders]
+    steps = (arguments.rounds + 1) * arguments.steps
+    tasks = {
+        pairs: _task(shape, arguments.activations, steps=steps, pairs=pairs)
+        for pairs in {_reads_half(entry.family) for entry in asked}
+    }
+    measured = []
+    for entry in filter(_installed, asked):
+        task, heldout = tasks[_reads_half(entry.family)]
+        measured.append(Measured(entry, entry.make(task), task, heldout))
     for round_number in range(arguments.rounds + 1):
-        chunk = _chunk(task, round_number, arguments.steps)
+        chunks = {pairs: _chunk(task, round_number, arguments.steps) for pairs, (task, _) in tasks.items()}
         for each in measured:
-            _measure(each, chunk, warm=round_number > 0)
+            _measure(each, chunks[_reads_half(each.entry.family)], warm=round_number > 0)
             print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     results = {
         "format_version": FORMAT_VERSION,
         "activations": "given" if arguments.activations else "planted",
-        "shape": {**shape._asdict(), "d_model": task.d_model},
-        "steps": {"measured": arguments.rounds * arguments.steps, "all": task.steps, "rounds": arguments.rounds},
+        "shape": {**shape._asdict(), "d_model": _width(measured[0])},
+        "steps": {"measured": arguments.rounds * arguments.steps, "all": steps, "rounds": arguments.rounds},
         "learning_rate": {family: RATES[family] for family in arguments.families},
         "machine": where,
         "versions": versions("reseed", "torch", "numpy", *sorted({each.entry.package for each in measured})),
-        "contenders": [_figures(each, measured, heldout, task) for each in measured],
+        "contenders": [_figures(each, measured) for each in measured],
     }
     print(_table(results))
     if arguments.json:
@@ -220,12 +220,15 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _planted(shape: Shape) -> tuple[Tensor, Tensor]:
+def _reads_half(family: Family) -> bool:
+    """Whether a family reads the first half of a row, and writes the second."""
+    return family == "transcoder"
+
+
+def _planted(shape: Shape, d_model: int) -> tuple[Tensor, Tensor]:
     """Sparse combinations of as many planted atoms as are looked for, with noise."""
     n_tokens = 16 * shape.batch_size
-    rows = planted(
-        n_tokens + HELDOUT, shape.d_model, n_atoms=shape.n_atoms, active=shape.k // 2, noise=1.0, offset=1.0
-    ).rows
+    rows = planted(n_tokens + HELDOUT, d_model, n_atoms=shape.n_atoms, active=shape.k // 2, noise=1.0, offset=1.0).rows
     return rows[:n_tokens], rows[n_tokens:]
 
 
@@ -240,9 +243,11 @@ def _in_one_unit(rows: Tensor, heldout: Tensor) -> tuple[Tensor, Tensor]:
     return rows / scale, heldout / scale
 
 
-def _task(rows: Tensor, shape: Shape, *, steps: int) -> Task:
+def _task(shape: Shape, folder: Path | None, *, steps: int, pairs: bool) -> tuple[Task, Tensor]:
+    """The task and held-out rows; planted ones that are read and written in halves are as wide in each."""
+    rows, heldout = _in_one_unit(*(_read(folder) if folder else _planted(shape, shape.d_model * (2 if pairs else 1))))
     order = torch.randperm(len(rows), generator=generator(0))
-    return Task(
+    task = Task(
         rows=rows,
         points=rows[order[: shape.n_points]],
         n_atoms=shape.n_atoms,
@@ -251,6 +256,12 @@ def _task(rows: Tensor, shape: Shape, *, steps: int) -> Task:
         steps=steps,
         learning_rate=RATES,
     )
+    return task, heldout
+
+
+def _width(each: Measured) -> int:
+    """Dimensions of what a contender writes."""
+    return each.task.d_model // (2 if _reads_half(each.entry.family) else 1)
 
 
 def _installed(entry: Entry) -> bool:
@@ -284,7 +295,7 @@ def _measure(each: Measured, chunk: Tensor, *, warm: bool) -> None:
         each.wall.append(wall / units)
 
 
-def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Task) -> dict[str, Any]:
+def _figures(each: Measured, measured: list[Measured]) -> dict[str, Any]:
     """The contender's row; its ratio is to reseed's one run of the same family, the median over rounds."""
     ours = next(other for other in measured if other.entry.family == each.entry.family)
     ratios = [theirs / our for theirs, our in zip(each.cpu, ours.cpu, strict=True)]
@@ -297,7 +308,7 @@ def _figures(each: Measured, measured: list[Measured], heldout: Tensor, task: Ta
         "cpu_seconds": round(statistics.median(each.cpu), 3),
         "wall_seconds": round(statistics.median(each.wall), 3),
         "ratio": round(statistics.median(ratios), 3),
-        "r2": round(_r2(each.contender, heldout, task), 4),
+        "r2": round(_r2(each), 4),
         "cpu_seconds_of_rounds": [round(seconds, 3) for seconds in each.cpu],
     }
 
@@ -320,14 +331,12 @@ def _beside(results: dict[str, Any], file: Path, families: list[Family]) -> dict
 
 
 @torch.no_grad()
-def _r2(contender: Contender, heldout: Tensor, task: Task) -> float:
-    """Share of the held-out tokens' squared distance to the training mean that the reconstruction takes away.
-
-    Of a transcoder that of the last columns, which it writes.
-    """
-    said = torch.cat([contender.reconstruct(x) for x in heldout.split(1024)])
-    around = (heldout - task.rows.mean(0))[:, -said.shape[1] :]
-    return 1 - ((heldout[:, -said.shape[1] :] - said).square().sum() / around.square().sum()).item()
+def _r2(each: Measured) -> float:
+    """Share of what held-out tokens write, as a squared distance to the training mean, that is reconstructed."""
+    written = slice(-_width(each), None)
+    mean = each.task.rows.mean(0)[written]
+    residual = torch.cat([x[:, written] - each.contender.reconstruct(x) for x in each.heldout.split(1024)])
+    return 1 - (residual.square().sum() / (each.heldout[:, written] - mean).square().sum()).item()
 
 
 def _table(results: dict[str, Any]) -> str:

@@ -298,6 +298,11 @@ def zoo() -> str:
     return runpy.run_path(str(DOCS / "zoo.py"))["page"]()
 
 
+def tradition() -> str:
+    """The page of the classical learners, from what benchmarks/tradition.py found."""
+    return runpy.run_path(str(DOCS / "tradition.py"))["page"]()
+
+
 def scale() -> str:
     """The page of what grows with what."""
     return runpy.run_path(str(DOCS / "scale.py"))["page"]()
@@ -567,6 +572,7 @@ PAGES = {
     "speed.md": speed,
     "scale.md": scale,
     "zoo.md": zoo,
+    "tradition.md": tradition,
     "findings.md": findings,
     "others.md": others,
     "geometry-json.md": geometry_json,

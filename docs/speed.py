@@ -118,6 +118,12 @@ as of 27 November 2026.
 
 """
 
+_LONG = """\
+Two runs that read {tokens} million tokens each ({n_atoms:,} atoms, {d_model} dimensions, no surrogate) took
+{training:.0f} s of training and {rest:.1f} s of all else, **{share}** of it.
+
+"""
+
 _AUDIT_READING = """\
 What is not training does not grow with the steps, but for reading and drawing rows. How it is kept small: k-means
 dictionaries take their activations to all centroids once in each of two stages, in integers or bfloat16 where the
@@ -145,6 +151,7 @@ make bench-peers ARGS='--json docs/assets/speed-training.json'
 python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
 python benchmarks/on_gpu/everything.py docs/assets/gpu --activations ACTIVATIONS
 python benchmarks/audit.py --json docs/assets/audit.json
+python benchmarks/audit.py --long --json docs/assets/audit.json
 python docs/pages.py
 ```
 
@@ -304,7 +311,17 @@ def _audit() -> str:
     processor = f"{where['processor']} with {where['instructions']}"
     loads = " and ".join(f"{each['machine']['load_before']:g}" for each in (before, now))
     on = f"{processor}, {_threads(where)}; others kept it busy, load {loads}, which lengthens all parts.\n\n"
-    return _AUDIT + on + _audit_table(before["shapes"], now["shapes"]) + _AUDIT_READING
+    return _AUDIT + on + _audit_table(before["shapes"], now["shapes"]) + _long(now["long"]) + _AUDIT_READING
+
+
+def _long(measured: Figures) -> str:
+    shape = measured["shape"]
+    return _LONG.format(
+        tokens=round(shape["steps"] * shape["batch_size"] / 1e6),
+        share=rounded(_share(measured), digits=3),
+        **{name: shape[name] for name in ("n_atoms", "d_model")},
+        **{name: measured[name] for name in ("training", "rest")},
+    )
 
 
 def _audit_table(before: Sequence[Figures], now: Sequence[Figures]) -> str:

@@ -1,5 +1,8 @@
 # ruff: noqa: INP001 (a script)
-"""The page of all kinds of autoencoders, for `pages.py`; and its record:  python docs/zoo.py STUDY."""
+"""The page of all kinds of autoencoders, for `pages.py`; and its record.
+
+python docs/zoo.py STUDY ...     what these studies found takes the place of what the record has of the same arms
+"""
 
 from __future__ import annotations
 
@@ -63,28 +66,44 @@ of any entry of the dictionary at any step, over its largest entry. R² is of th
 """
 
 _STARTS = """
-Tests hold the `topk`, `ra-topk` and `mp` of reseed to overcomplete's in the same way. The starts `sae-lens`,
-`dictionary-learning`, `sparsify` and `overcomplete` are those of the libraries, with the sizes of their encoders and
-their decoder biases. What training costs beside each library is in [speed](speed.md).
+Tests hold the `topk`, `ra-topk` and `mp` of reseed to overcomplete's in the same way, and `p-anneal` to
+dictionary-learning's while its p falls to .7; below, powers of small codes make two trainings in double precision that
+begin 10⁻⁷ apart end apart as well. The starts `sae-lens`, `dictionary-learning`, `sparsify` and `overcomplete` are
+those of the libraries, with the sizes of their encoders and their decoder biases. What training costs beside each
+library is in [speed](speed.md).
 
 ## Transcoders
 
 A transcoder reads one activation and writes another, so it has a study of its own: `reseed collect MODEL --layer N
 --at mlp` stores what enters an MLP and what leaves it side by side. Atoms, nulls and references are of what is written;
 the surrogate keeps mean, covariance and lengths of both together, and so the best linear map between them.
+
+{about}
+
+| arm | verdict | started apart: step 0 → end | null | codes | replicated | R² | L0 | alive |
+|---|---|---|---|---|---|---|---|---|
+"""
+
+_OF_TRANSCODERS = """
+R² is that of what is written. The encoder of the first starts fitted to its atoms, that of the second at random.
 """
 
 
-def record(findings: Findings) -> Record:
-    """The small part of a study that the page tells."""
-    training = findings.study["training"]
-    return {
-        "about": dict(findings.activations),
+def record(findings: Findings, before: Record) -> Record:
+    """The record with the small part of a study that the page tells."""
+    training, about = findings.study["training"], dict(findings.activations)
+    part = "transcoders" if "reads" in about else "zoo"
+    found = {each.arm: _condition(each) for each in findings.conditions}
+    known = {each["arm"]: each for each in before.get(part, {"conditions": []})["conditions"]}
+    ordered = sorted((known | found).values(), key=lambda each: list(METHODS).index(each["kind"]))
+    study = {
+        "about": about,
         "starts": findings.study["starts"],
         "steps": training["steps"],
         "batch_size": training["batch_size"],
-        "conditions": [_condition(each) for each in findings.conditions],
+        "conditions": ordered,
     }
+    return before | {part: study}
 
 
 def _condition(found: ConditionFindings) -> Record:
@@ -92,6 +111,7 @@ def _condition(found: ConditionFindings) -> Record:
     finished = [run.metrics["l0"][-1] for run in found.runs if run.status == "finished"]
     return {
         "kind": found.kind,
+        "arm": found.arm,
         "start": found.start_kind,
         "outcome": str(found.verdict.outcome),
         "because": found.verdict.because,
@@ -118,28 +138,36 @@ def _ends(estimate: Interval | None) -> list[float | None] | None:
 def page() -> str:
     """The page, from what is recorded."""
     known = json.loads(RECORDED.read_text(encoding="utf-8"))
-    rows = "".join(f"{_row(each)}\n" for each in known["conditions"])
+    rows, transcoders = (_rows(known[name]) for name in ("zoo", "transcoders"))
     parity = [
         row for path in sorted(ASSETS.glob("parity*.json")) for row in json.loads(path.read_text(encoding="utf-8"))
     ]
     parity.sort(key=lambda row: (list(METHODS).index(row["method"]), row["peer"]))
     compared = "".join(f"{_parity(row)}\n" for row in parity)
     return (
-        _HEAD.format(about=_about(known))
+        _HEAD.format(about=_about(known["zoo"]))
         + rows
         + _READING
         + _PARITY.format(steps=parity[0]["steps"])
         + compared
-        + _STARTS
+        + _STARTS.format(about=_about(known["transcoders"]))
+        + transcoders
+        + _OF_TRANSCODERS
     )
 
 
-def _about(known: Record) -> str:
-    about = known["about"]
+def _rows(study: Record) -> str:
+    return "".join(f"{_row(each)}\n" for each in study["conditions"])
+
+
+def _about(study: Record) -> str:
+    about = study["about"]
+    where = f"the MLP of layer {about['layer']}" if "reads" in about else f"layer {about['layer']}"
+    file = "examples/zoo-transcoder.toml" if "reads" in about else "examples/zoo.toml"
     return (
-        f"{about['model']}, layer {about['layer']}, {about['tokens']:,} tokens, centred; 512 atoms, about 16 active; "
-        f"{known['starts']} independent starts of each kind, {known['steps']} steps of {known['batch_size']:,} tokens "
-        "(`examples/zoo.toml`)."
+        f"{about['model']}, {where}, {about['tokens']:,} tokens, centred; 512 atoms, about 16 active; "
+        f"{study['starts']} independent starts of each, {study['steps']} steps of {study['batch_size']:,} tokens "
+        f"(`{file}`)."
     )
 
 
@@ -147,7 +175,7 @@ def _row(each: Record) -> str:
     word = each["outcome"] + (f" ({each['because']})" if each["because"] else "")
     born, null = (rounded(each[name][0]) if each[name] else "" for name in ("born", "surrogate"))
     cells = (
-        f"`{each['kind']}` from {each['start']}",
+        f"{_called(each)} from {each['start']}",
         word,
         f"{born} → {_estimated(each['between'])}",
         null,
@@ -158,6 +186,10 @@ def _row(each: Record) -> str:
         percent(each["alive"]),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _called(each: Record) -> str:
+    return f"`{each['kind']}`" if each["arm"] == each["kind"] else each["arm"]
 
 
 def _estimated(ends: list[float | None]) -> str:
@@ -178,9 +210,11 @@ def _parity(row: Record) -> str:
 
 
 def main() -> None:
-    """Record what the study in the folder given found."""
-    findings = Findings.read(sys.argv[1])
-    write_text(RECORDED, json.dumps(record(findings), indent=1) + "\n")
+    """Record what the studies in the folders given found."""
+    known = json.loads(RECORDED.read_text(encoding="utf-8"))
+    for folder in sys.argv[1:]:
+        known = record(Findings.read(folder), known)
+    write_text(RECORDED, json.dumps(known, indent=1) + "\n")
 
 
 if __name__ == "__main__":

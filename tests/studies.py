@@ -28,6 +28,9 @@ from reseed.trajectory import Manifest, PlannedCondition, RunEnd, RunRecord, Stu
 D_MODEL, N_ATOMS, K = 17, 33, 3  # odd, so that no row of numbers fills whole vector registers
 READS = 8  # columns that a method reads that writes the others
 
+LINEAR = {"ica": {}, "pca": {}, "sparse-pca": {"l1": 0.01}}
+"""The methods with at most as many atoms as dimensions, and what they need."""
+
 IN_ONE_SPACE = tuple(kind for kind, model in METHODS.items() if "reads" not in model.model_fields)
 """The methods that write what they read: a study of them is about one space."""
 
@@ -38,13 +41,16 @@ SNAPSHOTS = (0, 1, 2, 5, 10, 15, 30)
 
 
 def required(kind, **values):
-    """Those of the values that a method has a setting for."""
-    return {name: value for name, value in values.items() if name in METHODS[kind].model_fields}
+    """Those of the values that a method has a setting for, without a default, and what it needs beside them."""
+    fields = METHODS[kind].model_fields
+    asked = {name: value for name, value in values.items() if name in fields and fields[name].is_required()}
+    return asked | LINEAR.get(kind, {})
 
 
 def arm(kind, *, name=None, start=None, **settings):
     """An arm of any method, small; archetypal ones and those without a start of their own begin at k-means points."""
-    method = METHODS[kind](**{"n_atoms": N_ATOMS, **required(kind, k=K, reads=READS), **settings})
+    n_atoms = D_MODEL - 4 if kind in LINEAR else N_ATOMS
+    method = METHODS[kind](**{"n_atoms": n_atoms, **required(kind, k=K, reads=READS), **settings})
     return Arm(name=name or kind, method=method, start=start or {"kind": "kmeans", "kmeans_steps": 3})
 
 

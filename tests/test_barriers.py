@@ -16,7 +16,7 @@ from reseed.methods import parse
 from reseed.pipeline.barriers import ALPHAS, barrier, loss, measure_barriers, permuted, read_parameters
 from reseed.pipeline.rejudge import rejudge
 from reseed.trajectory import StudyFolder
-from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, K, arm, contents, matrix, study
+from studies import D_MODEL, IN_ONE_SPACE, K, arm, contents, matrix, study
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_run_and_itself_in_another_order_have_a_barrier_only_until_they_are_ma
     _, folder, seen = trained
     _, (one, *_), method = ended(folder, kind)
     rows = seen.heldout.rows
-    shuffled = permuted(one, torch.randperm(N_ATOMS, generator=generator(3)), method)
+    shuffled = permuted(one, torch.randperm(method.n_atoms, generator=generator(3)), method)
     ends = loss(one, method, rows), loss(shuffled, method, rows)
     again = permuted(shuffled, match(one["atoms"], shuffled["atoms"]).cols, method)
     assert all(torch.equal(again[name], one[name]) for name in one)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
+from sklearn.decomposition import DictionaryLearning
 
 from reseed.activations import open_activations, preprocessed
 from reseed.dice import DICE, roll
@@ -133,6 +134,25 @@ def test_principal_directions_come_strongest_first_and_in_all_runs_alike(seen):
     cosines = np.abs((atoms.double().numpy() * axes).sum(1))
     assert (cosines > 1 - 1e-6).all()
     assert torch.equal(atoms, begun("pca", seen, method, run=1)["atoms"])
+
+
+def test_singular_vectors_are_those_that_scikit_learn_begins_with_in_all_runs_alike(seen):
+    """After no iteration, but for their signs, which are by the codes there."""
+    x = seen.rows(torch.arange(seen.n_tokens))
+    library = DictionaryLearning(D_MODEL, max_iter=0, transform_algorithm="threshold").fit(x.double().numpy())
+    expected = torch.from_numpy(library.components_)
+    method = parse({"kind": "random", "n_atoms": D_MODEL, "k": 4})
+    atoms = draw(Start(kind="svd"), method, seen, rolls()).atoms
+    signs = (atoms * expected).sum(1, keepdim=True).sign()
+    assert (atoms * signs - expected).norm() < 1e-5 * expected.norm()
+    assert torch.equal(atoms, draw(Start(kind="svd"), method, seen, rolls(1)).atoms)
+    few = parse({"kind": "random", "n_atoms": 5, "k": 4})
+    assert torch.equal(draw(Start(kind="svd"), few, seen, rolls()).atoms, atoms[:5])
+
+
+def test_more_atoms_than_singular_vectors_are_refused(seen):
+    with pytest.raises(SpecError, match=r"400 atoms from 16 singular vectors.* use at most 16 atoms, or another start"):
+        draw(Start(kind="svd"), method_of(), seen, rolls())
 
 
 def test_beyond_the_principal_directions_atoms_vary_as_activations_do(seen):

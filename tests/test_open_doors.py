@@ -390,8 +390,8 @@ def test_a_start_that_makes_points_can_start_archetypal_dictionaries(tmp_path):
 
 
 def test_mistakes_and_pages_name_what_is_registered_like_all_else(tmp_path):
-    with pytest.raises(SpecError, match=f"'pca' is not known: use one of topk, .*, {', '.join(LEARNERS)}"):
-        parse({"kind": "pca"})
+    with pytest.raises(SpecError, match=f"'fourier' is not known: use one of topk, .*, {', '.join(LEARNERS)}"):
+        parse({"kind": "fourier"})
     with pytest.raises(SpecError, match=r"a start should be 'random', .* or 'test-halves' \(given: 'zeros'\)"):
         one_arm("topk", tmp_path, start="zeros", k=3)
     with pytest.raises(SpecError, match=r"cannot start at test-midpoints: use data, kmeans, .* or test-halves"):

@@ -115,7 +115,7 @@ def test_the_sizes_of_a_run_are_those_of_its_state_and_of_its_snapshot(acts, tmp
     tensors = [*state.values(), begun.idle]
     assert found.state == sum(tensor.nbytes for tensor in tensors)
     assert found.snapshot == sum(tensor.nbytes for tensor in spec.method.parameters(state).values())
-    assert (found.n_atoms, found.n_points) == (N_ATOMS, 40)
+    assert (found.n_atoms, found.n_points) == (spec.method.n_atoms, 40)
 
 
 def test_snapshots_are_counted_without_a_list_of_them():

@@ -78,7 +78,7 @@ def test_snapshots_are_written_on_schedule_and_step_0_before_the_first_update(ac
     assert run.metrics["step"].to_list() == list(run.steps)
     assert run.metrics["tokens"].to_list() == [31 * step for step in run.steps]
     assert run.metrics["retention"][0] == pytest.approx(1.0)
-    assert not torch.equal(run.snapshot(0).atoms, run.snapshot(1).atoms)
+    assert torch.equal(run.snapshot(0).atoms, run.snapshot(1).atoms) == (kind == "random")  # which never learns
     assert run.done == RunEnd(status="finished", step=10)
 
 

@@ -9,6 +9,7 @@ import pytest
 from registering import unchanged_tables
 from reseed.errors import SpecError
 from reseed.methods import METHODS, ReLU
+from reseed.pipeline.template import arms_of
 from reseed.pipeline.tune_l0 import CANDIDATES, TOLERANCE, PenaltyTrial, Search, tune_l0
 from reseed.report.words import tuned
 from reseed.spec import Study, TunedL0
@@ -267,6 +268,6 @@ def test_rates_and_an_l0_are_not_chosen_at_once(acts, tmp_path):
 
 @pytest.mark.parametrize("kind", METHODS)
 def test_the_penalty_of_a_method_is_one_of_its_settings_or_there_is_none(kind):
-    settings = METHODS[kind].model_fields
-    assert METHODS[kind].penalty in {None, *settings}
-    assert METHODS[kind].penalty is None or "k" not in settings
+    method = arms_of([kind])[0].method
+    assert method.penalty in {None, *METHODS[kind].model_fields}
+    assert method.penalty is None or getattr(method, "k", None) is None

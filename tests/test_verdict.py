@@ -70,7 +70,10 @@ def codes(between=0.6, gain=0.5, *, surrogate=0.07, half_width=0.02):
     return replace(made, nulls=made.nulls[1:])
 
 
-CONDITION = ("n_runs", "init_groups", "r2", "retention", "alive", "code", "kmeans", "samples")
+CONDITION = (
+    *("n_runs", "init_groups", "r2", "retention", "alive", "code", "kmeans", "has_rate", "samples"),
+    "determined",
+)
 
 
 def evidence(within, born, between, **more):
@@ -116,6 +119,7 @@ BORN_IDENTICAL_CASES = {
     Outcome.INCONCLUSIVE: born_identical(0.55, half_width=0.6),
 }
 BECAUSE = {
+    Reason.DETERMINED: evidence(1.0, 0.1, 1.0, determined=True),
     Reason.NOT_TOGETHER: evidence(0.45, 0.2, 0.21),
     Reason.BORN_SO: evidence(0.45, 0.4, 0.41),
     Reason.ONLY_AS_FAR: evidence(0.3, 0.15, 0.27, surrogate=(0.15, 0.27)),
@@ -151,7 +155,8 @@ def test_runs_born_identical_get_their_outcome(outcome):
 def test_unstable_and_inconclusive_say_which_reason_they_have(because):
     judgement = judge(BECAUSE[because], LIMITS)
     assert judgement.because == because
-    assert judgement.outcome in {Outcome.UNSTABLE, Outcome.INCONCLUSIVE}
+    of_one_solution = {Outcome.INHERITED} if because == Reason.DETERMINED else set()
+    assert judgement.outcome in (of_one_solution or {Outcome.UNSTABLE, Outcome.INCONCLUSIVE})
 
 
 @pytest.mark.parametrize("case", ALL)
@@ -209,6 +214,56 @@ def test_two_starts_get_no_word_for_none_of_them_can_be_left_out(ends):
     assert (judgement.outcome, judgement.because) == (Outcome.INCONCLUSIVE, Reason.FEW_STARTS)
     assert judgement.sentence.startswith("Runs that started apart went ")
     assert judgement.would_change == "At least three independent starts."
+
+
+# Methods with one solution, whatever the start.
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.tuples(shares, shares, shares, shares, shares), st.floats(0, 0.99), st.sampled_from(["between", "within"]))
+def test_a_method_with_one_solution_is_never_said_to_come_together_on_one_sample(drawn, surrogate, which):
+    within, born, between, r2, retention = drawn
+    case = evidence(within, born, between, surrogate=(0.1, surrogate), r2=r2, retention=retention, determined=True)
+    if which == "within":
+        case = replace(born_identical(within, r2=r2, retention=retention), determined=True)
+    judgement = judge(case, LIMITS)
+    assert judgement.outcome in {Outcome.INHERITED, Outcome.NOT_FITTED}
+    assert "came together" not in judgement.sentence
+    if judgement.outcome == Outcome.INHERITED:
+        assert judgement.because == Reason.DETERMINED
+        assert 'data = "start"' in judgement.would_change
+
+
+def test_the_sentence_of_one_solution_has_its_numbers_and_says_what_they_are_not():
+    assert judge(BECAUSE[Reason.DETERMINED], LIMITS).sentence == (
+        "Agreement is inherited from determinism: this method has one solution for given activations, whatever the "
+        "start; that its runs agree (.10 → 1.00 [.99, 1.01] on one sample of activations) says nothing about the "
+        "activations."
+    )
+    apart = evidence(1.0, 0.1, 0.8, determined=True)
+    assert "as far as they differ, they read these in another order" in judge(apart, LIMITS).sentence
+
+
+def test_atoms_that_began_as_the_one_solution_are_not_frozen():
+    assert judge(replace(CASES[Outcome.FROZEN], determined=True), LIMITS).because == Reason.DETERMINED
+    halves = judge(replace(CASES[Outcome.FROZEN], determined=True, samples="several"), LIMITS)
+    assert halves.outcome == Outcome.UNSTABLE
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CONVERGENT, Outcome.STABILIZING, Outcome.DIVERGING])
+def test_over_disjoint_samples_one_solution_is_judged_like_any_other(outcome):
+    halves = judge(replace(CASES[outcome], determined=True, samples="several"), LIMITS)
+    assert halves.outcome == outcome
+    assert "the start still decides" not in halves.sentence
+
+
+def test_over_disjoint_samples_runs_of_one_start_that_read_the_same_inherit_nothing():
+    """W(T) is 1 where a start reads one part: it is what they read, and no start, that they have in common."""
+    kept = evidence(1.0, 0.4, 0.41, memory=1.0, samples="several")
+    assert judge(kept, LIMITS).outcome == Outcome.INHERITED
+    determined = judge(replace(kept, determined=True), LIMITS)
+    assert determined.outcome == Outcome.UNSTABLE
+    assert "onger training" not in determined.would_change
 
 
 # Nulls forbid, references are shown.
@@ -534,3 +589,22 @@ def test_nobody_is_asked_for_a_hundred_starts():
         "More starts will not decide this with this spread: "
         f"the gain, .04 [{MINUS}.01, .09], is too close to the margin."
     )
+
+
+@pytest.mark.parametrize("born", [evidence, born_identical])
+def test_atoms_that_have_not_moved_at_all_are_frozen_however_little_they_fit(born):
+    """Of a dictionary that never learns `not fitted` would say that it might."""
+    places = (0.99,) if born is born_identical else (0.99, 0.4, 0.4)
+    still = judge(born(*places, retention=1 - 1e-7, r2=0.05), LIMITS)
+    assert still.outcome == Outcome.FROZEN
+    assert still.sentence.startswith("No atom has moved since step 0: ")
+    assert still.would_change == "A method that learns its atoms: these have not moved at all."
+    assert judge(born(*places, retention=0.9999, r2=0.05), LIMITS).outcome == Outcome.NOT_FITTED
+
+
+@pytest.mark.parametrize("case", [*CASES.values(), *BORN_IDENTICAL_CASES.values(), *BECAUSE.values()])
+def test_a_method_without_a_learning_rate_is_advised_no_other_one(case):
+    with_rate, without = (judge(replace(case, has_rate=rated), LIMITS) for rated in (True, False))
+    assert "learning rate" not in without.would_change
+    assert without.outcome == with_rate.outcome
+    assert ("learning rate" in with_rate.would_change) == (with_rate.would_change != without.would_change)

@@ -393,6 +393,9 @@ class ConditionFindings(_Document):
     """The method."""
     start_kind: str
     """How its starts are made."""
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone, and on no start: on one sample of them, that its
+    runs agree says nothing."""
     sign: Literal["signed", "abs"]
     """Whether a cosine counts with its sign; `abs` for methods that leave the sign of an atom open."""
     n_atoms: int
@@ -456,6 +459,11 @@ class ConditionFindings(_Document):
     """Children of the runs; null where none were asked for, or none finished. They take part in nothing else."""
     barriers: Barriers | None = None
     """Barriers between the runs; null where the held-out tokens were not at hand."""
+
+    @property
+    def one_solution(self) -> bool:
+        """Whether runs could not but agree: their method knows nothing of starts, and all read one sample."""
+        return self.determined and self.samples == "one"
 
     @property
     def agreement(self) -> MeasureFindings | None:

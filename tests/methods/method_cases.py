@@ -57,19 +57,48 @@ VARIANTS = {
     ],
     "a-topk": [{}, {"encoder_bias": False}],
     "ra-jumprelu": [{}, {"threshold_as": "logarithm", "delta": 0.25, "multiplier": False}],
-    "transcoder": [{}, {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"}],
+    "transcoder": [
+        {},
+        {"encoder_start": "independent", "encoder_bias": False},
+        {"encoder_bias": False, "decoder_bias": False, "rescale": False, "parallel": "kept"},
+    ],
+    "kmeans": [{}, {"memory": 0.9}, {"spherical": True}, {"codes_by": "pursuit", "k": K}],
+    "nmf": [{}, {"memory": 1.0, "l1": 0.0}],
+    "semi-nmf": [{}, {"memory": 1.0, "l1": 0.5}],
+    "online-dl": [
+        {},
+        {"l1": 0.3, "positive": True, "memory": 1.0},
+        {"codes_by": "omp", "k": K},
+        {"codes_by": "omp", "k": K, "positive": True, "memory": 0.0},
+    ],
+    "mod": [{}, {"positive": True, "memory": 0.9}],
+    "ksvd": [{}, {"alternations": 20}, {"positive": True}],
+    "random": [{}, {"positive": True}],
+    "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
+    "pca": [{}, {"memory": 0.5}],
+    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
     "archetypal-analysis": [{}, {"memory": 0.0}],
     "convex-nmf": [{}, {"memory": 0.0}],
 }
+
+AT_MOST_D_MODEL = {"ica", "pca", "sparse-pca"}
+"""The methods that have no more atoms than there are dimensions; here fewer, so that something is left to be learnt."""
 
 PER_BATCH = {"batchtopk", "matryoshka"}
 """The methods whose k is how many atoms a token of a batch has on average, and not the most that a token can have."""
 
 
 def settings_of(kind, **settings):
-    asked = {"k": K, "reads": READS}
-    required = {name: value for name, value in asked.items() if name in METHODS[kind].model_fields}
-    return {"kind": kind, "n_atoms": N_ATOMS, **required, **settings}
+    asked = {"k": K, "reads": READS, "l1": 0.01}
+    required = {name: value for name, value in asked.items() if needs(kind, name)}
+    n_atoms = D_MODEL - 4 if kind in AT_MOST_D_MODEL else N_ATOMS
+    return {"kind": kind, "n_atoms": n_atoms, **required, **settings}
+
+
+def needs(kind, name):
+    """Whether a method has such a setting, and no default for it."""
+    field = METHODS[kind].model_fields.get(name)
+    return field is not None and field.is_required()
 
 
 def name_of(settings):

@@ -56,15 +56,15 @@ def test_shapes_are_those_of_the_contract(method, tokens):
     parameters = method.parameters(state)
     assert all(len(entry) == 2 for entry in (*state.values(), *parameters.values()))
     assert {*method.per_atom, *method.for_all_atoms, "atoms", "encoder", "decoder_bias"} <= set(parameters)
-    assert all(parameters[name].shape[:2] == (2, N_ATOMS) for name in method.per_atom)
+    assert all(parameters[name].shape[:2] == (2, method.n_atoms) for name in method.per_atom)
     written = D_MODEL - (method.columns_read or 0)
-    assert parameters["atoms"].shape == (2, N_ATOMS, written)
-    assert parameters["encoder"].shape == (2, N_ATOMS, method.columns_read or D_MODEL)
+    assert parameters["atoms"].shape == (2, method.n_atoms, written)
+    assert parameters["encoder"].shape == (2, method.n_atoms, method.columns_read or D_MODEL)
     assert parameters["decoder_bias"].shape == (2, written)
-    assert method.encode(parameters, x).shape == (2, 200, N_ATOMS)
+    assert method.encode(parameters, x).shape == (2, 200, method.n_atoms)
     assert reconstruct(method, state, x).shape == method.target(x).shape == (*x.shape[:2], written)
     assert outcome.loss.shape == (2,)
-    assert outcome.fired.shape == (2, N_ATOMS)
+    assert outcome.fired.shape == (2, method.n_atoms)
     assert all(statistic.shape == (2,) for statistic in method.diagnostics(state).values())
 
 
@@ -88,8 +88,8 @@ def test_codes_obey_the_sign_and_the_sparsity_that_the_method_declares(method, t
     if method.kind in PER_BATCH:
         assert active.float().mean().item() == pytest.approx(K, rel=0.15)
         assert active.max() > K
-    elif "k" in type(method).model_fields:
-        assert active.max() == K
+    elif getattr(method, "k", None) is not None:
+        assert active.max() == method.k
 
 
 def test_reading_never_writes(method, tokens):
@@ -112,7 +112,7 @@ def test_codes_need_no_more_than_the_method_declares(method, tokens):
 
 def test_atoms_in_another_order_give_the_same_codes_in_that_order(method, tokens):
     parameters = method.parameters(updated(method, born(method, tokens), tokens))
-    order = torch.randperm(N_ATOMS, generator=torch.Generator().manual_seed(3))
+    order = torch.randperm(method.n_atoms, generator=torch.Generator().manual_seed(3))
     turned = {name: tensor[:, order] if name in method.per_atom else tensor for name, tensor in parameters.items()}
     x = batch(tokens)
     torch.testing.assert_close(method.encode(turned, x), method.encode(parameters, x)[..., order], rtol=1e-5, atol=1e-3)
@@ -143,7 +143,8 @@ def test_training_reconstructs_better_than_the_start(method, tokens):
     state = born(method, tokens)
     x = batch(tokens, size=1000)
     start = r2(method, state, x)
-    assert r2(method, updated(method, state, tokens, steps=120), x) > start
+    end = r2(method, updated(method, state, tokens, steps=120), x)
+    assert end == start if method.kind == "random" else end > start  # what never learns fits neither better nor worse
 
 
 def test_only_the_dice_that_a_method_names_change_what_it_learns_from_one_start(method, tokens):
@@ -156,10 +157,11 @@ def test_only_the_dice_that_a_method_names_change_what_it_learns_from_one_start(
 @pytest.mark.parametrize("kind", METHODS)
 def test_activations_a_thousand_times_larger_learn_the_same_dictionary(kind):
     method = parse(settings_of(kind))
+    steps = 5 if kind == "ica" else 20  # normal rows have no independent components: rounding grows with every step
     ends = []
     for factor in (1.0, 1000.0):
         seen = preprocessed(open_activations(activations() * factor), "none")
-        atoms = method.parameters(updated(method, born(method, seen), seen, steps=20))["atoms"]
+        atoms = method.parameters(updated(method, born(method, seen), seen, steps=steps))["atoms"]
         ends.append(torch.nn.functional.normalize(atoms, dim=-1))
     torch.testing.assert_close(*ends, rtol=1e-3, atol=1e-4)
 

@@ -34,7 +34,8 @@ def activations():
 @pytest.mark.parametrize(("kind", "start"), ARMS)
 def test_defaults_explain_the_activations_within_100_steps(activations, kind, start, preprocessing):
     seen = preprocessed(activations, preprocessing)
-    required = {name: value for name, value in REQUIRED.items() if name in METHODS[kind].model_fields}
+    fields = METHODS[kind].model_fields
+    required = {name: value for name, value in REQUIRED.items() if name in fields and fields[name].is_required()}
     method = parse({"kind": kind, "n_atoms": N_ATOMS, **required})
     rolls = rolls_of(0)
     state = method.initialise(draw(Start(kind=start), method, seen, rolls), rolls["encoder"])

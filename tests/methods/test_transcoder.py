@@ -63,10 +63,10 @@ def mapped():
     return preprocessed(open_activations(torch.cat([50 * read, active @ atoms + 3], 1)), "none"), atoms
 
 
-def test_it_learns_the_map_from_what_is_read_to_what_is_written(mapped):
-    seen, atoms = mapped
-    method = parse({"kind": "transcoder", "n_atoms": 12, "k": 4, "reads": 10, "learning_rate": 1e-2})
-    rolls = {die: roll(die, 0) for die in DICE}
+def learnt(seen, run, encoder_start):
+    """What one run has learnt: R² on held-out rows, and its atoms."""
+    settings = {"n_atoms": 12, "k": 4, "reads": 10, "learning_rate": 1e-2, "encoder_start": encoder_start}
+    method, rolls = parse({"kind": "transcoder", **settings}), {die: roll(die, run) for die in DICE}
     state = method.initialise(draw(Start(kind="data"), method, seen, rolls), rolls["encoder"])
     order = torch.Generator().manual_seed(1)
     for step in range(800):
@@ -74,9 +74,46 @@ def test_it_learns_the_map_from_what_is_read_to_what_is_written(mapped):
         method.update(state, x, Schedule(step, 800))
     x = seen.heldout.rows.unsqueeze(0)
     error = (reconstruct(method, state, x) - method.target(x)).square().sum()
-    assert 1 - error / (method.target(x) - method.target(x).mean(1)).square().sum() > 0.9
-    best = (state["atoms"][0] @ atoms.T).max(0).values
-    assert (best > 0.9).float().mean() >= 0.5
+    return 1 - error / (method.target(x) - method.target(x).mean(1)).square().sum(), state["atoms"][0]
+
+
+@pytest.mark.parametrize("encoder_start", ["fitted", "independent"])
+def test_it_learns_the_map_from_what_is_read_to_what_is_written(encoder_start, mapped):
+    seen, atoms = mapped
+    runs = [learnt(seen, run, encoder_start) for run in range(4)]
+    assert all(r2 > 0.9 for r2, _ in runs)
+    found = [((own @ atoms.T).max(0).values > 0.9).float().mean() for _, own in runs]
+    assert torch.stack(found).mean() >= 0.5
+
+
+def test_a_fitted_encoder_starts_with_what_says_best_how_much_of_an_atom_is_written(tokens):
+    method = method_of()
+    state = born(method, tokens)
+    rows = tokens.rows(torch.arange(tokens.n_tokens)).double()
+    read, written = rows[:, :READS], rows[:, READS:]
+    products = (written - written.mean(0)) @ state["atoms"][0].double().T
+    best = torch.linalg.lstsq(read - read.mean(0), products).solution.T
+    cosines = torch.nn.functional.cosine_similarity(best, state["encoder"][0].double())
+    assert cosines.min() > 0.99  # but for the ridge
+    outputs = read / state["read_scale"] @ state["encoder"][0].double().T + state["encoder_bias"][0]
+    assert (outputs.mean(0).abs() < 1e-4 * outputs.std(0)).all()
+
+
+def test_a_fitted_encoder_lives_where_a_random_one_falls_silent():
+    chance, reads, n_atoms = torch.Generator().manual_seed(2), 64, 128
+    codes = (torch.rand(4000, n_atoms, generator=chance) < 0.03) * torch.rand(4000, n_atoms, generator=chance)
+    seen = preprocessed(open_activations(codes @ torch.randn(n_atoms, 2 * reads, generator=chance) + 5), "none")
+    alive = {}
+    for start in ("fitted", "independent"):
+        method = parse({"kind": "transcoder", "n_atoms": n_atoms, "k": 8, "reads": reads, "encoder_start": start})
+        rolls = {die: roll(die, 0) for die in DICE}
+        state = method.initialise(draw(Start(kind="random"), method, seen, rolls), rolls["encoder"])
+        for step in range(80):
+            x = seen.rows(torch.arange(200) + 200 * (step % 17)).unsqueeze(0)
+            outcome = method.update(state, x, Schedule(step, 1000))
+        alive[start] = outcome.fired.float().mean().item()
+    assert alive["fitted"] > 0.7
+    assert alive["fitted"] > 2 * alive["independent"]
 
 
 def test_its_atoms_start_among_what_is_written(mapped):

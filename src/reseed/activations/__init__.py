@@ -7,6 +7,7 @@ from reseed.activations.destination import check_destination
 from reseed.activations.moments import Moments, moments_of
 from reseed.activations.order import batch_rows
 from reseed.activations.preprocess import (
+    KEEP_SIGNS,
     MIX_COLUMNS,
     PREPROCESSINGS,
     Preprocess,
@@ -21,6 +22,7 @@ from reseed.activations.surrogate_store import write_surrogate
 from reseed.activations.texts import Documents, open_texts, read_texts
 
 __all__ = [
+    "KEEP_SIGNS",
     "MIX_COLUMNS",
     "PREPROCESSINGS",
     "SOTU_LICENCE",

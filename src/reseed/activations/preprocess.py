@@ -26,6 +26,7 @@ from reseed.dice import generator
 from reseed.errors import ActivationsError
 
 __all__ = [
+    "KEEP_SIGNS",
     "MIX_COLUMNS",
     "PREPROCESSINGS",
     "WHITEN_SHRINKAGE",
@@ -42,6 +43,9 @@ PREPROCESSINGS: tuple[Preprocessing, ...] = get_args(Preprocessing)
 
 MIX_COLUMNS = frozenset({"centre-scale", "whiten", "unit-norm"})
 """The preprocessings after which a column depends on the others."""
+
+KEEP_SIGNS: tuple[Preprocessing, ...] = ("none", "unit-norm")
+"""The preprocessings after which an entry has the sign that it had; the others take the mean off."""
 
 WHITEN_SHRINKAGE = 0.01
 """The weight of (tr S / d) I in the covariance that is inverted: directions with less than about a hundredth of the

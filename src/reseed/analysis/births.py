@@ -65,8 +65,11 @@ def measure_births(
     return pl.DataFrame([before[a.id, b.id] for a, b in pairs], schema=_SCHEMA)
 
 
-def birth_tests(about: Compared, table: pl.DataFrame) -> BirthTests | None:
-    """What the tests of all pairs say, by Holm over those that could be made; None without a pair."""
+def birth_tests(about: Compared, table: pl.DataFrame, *, determined: bool = False) -> BirthTests | None:
+    """What the tests of all pairs say, by Holm over those that could be made; None without a pair.
+
+    Atoms of a method with one solution stand in one order, whoever made them: that is not taken for a common start.
+    """
     groups = {run.id: run.init_group for run in about.runs}
     rows = [row for row in table.iter_rows(named=True) if {row["run_a"], row["run_b"]} <= groups.keys()]
     if not rows:
@@ -90,7 +93,7 @@ def birth_tests(about: Compared, table: pl.DataFrame) -> BirthTests | None:
         found=sum(pair.found for pair in pairs),
         of_shared=sum(pair.relation == "within" for pair in tested),
         of_apart=sum(pair.relation == "between" for pair in tested),
-        sentence=_sentence(pairs),
+        sentence=_sentence(pairs, determined=determined),
     )
 
 
@@ -101,13 +104,15 @@ def _ended(snapshot: Snapshot) -> tuple[Float[Tensor, "atoms d_model"], Int[Tens
     return atoms, torch.bincount(which[values != 0], minlength=len(atoms))
 
 
-def _sentence(pairs: Sequence[BornAlike]) -> str:
+def _sentence(pairs: Sequence[BornAlike], *, determined: bool) -> str:
     shared = [pair for pair in pairs if pair.relation == "within" and not pair.refused]
     apart = [pair for pair in pairs if pair.relation == "between" and not pair.refused]
     of_shared, of_apart = sum(pair.found for pair in shared), sum(pair.found for pair in apart)
     told = [f"by {of_shared:,} of {_pairs(shared)} born identical"] if shared else []
     told += [f"by {of_apart:,} of {_pairs(apart)} that started apart"] if apart else []
     said = f"By the last atoms alone, indices are shared {' and '.join(told)}." if told else "No pair could be tested."
+    if determined:
+        return f"{said} The method puts the atoms of its one solution in one order, so that says nothing of starts."
     if of_apart:
         said += " Those starts are not independent, or something else gave their atoms one order."
     if of_shared < len(shared):

@@ -80,7 +80,7 @@ def judge_condition(folder: StudyFolder, planned: PlannedCondition, limits: Limi
         "barriers": barriers_between(pairs, written.barriers(), level),
         "surrogate": surrogate_findings(folder, planned, surrogate, level=level),
         "cosines": matched_cosines(null, about, table, pairs, level),
-        "births": birth_tests(about, written.table("births")),
+        "births": birth_tests(about, written.table("births"), determined=runs[0].record.determined),
         "nested": nested_findings(written, about, table, level),
     }
     findings = judged.findings.model_copy(update=beside)
@@ -113,7 +113,9 @@ def _judged(
         floors,
         r2=min(run.metrics["r2"][-1] for run in finished),
         retention=_mean([run.metrics["retention"][-1] for run in finished]),
+        has_rate="learning_rate" in runs[0].record.method,
         samples=_samples(finished),
+        determined=runs[0].record.determined,
     )
     records = {name: measure_record(name, pairs, floors[name], said.get(name), level) for name in about.measures}
     memory = band(pairs.steps, statistics.memory(pairs.measures["agreement"], pairs.groups, level=level))
@@ -183,6 +185,7 @@ def _identity(planned: PlannedCondition, record: RunRecord) -> dict[str, Any]:
         "preprocess": planned.preprocess,
         "kind": record.method["kind"],
         "start_kind": record.start["kind"],
+        "determined": record.determined,
     }
 
 

@@ -30,7 +30,9 @@ def weigh(
     *,
     r2: float,
     retention: float,
+    has_rate: bool = True,
     samples: Literal["one", "several"] = "one",
+    determined: bool = False,
 ) -> Evidence:
     """The evidence of a condition.
 
@@ -40,7 +42,9 @@ def weigh(
         floors: the nulls, origins and references of its measures.
         r2: of the worst run.
         retention: mean over the runs.
+        has_rate: whether the method has a learning rate.
         samples: whether all runs read one sample of activations, or disjoint ones.
+        determined: whether what the method learns depends on the activations alone.
     """
     agreement, alive, code = (said.get(name) for name in ("agreement", "alive", "code"))
     if agreement is None:
@@ -57,7 +61,9 @@ def weigh(
         alive=alive if decides else None,
         code=code if code is not None and not math.isnan(code.gain.value) else None,
         kmeans=next(kmeans, math.nan),
+        has_rate=has_rate,
         samples=samples,
+        determined=determined,
     )
 
 

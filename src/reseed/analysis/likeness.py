@@ -42,11 +42,19 @@ def compared_arms(analysed: Sequence[Analysed], study: Mapping[str, Any]) -> lis
 
 
 def unlike(x: Analysed, y: Analysed) -> list[str]:
-    """What two arms differ in besides their method: agreement depends on the start and on the number of atoms."""
+    """What two arms differ in besides their method: agreement depends on the start and on the number of atoms.
+
+    Runs that could not but agree are like none that could: their agreement is no gain.
+    """
     first, second = x.findings, y.findings
     starts = f"{start_called(first.start_kind)} against {start_called(second.start_kind)} starts"
     sizes = f"{first.n_atoms:,} against {second.n_atoms:,} atoms"
-    differ = {starts: first.start_kind != second.start_kind, sizes: first.n_atoms != second.n_atoms}
+    one_solution = f"{(first if first.one_solution else second).arm} has one solution, whatever the start"
+    differ = {
+        starts: first.start_kind != second.start_kind,
+        sizes: first.n_atoms != second.n_atoms,
+        one_solution: first.one_solution != second.one_solution,
+    }
     return [what for what, does in differ.items() if does]
 
 

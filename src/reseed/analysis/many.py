@@ -22,7 +22,8 @@ __all__ = ["among_many"]
 def among_many(judged: Sequence[Analysed], *, error: float) -> list[Analysed]:
     """The conditions with those claims alone that hold among all of them, at an error of the whole study.
 
-    Counted are the conditions of which something could be claimed: those with an interval between starts.
+    Counted are the conditions of which something could be claimed: those with an interval between starts, but for
+    methods with one solution.
     """
     p_values = [_p_value(each.findings) for each in judged]
     counted = sum(not math.isnan(p) for p in p_values)
@@ -39,6 +40,8 @@ def among_many(judged: Sequence[Analysed], *, error: float) -> list[Analysed]:
 
 def _p_value(condition: ConditionFindings) -> float:
     """Of its claim: 1 where none is made, nan where none could be."""
+    if condition.one_solution:
+        return math.nan
     if condition.agreement is None or math.isnan(condition.agreement.between.last.low):
         return math.nan
     return 1.0 if math.isnan(condition.verdict.error) else condition.verdict.error

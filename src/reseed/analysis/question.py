@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from reseed._support.numbers import interval, rounded
 from reseed.analysis.likeness import start_called
-from reseed.verdict import Outcome
+from reseed.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -41,11 +41,12 @@ Becomes = Literal["yes", "no", "unsaid"]
 def question(conditions: Sequence[ConditionFindings]) -> str:
     """What a study of these conditions asks, in one sentence; empty where there are none."""
     arms = list(dict.fromkeys(each.arm for each in conditions))
-    kinds = list(dict.fromkeys(each.kind for each in conditions))
+    of_starts = [each for each in conditions if not each.one_solution]
+    kinds = list(dict.fromkeys(each.kind for each in of_starts))
     if not arms:
         return ""
     asked = f"Do independently trained runs of {_listed(arms, 'arms')} become one dictionary"
-    starts = {each.start_kind for each in conditions}
+    starts = {each.start_kind for each in of_starts}
     if 1 < len(kinds) <= NAMED:
         *others, last = kinds[1:]
         verb = "do" if others else "does"
@@ -82,6 +83,8 @@ def answer(
     here = [each for each in comparisons if each.preprocess == seen]
     of_methods = [each for each in here if {each.first, each.second} <= kinds.keys()]
     of_methods = [each for each in of_methods if kinds[each.first] != kinds[each.second]]
+    of_one_solution = {each.arm for each in leading if each.one_solution}
+    of_methods = [each for each in of_methods if not of_one_solution & {each.first, each.second}]
     more = _attribution(of_methods, limits, few=len(kinds) <= NAMED)
     alike = [each.sentence for each in same_ends if each.preprocess == seen] if len(set(kinds.values())) == 1 else []
     return " ".join(filter(None, (told, more, *alike[:1])))
@@ -95,6 +98,8 @@ def _place(preprocess: str) -> int:
 def _becomes(condition: ConditionFindings, limits: Limits) -> Becomes:
     """By the word, and where that leaves it open by the number: an interval wholly below one dictionary says no."""
     outcome, last = condition.verdict.outcome, _last(condition)
+    if condition.one_solution:
+        return "unsaid"
     if outcome is Outcome.CONVERGENT:
         return "yes"
     fitted = outcome not in {Outcome.NOT_FITTED, Outcome.NOT_TESTABLE}
@@ -181,6 +186,11 @@ def _unsaid(conditions: Sequence[ConditionFindings], one: str) -> str:
         return f"Nothing can be said of {whose}: no runs reconstruct the activations (R² {rounded(best)} at most)."
     if {*outcomes} == {Outcome.NOT_TESTABLE}:
         return f"Nothing can be said of {whose}: fewer than two runs finished."
+    if {each.verdict.because for each in conditions} == {Reason.DETERMINED}:
+        return (
+            f"Runs of {one or 'every arm'} have one solution for given activations, whatever the start: that they "
+            "agree says nothing about the activations."
+        )
     words = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.most_common())
     why = words if not one else str(conditions[0].verdict.outcome)
     bare = (

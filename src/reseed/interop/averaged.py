@@ -19,7 +19,7 @@ from torch import Tensor
 from reseed.errors import DictionaryError
 from reseed.interop._base import LoadedDictionary
 from reseed.interop._folded import folded, is_transcoder, or_zeros
-from reseed.interop.codes import CodeRule, Gated, Pursuit, Relu, Scaled, Thresholded, TopK
+from reseed.interop.codes import CodeRule, Gated, Linear, Pursuit, Relu, Scaled, Thresholded, TopK
 from reseed.interop.spaces import Raw
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["averaged"]
 
-_ATOM_BY_ATOM = (Relu, TopK, Thresholded, Gated, Pursuit)
+_ATOM_BY_ATOM = (Relu, Linear, TopK, Thresholded, Gated, Pursuit)
 """Rules that say nothing of an atom's neighbours."""
 
 Members = Int[Tensor, "atoms dictionaries"]

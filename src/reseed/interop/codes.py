@@ -13,7 +13,7 @@ from torch.nn.functional import layer_norm
 
 from reseed._support.brief import brief_repr
 
-__all__ = ["CodeRule", "Gated", "GroupMax", "Normed", "Pursuit", "Relu", "Scaled", "Thresholded", "TopK"]
+__all__ = ["CodeRule", "Gated", "GroupMax", "Linear", "Normed", "Pursuit", "Relu", "Scaled", "Thresholded", "TopK"]
 
 Codes = Float[Tensor, "tokens atoms"]
 
@@ -45,6 +45,20 @@ class Relu(CodeRule):
     def codes(self, pre: Codes) -> Codes:
         """relu(pre)."""
         return pre.relu()
+
+
+@dataclass(frozen=True, repr=False)
+class Linear(CodeRule):
+    """All pre-activations as they are, whatever their sign: no atom is left out."""
+
+    @property
+    def title(self) -> str:
+        """`linear`."""
+        return "linear"
+
+    def codes(self, pre: Codes) -> Codes:
+        """Themselves."""
+        return pre
 
 
 @dataclass(frozen=True, repr=False)

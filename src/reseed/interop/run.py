@@ -1,7 +1,7 @@
 """A run of reseed: its folder in a study, `study/runs/<id>/`, or one of its snapshots, `step-000600.safetensors`.
 
     codes = relu(E u + b_enc), perhaps only the largest k or those above thresholds, or of E u + b_enc with a gate;
-            or those of matching pursuit in u - b_dec
+            or those of matching pursuit in u - b_dec, or E (u - b_dec), signed
     reconstruction z D + b_dec, brought back from its space
 
 A snapshot holds them without a scale: biases are multiplied out. u is what the run read, the activations after its
@@ -24,7 +24,7 @@ from reseed.interop._assemble import assembled
 from reseed.interop._base import LoadedDictionary, Reader, Source
 from reseed.interop._files import Parts
 from reseed.interop._sums import sha256_of
-from reseed.interop.codes import CodeRule, Gated, Pursuit, Relu, Thresholded, TopK
+from reseed.interop.codes import CodeRule, Gated, Linear, Pursuit, Relu, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, Raw, Space, Unmapped
 from reseed.trajectory import RunRecord, Snapshot, StudyFolder, Trajectory
 from reseed.trajectory.reading import read_header
@@ -39,6 +39,8 @@ _OF_CODES = ("threshold", "log_gain", "magnitude_offset")
 """What snapshots of some methods hold beside these."""
 _ALL_POSITIVE = frozenset({"relu", "p-anneal"})
 """The methods whose codes are relu(E u + b_enc)."""
+_LINEAR = frozenset({"ica", "pca", "sparse-pca"})
+"""The methods whose codes are E (u - b_dec), whatever their sign."""
 _K_LARGEST = frozenset({"topk", "ra-topk", "a-topk", "transcoder"})
 """The methods whose codes are the k largest of relu(E u + b_enc)."""
 _ABOVE_THRESHOLDS = {
@@ -106,7 +108,7 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         name=name,
         format=_NAME,
         rule=rule,
-        subtracts=isinstance(rule, Pursuit),
+        subtracts=isinstance(rule, Linear | Pursuit),
         space=space,
         groups=record.groups,
         step=step,
@@ -140,6 +142,8 @@ def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:
     kind, k = (record.method.get(name) for name in ("kind", "k"))
     if kind in _ABOVE_THRESHOLDS:
         return Thresholded(parts.take("threshold"), name=_ABOVE_THRESHOLDS[kind])
+    if kind in _LINEAR:
+        return Linear()
     if kind in _K_LARGEST and isinstance(k, int):
         return TopK(k)
     if kind == "mp" and isinstance(k, int):
@@ -208,6 +212,8 @@ def _notes(run: Trajectory, record: RunRecord, name: str, rule: CodeRule | None)
     if rule is None:
         kind = record.method.get("kind")
         notes.append(f"{name}: how {kind} makes codes is not in the run's record: it makes none here")
+    if record.sign == "abs":
+        notes.append(f"{name}: {record.method.get('kind')} leaves the sign of an atom open: compare with --sign abs")
     if run.done is None:
         notes.append(f"{name}: the run has not ended")
     elif not run.finished:

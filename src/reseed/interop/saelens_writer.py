@@ -14,7 +14,7 @@ from torch import Tensor
 from reseed._support.version import VERSION
 from reseed.interop._folded import is_transcoder, not_subtracting, or_zeros, plain_rule
 from reseed.interop._writer import Writer, Written, inexpressible, rule_of
-from reseed.interop.codes import Gated, Pursuit, Relu, Thresholded, TopK
+from reseed.interop.codes import Gated, Linear, Pursuit, Relu, Thresholded, TopK
 from reseed.interop.saelens import CONFIG, WEIGHTS
 from reseed.interop.spaces import ConstantNorm, LayerNorm, Raw
 
@@ -65,6 +65,7 @@ def _made(dictionary: LoadedDictionary) -> Written:
 
 def _architecture(dictionary: LoadedDictionary) -> _Architecture:
     rule, atoms = plain_rule(rule_of(dictionary)), dictionary.atoms
+    rule = TopK(len(atoms), signed=True, absolute=True) if isinstance(rule, Linear) else rule  # that is all of them
     encoder_bias = or_zeros(dictionary.encoder_bias, atoms[:, 0])
     bias = {"b_enc": encoder_bias}
     if isinstance(rule, Thresholded):

@@ -28,6 +28,7 @@ from reseed.kernels._codes import (
     fired,
     least,
 )
+from reseed.kernels._nearest import Nearest, nearest
 from reseed.kernels.dense import encode_gated, encode_jump, encode_relu
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "GatedPass",
     "Gradients",
     "JumpPass",
+    "Nearest",
     "Nested",
     "Pass",
     "Pursuit",
@@ -55,8 +57,10 @@ __all__ = [
     "least",
     "matryoshka_pass",
     "mix",
+    "nearest",
     "nonnegative_codes",
     "normalise",
+    "orthogonal_pursuit",
     "prepare",
     "pursue",
     "pursuit_pass",
@@ -244,6 +248,20 @@ def pursuit_pass(
 ) -> Pursuit:
     """What k rounds leave of u, and the exact gradients of mean(left^2), the choice of atoms being as it is."""
     return _module("pursuit").pursuit_pass(u, dictionary, k=k)
+
+
+def orthogonal_pursuit(
+    u: Float[Tensor, "runs batch d_model"],
+    dictionary: Float[Tensor, "runs atoms d_model"],
+    *,
+    k: int,
+    positive: bool = False,
+) -> Float[Tensor, "runs batch atoms"]:
+    """The codes of the at most k unit atoms that orthogonal matching pursuit takes from each token, dense.
+
+    They are those that fit best, of both signs or, where they are positive, above 0.
+    """
+    return _module("orthogonal").orthogonal_pursuit(u, dictionary, k=k, positive=positive)
 
 
 def nonnegative_codes(

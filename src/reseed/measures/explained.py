@@ -24,8 +24,8 @@ def explained_by_retention(
 ) -> float:
     """The agreement that two runs would keep if each atom only moved off its start, in a direction of its own.
 
-    Mean over the pairs matched at step 0 of r_i r_j cos(d_i(0), d_j(0)), `born` being that matching. For runs born
-    identical the last factor is 1. What the runs agree beyond this is convergence.
+    Mean over the pairs matched at step 0 of r_i r_j cos(d_i(0), d_j(0)), `born` being that matching; of its absolute
+    value for sign "abs". For runs born identical the last factor is 1. What the runs agree beyond this is convergence.
     """
     if (len(retention_a), len(retention_b)) != (born.n_rows, born.n_cols):
         raise ValueError(
@@ -33,7 +33,7 @@ def explained_by_retention(
             f"but retentions of {len(retention_a)} and {len(retention_b)} were given"
         )
     kept = retention_a.cpu()[born.rows] * retention_b.cpu()[born.cols]
-    return float((kept * born.cosines).mean())
+    return float(((kept.abs() if born.sign == "abs" else kept) * born.cosines).mean())
 
 
 def prepared_retention(of: Dictionary) -> Float64[Tensor, " atoms"] | None:

@@ -48,7 +48,7 @@ def overlap(u: Float64[Tensor, "d_model some"], v: Float64[Tensor, "d_model othe
     """As `subspace_overlap`, from what `leading_directions` has found, once for all pairs that a run is part of."""
     if min(u.shape[1], v.shape[1]) < rank:
         return Reading.undefined(f"a dictionary spans fewer than {rank} dimensions")
-    return Reading(float((u.T @ v).square().sum() / rank))
+    return Reading(min(1.0, float((u.T @ v).square().sum() / rank)))  # of equal subspaces, rounding leaves more
 
 
 def _eigenpairs(

@@ -25,6 +25,7 @@ from reseed.methods._gradient import GradientMethod
 __all__ = [
     "Autoencoder",
     "CodedAutoencoder",
+    "best_factor",
     "check_k",
     "encode_topk",
     "encoder_parts",
@@ -162,7 +163,7 @@ def encoder_parts(
     u = point.sample / scale - bias
     # codes are linear in the encoder's size, top-k and all, as long as its bias is 0: one reconstruction is enough
     x_hat = reconstruction(u, encoder, dictionary, k=k)
-    size = _best_factor(u, x_hat) if start == "tied" else no_larger_factor(u, x_hat)
+    size = best_factor(u, x_hat) if start == "tied" else no_larger_factor(u, x_hat)
     return _parts(encoder * size, bias, scale)
 
 
@@ -192,7 +193,7 @@ def reconstruction(
     return kernels.decode(codes, dictionary.unsqueeze(0))[0]
 
 
-def _best_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
+def best_factor(u: Float[Tensor, "tokens d_model"], x_hat: Float[Tensor, "tokens d_model"]) -> float:
     """The a > 0 that makes ||u - a x_hat|| smallest; 1 where no such a is better than 0."""
     energy, overlap = x_hat.square().sum().item(), (x_hat * u).sum().item()
     return overlap / energy if overlap > 0 else 1.0

@@ -15,7 +15,17 @@ from reseed._support.numbers import size
 from reseed._support.settings import AtMost, Settings
 from reseed.dice import Die
 
-__all__ = ["MOST_ATOMS", "BatchOutcome", "Method", "Parameters", "Resamples", "Schedule", "StartPoint", "State"]
+__all__ = [
+    "MOST_ATOMS",
+    "BatchOutcome",
+    "Method",
+    "Parameters",
+    "Reading",
+    "Resamples",
+    "Schedule",
+    "StartPoint",
+    "State",
+]
 
 MOST_ATOMS = AtMost(2**24, lambda n: f"{n:,} atoms of 1,000 dimensions are {size(4000 * n)} for each dictionary")
 """The largest published dictionaries have 2^24 atoms (@gao2024scaling)."""
@@ -25,6 +35,19 @@ State = dict[str, Tensor]
 
 Parameters = dict[str, Tensor]
 """What a snapshot holds, by name and in the units of the activations; each entry has a leading `runs` axis."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a method reads that writes something else, in the units of the activations."""
+
+    mean: Float[Tensor, " d_read"]
+    """Mean of what is read."""
+    scale: float
+    """Root mean square deviation from it, per dimension."""
+    to_written: Float[Tensor, "d_read d_model"]
+    """The linear map of deviations from the means that says what is written with the least square error; a ridge of a
+    thousandth of the variance per dimension keeps directions without variance out."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +66,8 @@ class StartPoint:
     """Root mean square deviation of an activation from the mean, per dimension."""
     sample: Float[Tensor, "tokens columns"]
     """Whole rows of activations on which a method may set the size of its encoder."""
-    read_scale: float = 1.0
-    """The same as `scale`, of what is read, where a method reads something else than it writes."""
+    reading: Reading | None = None
+    """What is read, where a method reads something else than it writes."""
     encoder: Float[Tensor, "atoms d_model"] | None = None
     """The encoder's rows in the method's units, where the start says them; None: the method chooses."""
     bias: Float[Tensor, " d_model"] | None = None
@@ -104,6 +127,8 @@ class Method(Settings, ABC):
     determined: ClassVar[bool] = False
     """Whether what it learns depends on the activations alone, and on no start: its runs agree because there is one
     solution, which tells nothing of what they were trained on."""
+    all_active: ClassVar[bool] = False
+    """Whether every token has all atoms."""
     code_rule: ClassVar[str] = "positive outputs of a linear encoder"
     """How a token gets its codes, in a few words."""
 
@@ -163,6 +188,16 @@ class Method(Settings, ABC):
     def mistake_for(self, tokens: int) -> str | None:
         """What in the settings makes no sense for a run of so many tokens, with a remedy; None where all does."""
         del tokens
+        return None
+
+    @property
+    def non_negative(self) -> bool:
+        """Whether it refuses activations with a negative entry."""
+        return False
+
+    def misfit(self, d_model: int) -> str | None:
+        """What in the settings cannot be learnt in so many dimensions, with a remedy; None where all can."""
+        del d_model
         return None
 
     @property

@@ -6,7 +6,9 @@
 
 Source: @dunefsky2024transcoders, with the codes of TopK as sparsify has them. A row of activations holds what is read,
 the first `reads` columns, and then what is written. Both are in units of their own spread. The encoder has no
-counterpart among the atoms, so it starts with random directions. There is no skip connection.
+counterpart among the atoms: it starts with the directions whose products say best, of all linear maps, how much of an
+atom is written. Random ones, as published, are there as well; but random atoms give them nothing to learn but to be
+silent, and at high rates they are before the atoms have learnt anything. There is no skip connection.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,15 @@ from torch import Tensor
 
 from reseed import kernels
 from reseed.dice import Die, generator
-from reseed.methods._autoencoder import check_k, encode_topk, first_bias, no_larger_factor, reconstruction, unit_rows
+from reseed.methods._autoencoder import (
+    best_factor,
+    check_k,
+    encode_topk,
+    first_bias,
+    no_larger_factor,
+    reconstruction,
+    unit_rows,
+)
 from reseed.methods._base import BatchOutcome, Parameters, StartPoint, State
 from reseed.methods._gradient import GradientMethod
 
@@ -32,15 +42,19 @@ class Transcoder(GradientMethod):
     title: ClassVar[str] = "Transcoder"
 
     kind: Literal["transcoder"] = "transcoder"
-    learning_rate: PositiveFloat = 4e-3
+    learning_rate: PositiveFloat = 1e-3
     k: PositiveInt
     """Active atoms per token."""
     reads: PositiveInt
     """Columns that are read, the first of a row; the others are written. `reseed collect --at mlp` says how many."""
+    encoder_start: Literal["fitted", "independent"] = "fitted"
+    """`fitted`: directions that say best, by a linear map, how much of an atom is written; `independent`: random ones
+    from the encoder die."""
     parallel: Literal["removed", "kept"] = "removed"
     """Whether unit atoms drop the part of their gradient that would only change their norm."""
     encoder_bias: bool = True
-    """Whether the encoder's bias, 0 at the start, is trained."""
+    """Whether the encoder's bias is trained; it starts where it takes off what the mean of what is read gives. False:
+    there is none."""
     decoder_bias: bool = True
     """Whether a bias, the mean of what is written at the start, is trained; False: there is none."""
     rescale: bool = True
@@ -59,23 +73,30 @@ class Transcoder(GradientMethod):
 
     @property
     def dice(self) -> frozenset[Die]:
-        """Those of any method that learns by gradients, and the encoder's."""
-        own: set[Die] = {"encoder"}
+        """Those of any method that learns by gradients, and the encoder's where that starts independently."""
+        own: set[Die] = {"encoder"} if self.encoder_start == "independent" else set()
         return super().dice | own
 
     def first_state(self, point: StartPoint, rolled_encoder: int) -> State:
-        """The start's atoms, unit, and random directions that read."""
-        scales = [scale if self.rescale and scale > 0 else 1.0 for scale in (point.scale, point.read_scale)]
-        written, read = scales
+        """The start's atoms, unit, and directions that read, with a bias that takes off what the mean gives."""
+        reading = point.reading
+        if reading is None:
+            raise ValueError("a transcoder starts from what is read as well: StartPoint.reading is missing")
+        written, read = (scale if self.rescale and scale > 0 else 1.0 for scale in (point.scale, reading.scale))
         atoms = unit_rows(point.atoms.float())
         bias = first_bias(point, written) if self.decoder_bias else torch.zeros_like(point.mean, dtype=torch.float32)
-        encoder = unit_rows(torch.randn(self.n_atoms, self.reads, generator=generator(rolled_encoder)))
-        x_hat = reconstruction(point.sample[:, : self.reads] / read, encoder, atoms, k=self.k)
-        size = no_larger_factor(point.sample[:, self.reads :] / written - bias, x_hat)
+        mean = reading.mean / read if self.encoder_bias else torch.zeros_like(reading.mean)
+        u = point.sample[:, : self.reads] / read - mean
+        v = point.sample[:, self.reads :] / written - bias
+        fitted = self.encoder_start == "fitted"
+        random = torch.randn(self.n_atoms, self.reads, generator=generator(rolled_encoder))
+        encoder = unit_rows(atoms @ reading.to_written.T if fitted else random)
+        x_hat = reconstruction(u, encoder, atoms, k=self.k)
+        encoder *= best_factor(v, x_hat) if fitted else no_larger_factor(v, x_hat)
         return {
             "atoms": atoms.unsqueeze(0),
-            "encoder": (encoder * size).unsqueeze(0),
-            "encoder_bias": torch.zeros(1, self.n_atoms),
+            "encoder": encoder.unsqueeze(0),
+            "encoder_bias": (encoder @ -mean).unsqueeze(0),
             "decoder_bias": bias.unsqueeze(0),
             "scale": torch.tensor([written]),
             "read_scale": torch.tensor([read]),

@@ -80,7 +80,8 @@ def measure_barriers(
         a, b = last(pair[0]), last(pair[1])
         ends = losses[pair[0]], losses[pair[1]]
         matched = permuted(b, match(a["atoms"], b["atoms"], sign=method.sign).cols, method)
-        matched = matched if method.sign == "signed" else alike(a, matched, method)
+        if method.sign == "abs":  # in either order, an atom and its negative are one
+            matched, b = (alike(a, each, method) for each in (matched, b))
         found = {
             "matched": scale * barrier(a, matched, method, rows, ends=ends),
             "unmatched": scale * barrier(a, b, method, rows, ends=ends),

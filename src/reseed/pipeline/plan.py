@@ -20,6 +20,7 @@ from reseed.pipeline.needs import needs_of
 from reseed.pipeline.rates import measure_rates
 from reseed.pipeline.rejudge import prepare
 from reseed.pipeline.room import gpu_memory, refusal_of
+from reseed.pipeline.sample import about_starts
 from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, threads_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class Plan:
     refusal: str
     """Why it cannot run here, in one sentence; empty where it can."""
     cautions: tuple[str, ...]
-    """What may be too little, a sentence each."""
+    """What may be too little, and what starts cannot tell, a sentence each."""
     format_version: int = PLAN_VERSION
 
     def to_json(self) -> str:
@@ -161,7 +162,7 @@ def plan(study: Study, out: str | Path, *, measure: bool = True, quiet: bool = F
         cpu_hours=left * sum(part.cpu_hours for part in parts) if parts else None,
         parts=parts,
         refusal=refusal,
-        cautions=tuple(_cautions(memory, gpu, disk)),
+        cautions=(*about_starts(study, sizes.d_model), *_cautions(memory, gpu, disk)),
     )
 
 

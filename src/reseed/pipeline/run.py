@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,7 +32,8 @@ from reseed.pipeline.looks import looked
 from reseed.pipeline.memory import enough_memory
 from reseed.pipeline.rejudge import measure_floors, prepare
 from reseed.pipeline.room import check_room
-from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, told_from
+from reseed.pipeline.sample import about_starts
+from reseed.pipeline.session import check_place, checked_sizes, device_of, reading, tell, told_from
 from reseed.reappearance import keep_features
 from reseed.training import Context, train
 from reseed.trajectory import Manifest, PlannedCondition, StudyFolder
@@ -65,7 +67,8 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
     check_place(out)
     study = looked(study, out)
     check_room(study, checked_sizes(study), out)
-    with reading(study, study.preprocess, quiet=quiet) as (activations, each_seen):
+    with reading(study, study.preprocess, quiet=quiet) as (read, each_seen):
+        activations = _told_of_starts(study, read, quiet=quiet)
         plan = _plan(study, activations, _planned_before(out))
         machine = _machine(study, out, plan)
         folder = StudyFolder(out)
@@ -76,6 +79,13 @@ def run(study: Study, out: str | Path, *, quiet: bool = False) -> Findings:
             folder.forget_missing()
             folder = _prepare(study, out, plan, activations, machine)
             return _run(study, folder, plan, activations, each_seen, pool=pool, show=show)
+
+
+def _told_of_starts(study: Study, activations: Activations, *, quiet: bool) -> Activations:
+    """The same, with what starts cannot tell among their warnings; it is said on stderr, too."""
+    said = tuple(about_starts(study, activations.d_model))
+    tell(said, quiet=quiet)
+    return replace(activations, warnings=(*activations.warnings, *said))
 
 
 class _Planned(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the one sample of activations that runs share may do to their agreement, said before they are trained.
+"""What the one sample, or the one start, that runs share may do to their agreement, said before they are trained.
 
 Runs that read the same tokens agree in what these tokens have in common by chance. That is little where there are many
 tokens for each atom and none of them weighs much; a split of the sample by the `data` die measures it.
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from reseed.activations import Activations, Preprocessed
     from reseed.spec import Study
 
-__all__ = ["about_sample", "top_share"]
+__all__ = ["about_sample", "about_starts", "top_share"]
 
 _ENOUGH = 100  # tokens for each atom
 _TOP, _MUCH = 0.01, 0.2  # of the tokens, and the share of the variance that they may hold
@@ -49,6 +49,30 @@ def about_sample(study: Study, activations: Activations, each_seen: Sequence[Pre
             f"{name}: the {percent(_TOP)} of the tokens that lie farthest from the mean hold {', '.join(heavy)} of the "
             f"variance (of {looked_at} looked at): runs that share them agree in part in these few{offer}"
         )
+
+
+def about_starts(study: Study, d_model: int) -> Iterator[str]:
+    """Of which arms starts can tell nothing, one sentence each: their runs are born identical, or end as they must."""
+    for each in study.conditions[:: len(study.preprocess)]:
+        arm, shares_data = each.arm, each.scopes["data"] == "shared"
+        if arm.method.determined and shares_data:
+            yield (
+                f"{arm.name}: {arm.method.title} has one solution for given activations, whatever the start: that its "
+                'runs agree will say nothing about the activations (dice.data = "start" gives every start a part of '
+                "its own, and then it does)"
+            )
+        elif study.starts > 1 and each.one_start(d_model):
+            deciding = sorted(arm.start.deciding(arm.method.n_atoms, d_model))
+            why = f"all runs share {_and(deciding)}" if deciding else "this start has no chance in it"
+            remedy = f'{_and(deciding)} = "start"' if deciding else "another kind of start, such as random"
+            yield (
+                f"{arm.name}: its {study.starts:,} starts are born identical: {why} (start {arm.start.kind}, "
+                f"{arm.method.n_atoms:,} atoms), so that nothing will be said of independent starts; use {remedy}"
+            )
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(names)
 
 
 def top_share(seen: Preprocessed) -> float:

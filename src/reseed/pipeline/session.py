@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from reseed.activations import Activations, Preprocessed, Sizes
     from reseed.spec import Study
 
-__all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "threads_of", "told_from"]
+__all__ = ["check_place", "check_sizes", "checked_sizes", "device_of", "reading", "tell", "threads_of", "told_from"]
 
 _MOST_NAMED = 3
 _FIRST = re.compile(r"\.(study\.toml|SHA256SUMS|[0-9a-f]{16}\.safetensors)\.\w{8}\.partial")
@@ -35,7 +35,8 @@ def check_sizes(study: Study, activations: Sizes) -> None:
     """Refuse before anything is written what training or the floors would refuse later.
 
     Raises:
-        SpecError: more atoms or points than training tokens, of a part where runs read parts.
+        SpecError: more atoms or points than training tokens, of a part where runs read parts; a method that cannot
+            learn in so many dimensions.
         ActivationsError: fewer tokens than a batch.
     """
     split, batch_size = study.split, study.training.batch_size
@@ -50,6 +51,9 @@ def check_sizes(study: Study, activations: Sizes) -> None:
             else ('collect more tokens, use a smaller batch, fewer starts, or data = "shared"')
         )
         raise ActivationsError(f"{n_tokens:,} training tokens{each} are too few for a batch of {batch_size:,}: {fewer}")
+    for arm in study.arms:
+        if (mistake := arm.method.misfit(activations.d_model)) is not None:
+            raise SpecError(f"{arm.name}: {mistake}")
     needed = {
         f"{what} = {count} of {arm.name}": count
         for arm in study.arms
@@ -148,6 +152,11 @@ def reading(
             check_trainable(seen)
         said = (*activations.warnings, *about_sample(study, activations, each_seen))
         activations = replace(activations, warnings=said)
-        for warning in () if quiet else activations.warnings:
-            print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)
+        tell(activations.warnings, quiet=quiet)
         yield activations, each_seen
+
+
+def tell(warnings: Sequence[str], *, quiet: bool) -> None:
+    """Say on stderr what a reader should know before believing the numbers."""
+    for warning in () if quiet else warnings:
+        print(f"reseed: {visible_lines(warning)}", file=sys.stderr)  # noqa: T201 (talk)

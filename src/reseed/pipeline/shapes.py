@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from reseed.methods import StartPoint
+from reseed.methods import Reading, StartPoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Shape", "shape_of"]
 
-_ATOMS, _POINTS, _DIMENSIONS, _TOKENS, _READ = 7, 11, 5, 3, 13  # all different: an axis is known by its length
+_ATOMS, _POINTS, _DIMENSIONS, _TOKENS, _READ = 5, 11, 7, 3, 13  # all different: an axis is known by its length
 
 
 class Shape(NamedTuple):
@@ -31,7 +31,7 @@ class Shape(NamedTuple):
     d_model: int
     """Of an atom: all columns, or those that are written."""
     active: int
-    """The most atoms of a token, or as many as it has on average: k, or half of all under a penalty for codes."""
+    """The most atoms of a token, or as many as it has on average: k, all of them, or half under a penalty for codes."""
     is_sparse: bool
     """Whether a k says so."""
     groups: int
@@ -52,13 +52,14 @@ def shape_of(method: Method, start: Start, d_model: int) -> Shape:
     n_points = start.points_for(method) if start.entry.makes_points else 0
     reads = method.columns_read or 0
     sizes = {_ATOMS: method.n_atoms, _POINTS: n_points, _DIMENSIONS: d_model - reads, _READ: reads}
+    sizes[2 * _DIMENSIONS] = 2 * (d_model - reads)  # of a method with a positive and a negative half
     state, parameters = _tiny(method)
     k = getattr(method, "k", None)
     return Shape(
         n_atoms=method.n_atoms,
         n_points=n_points,
         d_model=d_model - reads,
-        active=k or max(1, method.n_atoms // 2),
+        active=k or (method.n_atoms if method.all_active else max(1, method.n_atoms // 2)),
         is_sparse=k is not None,
         groups=len(method.group_sizes),
         state=_bytes(state, sizes) + 8 * method.n_atoms,
@@ -71,14 +72,16 @@ def _tiny(method: Method) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     few = {"n_atoms": _ATOMS, "k": 1, "reads": _READ}
     small = method.model_copy(update={name: few[name] for name in few if hasattr(method, name)})
     rows = torch.arange(_POINTS * _DIMENSIONS, dtype=torch.float32).view(_POINTS, _DIMENSIONS).cos()
-    mixes = small.mixes_points
+    mixes, reads = small.mixes_points, small.columns_read is not None
+    reading = Reading(mean=torch.zeros(_READ), scale=1.0, to_written=torch.ones(_READ, _DIMENSIONS))
     point = StartPoint(
         atoms=rows[:_ATOMS],
         points=rows if mixes else None,
         weights=torch.eye(_ATOMS, _POINTS) if mixes else None,
         mean=rows.mean(0),
         scale=1.0,
-        sample=rows[:_TOKENS] if small.columns_read is None else torch.ones(_TOKENS, _READ + _DIMENSIONS),
+        sample=torch.ones(_TOKENS, _READ + _DIMENSIONS) if reads else rows[:_TOKENS],
+        reading=reading if reads else None,
     )
     state = small.initialise(point, 0)
     return state, small.parameters(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from reseed._support.numbers import percent
-from reseed.report.words import counted, false_words, level_of
+from reseed.report.words import counted, false_words, level_of, up_to_sign
 
 if TYPE_CHECKING:
     from reseed.findings import Findings
@@ -23,9 +23,10 @@ def methods(findings: Findings) -> str:
     return (
         f"We trained {trained}, {_design(findings)}, {over}. Runs were compared from step 0 on by their matched "
         "agreement, the mean cosine of atoms under the optimal one-to-one matching, among runs with identical and with "
-        f"different step-0 dictionaries. {_null(findings)} Brackets are {percent(level_of(findings))} intervals from a "
-        f"delete-one jackknife over starts, or over runs where all share a start.{_false(findings)} Computed with "
-        f"reseed {findings.reseed}."
+        f"different step-0 dictionaries. {_signs(findings)}{_null(findings)} Brackets are "
+        f"{percent(level_of(findings))} intervals from a delete-one jackknife over starts, or over runs where all "
+        "share a start."
+        f"{_false(findings)} Computed with reseed {findings.reseed}."
     )
 
 
@@ -41,6 +42,11 @@ def _activations(findings: Findings) -> str:
     size = [f"{about['tokens']:,} tokens"] if isinstance(about.get("tokens"), int) else []
     place = [f"layer {about['layer']} of {about['model']}"] if {"layer", "model"} <= set(about) else []
     return " from ".join([*size, *place]) or "recorded activations"
+
+
+def _signs(findings: Findings) -> str:
+    told = up_to_sign(findings)
+    return told and f"{told} "
 
 
 def _null(findings: Findings) -> str:

@@ -36,6 +36,7 @@ from reseed.report.words import (
     title,
     tuned,
     turned,
+    up_to_sign,
     verdict_row,
     versus,
 )
@@ -170,7 +171,8 @@ def _key(findings: Findings) -> str:
     replicated = " replicated: share of atoms with a partner beyond the null's." if _replicated(findings) else ""
     return (
         "started apart: agreement of runs that started apart, at step 0 → at the end (1: one dictionary). null: what "
-        f"it would be without common structure.{replicated} R²: held-out. {false_words(findings)}"
+        f"it would be without common structure.{replicated} R²: held-out. {up_to_sign(findings)} "
+        f"{false_words(findings)}"
     ).rstrip()
 
 

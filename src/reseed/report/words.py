@@ -70,6 +70,7 @@ __all__ = [
     "title",
     "tuned",
     "turned",
+    "up_to_sign",
     "verdict_row",
     "versus",
 ]
@@ -450,12 +451,19 @@ def _thresholds(findings: Findings) -> Thresholds:
     return Thresholds.model_validate({name: given[name] for name in Thresholds.model_fields if name in given})
 
 
+def up_to_sign(findings: Findings) -> str:
+    """Of which methods an atom and its negative count as one, in a sentence; empty where of none."""
+    kinds = sorted({each.kind for each in findings.conditions if each.sign == "abs"})
+    return f"Atoms of {', '.join(kinds)} are compared up to sign, by absolute cosines." if kinds else ""
+
+
 def false_words(findings: Findings) -> str:
     """How many false words so many conditions, at so many looks, may give; empty where no claim was possible.
 
     Each interval misses what it is of with 1 - level, to either side; words that claim something need one side only.
     """
-    tested = sum(math.isfinite(each.agreement.between.last.low) for each in findings.conditions if each.agreement)
+    asked = (each for each in findings.conditions if not each.one_solution)
+    tested = sum(math.isfinite(each.agreement.between.last.low) for each in asked if each.agreement)
     if not tested:
         return ""
     thresholds = _thresholds(findings)

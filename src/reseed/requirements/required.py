@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from reseed._support.numbers import digits_apart, interval, rounded
 from reseed.errors import SpecError
 from reseed.requirements.quantities import OF_A_MEASURE, QUANTITIES, measure_of, quantities
-from reseed.verdict import Outcome
+from reseed.verdict import Outcome, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -157,14 +157,15 @@ def _estimate(condition: ConditionFindings, required: Required) -> Met:
 
 
 def _beside(condition: ConditionFindings, quantity: str) -> str:
-    """What an agreement is not told without: where it began, and its strictest null."""
+    """What an agreement is not told without: where it began, its strictest null, and that it could be no other."""
     measure = measure_of(condition, quantity)
     if measure is None:
         return ""
     identical = quantity.removesuffix(".adjusted").endswith("within")
     born = "born identical" if identical else f"{rounded(measure.born.value)} at step 0"
     null = "no null" if measure.floor is None else f"{measure.floor.name} null {rounded(measure.floor.value)}"
-    return f" ({born}, {null})"
+    why = f", {Reason.DETERMINED}" if condition.one_solution else ""
+    return f" ({born}, {null}{why})"
 
 
 def _stands(found: Interval, required: Required, *, holds: bool) -> str:

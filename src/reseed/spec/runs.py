@@ -191,6 +191,7 @@ class RunSpec(Settings):
         return RunRecord(
             **identity,
             sign=self.method.sign,
+            determined=self.method.determined,
             groups=self.method.group_sizes,
             dice=self.dice,
             shared_when_published=self.start.entry.shared_when_published,
@@ -229,6 +230,12 @@ class Condition(Settings):
         """Who shares each die, some of which a start of this kind has all runs share."""
         same = self.arm.start.entry.same_in_all_runs
         return {die: "shared" if die in same else getattr(self.dice, die) for die in DICE}
+
+    def one_start(self, d_model: int) -> bool:
+        """Whether all starts on one sample of activations are born identical, whatever the dice show."""
+        written = d_model - (self.arm.method.columns_read or 0)
+        deciding = self.arm.start.deciding(self.arm.method.n_atoms, written)
+        return self.scopes["data"] == "shared" and all(self.scopes[die] == "shared" for die in deciding)
 
     def key(self, *, activations: str) -> str:
         """What the condition is on activations with this fingerprint, whatever it is called: equal keys, equal runs."""

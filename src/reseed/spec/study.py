@@ -18,7 +18,7 @@ from reseed._support.files import canonical_json, sha256_of_text, write_text
 from reseed._support.kinds import is_known, what_is
 from reseed._support.mistakes import did_you_mean, mistakes, shown
 from reseed._support.settings import NEUTRAL, NO_RESULT, Settings
-from reseed.activations import MIX_COLUMNS, PREPROCESSINGS
+from reseed.activations import KEEP_SIGNS, MIX_COLUMNS, PREPROCESSINGS
 from reseed.errors import SpecError
 from reseed.spec.arm import Arm
 from reseed.spec.recipe import MOST_SURROGATE_STARTS, Dice, FeatureRule, Floors, Scope, Thresholds, Training
@@ -114,6 +114,7 @@ class Study(Settings):
             *self._of_looks(),
             *self._of_tokens(),
             *self._of_columns(),
+            *self._of_signs(),
         )
         if complaints:
             raise SpecError("; ".join(complaints))
@@ -190,6 +191,21 @@ class Study(Settings):
                 f"preprocess has {', '.join(mixed)}, which mixes what a transcoder reads with what it writes: use "
                 f"{', '.join(name for name in PREPROCESSINGS if name not in MIX_COLUMNS)}"
             )
+
+    def _of_signs(self) -> Iterator[str]:
+        centred = [name for name in self.preprocess if name not in KEEP_SIGNS]
+        for name in (arm.name for arm in self.arms if arm.method.non_negative):
+            remedy = "or let its method split them: signs = 'split'"
+            if centred:
+                yield (
+                    f"{name} refuses negative entries, and {', '.join(centred)} makes some: preprocess by "
+                    f"{' or '.join(KEEP_SIGNS)}, {remedy}"
+                )
+            if self.floors.surrogate != "off":
+                yield (
+                    f"{name} refuses negative entries, and the rows of a surrogate have some: leave this null out with "
+                    f"floors.surrogate = 'off', {remedy}"
+                )
 
     def _of_looks(self) -> Iterator[str]:
         planned = [look.starts for look in self.thresholds.looks]

@@ -73,8 +73,13 @@ class StartKind:
     """The points in the order in which this run takes them."""
     tokens_per_point: int = 32
     """How many activations are looked at for each point where the study does not say, of a kind that chooses points."""
+    deciding: Callable[[Start, int, int], tuple[Die, ...]] | None = None
+    """By the settings, the number of atoms and that of dimensions, those of its dice that change more than the order of
+    the atoms; None: all of them."""
     check: Callable[[Start, int], None] = _nothing
     """Raises SpecError for settings that cannot make that many points."""
+    keeps_mean: bool = False
+    """Whether it is about activations with their mean, so that no method can start there that takes the mean off."""
     same_in_all_runs: tuple[Die, ...] = ()
     """Dice that all runs of a condition share, whatever the study says."""
     shared_when_published: bool = False

@@ -1,7 +1,6 @@
 """k-means: Lloyd's iterations from random rows, in a fixed order of sums (@lloyd1982least)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -9,12 +8,11 @@ from torch import Tensor
 
 from reseed import kernels
 from reseed._support import stopping
-from reseed._support.products import row_products
 from reseed.dice import generator
 
 __all__ = ["KMeans", "centroids", "drawn_rows", "kmeans", "lloyd"]
 
-_ROWS = 256  # that look for their point at a time: see kernels.cpu
+_ROWS = 256  # that look for their point between two questions whether to stop
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,16 @@ def _nearest(
     """Index of each row's nearest point, and the squared distance to it."""
     half = points.square().sum(1) / -2
     best = [_nearest_in(block, points, half) for block in rows.split(_ROWS)]
-    values, labels = torch.cat([found.values for found in best]), torch.cat([found.indices for found in best])
+    values, labels = torch.cat([found.scores[0] for found in best]), torch.cat([found.labels[0] for found in best])
     squares = torch.cat([block.square().sum(1) for block in rows.split(_ROWS)])  # of all rows at once: as large as they
     return labels, (squares - 2 * values).clamp(min=0)
 
 
-def _nearest_in(block: Float[Tensor, "rows d_model"], points: Float[Tensor, "points d_model"], half: Tensor) -> Any:  # noqa: ANN401 (torch's own pair)
+def _nearest_in(
+    block: Float[Tensor, "rows d_model"], points: Float[Tensor, "points d_model"], half: Tensor
+) -> kernels.Nearest:
     stopping.check()  # all blocks together take minutes
-    return row_products(block, points, bias=half).max(1)
+    return kernels.nearest(block.unsqueeze(0), points.unsqueeze(0), bias=half.unsqueeze(0))
 
 
 def centroids(

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from reseed.dice import generator
+from reseed.methods import principal_axes
 from reseed.starts._kind import Rolls, StartKind
 
 if TYPE_CHECKING:
@@ -20,11 +21,8 @@ __all__ = ["PCA"]
 
 
 def _atoms(_: "Start", n_atoms: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "atoms d_model"]:
-    variances, axes = torch.linalg.eigh(seen.moments.covariance)
-    axes = axes.T.flip(0)  # the strongest first
-    largest = axes.gather(1, axes.abs().argmax(1, keepdim=True))
-    axes = axes * largest.sign()  # eigenvectors have no sign of their own
-    spreads = variances.flip(0).clamp(min=0.0).sqrt()
+    variances, axes = principal_axes(seen.moments.covariance, seen.d_model)
+    spreads = variances.clamp(min=0.0).sqrt()
     beyond = max(0, n_atoms - len(axes))
     mixed = torch.randn(beyond, len(axes), generator=generator(rolls["init"]), dtype=torch.float64) * spreads
     return torch.cat([axes[:n_atoms] * seen.scale, mixed @ axes]).float()
@@ -37,4 +35,5 @@ PCA = StartKind(
     dice=("init",),
     atoms=_atoms,
     shared_when_published=True,
+    deciding=lambda _, n_atoms, d_model: ("init",) if n_atoms > d_model else (),
 )

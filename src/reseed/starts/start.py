@@ -21,7 +21,7 @@ from reseed._support.numbers import size
 from reseed._support.settings import NEUTRAL, AtMost, Settings
 from reseed.dice import Die, generator
 from reseed.errors import SpecError
-from reseed.methods import MOST_ATOMS, Method, StartPoint
+from reseed.methods import MOST_ATOMS, Method, Reading, StartPoint
 from reseed.starts._kind import Points, Rolls, StartKind
 from reseed.starts.table import STARTS
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Start", "check_start", "draw", "draw_points", "points_identity", "start_identity"]
 
 _SAMPLE = 1024
+_RIDGE = 1e-3  # of the mean variance of a dimension that is read
 _AT_A_TIME = 2**20  # weights that are in memory in double precision
 
 
@@ -83,6 +84,12 @@ class Start(Settings):
         drawn: set[Die] = {"init"} if self.weights != "identity" else set()
         return frozenset(self.entry.dice) | drawn
 
+    def deciding(self, n_atoms: int, d_model: int) -> frozenset[Die]:
+        """Those of its dice that change more than the order of the atoms: without any, all starts are one."""
+        found = self.entry.dice if self.entry.deciding is None else self.entry.deciding(self, n_atoms, d_model)
+        drawn: set[Die] = {"init"} if self.weights != "identity" else set()
+        return frozenset(found) | drawn
+
     def points_for(self, method: Method) -> int:
         """How many points are drawn, of a kind that makes points."""
         return self.n_points or method.n_atoms * method.points_per_atom
@@ -113,7 +120,7 @@ def draw(
     common = {
         "mean": seen.moments.mean.float(),
         "scale": seen.scale,
-        "read_scale": whole.moments.columns(slice(method.columns_read)).scale,
+        "reading": _reading(whole, method.columns_read),
         "sample": _even_rows(whole, _SAMPLE),
     }
     if kind.atoms is not None:
@@ -154,6 +161,11 @@ def check_start(start: Start, method: Method) -> None:
         )
     if kind.encoder is not None and getattr(method, "encoder_start", "tied") != "tied":
         raise SpecError(f"a {start.kind} start says the encoder as well: leave out encoder_start of {method.kind}")
+    if kind.keeps_mean and method.removes_mean:
+        raise SpecError(
+            f"{method.kind} takes the mean off, and the start {start.kind} is about activations with their mean: set "
+            "decoder_bias = false, or use random, data or kmeans"
+        )
     kind.check(start, n_points)
 
 
@@ -217,6 +229,16 @@ def _dirichlet(n_atoms: int, n_points: int, *, concentration: float, rolled: int
     for some in shares.split(max(1, _AT_A_TIME // n_points)):  # numpy draws row after row, in float64
         some.copy_(torch.from_numpy(chance.dirichlet(np.full(n_points, concentration), size=len(some))))
     return shares
+
+
+def _reading(whole: "Preprocessed", columns: int | None) -> Reading | None:
+    """What is read, where that are the first `columns` of a row, and how well it says the others by a linear map."""
+    if columns is None:
+        return None
+    moments, covariance = whole.moments.columns(slice(columns)), whole.moments.covariance
+    ridge = _RIDGE * moments.covariance.diagonal().mean() * torch.eye(columns, dtype=covariance.dtype)
+    to_written = torch.linalg.lstsq(moments.covariance + ridge, covariance[:columns, columns:]).solution
+    return Reading(mean=moments.mean.float(), scale=moments.scale, to_written=to_written.float())
 
 
 def _even_rows(seen: "Preprocessed", count: int) -> Float[Tensor, "tokens d_model"]:

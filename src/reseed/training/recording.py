@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Float, Float64
@@ -33,8 +33,8 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
     held-out tokens, encoded and decoded by what the snapshot holds, `loss` (squared error per token and dimension),
     `r2` (against the per-dimension training mean; nan where nothing varies), `r2_error` (its standard error over
     windows of text, or over the held-out blocks of a matrix), `l0` (active atoms per token) and `alive` (fraction of
-    atoms that fire); then `retention` (mean cosine of the atoms with their own step 0, by index) and the
-    method's own diagnostics.
+    atoms that fire); then `retention` (mean cosine of the atoms with their own step 0, by index; of absolute ones where
+    the sign of an atom is open) and the method's own diagnostics.
     """
     method = stack.method
     diagnostics, parameters = method.diagnostics(stack.state), method.parameters(stack.state)
@@ -56,7 +56,7 @@ def record(stack: Stack, seen: Preprocessed, heldout: Float[Tensor, "tokens d_mo
             "r2_error": r2_error[run].item(),
             "l0": len(packed[run]["codes.values"]) / len(heldout),
             "alive": len(packed[run]["codes.atoms"].unique()) / method.n_atoms,
-            "retention": _retention(parameters["atoms"][run], trajectory.snapshot(0).atoms),
+            "retention": _retention(parameters["atoms"][run], trajectory.snapshot(0).atoms, method.sign),
         }
         stack.rows[run].append(row | {name: value[run].item() for name, value in diagnostics.items()})
     stack.loss_sum.zero_()
@@ -84,8 +84,11 @@ def _squared(rows: Float[Tensor, "*runs tokens d_model"]) -> Float64[Tensor, "*r
     return rows.square().sum(dim=-1).double()
 
 
-def _retention(atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"]) -> float:
+def _retention(
+    atoms: Float[Tensor, "atoms d_model"], born: Float[Tensor, "atoms d_model"], sign: Literal["signed", "abs"]
+) -> float:
     """R(t): a zero atom retains nothing. In double precision, and so in parts: this is where a run's memory peaks."""
     parts = zip(atoms.cpu().split(_ROWS), born.split(_ROWS), strict=True)
-    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1) for now, first in parts]
-    return torch.cat(cosines).mean().item()
+    cosines = [torch.cosine_similarity(now.double(), first.double(), dim=-1).clamp(-1, 1) for now, first in parts]
+    kept = torch.cat(cosines)
+    return (kept.abs() if sign == "abs" else kept).mean().item()

@@ -87,6 +87,8 @@ class RunRecord(Document):
     """The name of the points that its start was made from."""
     sign: Literal["signed", "abs"] = "signed"
     """Whether a cosine counts with its sign."""
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone, and on no start."""
     groups: tuple[int, ...] = ()
     """Sizes of the groups of atoms of dictionaries within one another (Matryoshka), in the order of the atoms."""
     dice: tuple[str, ...] = ()
@@ -103,6 +105,7 @@ class RunRecord(Document):
             "dimensions_per_token",
             "points",
             "sign",
+            "determined",
             "groups",
             "dice",
             "shared_when_published",

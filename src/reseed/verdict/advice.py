@@ -48,11 +48,19 @@ def _why_not_longer(m: MeasureEvidence, limits: Limits, *, both: bool = False) -
     return f"the agreement has been level since step {m.halfway:,}" if level else ""
 
 
+def _other(e: Evidence, rate: str) -> str:
+    """A learning rate, in these words, or the settings of a method that has none."""
+    return rate if e.has_rate else "other settings"
+
+
 def _training(e: Evidence, limits: Limits, what: str) -> str:
-    """Training that does `what`: longer, unless the curve says otherwise."""
+    """Training that does `what`: longer, unless the curve says otherwise; of a method with one solution, more data."""
+    if e.determined:
+        return f"More data for each start, or another method that {what}."
     contradicted = _why_not_longer(e.deciding, limits)
     if contradicted:
-        return f"More data, another learning rate or another method that {what}; not longer training: {contradicted}."
+        other = _other(e, "another learning rate")
+        return f"More data, {other} or another method that {what}; not longer training: {contradicted}."
     return f"Longer training, more data or another method that {what}."
 
 
@@ -66,14 +74,30 @@ def _of_inherited(e: Evidence, limits: Limits) -> str:
         return "At least three independent starts."
     contradicted = _why_not_longer(e.deciding, limits, both=True)
     if contradicted:
-        return f"A learning rate or a method that leaves the start behind; not longer training: {contradicted}."
+        other = _other(e, "a learning rate").capitalize()
+        return f"{other} or a method that leaves the start behind; not longer training: {contradicted}."
     return "Longer training in which the curves within and between starts meet."
+
+
+def _of_determined(_: Evidence, __: Limits) -> str:
+    return (
+        'Another sample of the activations for each start: with data = "start" under [dice], starts read disjoint '
+        "parts, and how far these agree says how far the solution is that of the activations and not of a sample."
+    )
 
 
 def _of_diverging(e: Evidence, _: Limits) -> str:
     if e.init_groups > 1 and e.deciding.late.low > 0:
         return "Longer training in which the runs come back together."
-    return "A smaller learning rate, or starts of another kind, from which the runs do not come apart."
+    other = _other(e, "a smaller learning rate").capitalize()
+    return f"{other}, or starts of another kind, from which the runs do not come apart."
+
+
+def _of_frozen(e: Evidence, _: Limits) -> str:
+    if e.unmoved:
+        return "A method that learns its atoms: these have not moved at all."
+    rate = "a higher learning rate, " if e.has_rate else ""
+    return f"Training that moves the atoms: more steps, {rate}centred activations."
 
 
 def _of_only_as_far(e: Evidence, limits: Limits) -> str:
@@ -152,16 +176,15 @@ def _starts(estimate: Estimate, threshold: float, otherwise: str, *, or_below: f
 _ADVICE: dict[tuple[Outcome, Reason], Callable[[Evidence, Limits], str]] = {
     (Outcome.NOT_TESTABLE, Reason.NONE): lambda _, __: "At least three starts with two runs each.",
     (Outcome.NOT_FITTED, Reason.NONE): (
-        lambda _, __: "More steps, or a learning rate chosen on reconstruction, until the runs fit."
+        lambda e, _: f"More steps, or {_other(e, 'a learning rate')} chosen on reconstruction, until the runs fit."
     ),
-    (Outcome.FROZEN, Reason.NONE): (
-        lambda _, __: "Training that moves the atoms: more steps, a higher learning rate, centred activations."
-    ),
+    (Outcome.FROZEN, Reason.NONE): _of_frozen,
     (Outcome.CONVERGENT, Reason.NONE): (
         lambda _, __: "A start of another kind from which the runs do not reach this dictionary."
     ),
     (Outcome.STABILIZING, Reason.NONE): _of_stabilizing,
     (Outcome.INHERITED, Reason.NONE): _of_inherited,
+    (Outcome.INHERITED, Reason.DETERMINED): _of_determined,
     (Outcome.DIVERGING, Reason.NONE): _of_diverging,
     (Outcome.UNSTABLE, Reason.NOT_TOGETHER): lambda e, limits: _training(e, limits, "brings the runs together"),
     (Outcome.UNSTABLE, Reason.BORN_SO): (

@@ -14,6 +14,8 @@ __all__ = ["SURROGATE", "Evidence", "MeasureEvidence", "Null", "Peak"]
 SURROGATE = "surrogate"
 """The null that the words *stabilizing* and *convergent* cannot do without."""
 
+_UNMOVED = 1 - 1e-6  # what cosines of float32 atoms with themselves reach
+
 
 @dataclass(frozen=True)
 class Null:
@@ -121,13 +123,26 @@ class Evidence:
     """Code agreement; None where it was not measured."""
     kmeans: float = math.nan
     """What k-means dictionaries of the same activations agree: shown, and nothing more."""
+    has_rate: bool = True
+    """Whether the method has a learning rate: another one is advised only then."""
     samples: Literal["one", "several"] = "one"
     """Whether all runs read one sample of activations, or those that started apart read disjoint ones."""
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone, and on no start."""
+
+    @property
+    def unmoved(self) -> bool:
+        """Whether no atom has moved at all, up to rounding: *frozen*, however little the runs reconstruct."""
+        return self.retention >= _UNMOVED
 
     @property
     def deciding(self) -> MeasureEvidence:
         """What the word is found from."""
         return self.agreement if self.alive is None else self.alive
+
+    def start_remembered(self, memory: float) -> bool:
+        """Whether the start is to be seen at the end; never where the method knows nothing of it."""
+        return not self.determined and self.deciding.remembers(memory)
 
     @property
     def apart(self) -> bool:

@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     STABILIZING = "stabilizing"
     """Runs that started apart came together, further and faster than without structure, but not to one dictionary."""
     INHERITED = "inherited"
-    """The runs agree as far as they were born alike."""
+    """The runs agree as far as they were born alike, or because the activations leave their method one solution."""
     FROZEN = "frozen"
     """The atoms are still where they were born: there is nothing that training made agree."""
     DIVERGING = "diverging"
@@ -34,10 +34,12 @@ CLAIMS = (Outcome.CONVERGENT, Outcome.STABILIZING)
 
 
 class Reason(StrEnum):
-    """Why a condition is unstable or inconclusive."""
+    """Why a condition is unstable or inconclusive, or inherits its agreement from elsewhere than its start."""
 
     NONE = ""
     """The word has one reason only."""
+    DETERMINED = "one solution whatever the start"
+    """Inherited: what the method learns depends on the activations alone, and all runs read one sample of them."""
     NOT_TOGETHER = "did not come together"
     """Unstable: no gain beyond the margin."""
     ONLY_AS_FAR = "came together only as far as the null"

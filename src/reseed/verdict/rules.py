@@ -46,10 +46,20 @@ def _not_testable(e: Evidence, _: Limits) -> bool:
 
 
 def _not_fitted(e: Evidence, limits: Limits) -> bool:
-    return not e.r2 >= limits.min_r2
+    return not e.r2 >= limits.min_r2 and not e.unmoved
+
+
+def _determined(e: Evidence, _: Limits) -> bool:
+    """Whether agreement says nothing: one sample of activations has one solution, whatever the start.
+
+    Over disjoint samples it says how far the solution is that of the activations, and is judged like any other.
+    """
+    return e.determined and e.samples == "one"
 
 
 def _frozen(e: Evidence, limits: Limits) -> bool:
+    if e.determined:  # atoms that are still where they were born began as the solution
+        return False
     unmoved = e.retention >= limits.frozen_retention
     return unmoved and (e.init_groups == 1 or not abs(e.deciding.gain.value) > limits.margin)
 
@@ -117,10 +127,12 @@ def _neither_way(e: Evidence, limits: Limits) -> bool:
 
 def _inherited(e: Evidence, limits: Limits) -> bool:
     m = e.deciding
+    if e.determined:  # runs of one start agree because they read the same, or for what the activations are
+        return False
     if e.init_groups == 1:  # nothing to compare with but the null: it takes the place of B in the init memory
         floor = m.strictest.value if m.strictest else 1.0
         return floor < 1 and (m.within.value - floor) / (1 - floor) >= limits.memory
-    return e.apart and m.remembers(limits.memory) and not _gained(e, limits)
+    return e.apart and e.start_remembered(limits.memory) and not _gained(e, limits)
 
 
 def _diverging(e: Evidence, limits: Limits) -> bool:
@@ -155,6 +167,7 @@ def _no_faster(e: Evidence, limits: Limits) -> bool:
 _RULES: tuple[tuple[Outcome, Reason, Callable[[Evidence, Limits], bool]], ...] = (
     (Outcome.NOT_TESTABLE, Reason.NONE, _not_testable),
     (Outcome.NOT_FITTED, Reason.NONE, _not_fitted),
+    (Outcome.INHERITED, Reason.DETERMINED, _determined),
     (Outcome.FROZEN, Reason.NONE, _frozen),
     (Outcome.INCONCLUSIVE, Reason.NO_SURROGATE, _no_surrogate),
     (Outcome.INCONCLUSIVE, Reason.NOT_IN_USE, _not_in_use),

@@ -35,7 +35,7 @@ def sentence(outcome: Outcome, because: Reason, evidence: Evidence, limits: Limi
     said = _SENTENCES[outcome, because](evidence, limits)
     otherwise = f"; with dead atoms counted the word would be {with_dead}" if with_dead != outcome else ""
     last = f"; the start still decides (memory {rounded(evidence.deciding.memory)})"
-    decides = outcome in CLAIMS and evidence.deciding.remembers(limits.memory)
+    decides = outcome in CLAIMS and evidence.start_remembered(limits.memory)
     return f"{said}{otherwise}{last if decides else ''}."
 
 
@@ -108,6 +108,8 @@ def _of_what(e: Evidence) -> str:
 
 def _say_frozen(e: Evidence, _: Limits) -> str:
     tail = f"all runs were born identical, {_sample(e)}" if e.init_groups == 1 else _path(e)
+    if e.unmoved:
+        return f"No atom has moved since step 0: {tail}"
     return f"The atoms are still where they were born (cosine {rounded(e.retention)} with their own step 0): {tail}"
 
 
@@ -135,6 +137,17 @@ def _say_inherited(e: Evidence, limits: Limits) -> str:
     return (
         f"Agreement is inherited from the start{apart}: runs born identical agree {with_interval(m.within)}, those "
         f"that started apart {_course(e, limits)}; {_left(m.memory)}"
+    )
+
+
+def _say_determined(e: Evidence, limits: Limits) -> str:
+    last = e.deciding.between if e.init_groups > 1 else e.deciding.within
+    agree = _path(e) if e.init_groups > 1 else f"{with_interval(last)}, born identical, {_sample(e)}"
+    differ = last.value < 1 - limits.margin
+    beside = "; as far as they differ, they read these in another order, or others of them" if differ else ""
+    return (
+        "Agreement is inherited from determinism: this method has one solution for given activations, whatever the "
+        f"start; that its runs agree ({agree}) says nothing about the activations{beside}"
     )
 
 
@@ -249,6 +262,7 @@ _SENTENCES: dict[tuple[Outcome, Reason], Callable[[Evidence, Limits], str]] = {
     (Outcome.CONVERGENT, Reason.NONE): _say_convergent,
     (Outcome.STABILIZING, Reason.NONE): _say_stabilizing,
     (Outcome.INHERITED, Reason.NONE): _say_inherited,
+    (Outcome.INHERITED, Reason.DETERMINED): _say_determined,
     (Outcome.DIVERGING, Reason.NONE): _say_diverging,
     (Outcome.UNSTABLE, Reason.NOT_TOGETHER): _say_not_together,
     (Outcome.UNSTABLE, Reason.BORN_SO): _say_born_so,
