@@ -246,12 +246,15 @@ class SAELens:
         }
         of_topk = {"k": task.k, "use_sparse_activations": sparse, "rescale_acts_by_decoder_norm": not sparse}
         nested = {"k": task.k, "matryoshka_widths": _ends(task.n_atoms)}
+        ends = {"residual_threshold": 0.0, "stop_on_duplicate_support": False}
+        rounds = {"max_iterations": task.k, "decoder_init_norm": 1.0, **ends}
         module, name, more = {
             "topk": ("topk", "TopK", of_topk),
             "batchtopk": ("batchtopk", "BatchTopK", {"k": task.k}),
             "matryoshka": ("matryoshka_batchtopk", "MatryoshkaBatchTopK", nested),
             "jumprelu": ("jumprelu", "JumpReLU", jumps),
             "gated": ("gated", "Gated", {"l1_coefficient": L1}),
+            "mp": ("matching_pursuit", "MatchingPursuit", rounds),
         }[family]
         sae, config = _imported(f"sae_lens.saes.{module}_sae"), _imported("sae_lens.config")
         torch.manual_seed(ROLLED)

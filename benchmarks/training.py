@@ -79,7 +79,10 @@ CALLED: dict[Family, dict[str, str]] = {
         "dictionary_learning": "`GatedSAETrainer.update`",
         "SAELens": "`SAETrainer.step` of `GatedTrainingSAE`",
     },
-    "mp": {"overcomplete": "`train_sae` of `MpSAE`, mean squared error"},
+    "mp": {
+        "overcomplete": "`train_sae` of `MpSAE`, mean squared error",
+        "SAELens": "`SAETrainer.step` of `MatchingPursuitTrainingSAE`, k rounds",
+    },
     "ra-jumprelu": {"overcomplete": f"`train_sae` of `RAJumpSAE`, {TARGET}"},
     "transcoder": {"sparsify": "`Trainer.fit` with Adam and `transcode`, from the first half of a row to the second"},
 }

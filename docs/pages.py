@@ -174,8 +174,10 @@ def study_toml() -> str:
 
 def _method(kind: str, model: type[Method]) -> Iterator[str]:
     yield f"### `{kind}`: {model.title}\n\n{model.meaning()}\n\n"
-    if model.mixes_points:
+    if "multiplier" in model.model_fields:
         yield _ARCHETYPAL
+    if model.points_per_atom > 1:
+        yield f"Where `n_points` is not set, its start draws {model.points_per_atom} points for each atom.\n\n"
     yield _table(model)
 
 

@@ -58,7 +58,7 @@ def test_points_are_activations_that_the_points_die_drew_and_lie_far_apart():
     seen = preprocessed(open_activations(100 + rows_of(600)), "none")
     rolls = {die: roll(die, 0) for die in DICE}
     points = draw_points(Start(kind="furthest-sum"), TOPK, seen, rolls)
-    sample = seen.sample(32 * 12, rolled=rolls["points"])
+    sample = seen.sample(8 * 12, rolled=rolls["points"])
     own = torch.cdist(points, sample, compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
     assert torch.equal(points, sample[own])
     assert torch.cdist(points, points).mean() > 1.5 * torch.cdist(sample, sample).mean()

@@ -9,7 +9,7 @@ from reseed.errors import SpecError
 from reseed.methods import METHODS, Schedule, parse
 from reseed.starts import Start, draw
 
-ARCHETYPAL = [kind for kind in METHODS if METHODS[kind].mixes_points]
+ARCHETYPAL = [kind for kind in METHODS if "multiplier" in METHODS[kind].model_fields]
 
 
 @pytest.fixture(params=ARCHETYPAL)

@@ -11,13 +11,14 @@ of its own: a length that is taken off an atom goes to its codes.
 Points that surround the origin, as many of centred activations do, make every vector: W >= 0 then binds nothing.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
 from reseed import kernels
+from reseed._support.settings import AtMost
 from reseed.methods._mixtures import Mixtures
 
 __all__ = ["ConvexNMF"]
@@ -32,8 +33,9 @@ class ConvexNMF(Mixtures):
     points_per_atom: ClassVar[int] = 2
 
     kind: Literal["convex-nmf"] = "convex-nmf"
-    rounds: PositiveInt = 50
-    """Rounds by which codes approach least squares: 50 leave about a thousandth of the variance, or less."""
+    rounds: Annotated[PositiveInt, AtMost(100_000, lambda n: f"codes have settled long before {n:,} rounds")] = 50
+    """Rounds in which codes come near to least squares: after 50 the error is a thousandth of the variance too large at
+    most, as a rule."""
 
     def best_codes(
         self, products: Float[Tensor, "runs batch atoms"], gram: Float[Tensor, "runs atoms atoms"]

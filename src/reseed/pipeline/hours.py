@@ -59,7 +59,7 @@ def _starts(sizes: Sizes, needs: Needs, measured: Measured) -> Iterator[Rate]:
         start, rate = each.condition.arm.start, rates[each.condition.name]
         if start.entry.name != "data":
             steps = start.kmeans_steps if "kmeans" in start.entry.dice else 1
-            tokens = min(start.points_tokens or 32 * each.shape.n_points, sizes.n_tokens)
+            tokens = start.tokens_for(each.shape.n_points, sizes.n_tokens)
             yield rate.read.times(count * tokens)
             yield rate.clustered.times(count * tokens * steps * each.shape.n_points)
 

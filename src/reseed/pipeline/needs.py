@@ -312,7 +312,7 @@ def _training(
         if of.condition.name != name or of.condition.arm.start.entry.name == "data":
             continue
         start = of.condition.arm.start
-        tokens = min(start.points_tokens or 32 * shape.n_points, sizes.n_tokens)
+        tokens = start.tokens_for(shape.n_points, sizes.n_tokens)
         whiten = each.condition.preprocess == "whiten"
         one = _clustering(tokens, shape.n_points, sizes, whiten=whiten)
         at_once, search = min(threads, count), "k-means" if "kmeans" in start.entry.dice else start.kind

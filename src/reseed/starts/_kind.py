@@ -71,6 +71,8 @@ class StartKind:
     """For a kind that makes points: how."""
     arrange: Callable[[Float[Tensor, "points d_model"], Rolls], Float[Tensor, "points d_model"]] = _as_drawn
     """The points in the order in which this run takes them."""
+    tokens_per_point: int = 32
+    """How many activations are looked at for each point where the study does not say, of a kind that chooses points."""
     deciding: Callable[[Start, int, int], tuple[Die, ...]] | None = None
     """By the settings, the number of atoms and that of dimensions, those of its dice that change more than the order of
     the atoms; None: all of them."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from reseed._support import stopping
 from reseed.errors import SpecError
 from reseed.starts._kind import Points, Rolls, StartKind
+from reseed.starts.kmeans import rows_seen
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FURTHEST_SUM", "furthest_sum"]
 
-_TOKENS_PER_POINT = 32
 _CHOSEN_AGAIN = 11  # as in the code that was published with it
 
 
@@ -61,8 +61,7 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Of the activations that the points die drew, in random order, those that lie far apart."""
-    n_tokens = min(start.points_tokens or _TOKENS_PER_POINT * n_points, seen.n_tokens)
-    rows = seen.sample(n_tokens, rolled=rolls["points"]).to(device)
+    rows = rows_seen(start, n_points, seen, rolls).to(device)
     around = rows - rows.mean(0)  # where distances are told most exactly
     return rows[furthest_sum(around, n_points).to(device)].cpu()
 
@@ -78,5 +77,6 @@ FURTHEST_SUM = StartKind(
     meaning="activations that lie far from one another, each with the largest sum of distances to those before it",
     dice=("points",),
     points=Points(identity=_identity, draw=_draw),
+    tokens_per_point=8,
     check=_check,
 )

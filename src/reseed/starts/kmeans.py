@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
-__all__ = ["CENTROIDS", "KMEANS", "count_seen", "enough_tokens"]
-
-_TOKENS_PER_POINT = 32
+__all__ = ["CENTROIDS", "KMEANS", "enough_tokens", "rows_seen"]
 
 
 def _identity(start: "Start", n_points: int, rolls: Rolls) -> tuple[object, ...]:
@@ -27,13 +25,13 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Centroids of the activations that the points die drew."""
-    rows = seen.sample(count_seen(start, n_points, seen), rolled=rolls["points"]).to(device)
+    rows = rows_seen(start, n_points, seen, rolls).to(device)
     return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
 
 
-def count_seen(start: "Start", n_points: int, seen: "Preprocessed") -> int:
-    """How many activations are looked at: as many as the settings say, or 32 per point, or all there are."""
-    return min(start.points_tokens or _TOKENS_PER_POINT * n_points, seen.n_tokens)
+def rows_seen(start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "tokens d_model"]:
+    """The activations that the points die drew."""
+    return seen.sample(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"])
 
 
 def enough_tokens(start: "Start", n_points: int) -> None:

@@ -16,7 +16,7 @@ from reseed._support import stopping
 from reseed._support.products import row_products
 from reseed.dice import generator
 from reseed.starts._kind import Points, Rolls, StartKind
-from reseed.starts.kmeans import count_seen, enough_tokens
+from reseed.starts.kmeans import enough_tokens
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -33,7 +33,7 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Of the activations that the points die drew, those that the kmeans die chose."""
-    places = seen.places(count_seen(start, n_points, seen), rolled=rolls["points"])
+    places = seen.places(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"])
     rows = seen.rows(places).to(device)
     rows -= rows.mean(0)  # which leaves distances as they are, and their rounding small
     chance = torch.rand(n_points, _trials(n_points), generator=generator(rolls["kmeans"]), dtype=torch.float64)

@@ -20,7 +20,6 @@ from reseed._support import stopping
 from reseed.errors import SpecError
 from reseed.methods import unit_rows
 from reseed.starts._kind import Rolls, StartKind
-from reseed.starts.kmeans import count_seen
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -32,7 +31,7 @@ _SMALLEST = 1e-6  # below which scikit-learn takes an entry for 0
 
 
 def _atoms(start: "Start", n_atoms: int, seen: "Preprocessed", _: Rolls) -> Float[Tensor, "atoms d_model"]:
-    count = count_seen(start, n_atoms, seen)
+    count = start.tokens_for(n_atoms, seen.n_tokens)
     rows = seen.rows(torch.arange(count) * seen.n_tokens // count).double()
     if (rows >= 0).all():
         return non_negative_vectors(rows, n_atoms, filled=True).float()

@@ -57,7 +57,7 @@ class Start(Settings):
     concentration: PositiveFloat = 1.0
     """Of the Dirichlet weights: small ones are nearly one-hot."""
     points_tokens: Annotated[PositiveInt | None, AtMost(2**31, _rows)] = None
-    """Activations that k-means and furthest-sum look at; None: 32 per point, or all there are."""
+    """Activations that k-means looks at; None: 32 per point, 8 for furthest-sum, or all there are."""
     kmeans_steps: Annotated[PositiveInt, AtMost(10_000, _sweeps)] = 20
     """Most iterations of k-means."""
     blend: Annotated[float, NEUTRAL] = Field(default=0.8, ge=0.0, le=1.0)
@@ -93,6 +93,10 @@ class Start(Settings):
     def points_for(self, method: Method) -> int:
         """How many points are drawn, of a kind that makes points."""
         return self.n_points or method.n_atoms * method.points_per_atom
+
+    def tokens_for(self, n_points: int, n_tokens: int) -> int:
+        """How many of the activations are looked at, of a kind that chooses points among them or makes centroids."""
+        return min(self.points_tokens or self.entry.tokens_per_point * n_points, n_tokens)
 
 
 def draw(
