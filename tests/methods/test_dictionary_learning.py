@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 from method_cases import activations, born, settings_of, tokens, updated
-from sklearn.decomposition import MiniBatchDictionaryLearning
+from sklearn.decomposition import MiniBatchDictionaryLearning, sparse_encode
 from sklearn.decomposition._dict_learning import _update_dict
 from sklearn.linear_model import Lasso, orthogonal_mp_gram
 
@@ -72,8 +72,8 @@ def test_online_dictionary_learning_is_scikit_learns_step_by_step(dtype, within)
     x, _, start = planted()
     method = method_of("online-dl", l1=0.4)
     library = MiniBatchDictionaryLearning(N_ATOMS, alpha=0.4, fit_algorithm="lars", dict_init=start.numpy().copy())
-    for rows, outcome, atoms in steps_of(method, state_of(method, start, dtype), x, batch=100):
-        codes = torch.from_numpy(Lasso(0.4 / D_MODEL, fit_intercept=False, tol=1e-12).fit(start.T, x[rows].T).coef_)
+    for rows, outcome, atoms in steps_of(method, state_of(method, start, dtype), x, batch=60):
+        codes = torch.from_numpy(sparse_encode(x[rows].numpy(), start.numpy(), algorithm="lasso_lars", alpha=0.4))
         cost = 0.5 * (x[rows] - codes @ start).square().sum(1).mean() + 0.4 * codes.abs().sum(1).mean()
         assert outcome.loss.item() == pytest.approx(2 * cost.item() / D_MODEL, rel=10 * within)
         library.partial_fit(x[rows].numpy())
