@@ -6,6 +6,7 @@ import pytest
 
 from reseed.pipeline.plan import plan
 from reseed.pipeline.run import run
+from reseed.reappearance.features import find_features
 from reseed.report.text import render
 from reseed.requirements import met, parse
 from reseed.verdict import Outcome, Reason
@@ -57,6 +58,14 @@ def test_the_order_of_its_atoms_is_not_taken_for_a_common_start(of_one_sample):
     assert all(pair.found for pair in found.births.pairs if pair.relation == "between")
     assert "puts the atoms of its one solution in one order" in found.births.sentence
     assert not any("indices" in warning for warning in of_one_sample.warnings)
+
+
+def test_features_are_told_with_where_they_come_from(acts, tmp_path):
+    asked = study(acts, arm("pca", start=RANDOM), steps=1, batch_size=810, starts=3)
+    run(asked, tmp_path / "study", quiet=True)
+    (recipe,) = find_features(tmp_path / "study").document.recipes
+    assert recipe.sentence.startswith("The method has one solution for given activations, whatever the start")
+    assert "Born alike" not in recipe.sentence
 
 
 def test_nothing_could_be_claimed_of_it_so_that_it_is_not_counted_among_many(of_one_sample):

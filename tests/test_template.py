@@ -138,6 +138,14 @@ def test_sizes_suit_the_activations_where_there_are_some(tmp_path):
     assert set(reseed.run(small, tmp_path / "out", quiet=True).verdicts) >= {"topk@centre", "relu@centre"}
 
 
+def test_methods_of_at_most_as_many_atoms_as_dimensions_get_no_more(tmp_path):
+    matrix(tmp_path / "acts.npy", 4000, d_model=20)
+    study = asked(tmp_path / "study.toml", "topk", "ica", "sparse-pca", activations="acts.npy")
+    assert [arm.method.n_atoms for arm in study.arms] == [32, 16, 16]
+    assert study.arms[2].method.l1 == 0.01
+    assert study.arms[2].start.kind == "pca"
+
+
 def test_activations_that_are_not_there_yet_are_no_error_and_damaged_ones_are(tmp_path):
     assert asked(tmp_path / "study.toml", "topk", activations="later").arms[0].method.n_atoms == 512
     (tmp_path / "acts.npy").write_bytes(b"nothing")

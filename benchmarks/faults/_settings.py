@@ -101,7 +101,7 @@ def _tables() -> Iterator[tuple[str, Any, str]]:
 
 def _table(kind: str) -> dict[str, Any]:
     sparsity = {"k": 4} if "k" in METHODS[kind].model_fields else {}
-    method = {"kind": kind, "n_atoms": 32, **sparsity}
+    method = {"kind": kind, "n_atoms": 32, **sparsity, **METHODS[kind].suggested}
     arm = {"name": "arm", "method": method, "start": {"kind": "kmeans"}}
     return {"activations": "acts.npy", "arms": [arm], "training": {}, "dice": {}, "floors": {}, "thresholds": {}}
 

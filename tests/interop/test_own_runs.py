@@ -12,6 +12,8 @@ from reseed.cli import main
 from reseed.errors import DictionaryError
 from reseed.geometry import measure
 from reseed.interop import read
+from reseed.methods import METHODS
+from reseed.methods._alternating import Iterating
 from reseed.trajectory import StudyFolder
 from studies import D_MODEL, IN_ONE_SPACE, N_ATOMS, READS, arm, matrix, study
 
@@ -19,7 +21,8 @@ LAST = 12
 CLOSE = 1e-5  # of the largest code
 
 
-OTHERS = tuple(kind for kind in IN_ONE_SPACE if kind != "topk")
+OTHERS = tuple(kind for kind in IN_ONE_SPACE if kind != "topk" and not issubclass(METHODS[kind], Iterating))
+ITERATING = tuple(kind for kind in IN_ONE_SPACE if issubclass(METHODS[kind], Iterating))
 CONDITIONS = (*(f"topk@{name}" for name in PREPROCESSINGS), *(f"{kind}@centre" for kind in OTHERS))
 
 
@@ -85,6 +88,18 @@ def test_reconstructions_come_back_to_raw_tokens(folder, others, place, heldout,
     there = found.reconstruct(heldout)
     back = there / heldout.norm(dim=1, keepdim=True) if preprocess.unit_norm else preprocess(there)
     torch.testing.assert_close(back, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_of_a_learner_whose_codes_take_more_than_an_encoder_atoms_are_read_and_that_is_said(place, heldout, tmp_path):
+    asked = study(place / "acts.npy", *map(arm, ITERATING), runs_per_start=1, steps=2)
+    reseed.run(asked, tmp_path / "study", quiet=True)
+    for kind in ITERATING:
+        run = StudyFolder.open(tmp_path / "study").runs(f"{kind}@centre")[0]
+        found = read(run.folder)
+        assert torch.equal(found.atoms, run.snapshot(2).atoms)
+        assert f"how {kind} makes codes is not in the run's record, or takes more than an encoder" in found.notes[0]
+        with pytest.raises(DictionaryError, match="does not say how it makes codes"):
+            found.encode(heldout)
 
 
 def test_a_transcoder_codes_what_it_reads_and_writes_the_rest(place, heldout, tmp_path):

@@ -13,7 +13,7 @@ import reseed
 from reseed._support.files import replacing
 from reseed.errors import DictionaryError
 from reseed.interop import WRITERS, LoadedDictionary, read, write
-from reseed.interop.codes import CodeRule, Gated, GroupMax, Pursuit, Relu, Scaled, Thresholded, TopK
+from reseed.interop.codes import CodeRule, Gated, GroupMax, Linear, Pursuit, Relu, Scaled, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, LayerNorm, Raw, Unmapped
 
 WRITTEN = Path(__file__).parent / "written"
@@ -60,6 +60,7 @@ RULES = {
     "jumprelu": Thresholded(spread(N_ATOMS)),
     "batchtopk": Thresholded(torch.tensor(0.7), name="BatchTopK"),
     "gated": Gated(normal(N_ATOMS) / 5, normal(N_ATOMS) / 5, normal(N_ATOMS) / 5),
+    "linear": Linear(),
 }
 SPACES = {
     "raw": Raw(),

@@ -76,7 +76,7 @@ VARIANTS = {
     "random": [{}, {"positive": True}],
     "ica": [{}, {"contrast": "cube", "memory": 0.0}, {"contrast": "exp", "memory": 0.5}],
     "pca": [{}, {"memory": 0.5}],
-    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.03, "memory": 0.5}],
+    "sparse-pca": [{}, {"l1": 0.0, "l2": 0.1}, {"l1": 0.003, "memory": 0.5}],
     "archetypal-analysis": [{}, {"memory": 0.0}],
     "convex-nmf": [{}, {"memory": 0.0}],
 }
@@ -89,7 +89,7 @@ PER_BATCH = {"batchtopk", "matryoshka"}
 
 
 def settings_of(kind, **settings):
-    asked = {"k": K, "reads": READS, "l1": 0.01}
+    asked = {"k": K, "reads": READS, "l1": 0.001}
     required = {name: value for name, value in asked.items() if needs(kind, name)}
     n_atoms = D_MODEL - 4 if kind in AT_MOST_D_MODEL else N_ATOMS
     return {"kind": kind, "n_atoms": n_atoms, **required, **settings}

@@ -14,7 +14,9 @@ from reseed.activations import open_activations, preprocessed
 from reseed.errors import SpecError
 from reseed.matching import match
 from reseed.methods import Schedule, StartPoint, parse
+from reseed.pipeline.shapes import shape_of
 from reseed.spec import Study
+from reseed.starts import Start
 
 N_ATOMS, D_MODEL, STEPS = 10, 14, 25
 
@@ -226,6 +228,18 @@ def test_a_study_says_before_it_begins_what_would_make_negative_entries():
         made(["none"], "elliptical")
     assert made(["none", "unit-norm"], "off").arms[0].method.non_negative
     assert not made(["centre"], "elliptical", signs="split").arms[0].method.non_negative
+
+
+@pytest.mark.parametrize("signs", ["split", "refused"])
+def test_its_size_is_known_before_there_are_activations(positive, signs):
+    method, _ = begun("nmf", positive, signs=signs)
+    point = StartPoint(
+        atoms=positive[:N_ATOMS], points=None, weights=None, mean=positive[0], scale=1.0, sample=positive[:5]
+    )
+    state = method.initialise(point, 0)
+    found = shape_of(method, Start(kind="random"), D_MODEL)
+    assert found.state == sum(tensor.nbytes for tensor in state.values()) + 8 * N_ATOMS
+    assert found.snapshot == sum(tensor.nbytes for tensor in method.parameters(state).values())
 
 
 @pytest.mark.parametrize(("kind", "most"), [("nmf", 28), ("semi-nmf", 14)])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from method_cases import reconstruct, rolls_of
+from method_cases import AT_MOST_D_MODEL, reconstruct, rolls_of
 
 from reseed.activations import batch_rows, open_activations, preprocessed
 from reseed.methods import METHODS, Schedule, parse
@@ -36,7 +36,8 @@ def test_defaults_explain_the_activations_within_100_steps(activations, kind, st
     seen = preprocessed(activations, preprocessing)
     fields = METHODS[kind].model_fields
     required = {name: value for name, value in REQUIRED.items() if name in fields and fields[name].is_required()}
-    method = parse({"kind": kind, "n_atoms": N_ATOMS, **required})
+    n_atoms = D_MODEL // 2 if kind in AT_MOST_D_MODEL else N_ATOMS
+    method = parse({"kind": kind, "n_atoms": n_atoms, **METHODS[kind].suggested, **required})
     rolls = rolls_of(0)
     state = method.initialise(draw(Start(kind=start), method, seen, rolls), rolls["encoder"])
     for step in range(STEPS):

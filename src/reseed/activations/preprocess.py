@@ -150,7 +150,11 @@ class Preprocessed:
 
     def sample(self, count: int, *, rolled: int) -> Float[Tensor, "tokens d_model"]:
         """`count` different training rows in random order, or all of them if there are fewer."""
-        return self.rows(torch.randperm(self.n_tokens, generator=generator(rolled))[:count])
+        return self.rows(self.places(count, rolled=rolled))
+
+    def places(self, count: int, *, rolled: int) -> Int[Tensor, " tokens"]:
+        """Where the rows of such a `sample` are."""
+        return torch.randperm(self.n_tokens, generator=generator(rolled))[:count]
 
     def written(self, reads: int | None) -> "Preprocessed":
         """The columns behind the first `reads`, which a method writes that reads these; all of them for None.

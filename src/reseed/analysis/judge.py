@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from reseed.analysis.conditions import Analysed
-    from reseed.findings import BirthTests, ConditionFindings
+    from reseed.findings import ConditionFindings
     from reseed.trajectory import StudyFolder, Trajectory
 
 __all__ = ["judge_study"]
@@ -121,8 +121,9 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
         warnings += [f"{run.id} is {run.status}" + (f": {run.remedy}" if run.remedy else "") for run in ended_badly]
         warnings += [_lost(folder.run(run.id), condition) for run in condition.runs if _lost_steps(folder.run(run.id))]
         warnings += [f"{condition.name}: {reason}" for reason in _unsaid(condition)]
-        if not condition.determined and _share_indices_apart(condition.births):
-            warnings.append(f"{condition.name}: {condition.births.sentence}")
+        births = None if condition.determined else condition.births
+        if births and any(pair.found and pair.relation == "between" for pair in births.pairs):
+            warnings.append(f"{condition.name}: {births.sentence}")
     children = [child for planned in folder.manifest.conditions for child in folder.children(planned.name)]
     warnings += [_ended(child) for child in children if not child.finished]
     warnings += [_lost(child, None) for child in children if _lost_steps(child)]
@@ -132,11 +133,6 @@ def _warnings(folder: StudyFolder, conditions: Sequence[ConditionFindings]) -> t
     warnings += [_absent(run) for run in beside if not run.steps]
     begun = {run.id for condition in conditions for run in condition.runs} | {child.id for child in children}
     return (*warnings, *(_absent(folder.run(run_id)) for run_id in folder.manifest.planned if run_id not in begun))
-
-
-def _share_indices_apart(births: BirthTests | None) -> bool:
-    """Whether some runs that started apart share the numbering of their atoms."""
-    return births is not None and any(pair.found and pair.relation == "between" for pair in births.pairs)
 
 
 def _unsaid(condition: ConditionFindings) -> list[str]:

@@ -52,6 +52,7 @@ def rule_of(dictionary: LoadedDictionary) -> CodeRule:
     """
     if dictionary.rule is None:
         raise DictionaryError(
-            f"{dictionary.name} does not say how it makes codes, and is no autoencoder: give the whole one"
+            f"{dictionary.name} does not say how it makes codes, or makes them in a way that no other library's files "
+            "have: give a whole autoencoder"
         )
     return dictionary.rule

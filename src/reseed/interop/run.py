@@ -138,7 +138,7 @@ def _made(parts: Parts) -> dict[str, Any]:
 
 
 def _rule(record: RunRecord, parts: Parts) -> CodeRule | None:
-    """None for a method that is not reseed's own: its record does not say how it makes codes."""
+    """None for a method that is not reseed's own, and for one whose codes take more than an encoder: k-means, NMF."""
     kind, k = (record.method.get(name) for name in ("kind", "k"))
     if kind in _ABOVE_THRESHOLDS:
         return Thresholded(parts.take("threshold"), name=_ABOVE_THRESHOLDS[kind])
@@ -211,7 +211,7 @@ def _notes(run: Trajectory, record: RunRecord, name: str, rule: CodeRule | None)
     notes = []
     if rule is None:
         kind = record.method.get("kind")
-        notes.append(f"{name}: how {kind} makes codes is not in the run's record: it makes none here")
+        notes.append(f"{name}: how {kind} makes codes is not in the run's record, or takes more than an encoder")
     if record.sign == "abs":
         notes.append(f"{name}: {record.method.get('kind')} leaves the sign of an atom open: compare with --sign abs")
     if run.done is None:

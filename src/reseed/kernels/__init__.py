@@ -1,9 +1,9 @@
-"""Sparse encode and decode with exact gradients.
+"""Sparse encode and decode with exact gradients, and codes in a dictionary without an encoder.
 
 `cpu` is for float32 on a CPU, `gpu` for float32 where there are CUDA and Triton, and `sparse` for everything else, with
 `dense` for codes that are not sparse and `rows` for atoms of unit norm; `reference` has the formulas that all of them
 are tested against. On a GPU the encoder's product of `encode_topk` and `topk_pass` takes its factors in bfloat16;
-everything else is float32.
+everything else is float32. Without an encoder codes are those of `pursuit`, `orthogonal` or `descent`.
 """
 
 import importlib

@@ -7,7 +7,7 @@ from reseed._support.jit import compiled
 __all__ = ["descend"]
 
 _SHORT = 10  # sweeps over some codes alone before a step, or a quarter of their number: a step costs its third power
-_SINGULAR = 1e-7  # share of an atom's squared length beyond which other atoms leave something of it: what float32 tells
+_SINGULAR = 1e-7  # share of an atom's squared length that others must leave of it for a step: what float32 can tell
 
 
 @compiled

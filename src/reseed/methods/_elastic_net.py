@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["elastic_net"]
+__all__ = ["elastic_net", "objective"]
 
 _BLOCK = 32
 _SETTLED = 1e-8  # of the largest coefficient: a response whose coefficients all change by less has settled
@@ -49,6 +49,18 @@ def elastic_net(
         if not going.any():
             break
     return found
+
+
+def objective(
+    products: Float[Tensor, "runs columns columns"],
+    targets: Float[Tensor, "runs responses columns"],
+    found: Float[Tensor, "runs responses columns"],
+    *,
+    l1: float,
+    l2: float,
+) -> Float[Tensor, "runs responses"]:
+    """What `elastic_net` makes smallest: b' P b - 2 t' b + l2 |b|² + l1 |b|₁."""
+    return ((found @ products - 2 * targets) * found + l2 * found.square() + l1 * found.abs()).sum(2)
 
 
 def _block(

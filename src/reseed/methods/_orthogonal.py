@@ -48,5 +48,5 @@ class OrthogonalCodes(Iterating, ABC):
     def codes(
         self, u: Float[Tensor, "runs batch d_model"], atoms: Float[Tensor, "runs atoms d_model"]
     ) -> Float[Tensor, "runs batch atoms"]:
-        """Those of orthogonal matching pursuit among the atoms' directions."""
-        return kernels.orthogonal_pursuit(u, unit_rows(atoms), k=self.k, positive=self.positive)
+        """Those of orthogonal matching pursuit."""
+        return kernels.orthogonal_pursuit(u, atoms, k=self.k, positive=self.positive)

@@ -37,6 +37,7 @@ class KMeans(Iterating):
 
     kind: Literal["kmeans"] = "kmeans"
     memory: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of what earlier batches said that is kept when one more is read. 0: an iteration sees its batch alone."""
     spherical: bool = False
     """Whether tokens and centroids are directions: the nearest is that of the largest cosine, and centroids have one
     length."""

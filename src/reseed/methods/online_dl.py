@@ -19,6 +19,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from reseed import kernels
+from reseed._support.products import product
 from reseed.methods._alternating import Alternating
 from reseed.methods._autoencoder import check_k
 from reseed.methods._base import Schedule, State
@@ -86,7 +87,8 @@ class OnlineDL(Alternating):
         """Those of the lasso or of orthogonal matching pursuit."""
         if self.k is not None:
             return kernels.orthogonal_pursuit(u, atoms, k=self.k, positive=self.positive)
-        return kernels.coordinate_codes(u @ atoms.mT, atoms @ atoms.mT, l1=self.l1, positive=self.positive)
+        products, gram = product(u, atoms.mT), product(atoms, atoms.mT)
+        return kernels.coordinate_codes(products, gram, l1=self.l1, positive=self.positive)
 
     def code_penalty(self, z: Float[Tensor, "runs batch atoms"], d_model: int) -> Float[Tensor, " runs"]:
         """What the lasso adds to the loss."""

@@ -21,7 +21,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from reseed.methods._base import State
-from reseed.methods._elastic_net import elastic_net
+from reseed.methods._elastic_net import elastic_net, objective
 from reseed.methods._linear import Linear, covariance, least_squares, orthonormal
 
 __all__ = ["SparsePCA"]
@@ -41,8 +41,8 @@ class SparsePCA(Linear):
     l2: Annotated[float, Field(ge=0)] = 1e-6
     """Weight of their squares: what makes B unique where C is singular."""
     sweeps: PositiveInt = 20
-    """The most times that a step goes through the entries of B; it ends before where they have settled. A step
-    begins where the one before ended, so that few are enough."""
+    """The most times that a step goes through the entries of B; it ends before where they have settled. A row begins
+    where it was, or as the row of A where that is better, so that few are enough."""
 
     def also(self, atoms: Float64[Tensor, "runs atoms d_model"]) -> State:
         """A and B begin as the orthonormal rows nearest to the start's atoms."""
@@ -53,8 +53,10 @@ class SparsePCA(Linear):
         """Eq. 164: B given A, and A given B."""
         del u  # the statistics have it
         c = covariance(state)
-        penalties = {"l1": self.l1, "l2": self.l2, "sweeps": self.sweeps}
-        state["loadings"] = elastic_net(c, state["axes"] @ c, state["loadings"], **penalties)
+        targets, penalties = state["axes"] @ c, {"l1": self.l1, "l2": self.l2}
+        there, beside = (objective(c, targets, state[name], **penalties) for name in ("loadings", "axes"))
+        first = torch.where((beside < there).unsqueeze(2), state["axes"], state["loadings"])
+        state["loadings"] = elastic_net(c, targets, first, **penalties, sweeps=self.sweeps)
         state["axes"] = orthonormal(state["loadings"] @ c)
         state["atoms"] = torch.nn.functional.normalize(state["loadings"], dim=-1)
         state["encoder"] = least_squares(state["atoms"])

@@ -7,8 +7,8 @@
 Source: @dunefsky2024transcoders, with the codes of TopK as sparsify has them. A row of activations holds what is read,
 the first `reads` columns, and then what is written. Both are in units of their own spread. The encoder has no
 counterpart among the atoms: it starts with the directions whose products say best, of all linear maps, how much of an
-atom is written. Random ones, as published, are there as well; but random atoms give them nothing to learn but to be
-silent, and at high rates they are before the atoms have learnt anything. There is no skip connection.
+atom is written. Random ones, as published, are there as well; but random atoms give them at
+first nothing to learn but to be silent, and where training is short that is what they are. There is no skip connection.
 """
 
 from collections.abc import Mapping

@@ -71,7 +71,9 @@ def _tiny(method: Method) -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
     """The state and the parameters of one run with a handful of atoms."""
     few = {"n_atoms": _ATOMS, "k": 1, "reads": _READ}
     small = method.model_copy(update={name: few[name] for name in few if hasattr(method, name)})
-    rows = torch.arange(_POINTS * _DIMENSIONS, dtype=torch.float32).view(_POINTS, _DIMENSIONS).cos()
+    rows = (
+        torch.arange(_POINTS * _DIMENSIONS, dtype=torch.float32).view(_POINTS, _DIMENSIONS).cos().abs()
+    )  # some methods refuse negative entries
     mixes, reads = small.mixes_points, small.columns_read is not None
     reading = Reading(mean=torch.zeros(_READ), scale=1.0, to_written=torch.ones(_READ, _DIMENSIONS))
     point = StartPoint(

@@ -71,7 +71,8 @@ def arms_of(methods: Sequence[str], sizes: Mapping[str, int] = SIZES) -> tuple[A
 
     Args:
         methods: names of `METHODS`.
-        sizes: values of settings that any method may need, by name.
+        sizes: values of settings that any method may need, by name; and `d_model`, where it is known, for methods that
+            have no more atoms than dimensions.
 
     Raises:
         SpecError: a name that is not known or given twice, or a method that needs a setting and suggests no value.
@@ -94,6 +95,8 @@ def _arm(name: str, kind: type[Method], sizes: Mapping[str, int]) -> Arm:
             f"--methods {name}: the method needs {', '.join(without)} and suggests no value; write its arm by hand"
         )
     method = kind(**{field: known[field] for field in needed})
+    if "d_model" in sizes and method.misfit(sizes["d_model"]) is not None:
+        method = method.model_copy(update={"n_atoms": _power_of_two(sizes["d_model"])})
     return Arm(name=name, method=method, start=Start(kind=kind.published_start))
 
 
@@ -109,7 +112,7 @@ def _sizes(activations: Path) -> Mapping[str, int]:
     d_model = found.d_model - (found.reads or 0)
     n_atoms = max(2, _power_of_two(min(ATOMS_PER_DIMENSION * d_model, found.n_tokens // TOKENS_PER_ATOM)))
     k = min(_power_of_two(math.isqrt(d_model)), n_atoms // 2)
-    return {"n_atoms": n_atoms, "k": k} | ({} if found.reads is None else {"reads": found.reads})
+    return {"n_atoms": n_atoms, "k": k, "d_model": d_model} | ({} if found.reads is None else {"reads": found.reads})
 
 
 def _power_of_two(most: int) -> int:

@@ -202,7 +202,8 @@ def _check(study: Study, groups: Sequence[Sequence[Arm]], l0: float) -> None:
         raise SpecError(f"--l0 {l0:g}: the active atoms per token that are sought, a number above 0")
     if not groups:
         raise SpecError(
-            f"no method of {', '.join(arm.name for arm in study.arms)} has a penalty: k says how many atoms are active"
+            f"no method of {', '.join(arm.name for arm in study.arms)} has a penalty: k says how many atoms are "
+            "active, or all of them are"
         )
     small = next((arms[0] for arms in groups if arms[0].method.n_atoms < l0), None)
     if small is not None:

@@ -43,8 +43,16 @@ def _tested(found: Found, i: int, j: int) -> Born:
     )
 
 
-def born_alike(tested: Sequence[Born]) -> str:
-    """That runs share their indices, in a sentence with a space behind it; nothing where none do."""
+def born_alike(tested: Sequence[Born], *, determined: bool = False) -> str:
+    """That runs share their indices, in a sentence with a space behind it; nothing where none do.
+
+    Atoms of a method with one solution stand in one order, whoever made them: that is said instead.
+    """
+    if determined:
+        return (
+            "The method has one solution for given activations, whatever the start: that atoms come back says "
+            "something of the activations only where runs read disjoint parts of them. "
+        )
     named = ", ".join(f"{each.a} and {each.b}" for each in tested if each.alike)
     if not named:
         return ""

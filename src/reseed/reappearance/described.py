@@ -93,7 +93,7 @@ def described(
         strata=strata(found, rows),
         most=tuple(_shown(found, row, texts) for row in most.to_dicts()),
         least=tuple(_shown(found, row, texts) for row in least.to_dicts()),
-        sentence=f"{born_alike(tested)}{_sentence(found, rows, one, start)}",
+        sentence=f"{born_alike(tested, determined=recipe.determined)}{_sentence(found, rows, one, start)}",
     )
 
 

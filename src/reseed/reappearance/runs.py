@@ -62,6 +62,8 @@ class Recipe:
     null: tuple[Run, ...]
     """Empty where there are none."""
     sign: Sign
+    determined: bool = False
+    """Whether what the method learns depends on the activations alone: its atoms then stand in one order."""
     left_out: tuple[str, ...] = ()
     """Runs that were born as another one was, and say nothing about independent ones."""
     files: tuple[Path, ...] = ()

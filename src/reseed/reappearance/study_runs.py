@@ -73,6 +73,7 @@ def of_condition(folder: StudyFolder, runs: Independent) -> Recipe:
         runs=tuple(_of_trajectory(folder.run(run_id)) for run_id in runs.runs),
         null=tuple(_of_trajectory(folder.run(run_id)) for run_id in runs.null),
         sign=runs.sign,
+        determined=folder.run(runs.runs[0]).record.determined,
         left_out=runs.left_out,
         matched=_matched(folder, runs),
         files=(*(folder.path / each for each in _OF_THE_STUDY), folder.compared(runs.name).path / "about.json"),

@@ -27,8 +27,8 @@ _INTRODUCTION = """\
 # findings.json
 
 Everything that a report prints, and what it was printed from. Written by `reseed run`, read by `reseed report` and
-`reseed.findings.Findings.read`. A number that is not defined is `null`. Steps are training steps; agreements are signed
-cosines in [-1, 1].
+`reseed.findings.Findings.read`. A number that is not defined is `null`. Steps are training steps; agreements are
+cosines in [-1, 1], without their signs where the `sign` of a condition is `abs`.
 
 Version {version}. Made from the models by `python -m reseed.report.schema docs/findings-json.md`.
 """

@@ -16,7 +16,7 @@ from reseed._support import stopping
 from reseed._support.products import row_products
 from reseed.dice import generator
 from reseed.starts._kind import Points, Rolls, StartKind
-from reseed.starts.kmeans import enough_tokens, rows_seen
+from reseed.starts.kmeans import enough_tokens
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -33,9 +33,11 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Of the activations that the points die drew, those that the kmeans die chose."""
-    rows = rows_seen(start, n_points, seen, rolls).to(device)
+    places = seen.places(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"])
+    rows = seen.rows(places).to(device)
+    rows -= rows.mean(0)  # which leaves distances as they are, and their rounding small
     chance = torch.rand(n_points, _trials(n_points), generator=generator(rolls["kmeans"]), dtype=torch.float64)
-    return rows[spread_rows(rows, chance)].cpu()
+    return seen.rows(places[spread_rows(rows, chance).cpu()])
 
 
 def _trials(n_points: int) -> int:
@@ -45,12 +47,11 @@ def _trials(n_points: int) -> int:
 def spread_rows(
     rows: Float[Tensor, "tokens d_model"], chance: Float64[Tensor, "points trials"]
 ) -> Int[Tensor, " points"]:
-    """The rows that are chosen, in this order, and by these numbers between 0 and 1.
+    """The rows that are chosen, in this order, and by these numbers between 0 and 1; their mean should be near 0.
 
     The first number chooses the first row; the numbers of each further point choose its candidates. Of candidates that
     are equally good the first is taken.
     """
-    rows = rows - rows.mean(0)  # which leaves distances as they are, and their rounding small
     squares = rows.square().sum(1)
     first = min(int(chance[0, 0].item() * len(rows)), len(rows) - 1)
     chosen, distances = [first], _distances(rows, squares, torch.tensor([first], device=rows.device))[0]
