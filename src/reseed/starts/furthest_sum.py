@@ -13,7 +13,6 @@ from torch import Tensor
 from reseed._support import stopping
 from reseed.errors import SpecError
 from reseed.starts._kind import Points, Rolls, StartKind
-from reseed.starts.kmeans import rows_seen
 
 if TYPE_CHECKING:
     from reseed.activations import Preprocessed
@@ -61,7 +60,7 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Of the activations that the points die drew, in random order, those that lie far apart."""
-    rows = rows_seen(start, n_points, seen, rolls).to(device)
+    rows = seen.sample(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"]).to(device)
     around = rows - rows.mean(0)  # where distances are told most exactly
     return rows[furthest_sum(around, n_points).to(device)].cpu()
 
