@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reseed.activations import Preprocessed
     from reseed.starts.start import Start
 
-__all__ = ["CENTROIDS", "KMEANS", "enough_tokens", "rows_seen"]
+__all__ = ["CENTROIDS", "KMEANS", "enough_tokens"]
 
 
 def _identity(start: "Start", n_points: int, rolls: Rolls) -> tuple[object, ...]:
@@ -25,13 +25,8 @@ def _draw(
     start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls, device: torch.device | str
 ) -> Float[Tensor, "points d_model"]:
     """Centroids of the activations that the points die drew."""
-    rows = rows_seen(start, n_points, seen, rolls).to(device)
+    rows = seen.sample(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"]).to(device)
     return kmeans(rows, n_points, steps=start.kmeans_steps, rolled=rolls["kmeans"]).points.cpu()
-
-
-def rows_seen(start: "Start", n_points: int, seen: "Preprocessed", rolls: Rolls) -> Float[Tensor, "tokens d_model"]:
-    """The activations that the points die drew."""
-    return seen.sample(start.tokens_for(n_points, seen.n_tokens), rolled=rolls["points"])
 
 
 def enough_tokens(start: "Start", n_points: int) -> None:
