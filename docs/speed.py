@@ -48,8 +48,17 @@ How to read it:
 - BatchTopK and Matryoshka are evaluated as they are used, by their thresholds. That of SAELens begins at 0 and moves by
   a hundredth at a batch, that of dictionary_learning by a thousandth from its first on: after so few steps they let too
   many codes through, and R² says more of that than of the dictionaries.
+- JumpReLU starts with thresholds of half a deviation, and Gated with gates that two deviations open: half of all gates
+  are open in a library's own start, and what a short training costs would be what its first steps cost.
+- A transcoder reads the first half of rows of twice the width, and writes the second.
 - The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
 - Memory, and the cost of reading activations, are not compared.
+
+"""
+
+_PURSUIT = """\
+Matching pursuit, whose rounds cost the other libraries minutes: {all} steps in all, {measured} of them measured in
+{rounds} rounds.
 
 """
 
@@ -147,7 +156,11 @@ environment that is there already, `python benchmarks/training.py` measures rese
 This page is made anew by
 
 ```
-make bench-peers ARGS='--json docs/assets/speed-training.json'
+make bench-peers ARGS='--rounds 5 --steps 14 --json docs/assets/speed-training.json'
+make bench-peers ARGS='--rounds 5 --steps 14 --families batchtopk matryoshka --json docs/assets/speed-training.json'
+make bench-peers ARGS='--rounds 5 --steps 14 --families jumprelu gated --json docs/assets/speed-training.json'
+make bench-peers ARGS='--rounds 5 --steps 14 --families ra-jumprelu transcoder --json docs/assets/speed-training.json'
+make bench-peers ARGS='--families mp --rounds 3 --steps 2 --json docs/assets/speed-pursuit.json'
 python benchmarks/matching.py --large --huge --json docs/assets/speed-matching.json
 python benchmarks/on_gpu/everything.py docs/assets/gpu --activations ACTIVATIONS
 python benchmarks/audit.py --json docs/assets/audit.json
@@ -155,7 +168,7 @@ python benchmarks/audit.py --long --json docs/assets/audit.json
 python docs/pages.py
 ```
 
-The third line needs a GPU, and ten minutes of it at the most.
+The line with `on_gpu` needs a GPU, and ten minutes of it at the most.
 
 ## How a change of speed is noticed
 
@@ -167,15 +180,14 @@ cosines, `reseed --help` to a bare interpreter. CI prints them with every change
 
 def page() -> str:
     """The page of what training and matching cost."""
-    training, matching = (
-        json.loads((ASSETS / f"speed-{of}.json").read_text("utf-8")) for of in ("training", "matching")
-    )
+    training, pursuit, matching = map(_measured, ("training", "pursuit", "matching"))
     return "".join(
         [
             _HEAD,
             _measured_on(training),
-            _training_table(training),
-            _trained_by(training),
+            _training_table([*training["contenders"], *pursuit["contenders"]]),
+            _PURSUIT.format(**pursuit["steps"]),
+            _trained_by([*training["contenders"], *pursuit["contenders"]]),
             _READING,
             _on_gpu(),
             _matching_section(matching),
@@ -202,20 +214,20 @@ def _measured_on(measured: Figures) -> str:
     )
 
 
-def _training_table(measured: Figures) -> str:
+def _training_table(contenders: Sequence[Figures]) -> str:
     lines = [
         "| per 100,000 tokens and run | CPU seconds | wall seconds | CPU time, ratio | R² |",
         "|---|---|---|---|---|",
     ]
-    for row in measured["contenders"]:
+    for row in contenders:
         name = f"**{row['name']}**" if row["package"] == "reseed" else row["name"]
         figures = [f"{row['cpu_seconds']:.2f}", f"{row['wall_seconds']:.2f}", f"{row['ratio']:.2f}", rounded(row["r2"])]
         lines.append(f"| {' | '.join([name, *figures])} |")
     return "\n".join(lines) + "\n\n"
 
 
-def _trained_by(measured: Figures) -> str:
-    rows = (f"- {row['name']}: {row['how']}" for row in measured["contenders"])
+def _trained_by(contenders: Sequence[Figures]) -> str:
+    rows = (f"- {row['name']}: {row['how']}" for row in contenders)
     return "What is run for each:\n\n" + "\n".join(rows) + "\n\n"
 
 
