@@ -600,6 +600,8 @@ def test_atoms_that_have_not_moved_at_all_are_frozen_however_little_they_fit(bor
     assert still.sentence.startswith("No atom has moved since step 0: ")
     assert still.would_change == "A method that learns its atoms: these have not moved at all."
     assert judge(born(*places, retention=0.9999, r2=0.05), LIMITS).outcome == Outcome.NOT_FITTED
+    solved = replace(born(*places, retention=1.0, r2=0.05), determined=True)
+    assert judge(solved, LIMITS).outcome == Outcome.NOT_FITTED
 
 
 @pytest.mark.parametrize("case", [*CASES.values(), *BORN_IDENTICAL_CASES.values(), *BECAUSE.values()])

@@ -132,8 +132,11 @@ class Evidence:
 
     @property
     def unmoved(self) -> bool:
-        """Whether no atom has moved at all, up to rounding: *frozen*, however little the runs reconstruct."""
-        return self.retention >= _UNMOVED
+        """Whether no atom has moved at all, up to rounding: *frozen*, however little the runs reconstruct.
+
+        Not where a method has one solution: a start may be just that.
+        """
+        return not self.determined and self.retention >= _UNMOVED
 
     @property
     def deciding(self) -> MeasureEvidence:
