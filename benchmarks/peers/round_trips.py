@@ -35,6 +35,7 @@ from reseed.activations import PREPROCESSINGS
 from reseed.errors import DictionaryError
 from reseed.interop import WRITERS, LoadedDictionary
 from reseed.interop.spaces import Affine, Raw
+from reseed.methods import Autoencoder
 from reseed.trajectory import StudyFolder
 
 WRITTEN = Path(__file__).parents[2] / "tests/interop/written"
@@ -87,7 +88,7 @@ LOADERS = {"saelens": by_saelens, "sparsify": by_sparsify}
 def dictionaries(x: Tensor, place: Path) -> Iterator[tuple[str, str, LoadedDictionary]]:
     """Origin, kind and dictionary: trained here, and written by other libraries."""
     np.save(place / "tokens.npy", x.numpy())
-    arms = [arm_of(kind) for kind in reseed.METHODS]
+    arms = [arm_of(kind) for kind, method in reseed.METHODS.items() if issubclass(method, Autoencoder)]
     training = reseed.Training(steps=STEPS, batch_size=128, evenly=1, device="cpu")
     study = reseed.Study(
         activations=str(place / "tokens.npy"),
@@ -109,10 +110,10 @@ def dictionaries(x: Tensor, place: Path) -> Iterator[tuple[str, str, LoadedDicti
 
 
 def arm_of(kind: str) -> reseed.Arm:
-    """One method from k-means starts, which all of them can have."""
-    fields = reseed.METHODS[kind].model_fields
-    settings = {"n_atoms": N_ATOMS} | ({"k": K} if "k" in fields else {})
-    return reseed.Arm(name=kind, method=reseed.METHODS[kind](**settings), start={"kind": "kmeans"})
+    """One method with an encoder to write, from k-means starts, which all of them can have."""
+    method = reseed.METHODS[kind]
+    settings = {**method.suggested, "n_atoms": N_ATOMS} | ({"k": K} if "k" in method.model_fields else {})
+    return reseed.Arm(name=kind, method=method(**settings), start={"kind": "kmeans"})
 
 
 def trips(x: Tensor, place: Path) -> Iterator[Trip]:
