@@ -152,6 +152,8 @@ def kinds(folder: Path) -> tuple[Kind, ...]:
                 "dice",
                 "shared_when_published",
                 "format_version",
+                "determined",
+                "groups",
             },
             {
                 "method",
@@ -172,7 +174,7 @@ def kinds(folder: Path) -> tuple[Kind, ...]:
             "what was compared",
             about,
             lambda at: fitted(at / "about.json", Compared, read_json(at / "about.json")),
-            {"floors", "surrogates", "format_version"},
+            {"floors", "surrogates", "format_version", "nested"},
             {"reseed", "format_version"},
         ),
         Kind(

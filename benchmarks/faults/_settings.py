@@ -54,7 +54,10 @@ ALLOWED = {
     "training.checkpoint_seconds": {"a float", "a half", "zero", "huge"},
     "dice.replicate": {"zero", "huge"},
     "thresholds.min_r2": {"minus one", "zero"},
+    "thresholds.holm": {"true"},
+    "thresholds.looks": {"an empty list"},
     "arm.name": {"text", "a word"},
+    "start.blend": {"zero"},
     "start.concentration": {"a float", "a half", "huge"},
     "start.allow_fewer_points": {"true"},
     "start.points_tokens": {"huge"},  # at most all that there are
@@ -68,6 +71,13 @@ ALLOWED = {
     "method.threshold_momentum": {"zero"},
     "method.groups": {"a list"},
     "method.beta1": {"zero"},
+    "method.memory": {"zero"},
+    "method.auxk": {"zero"},
+    "method.dead_after": {"huge"},  # tokens, of which a long training has more
+    "method.anneal_from": {"zero"},
+    "method.reads": {"huge"},  # told of with the activations
+    "method.positive": {"true"},
+    "method.l2": {"a float", "a half", "zero", "huge"},
     "method.l0": {"a float", "a half", "zero", "huge"},
     "method.target_l0": {"a half"},
     "method.l0_warmup": {"zero"},

@@ -84,7 +84,7 @@ def tune(
         raise SpecError(f"{written} exists: choose another --write, or replace it with --force")
     folder = out or study.with_name(f"{study.stem}-{ending['folder']}")
     if l0 is None:
-        tuned = _with_rates(asked, folder, _factors(rates or "0.3,1,3"), preprocess, quiet=quiet)
+        tuned = _with_rates(asked, folder, _factors("0.3,1,3" if rates is None else rates), preprocess, quiet=quiet)
     else:
         tuned = _with_penalties(asked, folder, l0, preprocess, quiet=quiet)
     told_from(written.parent, tuned).write(written)

@@ -10,13 +10,14 @@ end; a single one is the approximate form of @rubinstein2008efficient. With code
 max(E d_i, 0). A step is an iteration on its batch and remembers no other. An atom that no token uses stays where it is.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from jaxtyping import Float
 from pydantic import PositiveInt
 from torch import Tensor
 
+from reseed._support.settings import AtMost
 from reseed.methods._base import BatchOutcome, Schedule, State
 from reseed.methods._orthogonal import OrthogonalCodes
 
@@ -30,7 +31,7 @@ class KSVD(OrthogonalCodes):
     published_start: ClassVar[str] = "data"
 
     kind: Literal["ksvd"] = "ksvd"
-    alternations: PositiveInt = 1
+    alternations: Annotated[PositiveInt, AtMost(10_000, lambda n: f"atoms have settled long before {n:,} of them")] = 1
     """How often an atom and its codes are fitted to each other in a step. 1: the approximate form; 20 or more: the
     published one, a singular vector."""
 

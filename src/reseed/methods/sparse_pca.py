@@ -20,6 +20,7 @@ from jaxtyping import Float, Float64
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
+from reseed._support.settings import AtMost
 from reseed.methods._base import State
 from reseed.methods._elastic_net import elastic_net, objective
 from reseed.methods._linear import Linear, covariance, least_squares, orthonormal
@@ -40,7 +41,7 @@ class SparsePCA(Linear):
     more entries of an atom are 0."""
     l2: Annotated[float, Field(ge=0)] = 1e-6
     """Weight of their squares: what makes B unique where C is singular."""
-    sweeps: PositiveInt = 20
+    sweeps: Annotated[PositiveInt, AtMost(10_000, lambda n: f"rows have settled long before {n:,} sweeps")] = 20
     """The most times that a step goes through the entries of B; it ends before where they have settled. A row begins
     where it was, or as the row of A where that is better, so that few are enough."""
 
