@@ -174,8 +174,42 @@ def page() -> str:
     for study in known.values():
         cells.setdefault((study["model"], study["layer"], study["preprocess"]), []).append(study)
     told = "".join(_cell(*cell, studies) for cell, studies in cells.items())
-    found = f"## What was found\n\n{_state(len(cells))}{_READING}{told}" if cells else _NOTHING
+    found = f"## What was found\n\n{_state(len(cells))}{_READING}{told}{_beside(cells)}" if cells else _NOTHING
     return _HEAD.format(learners="\n".join(_learners())) + found + _AGAIN
+
+
+_CLAIMED = {
+    "kmeans-kmeanspp": ("k-means", "classical methods: about .92"),
+    "nmf-nndsvda": ("NMF from its library's start", "classical methods: about .92"),
+    "ksvd-data": ("K-SVD", "classical methods: about .92"),
+    "topk-random": ("TopK", ".54 to .60"),
+    "ra-topk-kmeans": ("RA-TopK", "about .93"),
+}
+"""What was claimed of an arm's method."""
+
+_CLAIMS = """\
+### The published claims beside ours
+
+Published numbers are matched agreement of two runs at the end, from a start that both share or that has no chance in
+it: the column *same start*. *Started apart* and *null* are what that leaves out.
+
+| | published | activations | same start | started apart | null |
+|---|---|---|---|---|---|
+"""
+
+
+def _beside(cells: dict[tuple[str, int, str], list[Record]]) -> str:
+    """What runs that share a start claim, and what is earned, of the arms that claims were made of."""
+    rows = [
+        f"| {called} | {claimed} | {model.partition('-')[0]}, layer {layer}, {SEEN[seen]} | {_value(each['within'])} "
+        f"| {_estimated(each['between'])} | {_value(each['surrogate'] and each['surrogate']['last'])} |"
+        for arm, (called, claimed) in _CLAIMED.items()
+        for (model, layer, seen), studies in cells.items()
+        for study in studies
+        for each in study["conditions"]
+        if each["arm"] == arm
+    ]
+    return _CLAIMS + "\n".join(rows) + "\n\n" if rows else ""
 
 
 _NOTHING = "## What was found\n\nThe studies have not been run yet.\n\n"
@@ -226,7 +260,7 @@ def _row(each: Record) -> str:
         _value(each["surrogate"] and each["surrogate"]["last"]),
         _number(each["floors"].get("kmeans")),
         _value(each["code"]),
-        "null too near 1" if each["replicated"][0] is None else percent(each["replicated"][0]),
+        "null too near 1" if each["replicated"][0] is None else percent(max(0.0, each["replicated"][0])),
         _value(each["r2"]),
         "n/a" if each["l0"] is None else f"{each['l0']:.1f}",
         "n/a" if each["half_life"] is None else f"{each['half_life']:.0f}",
