@@ -51,6 +51,9 @@ How to read it:
 - JumpReLU starts with thresholds of half a deviation, and Gated with gates that two deviations open: half of all gates
   are open in a library's own start, and what a short training costs would be what its first steps cost.
 - A transcoder reads the first half of rows of twice the width, and writes the second.
+- Rows of TopK, BatchTopK, Matryoshka and RA-TopK are of another day and host than the others: its products in float32
+  were faster, and reseed's TopK, most of which is such a product, took .94 seconds there and 1.66 here, sparsify's 5.13
+  and 6.19. Ratios within a method are of one host.
 - The sparse activations of SAELens have no gradient for its rescaling by norms of the decoder, which is otherwise on.
 - Memory, and the cost of reading activations, are not compared.
 
