@@ -86,6 +86,11 @@ def test_the_false_words_to_expect_are_counted_over_the_conditions_that_have_an_
     assert "Brackets are 90 % intervals" in methods(findings.model_copy(update={"study": younger}))
 
 
+def test_what_is_not_to_be_said_of_the_columns_leaves_no_gap(findings):
+    assert all(each.sign == "signed" for each in findings.conditions)
+    assert re.search(r"R²: held-out\. \S", render(findings, width=2000, colour=False))
+
+
 def test_centred_conditions_come_before_uncentred_ones(findings):
     lines = render(findings, width=160, colour=False).splitlines()
     head = next(i for i, line in enumerate(lines) if line.startswith("condition"))

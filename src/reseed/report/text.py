@@ -169,11 +169,11 @@ def _all(findings: Findings, width: int) -> Iterator[RenderableType]:
 def _key(findings: Findings) -> str:
     """The columns in words."""
     replicated = " replicated: share of atoms with a partner beyond the null's." if _replicated(findings) else ""
-    return (
+    key = (
         "started apart: agreement of runs that started apart, at step 0 → at the end (1: one dictionary). null: what "
-        f"it would be without common structure.{replicated} R²: held-out. {up_to_sign(findings)} "
-        f"{false_words(findings)}"
-    ).rstrip()
+        f"it would be without common structure.{replicated} R²: held-out."
+    )
+    return " ".join(filter(None, (key, up_to_sign(findings), false_words(findings))))
 
 
 def _replicated(findings: Findings) -> bool:
