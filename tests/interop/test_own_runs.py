@@ -108,6 +108,7 @@ def test_a_transcoder_codes_what_it_reads_and_writes_the_rest(place, heldout, tm
     folder = StudyFolder.open(tmp_path / "study")
     run, reads = folder.runs("transcoder@none")[0], heldout[:, :READS]
     found, expected = read(run.folder), run.snapshot(4).codes
+    assert found.transcodes
     assert found.atoms.shape == (N_ATOMS, D_MODEL - READS)
     assert (found.encode(reads) - expected).abs().max() <= CLOSE * expected.abs().max()
     torch.testing.assert_close(

@@ -13,6 +13,7 @@ import reseed
 from reseed._support.files import replacing
 from reseed.errors import DictionaryError
 from reseed.interop import WRITERS, LoadedDictionary, read, write
+from reseed.interop._folded import is_transcoder
 from reseed.interop.codes import CodeRule, Gated, GroupMax, Linear, Pursuit, Relu, Scaled, Thresholded, TopK
 from reseed.interop.spaces import Affine, ConstantNorm, LayerNorm, Raw, Unmapped
 
@@ -97,6 +98,7 @@ OF_SAELENS = {
     "transcoder of scaled activations": replace(WIDE, space=Raw(0.5, out=3.0)),
     "jumprelu transcoder": replace(WIDE, rule=RULES["jumprelu"]),
     "skip transcoder": replace(PLAIN, rule=Relu(), skip=SKIP),
+    "transcoder of one width": replace(PLAIN, rule=Relu(), transcodes=True),
     "jumprelu skip transcoder": replace(PLAIN, rule=RULES["jumprelu"], skip=SKIP, space=Raw(0.5)),
     "more active than atoms": replace(PLAIN, rule=TopK(3 * N_ATOMS)),
 }  # fmt: skip (one line per kind)
@@ -107,6 +109,7 @@ OF_SPARSIFY = {
     "groupmax, not subtracting": replace(PLAIN, rule=GroupMax(K), subtracts=False),
     **{f"in {name}": replace(PLAIN, space=SPACES[name]) for name in ("scaled", "centred", "standardised", "whitened")},
     "skip transcoder": replace(PLAIN, skip=SKIP, subtracts=False),
+    "transcoder of one width": replace(PLAIN, transcodes=True, subtracts=False),
     "without biases": replace(PLAIN, encoder_bias=None, decoder_bias=None),
 }
 EVERY = [("saelens", name) for name in OF_SAELENS] + [("sparsify", name) for name in OF_SPARSIFY]
@@ -136,6 +139,7 @@ def test_what_is_written_makes_the_same_codes_and_reconstructions_of_raw_tokens(
     assert write(dictionary, tmp_path / "sae", format=form) == tmp_path / "sae"
     back, x = read(tmp_path / "sae"), seen_by(dictionary)
     assert back.format == form
+    assert back.transcodes == is_transcoder(dictionary)
     assert dictionary.encode(x).any()
     agree(back.encode(x), dictionary.encode(x))
     agree(back.reconstruct(x), dictionary.reconstruct(x))
@@ -240,6 +244,8 @@ class Squared(CodeRule):
         ),
         ("saelens", replace(PLAIN, rule=Squared()), "makes codes by squares"),
         ("saelens", replace(PLAIN, rule=TopK(K), skip=SKIP), "is a transcoder with TopK"),
+        ("saelens", replace(PLAIN, rule=TopK(K), transcodes=True), "is a transcoder with TopK"),
+        ("sparsify", replace(PLAIN, transcodes=True, subtracts=True), "takes a bias off what it transcodes"),
         ("saelens", replace(WIDE, space=LayerNorm()), "reads layer norm activations, which SAELens has no word for"),
         ("saelens", replace(PLAIN, space=LayerNorm(1e-6)), r"it has raw activations, layer norm \(epsilon 1e-5\)"),
         ("saelens", replace(PURSUIT, subtracts=False), "makes codes by matching pursuit"),

@@ -57,6 +57,8 @@ class LoadedDictionary:
     """Whether the decoder's bias is taken off the activations before they are encoded."""
     skip: Float[Tensor, "d_model d_in"] | None = None
     """A matrix by which activations enter the reconstruction directly, of transcoders that have one."""
+    transcodes: bool = False
+    """Whether the source says that what is reconstructed is something else than what is read, if only as wide."""
     space: Space = field(default_factory=Raw)
     """What it reads."""
     groups: tuple[int, ...] = ()

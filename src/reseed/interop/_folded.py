@@ -36,9 +36,10 @@ class _Map(NamedTuple):
 
 
 def is_transcoder(dictionary: LoadedDictionary) -> bool:
-    """Whether it says so by itself: by a skip connection, or by another width that it reads."""
+    """Whether its source says so, or it does by itself: by a skip connection, or by another width that it reads."""
     encoder = dictionary.encoder
-    return dictionary.skip is not None or (encoder is not None and encoder.shape[1] != dictionary.atoms.shape[1])
+    of_two_widths = encoder is not None and encoder.shape[1] != dictionary.atoms.shape[1]
+    return dictionary.transcodes or dictionary.skip is not None or of_two_widths
 
 
 def turns(space: Space) -> bool:

@@ -109,6 +109,7 @@ def _of_snapshot(path: Path, *, name: str) -> LoadedDictionary:
         format=_NAME,
         rule=rule,
         subtracts=isinstance(rule, Linear | Pursuit),
+        transcodes="reads" in record.method,
         space=space,
         groups=record.groups,
         step=step,

@@ -80,6 +80,7 @@ def _read(source: Source) -> LoadedDictionary:
         name=str(source),
         format=SAELENS.name,
         subtracts=settings.subtracts,
+        transcodes=settings.architecture in _TRANSCODERS,
         space=space,
         groups=_groups(every),
         step=_step(folder),

@@ -61,6 +61,7 @@ def _read(source: Source) -> LoadedDictionary:
         format=SPARSIFY.name,
         rule=rule,
         subtracts=not settings.get("transcode", False),
+        transcodes=bool(settings.get("transcode", False)),
         seed=None if seed is None else seed[1],
         about={"hookpoint": _SEED.sub("", folder.name).rstrip("-_") or folder.parent.name, "activation": kind},
         sums=sha256_of(config, path),

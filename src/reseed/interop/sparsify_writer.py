@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reseed.interop._folded import or_zeros, subtracting
+from reseed.interop._folded import is_transcoder, or_zeros, subtracting
 from reseed.interop._writer import Writer, Written, inexpressible, rule_of
 from reseed.interop.codes import GroupMax, TopK
 from reseed.interop.spaces import Raw
@@ -39,7 +39,7 @@ def _made(dictionary: LoadedDictionary) -> Written:
             format=_TITLE,
             has="one width for both",
         )
-    transcodes = dictionary.skip is not None
+    transcodes = is_transcoder(dictionary)
     if transcodes and dictionary.subtracts:
         raise inexpressible(
             dictionary, "takes a bias off what it transcodes", format=_TITLE, has="transcoders that take none off"
@@ -60,7 +60,7 @@ def _made(dictionary: LoadedDictionary) -> Written:
         "num_latents": len(atoms),
         "k": min(rule.k, len(atoms)),
         "multi_topk": False,
-        "skip_connection": transcodes,
+        "skip_connection": dictionary.skip is not None,
         "transcode": transcodes,
         "d_in": atoms.shape[1],
     }

@@ -49,6 +49,7 @@ def _read(source: Source) -> LoadedDictionary:
         encoder_bias=encoder_bias,
         decoder_bias=decoder_bias,
         skip=skip,
+        transcodes=True,
         rule=Relu() if threshold is None else Thresholded(threshold),
         format=TRANSCODERS.name,
         about={"layer": int(layer[1])} if layer else {},
