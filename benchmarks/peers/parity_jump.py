@@ -23,7 +23,7 @@ from torch import Tensor
 from reseed.activations.synthetic import planted
 from reseed.dice import generator
 from reseed.kernels import compress
-from reseed.methods import Method, Schedule, StartPoint, State, parse
+from reseed.methods import Method, Reading, Schedule, StartPoint, State, parse
 
 D_MODEL, N_ATOMS, BATCH, STEPS, RATE = 16, 64, 256, 50, 2e-3
 LEARNT = 1e-2
@@ -94,7 +94,11 @@ def started(  # noqa: ANN201 (a method and its state)
     weights = None if points is None else torch.eye(N_ATOMS, len(points))
     zeros, sample = torch.zeros(width), torch.zeros(1, D_MODEL)
     atoms, encoder = (part.detach().clone(memory_format=torch.contiguous_format) for part in (atoms, encoder))
-    point = StartPoint(atoms=atoms, points=points, weights=weights, mean=zeros, scale=1.0, sample=sample)
+    reads = method.columns_read
+    reading = None if reads is None else Reading(torch.zeros(reads), scale=1.0, to_written=torch.zeros(reads, width))
+    point = StartPoint(
+        atoms=atoms, points=points, weights=weights, mean=zeros, scale=1.0, sample=sample, reading=reading
+    )
     state = method.initialise(point, 0)
     state["encoder"] = encoder.unsqueeze(0)
     return method, state
